@@ -1,0 +1,52 @@
+# `make demo` and `make test` are all a newcomer needs; both install what they use into .venv first.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+SEEDS ?= 50
+ARGS ?=
+
+.PHONY: help setup demo test check format bench bench-peers sim chaos lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+setup: ## install into .venv, once per lock
+	@tools/setup
+
+demo: setup ## fill a ledger from real traces, keep traffic flowing, print the two addresses
+	@$(BIN)/bursar demo $(ARGS)
+
+test: setup ## lint, types, layers and every test (what CI runs)
+	@tools/test-needs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## before each commit: format, lint, types, and the tests that need no browser and no load
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -x -m "not slow" $(ARGS)
+
+bench: setup ## the figures, side by side with nginx in the same run
+	@tools/test-needs
+	@for part in gateway ledger explore; do $(BIN)/bursar bench $$part $(ARGS) || failed=1; done; exit $${failed:-0}
+
+bench-peers: setup ## the same beside LiteLLM, Portkey and TensorZero, each in an environment of its own
+	@tools/test-needs
+	@$(BIN)/bursar bench gateway --peers $(ARGS)
+
+sim: setup ## the whole system against a faulty provider, and kill -9 at SEEDS seeded instants
+	BURSAR_CHAOS_INSTANTS=$(SEEDS) $(BIN)/python -m pytest -q tests/system $(ARGS)
+
+chaos: setup ## kill -9 of workers, console and all, at 50 seeded instants under load
+	BURSAR_CHAOS_INSTANTS=$${BURSAR_CHAOS_INSTANTS:-50} $(BIN)/python -m pytest -q tests/system/test_kill9.py $(ARGS)
+
+lock: ## write requirements.lock anew (needs uv on PATH)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+clean: ## remove what can be made again
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,158 @@
+"""One tree of errors. Each has a stable `code` (listed in docs/errors.md) and the HTTP status it answers with."""
+
+
+class BursarError(Exception):
+    """The base. `message` is written for the person who must act; `field` names what was wrong with the input.
+
+    retry: whether the same request may succeed later; a client SDK must not retry when False.
+    """
+
+    code = "internal_error"
+    status = 500
+    retry = False
+
+    def __init__(self, message: str, *, field: str | None = None, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.headers = headers or {}
+
+
+class BadRequest(BursarError):
+    """The request can't be read; nothing was sent on."""
+
+    code, status = "bad_request", 400
+
+
+class InvalidJson(BadRequest):
+    code = "invalid_json"
+
+
+class MissingField(BadRequest):
+    code = "missing_field"
+
+
+class BadTags(BadRequest):
+    code = "bad_tags"
+
+
+class BadPeriod(BadRequest):
+    """A period, time zone or grain that can't be read."""
+
+    code = "bad_period"
+
+
+class BadWindow(BadRequest):
+    """A budget's window, or a change of its limit, that can't be read or contradicts itself."""
+
+    code = "bad_window"
+
+
+class BadQuery(BadRequest):
+    """A question the ledger can't be asked: no such dimension, measure or filter."""
+
+    code = "bad_query"
+
+
+class BodyTooLarge(BursarError):
+    code, status = "body_too_large", 413
+
+
+class ClientStalled(BursarError):
+    """The client began a request and stopped sending it. Nothing was sent on; the same request may come again."""
+
+    code, status, retry = "client_stalled", 408, True
+
+
+class Unauthenticated(BursarError):
+    """No key, or one that Bursar doesn't know and may not pass through."""
+
+    code, status = "unauthenticated", 401
+
+
+class KeyRevoked(Unauthenticated):
+    code = "key_revoked"
+
+
+class Forbidden(BursarError):
+    code, status = "forbidden", 403
+
+
+class UnknownRoute(BursarError):
+    code, status = "unknown_route", 404
+
+
+class UnknownCall(BursarError):
+    code, status = "unknown_call", 404
+
+
+class MethodNotAllowed(BursarError):
+    code, status = "method_not_allowed", 405
+
+
+class NoUpstream(BursarError):
+    """No upstream is configured for this dialect or model."""
+
+    code, status = "no_upstream", 404
+
+
+class Unpriced(BursarError):
+    """A price was needed and there is none."""
+
+    code, status = "unpriced", 402
+
+
+class UpstreamUnreachable(BursarError):
+    """The connection failed before anything was sent: the provider has billed nothing."""
+
+    code, status, retry = "upstream_unreachable", 502, True
+
+
+class UpstreamBroken(BursarError):
+    """The upstream broke off after the request was sent: it may have billed."""
+
+    code, status = "upstream_broken", 502
+    response_started = False  # whether the head of an answer had come
+
+
+class UpstreamTimeout(BursarError):
+    """The request was sent and the answer is too slow: it may have billed."""
+
+    code, status = "upstream_timeout", 504
+    stage = "first_byte"  # or "idle": between two pieces of the answer
+
+
+class Overloaded(BursarError):
+    """This worker's own bound on waiting calls is reached; nothing was sent."""
+
+    code, status, retry = "overloaded", 503, True
+
+
+class Unavailable(BursarError):
+    """Part of Bursar that this answer needs is not running."""
+
+    code, status, retry = "unavailable", 503, True
+
+
+class ConfigError(BursarError):
+    """A setting can't be used. `field` is its dotted name."""
+
+    code, status = "bad_config", 500
+
+
+class LedgerBusy(BursarError):
+    """Another process owns the ledger file."""
+
+    code, status = "ledger_busy", 503
+
+
+class UnknownKey(BursarError):
+    """No virtual key has this name or id."""
+
+    code, status = "unknown_key", 404
+
+
+class NameTaken(BursarError):
+    """Something of this kind has the name already."""
+
+    code, status = "name_taken", 409

@@ -1,0 +1,46 @@
+"""What a gateway worker knows of the control store: one immutable value, written by governance, read by every worker.
+
+The file is msgpack, replaced atomically, so a reader sees one whole version or the other. A worker stat()s it and
+reads it again when it changed.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from bursar.domain.scope import Scope
+from bursar.domain.tags import Attribution
+
+SNAPSHOT_VERSION = 1
+
+
+class KeyFacts(msgspec.Struct, frozen=True, array_like=True):
+    """A virtual key, without the key."""
+
+    credential_id: str  # "vk_" and 12 characters
+    name: str
+    scope: Scope
+    defaults: Attribution  # what a call with this key is for, where the call doesn't say
+    revoked: bool = False
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All keys that were ever given out; a revoked one stays, so that its refusal can say so."""
+
+    published_us: int
+    keys: dict[str, KeyFacts] = {}  # keyed hash of the key text (`hashing.keyed_hash`) → its facts
+    version: int = SNAPSHOT_VERSION
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Read a published snapshot. Raises OSError if there is none, msgspec.DecodeError if it is not one of ours."""
+    return _DECODER.decode(path.read_bytes())
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """The bytes of the snapshot's file."""
+    return _ENCODER.encode(snapshot)
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER: msgspec.msgpack.Decoder[Snapshot] = msgspec.msgpack.Decoder(Snapshot)

@@ -1,0 +1,110 @@
+"""Pricing of a usage by a sheet. Exact integers: femto-dollars are added up and rounded once to pico-dollars."""
+
+from itertools import compress
+
+import msgspec
+from msgspec.structs import astuple
+
+from bursar.domain.money import FEMTO_PER_PICO, PICO_MAX, pico_from_femto
+from bursar.domain.usage import Unit, Usage
+from bursar.prices.sheet import ROW_UNITS, ImplausibleUsage, PriceSheet, UnpricedUnit
+
+__all__ = ["CostLine", "ImplausibleUsage", "Priced", "UnpricedUnit", "bound_pico", "list_without_cache", "price_usage"]
+
+CostLine = tuple[Unit, int, int]
+"""unit, quantity, femto-USD per one unit."""
+
+
+FEMTO_MAX = PICO_MAX * FEMTO_PER_PICO
+
+
+class Priced(msgspec.Struct, frozen=True, gc=False):
+    """What a usage costs at list price.
+
+    lines: one per unit billed; two of unit `output` where reasoning tokens have a price of their own.
+    list_pico: their exact sum, rounded once, half-even, to pico-USD.
+    """
+
+    lines: list[CostLine]
+    list_pico: int
+
+
+def price_usage(usage: Usage, sheet: PriceSheet) -> Priced:
+    """List cost of one attempt, with its lines.
+
+    usage: disjoint counts. sheet: the prices in force when the call was dispatched (`PriceBook.at`).
+    A per-request fee of the sheet is charged once even where the provider doesn't count requests; a counted request
+    without such a fee costs nothing, since then the tokens are all that is sold.
+    Raises UnpricedUnit if a unit was used that has no price, or if the counts can't be believed (ImplausibleUsage); the
+    caller posts the charge as `unpriced`.
+    """
+    lines: list[CostLine] = []
+    femto = 0
+    counts = astuple(usage)  # two fields more than units; `compress` leaves out what wasn't used without running Python
+    for unit, quantity, price in compress(zip(ROW_UNITS, counts, sheet.row, strict=False), counts):
+        if price is None:
+            raise UnpricedUnit(sheet.sku_id, unit)
+        lines.append((unit, quantity, price))
+        femto += quantity * price
+    if not sheet.is_plain:
+        _split_reasoning(lines, usage, sheet)
+        if sheet.request_price is not None:
+            lines.append((Unit.REQUEST, usage.request or 1, sheet.request_price))
+        femto = sum(quantity * price for _, quantity, price in lines)
+    if femto > FEMTO_MAX:
+        unit, quantity, _ = max(lines, key=_line_cost)
+        raise ImplausibleUsage(sheet.sku_id, unit, quantity)
+    return Priced(lines, pico_from_femto(femto))
+
+
+def list_without_cache(usage: Usage, sheet: PriceSheet) -> int:
+    """What the same tokens would have cost had none of them been read from or written to a cache, in pico-USD.
+
+    Raises UnpricedUnit like `price_usage`.
+    """
+    uncached = msgspec.structs.replace(
+        usage,
+        input=usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h,
+        input_audio=usage.input_audio + usage.cache_read_audio,
+        cache_read=0,
+        cache_write_5m=0,
+        cache_write_1h=0,
+        cache_read_audio=0,
+    )
+    return price_usage(uncached, sheet).list_pico
+
+
+def bound_pico(sheet: PriceSheet, input_bytes: int, max_output: int) -> int:
+    """The most a call can cost, in pico-USD, rounded up.
+
+    sheet: taken with `input_tokens=input_bytes`, so that the dearest band the call can reach is in it.
+    input_bytes: a token is at least one byte, so there are at most so many; each at the dearest input-class price,
+        cache writes included. What a request only refers to (an image by address) is not in its bytes.
+    max_output: tokens, over all choices. Fees per search are not in the bound: nothing in a request limits them.
+    No more than a charge can hold.
+    Raises UnpricedUnit if input, or output where some is allowed, has no price.
+    """
+    if sheet.dearest_input is None:
+        raise UnpricedUnit(sheet.sku_id, Unit.INPUT)
+    femto = input_bytes * sheet.dearest_input + (sheet.request_price or 0)
+    if max_output:
+        if sheet.dearest_output is None:
+            raise UnpricedUnit(sheet.sku_id, Unit.OUTPUT)
+        femto += max_output * sheet.dearest_output
+    return min(-(-femto // FEMTO_PER_PICO), PICO_MAX)
+
+
+def _line_cost(line: CostLine) -> int:
+    return line[1] * line[2]
+
+
+def _split_reasoning(lines: list[CostLine], usage: Usage, sheet: PriceSheet) -> None:
+    """Bill reasoning tokens at their own price, taken out of the output line: never twice."""
+    if sheet.reasoning_price is None or not usage.reasoning:
+        return
+    for at, (unit, quantity, price) in enumerate(lines):
+        if unit is Unit.OUTPUT:
+            reasoning = min(usage.reasoning, quantity)
+            rest = [(unit, quantity - reasoning, price)] if quantity > reasoning else []
+            lines[at : at + 1] = [*rest, (unit, reasoning, sheet.reasoning_price)]
+            return

@@ -1,0 +1,52 @@
+"""The protocol of a dialect: what the gateway, the CLI and the SDK may ask of one.
+
+Requests are untrusted and may be refused (BadRequest and its kin, each naming the field). Answers have been paid for
+and are only ever read: whatever a provider sends, reading it gives an `Answer`, at worst one without usage.
+"""
+
+from typing import Protocol
+
+from bursar.domain.errors import BursarError
+from bursar.providers.sse import StreamReader
+from bursar.providers.values import Answer, Asked
+
+__all__ = ["Answer", "Asked", "Dialect", "StreamReader"]
+
+
+class Dialect(Protocol):
+    """One wire format. Instances are stateless; a stream's state lives in its reader."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def family(self) -> str:
+        """ "openai" or "anthropic": which upstreams speak it."""
+        ...
+
+    @property
+    def operation(self) -> str: ...
+
+    def read_request(self, body: bytes) -> Asked:
+        """Raises InvalidJson, MissingField or BadRequest; `field` says which."""
+        ...
+
+    def with_usage(self, body: bytes, asked: Asked) -> bytes:
+        """The body with usage asked for, every other byte as it came; the same object if nothing had to change."""
+        ...
+
+    def read_answer(self, body: bytes, status: int) -> Answer:
+        """A plain answer, of any status. Never raises."""
+        ...
+
+    def reader(self, asked: Asked, *, strip_usage: bool) -> StreamReader:
+        """A fresh reader for one stream. strip_usage: take out the usage chunk that `with_usage` asked for."""
+        ...
+
+    def error(self, error: BursarError, call_id: str) -> bytes:
+        """The dialect's own error envelope, JSON."""
+        ...
+
+    def stream_error(self, error: BursarError, call_id: str) -> bytes:
+        """The same as an event, for a stream whose status has been sent."""
+        ...

@@ -1,0 +1,96 @@
+"""Errors in the providers' own words: reading theirs, writing ours.
+
+Source: the error bodies of tests/golden (recorded, and quoted in public issue threads), OpenAI's and Anthropic's
+published schemas.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from bursar.domain.errors import BursarError
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}", re.ASCII)
+
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    """Every shape seen: `error` an object, a text, or absent with its fields at the top."""
+
+    error: Any = None
+    type: Any = None
+    code: Any = None
+    status: Any = None
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_LIST = msgspec.json.Decoder(list[_Envelope])
+
+
+def error_code(body: bytes, status: int) -> str:
+    """The provider's code of what went wrong: `insufficient_quota`, `overloaded_error`; else `http_404`.
+
+    The code comes before the type, since OpenAI's type is the same for most mistakes. A number isn't a name.
+    """
+    try:
+        envelope = _LIST.decode(body)[0] if body[:1] == b"[" else _ENVELOPE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IndexError):
+        return f"http_{status}"
+    return code_of(envelope.error) or code_of(msgspec.structs.asdict(envelope)) or f"http_{status}"
+
+
+def code_of(error: Any) -> str:
+    """The code in an error object, "" if it has none."""
+    if not isinstance(error, dict):
+        return ""
+    for key in ("code", "type", "status"):
+        value = error.get(key)
+        if isinstance(value, str) and value != "error" and _CODE.fullmatch(value):
+            return value
+    number = error.get("code")
+    return f"http_{number}" if isinstance(number, int) and 400 <= number <= 599 else ""
+
+
+def openai_error(error: BursarError) -> bytes:
+    """OpenAI's envelope, as its SDKs parse it."""
+    return msgspec.json.encode(
+        {
+            "error": {
+                "message": error.message,
+                "type": _OPENAI_TYPES.get(error.status)
+                or ("invalid_request_error" if error.status < 500 else "server_error"),
+                "param": error.field,
+                "code": error.code,
+            }
+        }
+    )
+
+
+def anthropic_error(error: BursarError, call_id: str) -> bytes:
+    """Anthropic's envelope; `code` and `param` are ours beside its two fields."""
+    kind = _ANTHROPIC_TYPES.get(error.status) or ("invalid_request_error" if error.status < 500 else "api_error")
+    return msgspec.json.encode(
+        {
+            "type": "error",
+            "error": {"type": kind, "message": error.message, "code": error.code, "param": error.field},
+            "request_id": call_id or None,
+        }
+    )

@@ -1,0 +1,211 @@
+"""OpenAI's Responses, and the providers that speak it (Azure, Bedrock, DeepSeek, OpenRouter).
+
+A stream's usage stands inside `response` of its last event: `response.completed`, `.incomplete` or `.failed`. That
+event repeats the whole answer, so it may be large. Web searches are in no usage: they are counted among the output
+items; an item that opened a page or searched inside one is not billed.
+Source: tests/golden recordings; OpenAI's published schema and price page.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from bursar.domain.charge import Operation
+from bursar.domain.errors import BursarError, MissingField
+from bursar.providers import errors
+from bursar.providers.openai_usage import ResponseUsage, cost_pico, usage_of_response
+from bursar.providers.peer_fields import PeerFields, metadata_of
+from bursar.providers.reading import clip, decode_answer, decode_request, labels, served_tier
+from bursar.providers.sse import StreamReader, text_bytes
+from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
+
+
+class _Request(PeerFields):
+    model: ModelName | None = None
+    stream: bool | None = None
+    max_output_tokens: OutputLimit | None = None
+    service_tier: str | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    metadata: dict[str, Any] | None = None
+    tools: list[msgspec.Raw] | None = None
+
+
+class _Action(msgspec.Struct, gc=False):
+    type: str | None = None
+
+
+class _Item(msgspec.Struct, gc=False):
+    type: str | None = None
+    action: _Action | None = None
+
+
+class _Reason(msgspec.Struct, gc=False):
+    reason: str | None = None
+
+
+class _Response(msgspec.Struct):
+    id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    service_tier: str | None = None
+    usage: ResponseUsage | None = None
+    incomplete_details: _Reason | None = None
+    error: Any = None
+
+
+class _ResponseWithItems(_Response):
+    output: list[_Item] | None = None
+
+
+class _Event(msgspec.Struct):
+    """One event of a stream. `delta`: more text, of whatever kind."""
+
+    type: str = ""
+    response: _ResponseWithItems | None = None
+    delta: str | None = None
+    error: Any = None
+    code: Any = None
+
+
+class _LenientResponse(msgspec.Struct):
+    """What is left to read of a response whose usage can't be."""
+
+    id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    service_tier: str | None = None
+    incomplete_details: _Reason | None = None
+    error: Any = None
+
+
+class _LenientEvent(msgspec.Struct):
+    type: str = ""
+    response: _LenientResponse | None = None
+    error: Any = None
+    code: Any = None
+    delta: ClassVar[None] = None
+
+
+_REQUEST = msgspec.json.Decoder(_Request)
+_RESPONSE = msgspec.json.Decoder(_Response)
+_RESPONSE_WITH_ITEMS = msgspec.json.Decoder(_ResponseWithItems)
+_LENIENT = msgspec.json.Decoder(_LenientResponse)
+
+_WEB_SEARCH = b'"web_search_call"'
+_LAST = ("response.completed", "response.incomplete", "response.failed")
+
+
+class OpenAIResponses:
+    """`POST /v1/responses`."""
+
+    name = "openai-responses"
+    family = "openai"
+    operation = Operation.CHAT
+
+    def read_request(self, body: bytes) -> Asked:
+        """A stored prompt (`prompt.id`) may name the model instead of the request; it can't be priced ahead."""
+        seen = decode_request(_REQUEST, body)
+        if not seen.model and b'"prompt"' not in body:
+            raise MissingField("the request names no model", field="model")
+        return Asked(
+            seen.model or "",
+            seen.stream is True,
+            seen.max_output_tokens,
+            seen.service_tier or "",
+            seen.user or seen.safety_identifier or "",
+            metadata_of(seen, seen.metadata),
+            True,  # a Responses stream always ends with its usage
+            len(seen.tools) if seen.tools else 0,
+            1,
+            labels(seen.tags) if seen.tags else [],
+        )
+
+    def with_usage(self, body: bytes, asked: Asked) -> bytes:
+        return body
+
+    def read_answer(self, body: bytes, status: int) -> Answer:
+        return read_plain(body, status)
+
+    def reader(self, asked: Asked, *, strip_usage: bool) -> "ResponsesReader":
+        return ResponsesReader()
+
+    def error(self, error: BursarError, call_id: str) -> bytes:
+        return errors.openai_error(error)
+
+    def stream_error(self, error: BursarError, call_id: str) -> bytes:
+        body = {"type": "error", "code": error.code, "message": error.message, "param": error.field}
+        return b"event: error\ndata: " + msgspec.json.encode(body) + b"\n\n"
+
+
+class ResponsesReader(StreamReader):
+    """Watches a Responses stream."""
+
+    __slots__ = ("_answer",)
+
+    _decoder = msgspec.json.Decoder(_Event)
+    _lenient = msgspec.json.Decoder(_LenientEvent)
+    _usage_marker = b'"output_tokens"'
+    _reason_marker = b'"incomplete_details":{'
+    _text_markers = (b'"delta":"',)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answer = Answer()
+
+    def _said(self) -> Answer:
+        return read_plain(self.plain, 200) if self.plain else self._answer
+
+    def _take(self, event: Any) -> bool:
+        if event.delta:
+            self._counted += text_bytes(event.delta)
+            return False
+        response: _ResponseWithItems | None = event.response
+        if response is not None:
+            if event.type in _LAST:
+                self._answer = _answer(response)
+            elif not self._answer.model:
+                self._answer.model = clip(response.model)
+                self._answer.upstream_id = clip(response.id)
+        elif event.type == "error" or event.error:
+            self._answer.error_code = errors.code_of({"code": event.code}) or errors.code_of(event.error) or "error"
+        return False
+
+
+def read_plain(body: bytes, status: int) -> Answer:
+    """A whole answer in one JSON body, of any status."""
+    if status >= 400:
+        return Answer(error_code=errors.error_code(body, status), complete=True)
+    seen: _Response | _LenientResponse | None = (
+        decode_answer(_RESPONSE_WITH_ITEMS, body) if _WEB_SEARCH in body else decode_answer(_RESPONSE, body)
+    )
+    seen = seen or decode_answer(_LENIENT, body)
+    return _answer(seen) if seen else Answer()
+
+
+def _answer(seen: _Response | _LenientResponse) -> Answer:
+    usage = seen.usage if isinstance(seen, _Response) else None
+    reason = seen.incomplete_details.reason if seen.incomplete_details else None
+    return Answer(
+        usage_of_response(usage, _web_searches(seen)),
+        clip(seen.model),
+        served_tier(seen.service_tier),
+        clip(reason or seen.status),
+        reason == "max_output_tokens",
+        clip(seen.id),
+        True,
+        cost_pico(usage),
+        (errors.code_of(seen.error) or "error") if seen.error else "",
+    )
+
+
+def _web_searches(seen: _Response | _LenientResponse) -> int:
+    if not isinstance(seen, _ResponseWithItems) or not seen.output:
+        return 0
+    return sum(
+        item.type == "web_search_call" and (item.action is None or item.action.type in (None, "search"))
+        for item in seen.output
+    )
+
+
+RESPONSES = OpenAIResponses()

@@ -1,0 +1,67 @@
+"""Every dialect by name, and the one that a method and path mean. Adding a dialect is its module and a line here."""
+
+from bursar.providers.anthropic import COUNT_TOKENS, MESSAGES
+from bursar.providers.base import Dialect
+from bursar.providers.models import ANTHROPIC_MODELS, OPENAI_MODELS
+from bursar.providers.openai_chat import CHAT, COMPLETIONS
+from bursar.providers.openai_embeddings import EMBEDDINGS
+from bursar.providers.openai_responses import RESPONSES
+
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect
+    for dialect in (
+        CHAT,
+        RESPONSES,
+        EMBEDDINGS,
+        COMPLETIONS,
+        MESSAGES,
+        COUNT_TOKENS,
+        OPENAI_MODELS,
+        ANTHROPIC_MODELS,
+    )
+}
+
+_PATHS: tuple[tuple[str, str, Dialect], ...] = (
+    ("POST", "/chat/completions", CHAT),
+    ("POST", "/responses", RESPONSES),
+    ("POST", "/embeddings", EMBEDDINGS),
+    ("POST", "/completions", COMPLETIONS),
+    ("POST", "/messages", MESSAGES),
+    ("POST", "/messages/count_tokens", COUNT_TOKENS),
+    ("GET", "/models", OPENAI_MODELS),
+)
+_PREFIXES = ("", "/v1", "/openai", "/openai/v1", "/anthropic", "/anthropic/v1")
+_MODEL_PREFIXES = ("/v1/models/", "/models/", "/openai/v1/models/", "/anthropic/v1/models/")
+
+
+def _routes() -> dict[tuple[str, str], tuple[Dialect, str]]:
+    routes: dict[tuple[str, str], tuple[Dialect, str]] = {}
+    for method, path, dialect in _PATHS:
+        for prefix in _PREFIXES:
+            named = ANTHROPIC_MODELS if dialect is OPENAI_MODELS and prefix.startswith("/anthropic") else dialect
+            if prefix.removesuffix("/v1") in ("", "/" + named.family):
+                routes[method, prefix + path] = (named, "/v1" + path)
+    return routes
+
+
+_ROUTES = _routes()
+
+
+def dialect_for(method: str, path: str) -> tuple[Dialect, str] | None:
+    """The dialect of a request, and the path at the provider: with `/v1`, without our prefix, the query as it came.
+
+    None: no path that Bursar meters. `GET /v1/models` is OpenAI's here; the edge knows by `anthropic-version`.
+    """
+    found = _ROUTES.get((method, path))
+    if found is not None:
+        return found
+    plain, mark, query = path.partition("?")
+    found = _ROUTES.get((method, plain.rstrip("/")))
+    if found is not None:
+        return found[0], found[1] + mark + query
+    if method == "GET":
+        for prefix in _MODEL_PREFIXES:
+            if plain.startswith(prefix) and len(plain) > len(prefix):
+                dialect = ANTHROPIC_MODELS if prefix.startswith("/anthropic") else OPENAI_MODELS
+                return dialect, "/v1/models/" + plain[len(prefix) :] + mark + query
+    return None

@@ -1,0 +1,66 @@
+"""Changing one field of a JSON body and not one byte beside it."""
+
+import re
+
+import msgspec
+
+from bursar.providers.reading import UNREADABLE
+
+_MEMBER = re.compile(rb'\s*("(?:[^"\\]++|\\.)*+")\s*:\s*', re.DOTALL)
+_COMMA = re.compile(rb"\s*,")
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KEY = msgspec.json.Decoder(str)
+
+
+def with_stream_usage(body: bytes, *, has_stream_options: bool) -> bytes:
+    """The body of a streamed chat with `stream_options.include_usage` true.
+
+    has_stream_options: whether the body has that field at all, be it null. Where its place can't be found beyond doubt
+    (a key given twice), the same body comes back, and the stream may end without usage.
+    """
+    if not has_stream_options:
+        start = body.index(b"{") + 1
+        return b'%b"stream_options":{"include_usage":true},%b' % (body[:start], body[start:])
+    span = value_span(body, "stream_options")
+    if span is None:
+        return body
+    start, end = span
+    options = body[start:end]
+    if options[:1] != b"{":  # null
+        changed: bytes = b'{"include_usage":true}'
+    elif inner := value_span(options, "include_usage"):
+        changed = options[: inner[0]] + b"true" + options[inner[1] :]
+    elif b'"include_usage"' in options:  # twice
+        return body
+    else:
+        comma = b"" if options[1:-1].strip() == b"" else b","
+        changed = b'{"include_usage":true' + comma + options[1:]
+    return body[:start] + changed + body[end:]
+
+
+def value_span(body: bytes, key: str) -> tuple[int, int] | None:
+    """Where the value of a top-level key stands, [start, end); None if it isn't there or is there twice.
+
+    Values are stepped over by the length that the decoder found, so a long conversation costs no second parse.
+    """
+    try:
+        fields = _FIELDS.decode(body)
+        at = body.index(b"{") + 1
+        found: tuple[int, int] | None = None
+        while member := _MEMBER.match(body, at):
+            name = _KEY.decode(member.group(1))
+            value = bytes(fields[name])
+            at = member.end()
+            if not body.startswith(value, at):
+                return None
+            if name == key:
+                if found:
+                    return None
+                found = (at, at + len(value))
+            comma = _COMMA.match(body, at + len(value))
+            if comma is None:
+                return found if body[at + len(value) :].strip() == b"}" else None
+            at = comma.end()
+    except (*UNREADABLE, ValueError, KeyError):
+        return None
+    return None

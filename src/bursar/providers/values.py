@@ -1,0 +1,48 @@
+"""What was asked and what was answered, as every dialect says it. The gateway, the SDK and the CLI see only these."""
+
+from typing import Annotated
+
+import msgspec
+
+from bursar.domain.usage import Usage
+
+MODEL_CHARS_MAX = 256  # longer than any model name in any catalogue; a ledger column shouldn't hold an essay
+COUNT_MAX = 10**12  # tokens; a larger count is a broken answer
+OUTPUT_TOKENS_MAX = 2**31
+
+ModelName = Annotated[str, msgspec.Meta(max_length=MODEL_CHARS_MAX)]
+OutputLimit = Annotated[int, msgspec.Meta(ge=0, le=OUTPUT_TOKENS_MAX)]
+Choices = Annotated[int, msgspec.Meta(ge=0, le=1_024)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+
+
+class Asked(msgspec.Struct):
+    """What a request asks for, as far as it is billed or attributed. Everything else stays in the bytes."""
+
+    model: str = ""
+    stream: bool = False
+    max_output_tokens: int | None = None  # None: the client left it to the provider
+    tier: str = ""  # the service tier asked for; what was served is in the answer
+    user: str = ""
+    metadata: dict[str, str] = {}  # values that weren't text are their JSON
+    wants_usage: bool = False  # the client itself asked a stream for its usage
+    tools: int = 0
+    choices: int = 1  # answers to generate: the output limit holds for each
+    tags: list[str] = []  # bare labels of LiteLLM's `tags`
+    has_stream_options: bool = False
+
+
+class Answer(msgspec.Struct):
+    """What came back. `usage` None: the answer reported none, which is unknown, not zero."""
+
+    usage: Usage | None = None
+    model: str = ""  # the model that the provider says it served
+    tier: str = ""  # the tier that it says it served; "" where it says none, or only "auto"
+    finish_reason: str = ""
+    truncated: bool = False  # a whole answer, cut by the output limit
+    upstream_id: str = ""
+    complete: bool = False  # False: a stream that was cut, or a body that can't be read
+    cost_pico: int | None = None  # what the provider itself says it cost, pico-USD
+    error_code: str = ""  # the provider's own error code or type; "" when it reported none
+    also: tuple[tuple[str, Usage], ...] = ()  # (model, usage) billed beside it, at another model's price
+    region: str = ""  # where it was served, if the provider prices by that ("us" of Anthropic's inference_geo)

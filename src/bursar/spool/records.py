@@ -1,0 +1,100 @@
+"""What the journal holds: an attempt when its dispatch begins and when it ended, and calls that ended unsent.
+
+Times are microseconds since the epoch, UTC. Money is pico-USD (1e-12) or femto-USD (1e-15) in integers. No prompt or
+answer text, no key: only sizes, counts and keyed hashes.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from bursar.domain.scope import Scope
+from bursar.domain.tags import Attribution
+from bursar.domain.usage import Usage
+
+CostLineRow = tuple[str, int, int]
+"""(unit, quantity, unit price in femto-USD)"""
+
+
+class CallFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is known of a call once it is identified and attributed; the same for each of its attempts."""
+
+    call_id: str
+    received_us: int
+    dialect: str
+    operation: str
+    scope: Scope
+    credential_id: str  # "vk_…" a virtual key, "pt_…" a pass-through key's keyed hash
+    credential_kind: Literal["virtual", "passthrough", "none"]
+    model_asked: str
+    stream: bool
+    request_bytes: int
+    fingerprint: str  # keyed hash of the request body, hex
+    attribution: Attribution
+    tags_dropped: int = 0
+    client: str = ""  # the SDK or tool that called, from its user agent: "openai-python/2.7"
+    client_retry: int = 0  # what the SDK says of its own retries (X-Stainless-Retry-Count)
+
+
+class Dispatched(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="d"):
+    """Written before the first byte goes to the provider."""
+
+    seq: int  # 1, 2, 3 … per writer: a gap is a lost attempt
+    attempt_id: str
+    attempt_number: int
+    dispatched_us: int
+    provider: str
+    upstream: str  # the configured name
+    model_sent: str
+    region: str
+    tier_asked: str
+    retry_cause: str  # why this is not the first attempt: "", "connect", "status_529", …
+    bound_pico: int | None  # the most it can cost; None: no price is known
+    sku_price_id: str  # the sheet the bound was computed with, "" if none
+    call: CallFacts
+
+
+class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):
+    """Written when the attempt ended, whatever the end."""
+
+    attempt_id: str
+    first_byte_us: int  # 0: none came
+    ended_us: int
+    http_status: int  # what the provider answered; 0: nothing
+    outcome: str
+    quality: str
+    error_code: str  # "" or a stable code: the provider's error type, "stream_cut", "upstream_timeout" …
+    finish_reason: str
+    model_served: str
+    tier_served: str
+    upstream_id: str  # the provider's own id of the answer: evidence, never a key
+    usage: Usage
+    lines: Sequence[CostLineRow]
+    list_pico: int | None  # None: unpriced
+    counterfactual_pico: int | None  # what the same usage would have cost without the lever
+    lever: str
+    sku_id: str
+    sku_price_id: str
+    provider_cost_pico: int | None  # what the provider itself says it cost, where it does (OpenRouter)
+    response_bytes: int
+    final: bool  # the call ends with this attempt
+    call_outcome: str  # meaningful when final
+    client_status: int  # HTTP status the client got; 0: it was gone before one could be sent
+    client_gone_percent: int = -1  # -1: the client stayed; else how much of the answer it took, if known
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="c"):
+    """A call that ended without any attempt: refused by Bursar, unreadable, or its client left first."""
+
+    ended_us: int
+    outcome: str
+    error_code: str
+    client_status: int
+    call: CallFacts
+
+
+Record = Dispatched | Settled | Ended
+
+ENCODER = msgspec.msgpack.Encoder()
+DECODER: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)

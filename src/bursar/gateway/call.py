@@ -1,0 +1,77 @@
+"""One call on its way through the gateway, and the worker that carries it.
+
+Structs of msgspec, like the records: made in C, they cost a fifth of a dataclass.
+"""
+
+import msgspec
+
+from bursar.domain.clock import Clock
+from bursar.domain.ids import Ids
+from bursar.gateway.envelope import Envelope, Envelopes
+from bursar.gateway.meter import Meter
+from bursar.gateway.metrics import Metrics
+from bursar.gateway.outbox import Outbox
+from bursar.gateway.recent import Recent
+from bursar.gateway.recorder import Recorder
+from bursar.gateway.route import Route, Routes
+from bursar.gateway.settings import WorkerSettings
+from bursar.providers.base import Asked, Dialect
+from bursar.spool.records import CallFacts
+
+
+class Worker(msgspec.Struct):
+    """What a gateway worker holds for all its calls."""
+
+    settings: WorkerSettings
+    secret: bytes
+    clock: Clock
+    ids: Ids
+    recorder: Recorder
+    meter: Meter
+    routes: Routes
+    envelopes: Envelopes
+    recent: Recent
+    metrics: Metrics
+    outbox: Outbox
+    in_flight: int = 0
+
+
+class Attempt(msgspec.Struct):
+    """One try at one upstream. `is_open` until its end is in the journal: exactly once, whatever happens."""
+
+    attempt_id: str
+    number: int
+    dispatched_us: int
+    bound_pico: int | None
+    sku_price_id: str
+    is_open: bool = True
+    first_byte_us: int = 0
+
+
+class Arrival(msgspec.Struct):
+    """A request that has come in; what is not known yet when it is refused stays None."""
+
+    call_id: str
+    received_us: int
+    dialect: Dialect
+    path: str  # the provider's path, without our prefixes
+    query: bytes  # the client's own, passed on: `?beta=true`
+    upstream_name: str  # named by the client in its path, or ""
+    body: bytes = b""
+    envelope: Envelope | None = None
+    asked: Asked | None = None
+
+
+class Call(msgspec.Struct):
+    """A call that is identified, attributed and routed: ready to be sent."""
+
+    facts: CallFacts
+    dialect: Dialect
+    asked: Asked
+    route: Route
+    head: bytes
+    body: bytes  # as it goes out: the client's bytes, but for the named changes
+    strips_usage: bool  # the stream's usage was asked for by us, so the client doesn't see it
+    dropped_note: str  # what of its tags was dropped, for the answer's header
+    deadline_us: int
+    attempts: list[Attempt] = []

@@ -1,0 +1,188 @@
+"""Attempts at the upstream: the one place that decides whether there is another one (law 6).
+
+An attempt follows another only if the first one can't have been billed: the connection was never made, or the
+provider itself said that it failed. After a time-out or a broken connection the request may have been billed, so the
+client hears of it instead.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable
+
+from bursar.domain.charge import Operation, Outcome
+from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from bursar.domain.ids import attempt_id
+from bursar.gateway.call import Attempt, Call, Worker
+from bursar.gateway.client import Client
+from bursar.gateway.meter import not_billed, unanswered
+from bursar.gateway.settle import settle
+from bursar.gateway.upstream import Reply
+from bursar.prices.rates import UnpricedUnit, bound_pico
+from bursar.spool.records import Dispatched
+
+NO_REGION = ""  # the dialects served so far have none that is known before the answer
+COUNT_TOKENS, EMBEDDINGS = Operation.COUNT_TOKENS, Operation.EMBEDDINGS  # an enum's attribute costs 0.13 µs
+RETRIED_STATUSES = frozenset({500, 502, 503, 529})
+BACKOFF_FIRST_S = 0.25
+BACKOFF_MAX_S = 4.0
+RETRY_AFTER_MAX_S = 2.0  # a provider that asks for more is left to the client, which knows whether it can wait
+
+
+async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt, Reply]:
+    """Send the call, again if that is allowed, and return the attempt whose answer goes to the client.
+
+    Raises UpstreamUnreachable, UpstreamBroken or UpstreamTimeout when there is no answer; the attempts are settled.
+    """
+    cause = ""
+    number = 0
+    while True:
+        number += 1
+        attempt = begin(worker, call, number, cause)
+        is_last = number >= worker.settings.attempts_max or client.gone
+        try:
+            reply = await send(worker, call, attempt)
+        except BursarError as error:
+            if isinstance(error, UpstreamUnreachable) and not is_last and has_time(worker, call, number):
+                settle_failed(worker, call, attempt, error, client, final=False)
+                cause = "connect"
+                await asyncio.sleep(backoff_s(number))
+                continue
+            settle_failed(worker, call, attempt, error, client, final=True)
+            raise
+        attempt.first_byte_us = reply.first_byte_us
+        if reply.status in RETRIED_STATUSES and not is_last and has_time(worker, call, number):
+            wait_s = retry_after_s(reply, backoff_s(number))
+            if wait_s is not None:
+                cause = await settle_refused_by_provider(worker, call, attempt, reply)
+                await asyncio.sleep(wait_s)
+                continue
+        return attempt, reply
+
+
+def begin(worker: Worker, call: Call, number: int, cause: str) -> Attempt:
+    """Write the attempt to the journal: from here on it can't be lost, whatever happens to this process."""
+    asked, route, recorder = call.asked, call.route, worker.recorder
+    now_us = worker.clock.now_us()
+    bound, sku_price_id = bound_of(worker, call, now_us)
+    attempt = Attempt(attempt_id(call.facts.call_id, number), number, now_us, bound, sku_price_id)
+    recorder.write(
+        Dispatched(
+            recorder.next_seq(),
+            attempt.attempt_id,
+            number,
+            now_us,
+            route.provider,
+            route.name,
+            asked.model,
+            NO_REGION,
+            asked.tier,
+            cause,
+            bound,
+            sku_price_id,
+            call.facts,
+        )
+    )
+    call.attempts.append(attempt)
+    return attempt
+
+
+def bound_of(worker: Worker, call: Call, now_us: int) -> tuple[int | None, str]:
+    """(the most an attempt can cost in pico-USD, the price it was computed with); None: no price is known.
+
+    Embeddings put out no tokens, and have no price for any.
+    """
+    operation, asked = call.dialect.operation, call.asked
+    if operation == COUNT_TOKENS:
+        return 0, ""
+    size = len(call.body)  # a token is a byte at least: the band of so many tokens is the dearest it can reach
+    sheet = worker.meter.book.at(call.route.provider, asked.model, now_us, tier=asked.tier, input_tokens=size)
+    if sheet is None:
+        return None, ""
+    output_max = 0
+    if operation != EMBEDDINGS:
+        output_max = (asked.max_output_tokens or worker.settings.output_tokens_default) * (asked.choices or 1)
+    try:
+        return bound_pico(sheet, size, output_max), sheet.sku_price_id
+    except UnpricedUnit:  # no bound is known; whether such a call may pass is for a strict budget to say, not for us
+        return None, sheet.sku_price_id
+
+
+def send(worker: Worker, call: Call, attempt: Attempt) -> Awaitable[Reply]:
+    """One request on one connection; back when the answer's head is there, or all of a plain answer."""
+    left_s = (call.deadline_us - attempt.dispatched_us) / 1_000_000
+    return call.route.pool.send(
+        call.head,
+        call.body,
+        first_byte_timeout_s=min(worker.settings.first_byte_timeout_s, left_s),
+        whole=not call.asked.stream,
+    )
+
+
+def settle_failed(
+    worker: Worker, call: Call, attempt: Attempt, error: BursarError, client: Client, *, final: bool
+) -> None:
+    """No answer came. Nothing was sent: nothing is billed. It was sent: it may be billed, so its bound is assumed."""
+    sent = isinstance(error, UpstreamBroken | UpstreamTimeout)
+    outcome = Outcome.TIMEOUT if isinstance(error, UpstreamTimeout) else Outcome.PROVIDER_ERROR
+    metered = unanswered(attempt.bound_pico, attempt.sku_price_id) if sent else not_billed()
+    settle(
+        worker,
+        call,
+        attempt,
+        metered,
+        outcome,
+        error_code=error.code,
+        final=final,
+        call_outcome=Outcome.ABORTED if client.gone else outcome,
+        client_status=0 if client.gone or not final else error.status,
+    )
+
+
+async def settle_refused_by_provider(worker: Worker, call: Call, attempt: Attempt, reply: Reply) -> str:
+    """The provider said that it failed: read its reason, settle at nothing, return the cause of the next attempt."""
+    try:
+        body = await reply.body(ERROR_BYTES_MAX)
+    except BursarError:
+        body = b""
+    finally:
+        reply.close()
+    answer = call.dialect.read_answer(body, reply.status)
+    settle(
+        worker,
+        call,
+        attempt,
+        not_billed(),
+        Outcome.PROVIDER_ERROR,
+        answer=answer,
+        http_status=reply.status,
+        response_bytes=len(body),
+        final=False,
+    )
+    return f"status_{reply.status}"
+
+
+def has_time(worker: Worker, call: Call, number: int) -> bool:
+    """Whether the call's one deadline leaves room for the wait and another attempt."""
+    return worker.clock.now_us() + int(2 * backoff_s(number) * 1_000_000) < call.deadline_us
+
+
+def backoff_s(number: int) -> float:
+    """Exponential, with full jitter on its upper half."""
+    return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * float(2 ** (number - 1))) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+def retry_after_s(reply: Reply, otherwise: float) -> float | None:
+    """What the provider asks us to wait, in seconds; None if that is too long to hold a client for."""
+    for name, value in reply.headers:
+        if name == b"x-should-retry" and value.strip().lower() == b"false":
+            return None
+        if name == b"retry-after":
+            try:
+                asked = float(value)
+            except ValueError:
+                return None  # a date: far enough away
+            return max(asked, otherwise) if 0 <= asked <= RETRY_AFTER_MAX_S else None
+    return otherwise
+
+
+ERROR_BYTES_MAX = 1024 * 1024

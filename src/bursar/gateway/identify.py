@@ -1,0 +1,95 @@
+"""Whose call is this: a Bursar virtual key, or the client's own provider key passed through.
+
+A pass-through key is known by its keyed hash and never stored. A key can come in any carrier that another gateway
+taught clients to use (reference: docs/attribution.md); none of them is ever forwarded by name, only the one credential
+that the chosen upstream needs, in that upstream's own header.
+"""
+
+from typing import Literal, NamedTuple
+
+from bursar.domain.errors import KeyRevoked, Unauthenticated
+from bursar.domain.hashing import keyed_hash
+from bursar.domain.scope import Scope
+from bursar.domain.snapshot import Snapshot
+from bursar.domain.tags import Attribution
+
+VIRTUAL_PREFIX = b"sk-bursar-"
+KEY_BYTES_MAX = 4096
+
+BEARER_CARRIERS = frozenset({b"authorization", b"helicone-auth", b"cf-aig-authorization"})
+PLAIN_CARRIERS = frozenset(
+    {
+        b"x-bursar-key",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+        b"x-litellm-api-key",
+        b"x-portkey-api-key",
+        b"x-bf-vk",
+        b"otari-key",
+    }
+)
+PROVIDER_CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
+"""Where a client's own provider key may stand; the others can only carry a gateway's key."""
+
+
+class Credential(NamedTuple):
+    """Who calls, and what the upstream will be shown.
+
+    client_header, client_secret: the client's own provider key and the header it came in; b"" when it brought none
+    (a virtual key: the operator's key is used).
+    """
+
+    id: str
+    kind: Literal["virtual", "passthrough"]
+    scope: Scope
+    defaults: Attribution
+    client_header: bytes
+    client_secret: bytes
+
+
+def identify(headers: list[tuple[bytes, bytes]], snapshot: Snapshot, secret: bytes, organization: str) -> Credential:
+    """Find the key in the headers and say who it is.
+
+    Raises Unauthenticated when there is no key or a virtual one that nobody made, KeyRevoked when it was revoked.
+    """
+    virtual = own_header = own_secret = b""
+    for name, value in headers:
+        if name in BEARER_CARRIERS:
+            key = _bearer(value)
+        elif name in PLAIN_CARRIERS:
+            key = value.strip()
+        else:
+            continue
+        if key.startswith(VIRTUAL_PREFIX):
+            virtual = virtual or key
+        elif key and name in PROVIDER_CARRIERS and not own_secret:
+            own_header, own_secret = name, key
+    if len(virtual) > KEY_BYTES_MAX or len(own_secret) > KEY_BYTES_MAX:
+        raise Unauthenticated(f"a key longer than {KEY_BYTES_MAX} bytes is not a key", field="authorization")
+    if virtual:
+        return _virtual(virtual, own_header, own_secret, snapshot, secret)
+    if own_secret:
+        credential_id = "pt_" + keyed_hash(secret, own_secret)[:20]
+        return Credential(credential_id, "passthrough", Scope(organization), Attribution(), own_header, own_secret)
+    raise Unauthenticated(
+        "no key: send your provider's key, or a Bursar key (`bursar keys create NAME`), "
+        "as `Authorization: Bearer …` or `x-api-key`",
+        field="authorization",
+    )
+
+
+def _bearer(value: bytes) -> bytes:
+    if value[:7].lower() == b"bearer ":
+        return value[7:].strip()
+    return b"" if b" " in value.strip() else value.strip()
+
+
+def _virtual(key: bytes, own_header: bytes, own_secret: bytes, snapshot: Snapshot, secret: bytes) -> Credential:
+    facts = snapshot.keys.get(keyed_hash(secret, key))
+    last4 = key[-4:].decode("ascii", "replace")
+    if facts is None:
+        raise Unauthenticated(f"Bursar key …{last4} is not known here (`bursar keys list`)", field="authorization")
+    if facts.revoked:
+        raise KeyRevoked(f"Bursar key …{last4} ({facts.name}) was revoked", field="authorization")
+    return Credential(facts.credential_id, "virtual", facts.scope, facts.defaults, own_header, own_secret)

@@ -1,0 +1,229 @@
+"""From a provider's answer to money: usage by class, the price in force, the lines, and how sure we are.
+
+Nothing here is zero by default. An answer without usage is estimated from bytes, an attempt that never answered is
+assumed at its bound, a model without a price is unpriced; each says so.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import astuple, replace
+
+from bursar.domain.charge import Lever, Operation, Quality
+from bursar.domain.money import pico_from_femto
+from bursar.domain.usage import Usage
+from bursar.prices.book import PriceBook
+from bursar.prices.rates import UnpricedUnit, list_without_cache, price_usage
+from bursar.prices.sheet import PriceSheet
+from bursar.providers.base import Answer, Asked
+from bursar.spool.records import CostLineRow
+
+TOKENS_PER_BYTE_DEFAULT = 0.25  # four bytes a token: English prose and JSON, before anything was learned
+LEARN_FROM_BYTES_MIN = 200  # shorter texts say little of the ratio
+MODELS_LEARNED_MAX = 1024
+LEARN_EVERY = 8
+
+COUNT_TOKENS, REPORTED, ESTIMATED, UNPRICED = (
+    Operation.COUNT_TOKENS,
+    Quality.REPORTED,
+    Quality.ESTIMATED,
+    Quality.UNPRICED,
+)  # looked up once: as an enum's attribute a member costs 0.13 µs each time
+
+
+class Metered(msgspec.Struct, frozen=True, gc=False):
+    """An attempt in money. `list_pico` None: unpriced."""
+
+    usage: Usage
+    lines: Sequence[CostLineRow]
+    list_pico: int | None
+    counterfactual_pico: int | None
+    lever: str
+    quality: str
+    sku_id: str
+    sku_price_id: str
+
+
+class Estimator:
+    """Tokens per byte as the providers' own answers have shown, per model; decayed, so that it follows a change."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._input: dict[str, tuple[float, float]] = {}
+        self._output: dict[str, tuple[float, float]] = {}
+
+    def learn(self, model: str, request_bytes: int, usage: Usage, output_bytes: int) -> None:
+        """Take one reported usage of LEARN_EVERY as evidence."""
+        due = self.is_due(model)
+        self._seen += 1
+        if not due:
+            return
+        _learn(self._input, model, request_bytes, usage.total_input)
+        if usage.reasoning == 0:  # reasoning is billed and never sent: it would spoil the ratio
+            _learn(self._output, model, output_bytes, usage.total_output)
+
+    def is_due(self, model: str) -> bool:
+        """Whether the next usage of this model is one to learn from."""
+        return self._seen % LEARN_EVERY == 0 or model not in self._input
+
+    def estimate(self, model: str, request_bytes: int, output_bytes: int) -> Usage:
+        """What an answer without usage probably used."""
+        return Usage(
+            input=_tokens(self._input, model, request_bytes), output=_tokens(self._output, model, output_bytes)
+        )
+
+
+class Meter:
+    """Prices attempts. `provider` is the price list's name for the upstream."""
+
+    def __init__(self, book: PriceBook) -> None:
+        self.book = book
+        self.estimator = Estimator()
+
+    def answered(
+        self,
+        asked: Asked,
+        answer: Answer,
+        operation: str,
+        provider: str,
+        at_us: int,
+        request_bytes: int,
+        out_bytes: int,
+    ) -> Metered:
+        """A successful answer: reported usage if it has one, an estimate if not."""
+        if operation == COUNT_TOKENS:
+            return FREE
+        model = answer.model or asked.model
+        usage = answer.usage
+        if usage is None:
+            usage = self.estimator.estimate(model, request_bytes, out_bytes)
+            quality = ESTIMATED
+        elif not answer.complete:
+            seen = self.estimator.estimate(model, request_bytes, out_bytes)
+            usage = _at_least(usage, seen)
+            quality = ESTIMATED
+        else:
+            self.estimator.learn(model, request_bytes, usage, out_bytes)
+            quality = REPORTED
+        metered = self.price(
+            usage, quality, provider, model, asked.model, answer.tier or asked.tier, answer.region, at_us
+        )
+        for other_model, other_usage in answer.also:
+            metered = _together(
+                metered, self.price(other_usage, quality, provider, other_model, "", "", answer.region, at_us)
+            )
+        return metered
+
+    def needs_text(self, answer: Answer) -> bool:
+        """Whether the size of a stream's text matters: to estimate from, or to learn from. It isn't free to count."""
+        return answer.usage is None or not answer.complete or self.estimator.is_due(answer.model)
+
+    def price(
+        self,
+        usage: Usage,
+        quality: Quality,
+        provider: str,
+        model: str,
+        model_asked: str,
+        tier: str,
+        region: str,
+        at_us: int,
+    ) -> Metered:
+        """Price a usage by the model the provider says it served, else by the one that was asked for."""
+        sheet = self.sheet(provider, model, model_asked, tier, region, at_us, usage.total_input)
+        if sheet is None:
+            return Metered(usage, [], None, None, "", UNPRICED, "", "")
+        try:
+            priced = price_usage(usage, sheet)
+        except UnpricedUnit:
+            return Metered(usage, [], None, None, "", UNPRICED, sheet.sku_id, sheet.sku_price_id)
+        if sheet.assumption and quality == REPORTED:
+            quality = ESTIMATED
+        counterfactual, lever = priced.list_pico, ""
+        if usage.cache_read or usage.cache_write_5m or usage.cache_write_1h:
+            counterfactual, lever = list_without_cache(usage, sheet), Lever.PROMPT_CACHE
+        return Metered(
+            usage,
+            priced.lines,
+            priced.list_pico,
+            counterfactual,
+            lever,
+            quality,
+            sheet.sku_id,
+            sheet.sku_price_id,
+        )
+
+    def sheet(
+        self, provider: str, model: str, model_asked: str, tier: str, region: str, at_us: int, input_tokens: int
+    ) -> PriceSheet | None:
+        """The price in force; None when the catalogue knows neither name."""
+        sheet = self.book.at(provider, model, at_us, tier=tier, input_tokens=input_tokens, region=region)
+        if sheet is None and model != model_asked:
+            sheet = self.book.at(provider, model_asked, at_us, tier=tier, input_tokens=input_tokens, region=region)
+        return sheet
+
+
+FREE = Metered(Usage(), [], 0, 0, "", REPORTED, "", "")
+"""Counting tokens is free by every provider's own word; that is a known price of zero, not an unknown one."""
+
+
+def unanswered(bound_pico: int | None, sku_price_id: str) -> Metered:
+    """We never heard what it cost: the bound counts until reconciled."""
+    if bound_pico is None:
+        return Metered(Usage(), [], None, None, "", UNPRICED, "", "")
+    return Metered(Usage(), [], bound_pico, bound_pico, "", Quality.ASSUMED, "", sku_price_id)
+
+
+def not_billed() -> Metered:
+    """The provider refused or failed the attempt and says so itself: nothing is charged for that."""
+    return FREE
+
+
+def _together(one: Metered, other: Metered) -> Metered:
+    """Two models that answered one attempt, as one charge: all lines, rounded once; unpriced if either is."""
+    if one.list_pico is None or other.list_pico is None:
+        return replace(one, list_pico=None, counterfactual_pico=None, quality=UNPRICED)
+    lines = [*one.lines, *other.lines]
+    uncached = (one.counterfactual_pico or 0) + (other.counterfactual_pico or 0)
+    return replace(
+        one,
+        usage=Usage(*map(sum, zip(astuple(one.usage), astuple(other.usage), strict=True))),
+        lines=lines,
+        list_pico=pico_from_femto(sum(quantity * price for _, quantity, price in lines)),
+        counterfactual_pico=uncached,
+        lever=one.lever or other.lever,
+    )
+
+
+def _learn(seen: dict[str, tuple[float, float]], model: str, size: int, tokens: int) -> None:
+    if size < LEARN_FROM_BYTES_MIN or tokens <= 0:
+        return
+    known_bytes, known_tokens = seen.get(model, (0.0, 0.0))
+    if not known_bytes and len(seen) >= MODELS_LEARNED_MAX:
+        return
+    seen[model] = (known_bytes * 0.99 + size, known_tokens * 0.99 + tokens)
+
+
+def _tokens(seen: dict[str, tuple[float, float]], model: str, size: int) -> int:
+    known_bytes, known_tokens = seen.get(model, (0.0, 0.0))
+    ratio = known_tokens / known_bytes if known_bytes else TOKENS_PER_BYTE_DEFAULT
+    return max(1, round(size * ratio)) if size else 0
+
+
+def _at_least(usage: Usage, seen: Usage) -> Usage:
+    """A stream that was cut: what it reported so far, or what its bytes say, whichever is more."""
+    return Usage(
+        input=usage.input if usage.total_input else seen.input,
+        cache_read=usage.cache_read,
+        cache_write_5m=usage.cache_write_5m,
+        cache_write_1h=usage.cache_write_1h,
+        input_audio=usage.input_audio,
+        cache_read_audio=usage.cache_read_audio,
+        input_image=usage.input_image,
+        output=max(usage.output, seen.output - usage.output_audio - usage.output_image, 0),
+        output_audio=usage.output_audio,
+        output_image=usage.output_image,
+        web_search=usage.web_search,
+        request=usage.request,
+        reasoning=usage.reasoning,
+    )

@@ -1,0 +1,114 @@
+"""The way of a call, top to bottom. Each step is one function in the module that its name says."""
+
+from bursar.domain.errors import BursarError, Forbidden
+from bursar.domain.hashing import fingerprint
+from bursar.gateway.attribute import Attributed, attribute
+from bursar.gateway.call import Arrival, Call, Worker
+from bursar.gateway.client import Client, ClientGone
+from bursar.gateway.dispatch import dispatch
+from bursar.gateway.envelope import PLANS_MAX, Envelope, Plan
+from bursar.gateway.forward import write_head
+from bursar.gateway.relay import relay
+from bursar.gateway.settle import end_unsent, refuse, settle_lost
+from bursar.providers.base import Asked, Dialect
+from bursar.spool.records import CallFacts
+
+
+async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, upstream_name: str = "") -> None:
+    """Carry one call from its client to a provider and back, with its money written down.
+
+    Whatever happens in between, each attempt that was begun is settled exactly once and the call has one outcome.
+    """
+    now_us = worker.clock.now_us()
+    arrival = Arrival(worker.ids.new(now_us), now_us, dialect, path, client.head.query, upstream_name)
+    call: Call | None = None
+    worker.in_flight += 1
+    try:
+        arrival.envelope = envelope = worker.envelopes.open(client.head)  # identify: whose key
+        body = client.content  # receive: it is often there at once
+        if body is None or len(body) > worker.settings.body_bytes_max:
+            body = await client.body(worker.settings.body_bytes_max)
+        arrival.body = body
+        arrival.asked = asked = dialect.read_request(body)  # what is asked, and of which model
+        attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
+        plan = decide(worker, arrival, envelope, asked)  # decide: which upstream
+        call = prepare(worker, arrival, envelope, asked, attributed, plan)
+        attempt, reply = await dispatch(worker, call, client)  # attempts: each in the journal before it is sent
+        try:
+            await relay(worker, call, attempt, reply, client)  # answer back; meter, price, settle
+        finally:
+            reply.close()
+    except ClientGone:
+        end_unsent(worker, arrival)
+    except BursarError as error:
+        await refuse(worker, arrival, client, error, was_sent=bool(call and call.attempts))
+    finally:
+        worker.in_flight -= 1
+        if call is not None:
+            settle_lost(worker, call)
+
+
+def attribute_call(envelope: Envelope, asked: Asked) -> Attributed:
+    """What the headers say was read once; the body may add to it."""
+    if asked.user or asked.metadata or asked.tags:
+        return attribute(envelope.headers, asked, envelope.credential.defaults)
+    return envelope.attributed
+
+
+def decide(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked) -> Plan:
+    """Which upstream, decided once for calls alike. Raises NoUpstream, or Forbidden if it takes no foreign keys."""
+    key = (arrival.path, arrival.query, arrival.upstream_name, asked.model)
+    plan = envelope.plans.get(key)
+    if plan is not None:
+        return plan
+    credential, family = envelope.credential, arrival.dialect.family
+    if arrival.upstream_name:
+        route = worker.routes.named(arrival.upstream_name, family)
+    else:
+        route = worker.routes.choose(family, asked.model)
+    if credential.kind == "passthrough" and not route.settings.passthrough:
+        raise Forbidden(
+            f"upstream {route.name!r} takes Bursar keys only (`bursar keys create NAME`)", field="authorization"
+        )
+    plan = Plan(route, write_head(route, "POST", arrival.path, arrival.query, envelope.headers, credential))
+    if len(envelope.plans) < PLANS_MAX:
+        envelope.plans[key] = plan
+    return plan
+
+
+def prepare(
+    worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, attributed: Attributed, plan: Plan
+) -> Call:
+    """The call as it goes out: its facts for the journal, its head, and the client's bytes with the named changes."""
+    credential, dialect = envelope.credential, arrival.dialect
+    facts = CallFacts(
+        arrival.call_id,
+        arrival.received_us,
+        dialect.name,
+        dialect.operation,
+        credential.scope,
+        credential.id,
+        credential.kind,
+        asked.model,
+        asked.stream,
+        len(arrival.body),
+        fingerprint(worker.secret, arrival.body),
+        attributed.attribution,
+        attributed.tags_dropped,
+        envelope.client,
+        envelope.client_retry,
+    )
+    body = arrival.body
+    if asked.stream and not asked.wants_usage and plan.route.settings.include_usage:
+        body = dialect.with_usage(body, asked)
+    return Call(
+        facts,
+        dialect,
+        asked,
+        plan.route,
+        plan.head,
+        body,
+        body is not arrival.body,
+        attributed.dropped_note,
+        arrival.received_us + int(worker.settings.call_timeout_s * 1_000_000),
+    )

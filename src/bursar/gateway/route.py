@@ -1,0 +1,86 @@
+"""Which upstream a call goes to. The operator's configuration decides; a client can only choose among its names."""
+
+from fnmatch import fnmatchcase
+
+from bursar.domain.errors import NoUpstream
+from bursar.gateway.outbox import Outbox
+from bursar.gateway.settings import UpstreamSettings
+from bursar.gateway.upstream import Origin, Pool, PoolLimits
+
+
+class Route:
+    """One upstream with its connection pool and the constant parts of what is sent there."""
+
+    __slots__ = ("api_key", "base_path", "family", "host_line", "name", "origin", "pool", "provider", "settings")
+
+    def __init__(self, settings: UpstreamSettings, api_key: bytes, limits: PoolLimits, outbox: Outbox) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self.family = settings.dialect
+        self.provider = settings.provider
+        self.api_key = api_key
+        self.origin = Origin.parse(settings.base_url, settings.proxy, settings.ca_bundle)
+        self.pool = Pool(self.origin, limits, outbox)
+        self.base_path = _base_path(settings.base_url)
+        self.host_line = b"host: " + self.origin.authority.encode("ascii") + b"\r\n"
+
+
+class Routes:
+    """All upstreams. `choose` is called for each call; its answers per (family, model, name) are remembered."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        self.routes = routes
+        self.by_name = {route.name: route for route in routes}
+        self._chosen: dict[tuple[str, str], Route] = {}
+
+    def choose(self, family: str, model: str) -> Route:
+        """The first upstream of this dialect family that lists the model, else the family's default.
+
+        The default is the upstream named like the family, else the first one that lists no models.
+        Raises NoUpstream.
+        """
+        key = (family, model)
+        route = self._chosen.get(key)
+        if route is None:
+            route = self._choose(family, model)
+            if len(self._chosen) >= CHOICES_MAX:
+                self._chosen.clear()
+            self._chosen[key] = route
+        return route
+
+    def named(self, name: str, family: str) -> Route:
+        """The upstream a client named in its path: `/groq/v1/chat/completions`. Raises NoUpstream."""
+        route = self.by_name[name]
+        if route.family != family:
+            raise NoUpstream(
+                f"upstream {name!r} speaks the {route.family} dialects; this path is of the {family} dialects",
+                field="path",
+            )
+        return route
+
+    def _choose(self, family: str, model: str) -> Route:
+        candidates = [route for route in self.routes if route.family == family]
+        for route in candidates:
+            if any(fnmatchcase(model, pattern) for pattern in route.settings.models):
+                return route
+        for route in candidates:
+            if route.name == family:
+                return route
+        for route in candidates:
+            if not route.settings.models:
+                return route
+        raise NoUpstream(
+            f"no upstream is configured for model {model!r} in the {family} dialects: "
+            f"add [upstreams.NAME] with dialect = {family!r} to bursar.toml",
+            field="model",
+        )
+
+
+CHOICES_MAX = 4096
+
+
+def _base_path(base_url: str) -> str:
+    """The path part of a base URL, without a trailing `/v1`: the client's own path brings that along."""
+    path = base_url.split("://", 1)[1]
+    path = path[path.index("/") :].rstrip("/") if "/" in path else ""
+    return path.removesuffix("/v1")

@@ -1,0 +1,59 @@
+"""What one gateway worker needs to know at start, as `site.py` writes it to `<data>/run/worker.json`."""
+
+from pathlib import Path
+
+import msgspec
+
+from bursar.domain.errors import ConfigError
+
+
+class UpstreamSettings(msgspec.Struct, frozen=True):
+    """One provider endpoint, resolved. Field meanings: `config.Upstream`."""
+
+    name: str
+    base_url: str
+    dialect: str
+    provider: str
+    api_key_env: str = ""
+    passthrough: bool = True
+    include_usage: bool = True
+    models: list[str] = []
+    forward_headers: list[str] = []
+    proxy: str = ""
+    ca_bundle: str = ""
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """Bounds and places. Times in seconds, sizes in bytes; meanings and defaults: `config.Gateway`."""
+
+    host: str
+    port: int
+    data: str
+    spool: str
+    snapshot: str
+    price_book: str
+    secret: str  # path of the site's secret
+    organization: str
+    upstreams: list[UpstreamSettings]
+    body_bytes_max: int = 20 * 1024 * 1024
+    attempts_max: int = 2
+    connect_timeout_s: float = 5.0
+    first_byte_timeout_s: float = 600.0
+    idle_timeout_s: float = 300.0
+    call_timeout_s: float = 1800.0
+    connections_per_upstream_max: int = 512
+    connection_idle_s: float = 15.0
+    waiting_calls_max: int = 2048
+    client_stall_s: float = 120.0
+    drain_after_hangup_s: float = 30.0
+    output_tokens_default: int = 4096
+    expose_metrics: bool = True
+    journal_segment_bytes: int = 8 * 1024 * 1024
+
+
+def load_settings(path: Path) -> WorkerSettings:
+    """Read what the site wrote. Raises ConfigError with the file's name: a worker can't start without it."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=WorkerSettings)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path}: {error}", field="worker.json") from error

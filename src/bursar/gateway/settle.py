@@ -1,0 +1,132 @@
+"""Every attempt's end, exactly once, in the journal, the counters and the memory of recent calls."""
+
+import structlog
+
+from bursar.domain.charge import Outcome
+from bursar.domain.errors import BursarError
+from bursar.gateway.call import Arrival, Attempt, Call, Worker
+from bursar.gateway.client import Client, with_length
+from bursar.gateway.meter import Metered, unanswered
+from bursar.providers.base import Answer
+from bursar.spool.records import CallFacts, Ended, Settled
+
+log = structlog.get_logger("bursar.gateway")
+
+NO_ANSWER = Answer()
+
+
+def settle(
+    worker: Worker,
+    call: Call,
+    attempt: Attempt,
+    metered: Metered,
+    outcome: Outcome,
+    *,
+    answer: Answer = NO_ANSWER,
+    http_status: int = 0,
+    error_code: str = "",
+    response_bytes: int = 0,
+    final: bool = True,
+    call_outcome: Outcome | None = None,
+    client_status: int = 0,
+    client_gone_percent: int = -1,
+) -> None:
+    """Write the attempt's end. A second call for the same attempt is a mistake of ours and changes nothing.
+
+    call_outcome: how the call ended, where that isn't how its attempt did. The other fields: `Settled`.
+    """
+    if not attempt.is_open:
+        return
+    attempt.is_open = False
+    facts = call.facts
+    model = answer.model
+    record = Settled(
+        attempt.attempt_id,
+        attempt.first_byte_us,
+        worker.clock.now_us(),
+        http_status,
+        outcome,
+        metered.quality,
+        error_code or answer.error_code,
+        answer.finish_reason,
+        model,
+        answer.tier,
+        answer.upstream_id,
+        metered.usage,
+        metered.lines,
+        metered.list_pico,
+        metered.counterfactual_pico,
+        metered.lever,
+        metered.sku_id,
+        metered.sku_price_id,
+        answer.cost_pico,
+        response_bytes,
+        final,
+        call_outcome or outcome,
+        client_status,
+        client_gone_percent,
+    )
+    worker.recorder.write(record)
+    worker.recent.add(attempt.attempt_id, facts, record)
+    worker.metrics.settled(record, call.route.provider, facts.dialect, model or facts.model_asked, facts.received_us)
+
+
+def settle_lost(worker: Worker, call: Call) -> None:
+    """Whatever is still open when a call leaves the pipeline: a cancelled task, a mistake of ours. Its bound counts."""
+    for attempt in call.attempts:
+        if attempt.is_open:
+            metered = unanswered(attempt.bound_pico, attempt.sku_price_id)
+            settle(worker, call, attempt, metered, Outcome.ABORTED, error_code="worker_stopped")
+
+
+def end_unsent(worker: Worker, arrival: Arrival) -> None:
+    """The client left before its request was whole."""
+    _end(worker, arrival, Outcome.ABORTED, "client_gone", 0)
+
+
+async def refuse(worker: Worker, arrival: Arrival, client: Client, error: BursarError, *, was_sent: bool) -> None:
+    """Answer with the error in the caller's own dialect. A call that was never sent gets its row here."""
+    if not was_sent:
+        _end(
+            worker, arrival, Outcome.REFUSED if error.status != 400 else Outcome.CLIENT_ERROR, error.code, error.status
+        )
+    if client.started:
+        return
+    body = arrival.dialect.error(error, arrival.call_id)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"x-bursar-call-id", arrival.call_id.encode()),
+        (b"x-bursar-error", error.code.encode()),
+        (b"x-should-retry", b"true" if error.retry else b"false"),
+    ]
+    headers += [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()]
+    await client.reply(error.status, with_length(headers, len(body)), body)
+
+
+def _end(worker: Worker, arrival: Arrival, outcome: Outcome, error_code: str, client_status: int) -> None:
+    """A call without any attempt. Without a known key there is nobody to show it to: it is only counted."""
+    worker.metrics.count("bursar_refused_total", "code=" + error_code)
+    envelope = arrival.envelope
+    if envelope is None:
+        return
+    facts = CallFacts(
+        arrival.call_id,
+        arrival.received_us,
+        arrival.dialect.name,
+        arrival.dialect.operation,
+        envelope.credential.scope,
+        envelope.credential.id,
+        envelope.credential.kind,
+        arrival.asked.model if arrival.asked else "",
+        arrival.asked.stream if arrival.asked else False,
+        len(arrival.body),
+        "",
+        envelope.attributed.attribution,
+        envelope.attributed.tags_dropped,
+        envelope.client,
+        envelope.client_retry,
+    )
+    record = Ended(worker.clock.now_us(), outcome, error_code, client_status, facts)
+    worker.recorder.write(record)
+    worker.recent.add(facts.call_id, facts, record)
+    worker.metrics.count("bursar_calls_total", f"dialect={arrival.dialect.name}", f"outcome={outcome}")

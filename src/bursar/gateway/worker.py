@@ -1,0 +1,223 @@
+"""One gateway worker process: `python -m bursar.gateway.worker --settings FILE --slot N`.
+
+All workers of a node listen on one port (SO_REUSEPORT) and share nothing in memory. Each has its own journal.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import structlog
+import uvicorn
+import uvloop
+
+from bursar.domain.clock import SystemClock
+from bursar.domain.errors import BursarError
+from bursar.domain.ids import Ids
+from bursar.domain.logs import configure_logs
+from bursar.domain.snapshot import Snapshot, read_snapshot
+from bursar.gateway.call import Worker
+from bursar.gateway.connection import Connection, tick_connections
+from bursar.gateway.edge import Edge
+from bursar.gateway.envelope import Envelopes
+from bursar.gateway.meter import Meter
+from bursar.gateway.metrics import Metrics
+from bursar.gateway.outbox import Outbox
+from bursar.gateway.recent import Recent
+from bursar.gateway.recorder import Recorder
+from bursar.gateway.route import Route, Routes
+from bursar.gateway.settings import WorkerSettings, load_settings
+from bursar.gateway.upstream import PoolLimits
+from bursar.prices.book import PriceBook
+from bursar.spool.journal import Journal
+
+WATCH_INTERVAL_S = 0.25  # how often a worker looks whether keys or prices changed
+METRICS_EVERY = 4  # looks between two writes of the metrics file
+GRACE_S = 30
+GC_THRESHOLDS = (20_000, 20, 20)  # a call makes no cycles; Python's default looks for some after each 20 calls
+LISTEN_BACKLOG = 2048
+
+log = structlog.get_logger("bursar.gateway")
+
+
+def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClock) -> Worker:
+    """Everything a worker holds, from its settings. Raises ConfigError or OSError when a file it needs isn't there."""
+    secret = Path(settings.secret).read_bytes()
+    writer = f"w{slot}-{ids.new(clock.now_us())}"
+    limits = PoolLimits(
+        connections_max=settings.connections_per_upstream_max,
+        waiting_max=settings.waiting_calls_max,
+        connect_timeout_s=settings.connect_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+        connection_idle_s=settings.connection_idle_s,
+    )
+    outbox = Outbox()
+    routes = [
+        Route(upstream, os.environ.get(upstream.api_key_env, "").encode(), limits, outbox)
+        for upstream in settings.upstreams
+    ]
+    spool = Path(settings.spool)
+    return Worker(
+        settings=settings,
+        secret=secret,
+        clock=clock,
+        ids=ids,
+        recorder=Recorder(Journal(spool, writer, segment_bytes=settings.journal_segment_bytes)),
+        meter=Meter(PriceBook.load(Path(settings.price_book))),
+        routes=Routes(routes),
+        envelopes=Envelopes(secret, settings.organization),
+        recent=Recent(spool),
+        metrics=Metrics(),
+        outbox=outbox,
+    )
+
+
+async def watch(worker: Worker, metrics_path: Path) -> None:
+    """Follow changes of keys and prices, and keep the metrics file fresh. Runs until cancelled."""
+    snapshot_path, book_path = Path(worker.settings.snapshot), Path(worker.settings.price_book)
+    snapshot_seen, book_seen = _stamp(snapshot_path), _stamp(book_path)
+    looks = 0
+    while True:
+        await asyncio.sleep(WATCH_INTERVAL_S)
+        if (stamp := _stamp(snapshot_path)) != snapshot_seen:
+            snapshot_seen = stamp
+            use_snapshot(worker, snapshot_path)
+        if (stamp := _stamp(book_path)) != book_seen:
+            book_seen = stamp
+            with contextlib.suppress(OSError, msgspec.DecodeError):  # being replaced: the old prices stay in force
+                worker.meter.book = PriceBook.load(book_path)
+        looks += 1
+        if looks % METRICS_EVERY == 0:
+            write_metrics(worker, metrics_path)
+
+
+def use_snapshot(worker: Worker, path: Path) -> None:
+    """Read the keys. While they can't be read, the last ones that could stay in force."""
+    try:
+        worker.envelopes.use(read_snapshot(path))
+    except FileNotFoundError:
+        worker.envelopes.use(Snapshot(0))
+    except (OSError, msgspec.DecodeError) as error:
+        log.error("snapshot of keys can't be read; the last one stays in force", error=str(error))
+
+
+def write_metrics(worker: Worker, path: Path) -> None:
+    """Gauges are set as they stand now, then the worker's file is replaced."""
+    counts = worker.metrics.counts
+    counts["bursar_in_flight",] = worker.in_flight
+    counts["bursar_journal_backlog",] = len(worker.recorder.backlog)
+    counts["bursar_journal_failures_total",] = worker.recorder.failures + worker.recorder.journal.sync_failures
+    counts["bursar_journal_lost_total",] = worker.recorder.lost
+    for route in worker.routes.routes:
+        stats = route.pool.stats()
+        for state in ("open", "idle", "waiting"):
+            key = ("bursar_upstream_connections", f"upstream={route.name}", f"state={state}")
+            counts[key] = getattr(stats, state)
+    with contextlib.suppress(OSError):  # a full disk must not stop calls; the journal's own state says so
+        worker.metrics.write(path)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket that the node's other workers may share."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    listener.listen(LISTEN_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, but signals are ours: it would raise them again at its end and so kill what comes after."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run(settings: WorkerSettings, slot: int) -> None:
+    """Serve until SIGTERM or SIGINT; then let calls under way end, for GRACE_S at most."""
+    worker = build_worker(settings, slot, Ids(), SystemClock())
+    use_snapshot(worker, Path(settings.snapshot))
+    metrics_directory = Path(settings.data) / "run"
+    metrics_path = metrics_directory / f"metrics-{slot}.json"
+    edge = Edge(worker, metrics_directory)
+    listener = listen(settings.host, settings.port)
+    server = Server(
+        uvicorn.Config(
+            edge,
+            http=Connection,  # uvicorn takes any protocol class with its constructor
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.collect()
+    gc.freeze()  # prices and modules live as long as the process: the collector needn't walk them again
+    watchers = [
+        asyncio.create_task(watch(worker, metrics_path)),
+        asyncio.create_task(tick_connections(server.server_state)),
+    ]
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        edge.is_draining = True
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for watcher in watchers:
+            watcher.cancel()
+        for route in worker.routes.routes:
+            await route.pool.close()
+        worker.recorder.flush()
+        worker.recorder.journal.close()
+        write_metrics(worker, metrics_path)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Start the worker; exit 2 with one clear line when it can't."""
+    parser = argparse.ArgumentParser(prog="bursar.gateway.worker")
+    parser.add_argument("--settings", type=Path, required=True)
+    parser.add_argument("--slot", type=int, default=0)
+    options = parser.parse_args(argv)
+    configure_logs(f"gateway-{options.slot}")
+    try:
+        settings = load_settings(options.settings)
+        uvloop.run(run(settings, options.slot))
+    except (BursarError, OSError) as error:
+        sys.stderr.write(f"the gateway can't start: {error}\n")  # the supervisor repeats the last line
+        return 2
+    return 0
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_ino)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

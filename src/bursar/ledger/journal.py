@@ -1,0 +1,191 @@
+"""Corrections: what was posted wrong is undone by its opposite, and posted again. Nothing is changed in place.
+
+A correction keeps the times of the attempt it corrects (`dispatched_at` says when the money was spent) and carries its
+own `posted_at` (when the books learned of it) and `reason`. Posting the same correction twice is posting it once.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+import msgspec
+
+from bursar.domain.charge import Quality
+from bursar.ledger import calls
+from bursar.ledger.columns import STAGED_SQL, Columns, int_column, lines_json, text_column
+from bursar.ledger.rollups import add_charges
+from bursar.ledger.schema import CHARGE_COLUMNS, COST_COLUMNS, ENTRY_COLUMNS, TOKEN_COLUMNS
+from bursar.ledger.store import Ledger, Session
+from bursar.spool.records import CostLineRow
+
+FRESH = "fresh_entries"
+_NAMESPACE = uuid.UUID("6f1f0f6e-8f0a-5d5e-9a53-0b5b8e2f7c11")  # of entry ids: made from what they correct and why
+
+_NEGATED = (
+    *(column.name for column in TOKEN_COLUMNS),
+    *(column.name for column in COST_COLUMNS if column.name != "bound_cost"),
+    "request_bytes",
+    "response_bytes",
+    "first_byte_ms",
+    "duration_ms",
+    "weight",
+)
+_NEGATED_LINES = (
+    "list_transform(lines, lambda line: "
+    "struct_pack(unit := line.unit, quantity := -line.quantity, unit_price := line.unit_price))"
+)
+_ALL = ", ".join([*(column.name for column in CHARGE_COLUMNS), *ENTRY_COLUMNS])
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """What an attempt truly cost. `key` says why, once and for all: "price:openai/gpt-7@2026-11-01".
+
+    Money in pico-USD; lines as in the journal of attempts. None: unknown still.
+    """
+
+    attempt_id: str
+    key: str
+    reason: str
+    list_pico: int | None
+    quality: Quality = Quality.REPORTED
+    lines: list[CostLineRow] = []
+    counterfactual_pico: int | None = None
+    lever: str = ""
+    sku_id: str = ""
+    sku_price_id: str = ""
+
+
+class Posted(msgspec.Struct, frozen=True):
+    """How many corrections were posted, were in the books already, and named an attempt that isn't there."""
+
+    posted: int
+    already: int
+    unknown: list[str]
+
+
+def entry_id(attempt_id: str, key: str) -> str:
+    """The id of a correcting entry: the same for the same correction, so it can't be posted twice."""
+    return str(uuid.uuid5(_NAMESPACE, f"{attempt_id}:{key}"))
+
+
+def post(ledger: Ledger, corrections: Sequence[Correction], now_us: int) -> Posted:
+    """Reverse what stands for each attempt and post the correction, all in one transaction."""
+    wanted = {entry_id(correction.attempt_id, correction.key): correction for correction in corrections}
+    with ledger.writing() as session:
+        present = _known_entries(session, list(wanted))
+        wanted = {key: correction for key, correction in wanted.items() if key not in present}
+        standing = standing_entries(session, [correction.attempt_id for correction in wanted.values()])
+        fresh = {key: correction for key, correction in wanted.items() if correction.attempt_id in standing}
+        if fresh:
+            with session.stage("staged_corrections", _staged(fresh)):
+                post_entries(session, _reversals("staged_corrections"), now_us)
+                post_entries(session, _corrections("staged_corrections"), now_us)
+    unknown = [c.attempt_id for c in wanted.values() if c.attempt_id not in standing]
+    return Posted(posted=len(fresh), already=len(present), unknown=unknown)
+
+
+def reverse(ledger: Ledger, attempt_id: str, reason: str, now_us: int) -> bool:
+    """Undo what stands for an attempt by its opposite; False where nothing stands (any more)."""
+    with ledger.writing() as session:
+        standing = standing_entries(session, [attempt_id])
+        if not standing:
+            return False
+        staged = {
+            "attempt_id": text_column([attempt_id]),
+            "entry_id": text_column([entry_id(standing[attempt_id], "reversal")]),
+            "reason": text_column([reason]),
+        }
+        with session.stage("staged_corrections", staged):
+            post_entries(session, _reversals("staged_corrections"), now_us)
+    return True
+
+
+def standing_entries(session: Session, attempt_ids: Sequence[str]) -> dict[str, str]:
+    """For each attempt, the entry that counts: not undone by a reversal."""
+    found = session.query(f"SELECT attempt_id, id FROM ({_STANDING})", {"ids": list(attempt_ids)})
+    return {str(attempt_id): str(entry) for attempt_id, entry in found.rows}
+
+
+def post_entries(session: Session, select: str, now_us: int) -> None:
+    """Append entries to charges and rollups, and count their calls again.
+
+    select: a query for rows shaped like `charges`; `posted_at` is filled in here.
+    """
+    session.run(
+        f"CREATE OR REPLACE TEMP TABLE {FRESH} AS "
+        f"SELECT * REPLACE (make_timestamp({now_us:d}) AS posted_at, false AS is_whole_call) FROM ({select})"
+    )
+    touched = session.query(f"SELECT DISTINCT call_id, received_at FROM {FRESH}").rows
+    if not touched:
+        return
+    call_ids, since = [str(call_id) for call_id, _ in touched], min(at for _, at in touched)
+    calls.own_rows(session, call_ids, since)
+    session.run(f"INSERT INTO charges ({_ALL}) SELECT {_ALL} FROM {FRESH}")
+    add_charges(session, FRESH)
+    calls.recount(session, calls.ROWS, call_ids, since)
+
+
+def reversals_of(ids: str) -> str:
+    """Rows that undo the standing entries of attempts; `ids`: a query for (attempt_id, entry_id, reason)."""
+    negated = [f"-{name} AS {name}" for name in _NEGATED] + [f"{_NEGATED_LINES} AS lines"]
+    own = ["'reversal' AS entry", "marks.id AS reverses", "marks.entry_id AS entry_id", "marks.reason AS reason"]
+    return f"""
+        SELECT charges.* REPLACE ({", ".join([*negated, *own])})
+        FROM charges JOIN (
+          SELECT ids.entry_id::UUID AS entry_id, ids.reason, standing.id, standing.attempt_id
+          FROM ({ids}) AS ids JOIN ({_STANDING_ALL.format(ids=f"SELECT attempt_id::UUID FROM ({ids})")}) AS standing
+            ON standing.attempt_id = ids.attempt_id::UUID
+        ) AS marks ON marks.attempt_id = charges.attempt_id
+        WHERE coalesce(charges.entry_id, charges.attempt_id) = marks.id"""
+
+
+_STANDING_ALL = """
+    SELECT attempt_id, coalesce(entry_id, attempt_id) AS id FROM charges
+    WHERE attempt_id IN ({ids}) AND weight = 1 AND coalesce(entry_id, attempt_id) NOT IN (
+      SELECT reverses FROM charges WHERE reverses IS NOT NULL AND attempt_id IN ({ids})
+    )"""
+_STANDING = _STANDING_ALL.format(ids="SELECT unnest($ids)::UUID")
+
+
+def _reversals(staged: str) -> str:
+    return reversals_of(f"SELECT attempt_id, md5(entry_id || ':reversal')::UUID AS entry_id, reason FROM {staged}")
+
+
+def _corrections(staged: str) -> str:
+    """The attempt as it was dispatched, with what is now known of its cost."""
+    money = {
+        **dict.fromkeys(("list_cost", "contracted_cost", "effective_cost", "billed_cost"), "list_pico"),
+        "counterfactual_cost": "counterfactual_pico",
+    }
+    own = [STAGED_SQL["pico"].format(c=f"fresh.{staged_name}") + f" AS {name}" for name, staged_name in money.items()]
+    own += [f"fresh.{name} AS {name}" for name in ("quality", "lever", "sku_id", "sku_price_id", "reason")]
+    own += [
+        STAGED_SQL["lines"].format(c="fresh.lines") + " AS lines",
+        "'correction' AS entry",
+        "fresh.entry_id::UUID AS entry_id",
+        "NULL::UUID AS reverses",
+    ]
+    return f"""
+        SELECT charges.* REPLACE ({", ".join(own)})
+        FROM charges JOIN {staged} AS fresh ON charges.attempt_id = fresh.attempt_id::UUID
+        WHERE charges.entry = 'usage'"""
+
+
+def _staged(fresh: dict[str, Correction]) -> Columns:
+    rows = list(fresh.values())
+    return {
+        "entry_id": text_column(fresh),
+        "attempt_id": text_column(row.attempt_id for row in rows),
+        "list_pico": int_column(row.list_pico for row in rows),
+        "counterfactual_pico": int_column(row.counterfactual_pico for row in rows),
+        "quality": text_column(row.quality.value for row in rows),
+        "lever": text_column(row.lever for row in rows),
+        "sku_id": text_column(row.sku_id for row in rows),
+        "sku_price_id": text_column(row.sku_price_id for row in rows),
+        "reason": text_column(row.reason for row in rows),
+        "lines": text_column(lines_json(row.lines) for row in rows),
+    }
+
+
+def _known_entries(session: Session, ids: Sequence[str]) -> set[str]:
+    found = session.query("SELECT entry_id FROM charges WHERE entry_id IN (SELECT unnest($ids)::UUID)", {"ids": ids})
+    return {str(known) for (known,) in found.rows}

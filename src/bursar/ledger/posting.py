@@ -1,0 +1,167 @@
+"""The loader's statements: each writes one part of a batch, inside the loader's transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from bursar.domain.clock import datetime_from_us
+from bursar.ledger import calls, late
+from bursar.ledger.columns import Columns, charge_columns, int_column, is_whole_call, staged_select, text_column
+from bursar.ledger.pairing import Batch, InFlight
+from bursar.ledger.reading import Moved
+from bursar.ledger.rollups import add_charges
+from bursar.ledger.schema import CHARGE_COLUMNS, ENTRY_COLUMNS
+from bursar.ledger.store import Session
+
+BATCH = "fresh_charges"
+_ENCODER = msgspec.msgpack.Encoder()
+_CHARGES = ", ".join(column.name for column in CHARGE_COLUMNS)
+_ENTRY = ", ".join(ENTRY_COLUMNS)
+
+
+def post_batch(
+    session: Session, batch: Batch, open_calls: Mapping[str, str], now_us: int
+) -> tuple[int, list[tuple[str, str]]]:
+    """Write charges, calls, rollups and what is in flight. Returns (calls that ended, faults)."""
+    if batch.pairs:
+        _post_charges(session, charge_columns(batch.pairs), now_us)
+    ended = sum(pair.settled.final for pair in batch.pairs) + len(batch.ended)
+    if ended > sum(map(is_whole_call, batch.pairs)):
+        _post_call_rows(session, batch, open_calls)
+    _keep_open_calls(session, batch, open_calls)
+    if batch.settled:
+        session.run("DELETE FROM pending WHERE attempt_id IN (SELECT unnest($ids)::UUID)", {"ids": batch.settled})
+    if batch.left:
+        _post_in_flight(session, batch.left)
+    faults = late.settle_late(session, batch.orphans, now_us) if batch.orphans else []
+    return ended, faults
+
+
+def end_lost_calls(session: Session, call_ids: Sequence[str]) -> int:
+    """Rows for calls whose worker died between two attempts."""
+    if not call_ids:
+        return 0
+    calls.make_fresh(session)
+    calls.add_lost(session, call_ids)
+    since = session.query(f"SELECT min(received_at) FROM {calls.FRESH}").only()
+    if since is not None:
+        calls.recount(session, calls.FRESH, call_ids, since)
+    calls.publish(session)
+    session.run("DELETE FROM open_calls WHERE call_id IN (SELECT unnest($ids)::UUID)", {"ids": list(call_ids)})
+    return len(call_ids)
+
+
+def note_segments(session: Session, moved: Sequence[Moved], now_us: int) -> None:
+    """The watermark: the same transaction as the charges."""
+    for segment in moved:
+        session.run(
+            """
+            INSERT INTO segments VALUES
+              ($name, $writer, $number, $offset, $is_done, $dispatched, $settled, $ended, make_timestamp($now))
+            ON CONFLICT (name) DO UPDATE SET
+              loaded_bytes = excluded.loaded_bytes, is_done = excluded.is_done, loaded_at = excluded.loaded_at,
+              dispatched = segments.dispatched + excluded.dispatched,
+              settled = segments.settled + excluded.settled, ended = segments.ended + excluded.ended
+            """,
+            {
+                "name": segment.path.name,
+                "writer": segment.writer,
+                "number": segment.number,
+                "offset": segment.offset,
+                "is_done": segment.is_done,
+                "dispatched": segment.dispatched,
+                "settled": segment.settled,
+                "ended": segment.ended,
+                "now": now_us,
+            },
+        )
+
+
+def note_faults(session: Session, faults: Sequence[tuple[str, str]], now_us: int) -> None:
+    for code, detail in faults:
+        session.run(
+            "INSERT INTO loader_faults VALUES (make_timestamp($now), $code, $detail)",
+            {"now": now_us, "code": code, "detail": detail},
+        )
+
+
+def note_writer(session: Session, writer: str, assumed: int, now_us: int) -> None:
+    session.run(
+        "INSERT INTO writers VALUES ($writer, make_timestamp($now), $assumed) ON CONFLICT DO NOTHING",
+        {"writer": writer, "now": now_us, "assumed": assumed},
+    )
+
+
+def _post_charges(session: Session, columns: Columns, now_us: int) -> None:
+    with session.stage("staged_charges", columns):
+        session.run(
+            f"CREATE OR REPLACE TEMP TABLE {BATCH} AS SELECT {staged_select(CHARGE_COLUMNS)}, 'USD' AS currency, "
+            "'usage' AS entry, 1 AS weight, NULL::UUID AS entry_id, NULL::UUID AS reverses, '' AS reason, "
+            f"make_timestamp({now_us:d}) AS posted_at FROM staged_charges"
+        )
+    session.run(f"INSERT INTO charges ({_CHARGES}, {_ENTRY}) SELECT {_CHARGES}, {_ENTRY} FROM {BATCH}")
+    add_charges(session, BATCH)
+
+
+def _post_call_rows(session: Session, batch: Batch, open_calls: Mapping[str, str]) -> None:
+    calls.make_fresh(session)
+    if batch.pairs:
+        calls.add_finals(session, BATCH)
+    if batch.ended:
+        calls.add_ended(session, batch.ended)
+    _recount_long_calls(session, batch, open_calls)
+    calls.publish(session)
+
+
+def _recount_long_calls(session: Session, batch: Batch, open_calls: Mapping[str, str]) -> None:
+    """Calls of several attempts get the sum of all, whichever batch those came in."""
+    long = {
+        pair.dispatched.call.call_id: pair.dispatched.call.received_us
+        for pair in batch.pairs
+        if pair.settled.final and (pair.dispatched.attempt_number > 1 or pair.dispatched.call.call_id in open_calls)
+    }
+    waiting = {pair.dispatched.call.call_id for pair in batch.pairs if not pair.settled.final}
+    for _, record in batch.ended:
+        if record.call.call_id in open_calls or record.call.call_id in waiting:
+            long[record.call.call_id] = record.call.received_us
+    if long:
+        calls.recount(session, calls.FRESH, list(long), _naive(min(long.values())))
+
+
+def _keep_open_calls(session: Session, batch: Batch, open_calls: Mapping[str, str]) -> None:
+    over = {pair.dispatched.call.call_id for pair in batch.pairs if pair.settled.final}
+    over |= {record.call.call_id for _, record in batch.ended}
+    waiting = {
+        pair.dispatched.call.call_id: pair.writer
+        for pair in batch.pairs
+        if not pair.settled.final and pair.dispatched.call.call_id not in over
+    }
+    closed = [call_id for call_id in open_calls if call_id in over]
+    if closed:
+        session.run("DELETE FROM open_calls WHERE call_id IN (SELECT unnest($ids)::UUID)", {"ids": closed})
+    fresh = {call_id: writer for call_id, writer in waiting.items() if call_id not in open_calls}
+    if fresh:
+        with session.stage("staged_open", {"id": text_column(fresh), "writer": text_column(fresh.values())}):
+            session.run("INSERT INTO open_calls SELECT id::UUID, writer FROM staged_open")
+
+
+def _post_in_flight(session: Session, flights: Sequence[InFlight]) -> None:
+    records = [flight.dispatched for flight in flights]
+    staged = {
+        "attempt_id": text_column(record.attempt_id for record in records),
+        "call_id": text_column(record.call.call_id for record in records),
+        "writer": text_column(flight.writer for flight in flights),
+        "seq": int_column(record.seq for record in records),
+        "dispatched_us": int_column(record.dispatched_us for record in records),
+        "record": text_column(_ENCODER.encode(record).hex() for record in records),  # bytes aren't taken from arrays
+    }
+    with session.stage("staged_pending", staged):
+        session.run(
+            "INSERT INTO pending SELECT attempt_id::UUID, call_id::UUID, writer, seq, make_timestamp(dispatched_us), "
+            "unhex(record) FROM staged_pending"
+        )
+
+
+def _naive(at_us: int) -> datetime:
+    return datetime_from_us(at_us).replace(tzinfo=None)

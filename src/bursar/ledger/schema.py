@@ -1,0 +1,215 @@
+"""The ledger's tables, each column named once.
+
+A charge is one attempt (`entry` = usage), or an entry that corrects one. Facts are appended: nothing here is updated
+but `call_rows` and the rollups, which are computed from charges and can be computed again.
+
+`calls` is a view with a row per call. Of nearly every call the one attempt is all there is to know: its charge is the
+row. Calls of several attempts, of none, and corrected ones have a row of their own in `call_rows`.
+"""
+
+from typing import NamedTuple
+
+MONEY = "DECIMAL(18,12)"
+LINES = "STRUCT(unit VARCHAR, quantity BIGINT, unit_price DECIMAL(28,15))[]"
+TAGS = "MAP(VARCHAR, VARCHAR)"
+SCHEMA_VERSION = 1
+
+
+class Column(NamedTuple):
+    """name and SQL type; `source`: where the loader finds it, `record.field` (see `columns.py`).
+
+    kind: how it is staged: text, int, count (an int that may be unknown), bool, uuid, time (µs, 0 when unknown),
+    pico (money, None when unknown), json, lines.
+    """
+
+    name: str
+    type: str
+    kind: str
+    source: str
+
+
+def _texts(source: str, *names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "VARCHAR", "text", f"{source}.{name}") for name in names)
+
+
+def _counts(source: str, **names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "BIGINT", "int", f"{source}.{field}") for name, field in names.items())
+
+
+SCOPE_COLUMNS = (
+    Column("organization", "VARCHAR", "text", "scope.organization"),
+    Column("scope_team", "VARCHAR", "text", "scope.team"),
+    Column("project", "VARCHAR", "text", "scope.project"),
+    *_texts("call", "credential_id", "credential_kind"),
+)
+TAG_COLUMNS = (
+    *_texts("attribution", "feature", "team", "customer", "environment", "request_type", "session", "agent"),
+    Column("consumer_id", "VARCHAR", "text", "attribution.user"),
+    Column("tags", TAGS, "json", "attribution.tags"),
+    Column("tags_dropped", "BIGINT", "int", "call.tags_dropped"),
+)
+TOKEN_COLUMNS = _counts(
+    "usage",
+    input_tokens="input",
+    cache_read_tokens="cache_read",
+    cache_write_5m_tokens="cache_write_5m",
+    cache_write_1h_tokens="cache_write_1h",
+    input_audio_tokens="input_audio",
+    cache_read_audio_tokens="cache_read_audio",
+    input_image_tokens="input_image",
+    output_tokens="output",
+    output_audio_tokens="output_audio",
+    output_image_tokens="output_image",
+    reasoning_tokens="reasoning",
+    web_searches="web_search",
+    requests_billed="request",
+)
+COST_COLUMNS = tuple(
+    Column(name, MONEY, "pico", source)
+    for name, source in (
+        ("list_cost", "settled.list_pico"),
+        ("contracted_cost", "settled.list_pico"),
+        ("effective_cost", "settled.list_pico"),
+        ("billed_cost", "settled.list_pico"),
+        ("counterfactual_cost", "settled.counterfactual_pico"),
+        ("bound_cost", "dispatched.bound_pico"),
+        ("provider_cost", "settled.provider_cost_pico"),
+    )
+)
+"""Without a contract the four costs are one; `finance` posts what contracts, commitments and invoices change."""
+
+CHARGE_COLUMNS: tuple[Column, ...] = (
+    Column("attempt_id", "UUID", "uuid", "dispatched.attempt_id"),
+    Column("call_id", "UUID", "uuid", "call.call_id"),
+    Column("attempt_number", "BIGINT", "int", "dispatched.attempt_number"),
+    Column("writer", "VARCHAR", "text", "pair.writer"),
+    Column("seq", "BIGINT", "int", "dispatched.seq"),
+    Column("is_final", "BOOLEAN", "bool", "settled.final"),
+    Column("received_at", "TIMESTAMP", "time", "call.received_us"),
+    Column("dispatched_at", "TIMESTAMP", "time", "dispatched.dispatched_us"),
+    Column("first_byte_at", "TIMESTAMP", "time", "settled.first_byte_us"),
+    Column("ended_at", "TIMESTAMP", "time", "settled.ended_us"),
+    *_texts("dispatched", "provider", "upstream"),
+    *_texts("call", "dialect", "operation"),
+    Column("model", "VARCHAR", "text", "pair.model"),  # served, else sent, else asked
+    *_texts("call", "model_asked"),
+    *_texts("dispatched", "model_sent"),
+    *_texts("settled", "model_served"),
+    *_texts("dispatched", "region", "tier_asked"),
+    *_texts("settled", "tier_served"),
+    Column("is_stream", "BOOLEAN", "bool", "call.stream"),
+    *SCOPE_COLUMNS,
+    *TAG_COLUMNS,
+    *TOKEN_COLUMNS,
+    *COST_COLUMNS,
+    *_texts("settled", "lever", "sku_id", "sku_price_id"),
+    Column("lines", LINES, "lines", "settled.lines"),
+    *_texts("settled", "outcome", "quality", "error_code", "finish_reason"),
+    Column("http_status", "BIGINT", "int", "settled.http_status"),
+    *_texts("dispatched", "retry_cause"),
+    *_texts("settled", "upstream_id"),
+    Column("request_fingerprint", "VARCHAR", "text", "call.fingerprint"),
+    Column("request_bytes", "BIGINT", "int", "call.request_bytes"),
+    Column("response_bytes", "BIGINT", "int", "settled.response_bytes"),
+    Column("first_byte_ms", "BIGINT", "count", "pair.first_byte_ms"),
+    Column("duration_ms", "BIGINT", "int", "pair.duration_ms"),
+    *_texts("call", "client"),
+    Column("client_retry", "BIGINT", "int", "call.client_retry"),
+    Column("client_gone_percent", "BIGINT", "int", "settled.client_gone_percent"),
+    Column("call_outcome", "VARCHAR", "text", "settled.call_outcome"),  # of the call; meaningful on its last attempt
+    Column("client_status", "BIGINT", "int", "settled.client_status"),
+    Column("is_whole_call", "BOOLEAN", "bool", "pair.is_whole_call"),  # this row is the call: see `calls`
+)
+
+ENTRY_COLUMNS = {
+    "currency": "VARCHAR",
+    "entry": "VARCHAR",  # usage | reversal | correction | adjustment
+    "weight": "INTEGER",  # how many attempts this row counts: usage 1, reversal -1, correction 1, adjustment 0
+    "entry_id": "UUID",  # of a correcting entry; NULL: the attempt's own id is enough
+    "reverses": "UUID",  # the entry (or attempt) that a reversal undoes
+    "reason": "VARCHAR",
+    "posted_at": "TIMESTAMP",  # when it entered the books; `dispatched_at` stays that of the attempt
+}
+
+CALL_COLUMNS = {
+    "call_id": "UUID",
+    "received_at": "TIMESTAMP",
+    "ended_at": "TIMESTAMP",
+    "outcome": "VARCHAR",
+    "quality": "VARCHAR",  # the worst of its attempts; '' without any
+    "error_code": "VARCHAR",
+    "client_status": "BIGINT",
+    "client_gone_percent": "BIGINT",
+    "attempts": "BIGINT",
+    "unpriced_count": "BIGINT",
+    "list_cost": "DECIMAL(20,12)",
+    "effective_cost": "DECIMAL(20,12)",
+    "counterfactual_cost": "DECIMAL(20,12)",
+    "total_input_tokens": "BIGINT",
+    "total_output_tokens": "BIGINT",
+    "cache_read_tokens": "BIGINT",
+    "provider": "VARCHAR",
+    "upstream": "VARCHAR",
+    "dialect": "VARCHAR",
+    "operation": "VARCHAR",
+    "model": "VARCHAR",
+    "model_asked": "VARCHAR",
+    "is_stream": "BOOLEAN",
+    **{column.name: column.type for column in (*SCOPE_COLUMNS, *TAG_COLUMNS)},
+    "lever": "VARCHAR",
+    "http_status": "BIGINT",
+    "request_fingerprint": "VARCHAR",
+    "request_bytes": "BIGINT",
+    "response_bytes": "BIGINT",
+    "first_byte_ms": "BIGINT",
+    "duration_ms": "BIGINT",
+    "client": "VARCHAR",
+    "client_retry": "BIGINT",
+    "writer": "VARCHAR",
+}
+
+QUALITY_ORDER = ("reported", "reconciled", "estimated", "assumed", "unpriced")
+"""From sure to unknown: a call is as sure as its worst attempt."""
+
+
+def _table(name: str, columns: dict[str, str]) -> str:
+    inside = ",\n  ".join(f'"{column}" {kind}' for column, kind in columns.items())
+    return f"CREATE TABLE IF NOT EXISTS {name} (\n  {inside}\n)"
+
+
+BOOK_TABLES = (
+    _table("charges", {**{c.name: c.type for c in CHARGE_COLUMNS}, **ENTRY_COLUMNS}),
+    _table("call_rows", CALL_COLUMNS),
+    _table(
+        "pending",  # dispatched, not settled: in flight, or lost with their worker
+        {
+            "attempt_id": "UUID",
+            "call_id": "UUID",
+            "writer": "VARCHAR",
+            "seq": "BIGINT",
+            "dispatched_at": "TIMESTAMP",
+            "record": "BLOB",
+        },
+    ),
+    _table("open_calls", {"call_id": "UUID", "writer": "VARCHAR"}),  # an attempt settled, another one to come
+    _table(
+        "segments",  # the watermark: how far each journal file is in the books, and what was in it
+        {
+            "name": "VARCHAR PRIMARY KEY",
+            "writer": "VARCHAR",
+            "number": "INTEGER",
+            "loaded_bytes": "BIGINT",
+            "is_done": "BOOLEAN",
+            "dispatched": "BIGINT",
+            "settled": "BIGINT",
+            "ended": "BIGINT",
+            "loaded_at": "TIMESTAMP",
+        },
+    ),
+    _table(
+        "writers",  # workers known to be gone; what they left in flight is settled as `assumed`
+        {"writer": "VARCHAR PRIMARY KEY", "closed_at": "TIMESTAMP", "assumed": "BIGINT"},
+    ),
+    _table("loader_faults", {"seen_at": "TIMESTAMP", "code": "VARCHAR", "detail": "VARCHAR"}),
+    _table("ledger_facts", {"name": "VARCHAR PRIMARY KEY", "value": "VARCHAR"}),
+)

@@ -1,0 +1,132 @@
+"""The demo's history and proof, against the real price book, journal, loader and ledger."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from bursar.demo import HistoryTotals, check, fill_history, has_history, traffic
+from bursar.demo.check import Proof
+from bursar.domain.usage import Usage
+from bursar.ledger.duckdb import open_ledger
+from bursar.ledger.loader import Loader
+from bursar.ledger.store import Ledger
+from bursar.ledger.verify import verify
+from bursar.prices.book import PriceBook
+from bursar.prices.compile import compile_book
+from bursar.simulate.billing import LogEntry
+from bursar.simulate.launch import Running
+from bursar.spool.reader import read_slice, segments
+from bursar.spool.records import Dispatched, Record, Settled
+
+NOW_US = 1_795_000_000_000_000  # 2026-11-18
+
+
+class Filled(NamedTuple):
+    spool: Path
+    records: list[Record]  # as they were before the loader took them
+    totals: HistoryTotals
+    ledger: Ledger
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
+    path = tmp_path_factory.mktemp("prices") / "book"
+    compile_book(path, None)
+    return PriceBook.load(path)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[Filled]:
+    root = tmp_path_factory.mktemp("demo")
+    spool = root / "spool"
+    totals = fill_history(spool, book, now_us=NOW_US, days=30, calls_per_day=150, seed=2)
+    assert has_history(spool)
+    records = [
+        record for segment in segments(spool) for record in read_slice(segment.path, 0, records_max=10**6).records
+    ]
+    ledger = open_ledger(root / "ledger.duckdb")
+    Loader(ledger, spool).load_all()
+    yield Filled(spool, records, totals, ledger)
+    ledger.close()
+
+
+def failed(proofs: list[Proof]) -> list[Proof]:
+    return [proof for proof in proofs if not proof.ok]
+
+
+def test_history_is_written_as_a_worker_would(filled):
+    dispatched = [record for record in filled.records if isinstance(record, Dispatched)]
+    settled = {record.attempt_id: record for record in filled.records if isinstance(record, Settled)}
+    assert [record.seq for record in dispatched] == list(range(1, len(dispatched) + 1))
+    assert set(settled) == {record.attempt_id for record in dispatched}
+    assert len(settled) == len(dispatched) == filled.totals.attempts
+    finals = Counter(record.call.call_id for record in dispatched if settled[record.attempt_id].final)
+    assert set(finals.values()) == {1}
+    assert len(finals) == filled.totals.calls
+    assert all(
+        record.dispatched_us <= settled[record.attempt_id].ended_us <= NOW_US + 60_000_000 for record in dispatched
+    )
+
+
+def test_what_was_reported_never_costs_more_than_its_bound(filled):
+    with filled.ledger.reading() as session:
+        over = session.query("SELECT count(*) FROM charges WHERE billed_cost > bound_cost").only()
+    assert over == 0
+
+
+def test_the_books_hold_every_law_and_show_the_incidents(filled):
+    assert [finding for finding in verify(filled.ledger, filled.spool) if not finding.ok] == []
+    proofs = check(filled.ledger, filled.totals, [], live_from_us=NOW_US)
+    assert failed(proofs) == []
+    assert sum(proof.name.startswith("incident") for proof in proofs) == 3
+    assert filled.totals.unpriced == 3
+
+
+def test_the_proof_notices_what_is_wrong(filled):
+    with filled.ledger.reading() as session:
+        before = session.query("SELECT count(*) FROM charges").only()
+    short = HistoryTotals(**{name: getattr(filled.totals, name) for name in filled.totals.__struct_fields__})
+    short.list_pico += 1
+    short.attempts += 1
+    names = [proof.name for proof in failed(check(filled.ledger, short, [], live_from_us=NOW_US))]
+    assert names == ["history: one charge per attempt", "history: cost, to the last pico"]
+    assert before == filled.totals.attempts
+
+
+def test_the_proof_misses_a_charge_that_the_provider_billed(filled):
+    entry = LogEntry(
+        1, "req_1", "chatcmpl-1", NOW_US, NOW_US, "/v1/chat/completions", "openai-chat", False, "gpt-4o",
+        "gpt-4o-2024-08-06", "default", 200, Usage(input=10, output=1), 35_000_000, billed=True, completed=True,
+    )  # fmt: skip
+    assert [proof.name for proof in failed(check(filled.ledger, None, [entry], live_from_us=NOW_US))] == [
+        "live: one charge for each request the provider saw",
+        "live: the provider's bill equals the ledger",
+        "live: each answer was charged as it was billed",
+    ]
+
+
+def wait_for_requests(provider: Running, count: int) -> None:
+    while provider.bill()["requests"] < count:
+        time.sleep(0.05)
+
+
+def test_live_traffic_calls_until_it_is_told_to_stop(provider: Running):
+    async def run() -> None:
+        until = asyncio.Event()
+        calling = asyncio.create_task(traffic(provider.url, seed=1, rate=60, until=until, label="live-test"))
+        async with asyncio.timeout(20):
+            await asyncio.to_thread(wait_for_requests, provider, 30)
+        until.set()
+        totals = await calling
+        assert totals.calls == totals.answered > 10
+
+    asyncio.run(run())
+    entries = [entry for entry in provider.log() if entry.label == "live-test"]
+    assert len({entry.dialect for entry in entries}) >= 2
+    assert {entry.stream for entry in entries} == {True, False}
+    assert "x-bursar-tags" in entries[0].header_names

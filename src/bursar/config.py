@@ -1,0 +1,230 @@
+"""Settings: defaults < `bursar.toml` < environment (`BURSAR_UPSTREAMS__OPENAI__BASE_URL`) < command line.
+
+Every name here is in docs/settings.md; a test compares. Secrets are never written in the file: an upstream's key is
+named by the environment variable that holds it.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bursar.domain.display import is_locale
+from bursar.domain.errors import BadPeriod, ConfigError
+from bursar.domain.ids import ATTEMPT_NUMBER_MAX
+from bursar.domain.periods import zone
+
+ENV_PREFIX = "BURSAR_"
+HARMLESS_ENV = frozenset({"BURSAR_CONFIG"})
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+
+
+class Upstream(msgspec.Struct, forbid_unknown_fields=True):
+    """One provider endpoint. `dialects`: which wire dialects it speaks, named as in `providers/registry.py`."""
+
+    base_url: str
+    dialect: str = "openai"  # a family: "openai" (chat, responses, embeddings, completions) or "anthropic"
+    provider: str = ""  # whose price list applies; default: the upstream's own name
+    api_key_env: str = ""  # the environment variable with the operator's key, for virtual keys
+    passthrough: bool = True  # may a client use its own provider key?
+    include_usage: bool = True  # ask streams for usage where the client didn't (`stream_options.include_usage`)
+    models: list[str] = []  # model name patterns this upstream serves; empty: the default of its dialect family
+    forward_headers: list[str] = []  # more client headers to pass on, beside the standard ones
+    proxy: str = ""  # http://host:port of a CONNECT proxy
+    ca_bundle: str = ""  # path of a PEM file, beside the system's
+
+
+class Gateway(msgspec.Struct, forbid_unknown_fields=True):
+    host: str = "127.0.0.1"
+    port: int = 8787
+    workers: int = 1
+    body_bytes_max: int = 20 * 1024 * 1024
+    attempts_max: int = 2
+    connect_timeout_s: float = 5.0
+    first_byte_timeout_s: float = 600.0
+    idle_timeout_s: float = 300.0  # between two chunks of a stream
+    call_timeout_s: float = 1800.0  # one deadline over all attempts of a call
+    connections_per_upstream_max: int = 512
+    connection_idle_s: float = 15.0  # shorter than any upstream's own, so that no request meets a dying connection
+    waiting_calls_max: int = 2048
+    client_stall_s: float = 120.0  # a client that takes no byte of its stream for so long has gone
+    drain_after_hangup_s: float = 30.0  # how long to read on, for the usage, after a client left; 0: cut at once
+    output_tokens_default: int = 4096  # the bound's assumption where neither request nor price list says
+    expose_metrics: bool = True
+    journal_segment_bytes: int = 8 * 1024 * 1024  # disk claimed at a time by each worker's journal
+
+
+class Console(msgspec.Struct, forbid_unknown_fields=True):
+    host: str = "127.0.0.1"
+    port: int = 8788
+    timezone: str = "UTC"
+    currency: str = "USD"
+    locale: str = "en_US"
+
+
+class Prices(msgspec.Struct, forbid_unknown_fields=True):
+    overrides: str = ""  # a dated TOML file of local prices; default: prices.toml in the data directory, if there
+
+
+class Config(msgspec.Struct, forbid_unknown_fields=True):
+    data: str = "bursar-data"
+    organization: str = "default"
+    gateway: Gateway = msgspec.field(default_factory=Gateway)
+    console: Console = msgspec.field(default_factory=Console)
+    prices: Prices = msgspec.field(default_factory=Prices)
+    upstreams: dict[str, Upstream] = msgspec.field(default_factory=dict)
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data).expanduser().resolve()
+
+
+DEFAULT_UPSTREAMS: dict[str, dict[str, Any]] = {
+    "openai": {"base_url": "https://api.openai.com", "dialect": "openai", "api_key_env": "OPENAI_API_KEY"},
+    "anthropic": {"base_url": "https://api.anthropic.com", "dialect": "anthropic", "api_key_env": "ANTHROPIC_API_KEY"},
+}
+"""The zero-config install. `base_url` is the host; the path a client asked for (`/v1/…`) is kept."""
+
+
+def load_config(
+    path: Path | None = None,
+    *,
+    env: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read, merge and check all settings.
+
+    overrides: dotted names from the command line, `{"gateway.port": 9000}`; None values are left out.
+    Raises ConfigError that names the setting (`upstreams.openai.base_url`) and what it should be.
+    """
+    tree: dict[str, Any] = {"upstreams": {name: dict(up) for name, up in DEFAULT_UPSTREAMS.items()}}
+    if path is not None:
+        _merge(tree, _read_toml(path))
+    _merge(tree, _tree_from_env(env))
+    for dotted, value in (overrides or {}).items():
+        if value is not None:
+            _put(tree, dotted.split("."), value)
+    try:
+        try:
+            config = msgspec.convert(tree, Config, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"setting not usable: {error}", field=_dotted(str(error))) from error
+        _check(config)
+    except ConfigError as error:
+        raise _naming_variable(error, env, overrides or {}) from error
+    return config
+
+
+def _naming_variable(error: ConfigError, env: Mapping[str, str], overrides: Mapping[str, Any]) -> ConfigError:
+    """The same error, with the environment variable that it came from, if it did: there is where to mend it."""
+    unknown = _UNKNOWN.search(error.message)
+    field = ".".join(part for part in (error.field, unknown[1] if unknown else "") if part)
+    if not field or overrides.get(field) is not None:
+        return error
+    for name in env:
+        if name.startswith(ENV_PREFIX) and name not in HARMLESS_ENV and f"{_dots(name)}.".startswith(f"{field}."):
+            return ConfigError(f"{error.message} (from the environment variable {name})", field=field)
+    return error
+
+
+def _dots(name: str) -> str:
+    """`BURSAR_GATEWAY__PORT` as a setting's name."""
+    return ".".join(part.lower() for part in name.removeprefix(ENV_PREFIX).split("__"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"can't read {path}: {error.strerror}", field="config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}", field="config") from error
+
+
+def _tree_from_env(env: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in env.items():
+        if name.startswith(ENV_PREFIX) and name not in HARMLESS_ENV:
+            _put(tree, _dots(name).split("."), _value(value))
+    return tree
+
+
+def _value(text: str) -> Any:
+    """An environment variable is text; a list or a table may be written as JSON."""
+    if text[:1] in "[{":
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            return text
+    return text
+
+
+def _put(tree: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        tree = tree.setdefault(key, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"{'.'.join(keys)} is set below a plain value", field=".".join(keys))
+    tree[keys[-1]] = value
+
+
+def _merge(tree: dict[str, Any], other: dict[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = value
+
+
+def _dotted(message: str) -> str:
+    """msgspec ends its messages with "- at `$.gateway.port`"."""
+    _, found, where = message.rpartition("`$")
+    if not found:  # it is about the whole
+        return ""
+    return where.strip("`").lstrip(".")
+
+
+def _check(config: Config) -> None:
+    for name, upstream in config.upstreams.items():
+        if not upstream.base_url.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"upstreams.{name}.base_url must start with http:// or https://", field=f"upstreams.{name}.base_url"
+            )
+    if config.gateway.attempts_max > ATTEMPT_NUMBER_MAX:
+        raise ConfigError(
+            f"gateway.attempts_max is {config.gateway.attempts_max}; it can be {ATTEMPT_NUMBER_MAX} at most",
+            field="gateway.attempts_max",
+        )
+    for field, value, least in (
+        ("gateway.workers", config.gateway.workers, 1),
+        ("gateway.attempts_max", config.gateway.attempts_max, 1),
+        ("gateway.body_bytes_max", config.gateway.body_bytes_max, 1024),
+        ("gateway.journal_segment_bytes", config.gateway.journal_segment_bytes, 64 * 1024),
+    ):
+        if value < least:
+            raise ConfigError(f"{field} is {value}; it must be at least {least}", field=field)
+    for field, port in (("gateway.port", config.gateway.port), ("console.port", config.console.port)):
+        if not 0 <= port <= 65535:
+            raise ConfigError(f"{field} is {port}; it must be from 0 (any free one) to 65535", field=field)
+    _check_console(config.console)
+
+
+def _check_console(console: Console) -> None:
+    """What each page would otherwise stumble over, and a currency that would put another sign before dollars."""
+    try:
+        zone(console.timezone)
+    except BadPeriod as error:
+        raise ConfigError(f"console.timezone: {error.message}", field="console.timezone") from error
+    if console.currency != "USD":
+        raise ConfigError(
+            f"console.currency is {console.currency!r}; costs are in USD and Bursar has no exchange rates yet",
+            field="console.currency",
+        )
+    if not is_locale(console.locale):
+        raise ConfigError(
+            f"console.locale is {console.locale!r}, which nobody writes numbers in; use one such as en_US or de_DE",
+            field="console.locale",
+        )

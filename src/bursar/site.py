@@ -1,0 +1,204 @@
+"""One installation: where its files lie, and how each process is built from the settings.
+
+Lean on purpose: `bursar up` and every CLI command import it, so what only one of them needs (SQLAlchemy, DuckDB, the
+price catalogue) is imported by the method that needs it.
+"""
+
+import contextlib
+import getpass
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bursar.config import Config
+from bursar.domain.clock import Clock, SystemClock
+from bursar.domain.errors import ConfigError
+from bursar.domain.hashing import SECRET_BYTES
+from bursar.domain.snapshot import SNAPSHOT_VERSION, Snapshot, encode_snapshot, read_snapshot
+from bursar.prices.compile import compile_book, inputs_digest
+
+if TYPE_CHECKING:
+    from bursar.governance.keys import Keys
+    from bursar.ledger.store import Ledger
+
+
+class Paths:
+    """The data directory, readable by its owner alone."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.secret = data / "secret.key"
+        self.control = data / "control.sqlite"
+        self.snapshot = data / "snapshot.msgpack"
+        self.prices = data / "prices.toml"  # local overrides, if the operator put some there
+        self.price_book = data / "price-book.msgpack"
+        self.ledger = data / "ledger.duckdb"
+        self.spool = data / "spool"
+        self.run = data / "run"  # what lives as long as the processes
+        self.lock = self.run / "lock"
+        self.processes = self.run / "run.json"
+        self.worker = self.run / "worker.json"
+        self.site = self.run / "site.json"
+
+
+class Site:
+    """Builds things from one Config. Making a Site touches no file."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.paths = Paths(config.data_path)
+
+    @classmethod
+    def from_settings(cls, written: bytes) -> "Site":
+        """The site whose settings `write_settings` wrote down for its processes. Raises ConfigError."""
+        try:
+            return cls(msgspec.json.decode(written, type=Config))
+        except msgspec.DecodeError as error:
+            raise ConfigError(f"site.json: {error}", field="data") from error
+
+    def prepare(self) -> None:
+        """Make the data directory and the secret, if they aren't there. Raises ConfigError when that can't be."""
+        try:
+            for directory in (self.paths.data, self.paths.run, self.paths.spool):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.paths.data.chmod(0o700)
+            self.secret()
+        except OSError as error:
+            raise ConfigError(f"can't use {self.paths.data} for data: {error.strerror}", field="data") from error
+
+    def exists(self) -> bool:
+        """Whether there is anything here to read."""
+        return self.paths.secret.exists()
+
+    def secret(self) -> bytes:
+        """The site's secret, made at first use. Whoever has it can test guesses of keys: mode 0600."""
+        path = self.paths.secret
+        if path.exists():
+            return path.read_bytes()
+        mine = path.with_name(f"{path.name}.{os.getpid()}.new")
+        fd = os.open(mine, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first: its secret is the site's
+            path.hardlink_to(mine)
+        mine.unlink()
+        return path.read_bytes()
+
+    def keys(self) -> "Keys":
+        """The control store's keys; the store is made and brought up to date."""
+        # start-up: SQLAlchemy takes a fifth of a second, and most commands need no keys
+        from bursar.governance.keys import Keys
+        from bursar.governance.store import ControlStore
+
+        self.prepare()
+        return Keys(ControlStore(self.paths.control), self.secret(), self.clock)
+
+    def publish(self, keys: "Keys | None" = None) -> Snapshot:
+        """Hand the keys as they are now to the gateway's workers."""
+        # start-up: as above
+        from bursar.governance.publish import publish_snapshot
+
+        return publish_snapshot(self.paths.snapshot, keys or self.keys())
+
+    def ensure_snapshot(self) -> bool:
+        """See to it that workers find a snapshot. True if the one there is out of date and must be published anew.
+
+        An empty one at first: a site without a control store has no keys, and the store takes longer to open.
+        """
+        snapshot, control = self.paths.snapshot, self.paths.control
+        try:
+            is_ours = read_snapshot(snapshot).version == SNAPSHOT_VERSION
+        except FileNotFoundError:
+            snapshot.write_bytes(encode_snapshot(Snapshot(self.clock.now_us())))
+            return control.exists()
+        except msgspec.DecodeError:
+            return True
+        changed_after = control.exists() and control.stat().st_mtime_ns > snapshot.stat().st_mtime_ns
+        return changed_after or not is_ours  # changed after: whoever changed it died before it published
+
+    @property
+    def price_overrides(self) -> Path | None:
+        """The operator's own price file: the configured one, or `prices.toml` in the data directory, if there."""
+        if self.config.prices.overrides:
+            return Path(self.config.prices.overrides).expanduser().resolve()
+        return self.paths.prices if self.paths.prices.exists() else None
+
+    def ensure_price_book(self, *, keep_if_faulty: bool = False) -> list[str]:
+        """Compile the prices, if the catalogue, the local price file or Bursar changed since.
+
+        keep_if_faulty: with a local price file that has faults, the book there is stays in force.
+        Returns what in the local price file can't be used, a line each; the catalogue's prices hold there meanwhile.
+        Raises ConfigError when the file can't be read.
+        """
+        overrides, book = self.price_overrides, self.paths.price_book
+        if overrides and not overrides.is_file():
+            raise ConfigError(f"can't read {overrides}: no such file", field="prices.overrides")
+        stamp = book.with_suffix(".from")
+        digest = inputs_digest(overrides)
+        if book.exists() and stamp.exists() and stamp.read_text() == digest:
+            return []
+        faults = compile_book(book, overrides, keep_if_faulty=keep_if_faulty)
+        if not faults:  # else they are told again at the next start
+            stamp.write_text(digest)
+        elif not keep_if_faulty:
+            stamp.unlink(missing_ok=True)
+        return [str(fault) for fault in faults]
+
+    def write_settings(self) -> None:
+        """Write down what the site's processes need: `worker.json` for the gateway, `site.json` for the console."""
+        config, paths = self.config, self.paths
+        worker = {
+            **msgspec.to_builtins(config.gateway),
+            "data": str(paths.data),
+            "spool": str(paths.spool),
+            "snapshot": str(paths.snapshot),
+            "price_book": str(paths.price_book),
+            "secret": str(paths.secret),
+            "organization": config.organization,
+            "upstreams": [
+                {**msgspec.to_builtins(upstream), "name": name, "provider": upstream.provider or name}
+                for name, upstream in config.upstreams.items()
+            ],
+        }
+        paths.worker.write_bytes(msgspec.json.encode(worker))
+        paths.site.write_bytes(msgspec.json.encode(config))
+
+    def listening_on(self, gateway_port: int, console_port: int) -> "Site":
+        """The same site at these ports: what 0 (any free one) turned out to be."""
+        gateway = msgspec.structs.replace(self.config.gateway, port=gateway_port)
+        console = msgspec.structs.replace(self.config.console, port=console_port)
+        return Site(msgspec.structs.replace(self.config, gateway=gateway, console=console), self.clock)
+
+    def open_ledger(self) -> "Ledger":
+        """The ledger, for the one process that may hold it. Raises LedgerBusy when another one does."""
+        # start-up: DuckDB is for whoever holds the ledger, not for the CLI beside a running console
+        from bursar.ledger.duckdb import open_ledger
+
+        return open_ledger(self.paths.ledger)
+
+
+def command_name() -> str:
+    """How to run the CLI of this installation from here: `bursar`, or its path where it isn't on PATH."""
+    ours = Path(sys.executable).with_name("bursar")
+    found = shutil.which("bursar")
+    if found or not ours.exists():
+        return "bursar"
+    with contextlib.suppress(ValueError, OSError):
+        return str(ours.relative_to(Path.cwd()))
+    return str(ours)
+
+
+def actor() -> str:
+    """Who is at the terminal, for the audit log."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container whose user has no name
+        return f"cli:{os.getuid()}"

@@ -1,0 +1,122 @@
+import json
+import stat
+
+import msgspec
+import pytest
+
+from bursar.config import load_config
+from bursar.domain.clock import FixedClock
+from bursar.domain.errors import ConfigError
+from bursar.domain.scope import Scope
+from bursar.domain.snapshot import Snapshot, encode_snapshot, read_snapshot
+from bursar.domain.tags import Attribution
+from bursar.gateway.settings import load_settings
+from bursar.prices.book import PriceBook
+from bursar.site import Site
+
+
+@pytest.fixture
+def site(tmp_path) -> Site:
+    return Site(load_config(env={}, overrides={"data": str(tmp_path / "data")}), FixedClock(1))
+
+
+def test_making_a_site_touches_nothing_and_preparing_it_makes_a_private_directory(site):
+    assert not site.paths.data.exists()
+    assert not site.exists()
+    site.prepare()
+    assert stat.S_IMODE(site.paths.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE(site.paths.secret.stat().st_mode) == 0o600
+
+
+def test_the_secret_is_made_once(site):
+    site.prepare()
+    first = site.secret()
+    assert len(first) == 32
+    assert Site(site.config).secret() == first
+    assert [path.name for path in site.paths.data.glob("secret*")] == ["secret.key"]
+
+
+def test_a_directory_that_cannot_be_used_is_a_setting_that_cannot(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="can't use"):
+        Site(load_config(env={}, overrides={"data": str(tmp_path / "file" / "data")})).prepare()
+
+
+def test_the_worker_settings_hold_every_gateway_setting_and_upstream(site):
+    site.prepare()
+    site.write_settings()
+    told = load_settings(site.paths.worker)
+    for field in msgspec.structs.fields(site.config.gateway):
+        if field.name != "workers":  # the supervisor's
+            assert getattr(told, field.name) == getattr(site.config.gateway, field.name), field.name
+    assert {upstream.name: upstream.provider for upstream in told.upstreams} == {
+        "openai": "openai",
+        "anthropic": "anthropic",
+    }
+    assert Site.from_settings(site.paths.site.read_bytes()).config == site.config
+
+
+def test_no_secret_of_the_environment_is_written_down(site, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789")
+    site.prepare()
+    site.write_settings()
+    for path in site.paths.data.rglob("*"):
+        if path.is_file():
+            assert b"canary" not in path.read_bytes()
+
+
+def test_workers_find_an_empty_snapshot_at_first_and_it_is_not_published_again(site):
+    site.prepare()
+    assert not site.ensure_snapshot()
+    assert read_snapshot(site.paths.snapshot).keys == {}
+    assert not site.ensure_snapshot()
+
+
+def test_a_snapshot_behind_its_store_is_published_anew(site):
+    keys = site.keys()
+    keys.create("ci", Scope("acme"), Attribution(), actor="test")  # and died before it published
+    assert site.ensure_snapshot()
+    assert len(site.publish().keys) == 1
+    assert not site.ensure_snapshot()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", encode_snapshot(Snapshot(1, {}, 99))])
+def test_a_snapshot_of_another_version_or_a_broken_one_is_published_anew(site, content):
+    site.prepare()
+    site.paths.snapshot.write_bytes(content)
+    assert site.ensure_snapshot()
+
+
+def test_prices_are_compiled_once_and_again_when_the_local_file_changes(site):
+    site.prepare()
+    assert site.ensure_price_book() == []
+    first = site.paths.price_book.stat().st_mtime_ns
+    assert site.ensure_price_book() == []
+    assert site.paths.price_book.stat().st_mtime_ns == first
+    site.paths.prices.write_text("")
+    site.ensure_price_book()
+    assert site.paths.price_book.stat().st_mtime_ns > first
+    PriceBook.load(site.paths.price_book)
+
+
+def test_what_is_wrong_in_the_local_price_file_is_told_at_every_start(site):
+    site.prepare()
+    site.paths.prices.write_text("[[price]]\nmodel = 1\n")
+    first = site.ensure_price_book()
+    assert first
+    assert site.ensure_price_book() == first
+
+
+def test_a_price_file_that_is_not_there_is_a_setting_that_cannot_be_used(site):
+    config = load_config(env={}, overrides={"data": site.config.data, "prices.overrides": "/nowhere/prices.toml"})
+    other = Site(config)
+    other.prepare()
+    with pytest.raises(ConfigError, match="no such file"):
+        other.ensure_price_book()
+
+
+def test_a_site_can_be_told_which_ports_it_got(site):
+    moved = site.listening_on(1234, 1235)
+    assert (moved.config.gateway.port, moved.config.console.port) == (1234, 1235)
+    assert site.config.gateway.port == 8787
+    assert json.loads(msgspec.json.encode(moved.config))["gateway"]["port"] == 1234

@@ -1,0 +1,1 @@
+"""The JSON API: the same questions and figures as the pages, for programs. Described in /api/openapi.json."""

@@ -1,0 +1,115 @@
+"""The console as one ASGI app: pages, their data twins, the JSON API, and the guard in front of all.
+
+`create_app(context)` is all that `site` needs. Questions to the ledger run in threads, so that one heavy query never
+holds up another page.
+"""
+
+from typing import Any
+
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.params import FromPath
+from litestar.serialization import encode_json
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from bursar import __version__
+from bursar.console.api.routes import API_HANDLERS
+from bursar.console.assets import load_assets
+from bursar.console.context import ConsoleContext
+from bursar.console.guard import GuardMiddleware, is_loopback
+from bursar.console.pages.routes import PAGE_HANDLERS
+from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
+from bursar.console.render import Renderer
+from bursar.domain.errors import BursarError, ConfigError
+
+SCHEMA_PATH = "/schema-of-litestar"  # its router answers 404 by itself for all below: not in the way of /api
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def create_app(context: ConsoleContext) -> Litestar:
+    """The console over one ledger.
+
+    Raises ConfigError if the settings would show it to other machines: there is no login yet.
+    """
+    if not is_loopback(context.config.console.host):
+        raise ConfigError(
+            f"console.host is {context.config.console.host!r}; the console has no login yet and listens on "
+            "this machine alone: use 127.0.0.1, and an SSH tunnel from elsewhere",
+            field="console.host",
+        )
+    assets = load_assets()
+    renderer = Renderer(context, assets)
+
+    @get("/static/{version:str}/{name:str}", include_in_schema=False, sync_to_thread=False)
+    def static_file(version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
+        """The console's own style sheet and scripts."""
+        if name not in assets.files:
+            raise NotFoundException
+        content, media_type = assets.files[name]
+        cache = FOR_EVER if version == assets.version else "no-cache"
+        return Response(content, media_type=media_type, headers={"cache-control": cache})
+
+    @get("/favicon.ico", include_in_schema=False, sync_to_thread=False)
+    def favicon() -> Response[bytes]:
+        """For browsers that ask without reading the page."""
+        return Response(assets.files["mark.svg"][0], media_type=assets.files["mark.svg"][1])
+
+    @get("/api/openapi.json", include_in_schema=False, sync_to_thread=False)
+    def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The API's description."""
+        return Response(encode_json(described(request.app)), media_type=MediaType.JSON)
+
+    def answer_problem(scope: Scope, problem: Problem) -> Response[Any]:
+        if wants_json(scope):
+            return json_problem(problem)
+        headers = ALLOW if problem.status == 405 else {}
+        return Response(
+            renderer.problem(problem), status_code=problem.status, media_type=MediaType.HTML, headers=headers
+        )
+
+    def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        problem = problem_of(error)
+        if problem.status >= 500 and not isinstance(error, BursarError):
+            log_unforeseen(request, error)
+        return answer_problem(request.scope, problem)
+
+    def refuse(scope: Scope, error: BursarError) -> ASGIApp:
+        response = answer_problem(scope, problem_of(error))
+
+        async def refused(scope: Scope, receive: Receive, send: Send) -> None:
+            await response.to_asgi_response(None, Request(scope))(scope, receive, send)
+
+        return refused
+
+    app = Litestar(
+        route_handlers=[static_file, favicon, openapi, *PAGE_HANDLERS, *API_HANDLERS],
+        exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
+        openapi_config=OpenAPIConfig(
+            title="Bursar console", version=__version__, path=SCHEMA_PATH,
+            render_plugins=[JsonRenderPlugin()],
+            description="What LLM calls cost. Read-only, on loopback; money is decimal text, times are UTC.",
+        ),
+        logging_config=None,
+    )  # fmt: skip
+    app.state.context = context
+    app.state.renderer = renderer
+    app.asgi_handler = GuardMiddleware(app.asgi_handler, refuse)
+    return app
+
+
+def described(app: Litestar) -> dict[str, Any]:
+    """The OpenAPI description, with the CSV that addresses with a `format` also answer."""
+    told = app.openapi_schema.to_schema()
+    for path in told["paths"].values():
+        asked = path["get"]
+        if any(parameter["name"] == "format" for parameter in asked.get("parameters", ())):
+            asked["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    return told
+
+
+def wants_json(scope: Scope) -> bool:
+    """Whether a program asks: the API, or a page's twin."""
+    path = scope["path"]
+    return path.startswith("/api") or path.endswith((".json", ".csv"))

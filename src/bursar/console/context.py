@@ -1,0 +1,88 @@
+"""What the console's pages are given: the ledger's answers, the prices, the settings, the clock. Built by `site`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bursar.config import Config
+from bursar.console.palette import SLOTS, Palette
+from bursar.console.view import View, read_view, whole_slot
+from bursar.domain.clock import Clock, SystemClock, datetime_from_us
+from bursar.domain.periods import Period, bucket_start, parse_period
+from bursar.explore.query import Explorer
+from bursar.ledger.store import Ledger
+from bursar.prices.book import PriceBook
+
+TAG_NAMES_SHOWN = 12
+COUNT_AGAIN_US = 30_000_000
+PERIODS_REMEMBERED = 64
+
+
+class ConsoleContext(msgspec.Struct, kw_only=True):
+    """One console.
+
+    prices:  the price book as it is now; asked anew each time, since it may be compiled again meanwhile.
+    status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
+    """
+
+    explorer: Explorer
+    ledger: Ledger
+    prices: Callable[[], PriceBook]
+    config: Config
+    spool_dir: Path
+    status: Callable[[], Mapping[str, Any]] = dict
+    clock: Clock = msgspec.field(default_factory=SystemClock)
+    palette: Palette = msgspec.field(default_factory=Palette)
+    _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
+    _tags: dict[Period, tuple[int, tuple[str, ...]]] = {}
+
+    def now(self) -> datetime:
+        return datetime_from_us(self.clock.now_us())
+
+    def tag_names(self, view: View) -> tuple[str, ...]:
+        """The free tags in use, most used first, for menus."""
+        now_us = self.clock.now_us()
+        counted_us, names = self._tags.get(view.period, (0, ()))
+        if now_us - counted_us > COUNT_AGAIN_US:
+            names = tuple(found.value for found in self.explorer.tag_keys(view.period)[:TAG_NAMES_SHOWN])
+            if len(self._tags) >= PERIODS_REMEMBERED:
+                self._tags.clear()
+            self._tags[view.period] = (now_us, names)
+        return names
+
+    def colours(self, dimension: str, names: Sequence[str]) -> list[int]:
+        """A colour for each name, 1 to 8. The largest values of ninety days have the first ones, everywhere."""
+        if not self.palette.knows(dimension):
+            quarter = self._whole_slots(parse_period("90d", self.now(), "UTC"))
+            largest = self.explorer.cost_by(dimension, quarter, limit=SLOTS, measures=("effective_cost",))
+            self.palette.slots(dimension, [str(row[0] or "") for row in largest.rows])
+        return self.palette.slots(dimension, names)
+
+    def unpriced_models(self) -> int:
+        """How many models of the last thirty days have no price, for the list of pages; counted now and then."""
+        now_us = self.clock.now_us()
+        counted_us, number = self._waiting
+        if number < 0 or now_us - counted_us > COUNT_AGAIN_US:
+            month = self._whole_slots(parse_period("30d", self.now(), "UTC"))
+            table = self.explorer.cost_by(
+                ("provider", "model"), month, filters=[("quality", "unpriced")], measures=("unpriced_count",),
+                order="unpriced_count",
+            )  # fmt: skip
+            number = table.groups
+            self._waiting = (now_us, number)
+        return number
+
+    def _whole_slots(self, period: Period) -> Period:
+        return whole_slot(period, self.now())
+
+    def view(self, path: str, query: Mapping[str, list[str]]) -> View:
+        """An address as state; "all time" begins with the first call there is. Raises BadRequest."""
+        view = read_view(path, query, self.now(), self.config.console.timezone)
+        if view.period_name != "all":
+            return view
+        first = self.explorer.first_call_at()
+        start = bucket_start(first, "day", view.timezone) if first else view.period.end
+        return msgspec.structs.replace(view, period=msgspec.structs.replace(view.period, start=start))

@@ -1,0 +1,86 @@
+"""What stands before every page: loopback names only, reading only, and a policy that lets nothing foreign run.
+
+A page on the internet can make a browser ask 127.0.0.1 under a name of its own (DNS rebinding); the Host header tells.
+ Nothing changes state yet, so anything but reading is refused.
+"""
+
+import ipaddress
+from collections.abc import Callable
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from bursar.domain.errors import BursarError, Forbidden, MethodNotAllowed
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class GuardMiddleware:
+    """Refuses before anything is routed; adds the headers to every answer, refusals included."""
+
+    def __init__(self, app: ASGIApp, refuse: Callable[[Scope, BursarError], ASGIApp]) -> None:
+        self.app = app
+        self.refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.body" and is_head:
+                message = {**message, "body": b""}
+            if message["type"] == "http.response.start":
+                names = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in names)]
+            await send(message)
+
+        app = self.app
+        is_head = scope["method"] == "HEAD"
+        if is_head:
+            scope = {**scope, "method": "GET"}  # answered as GET is, length and all, without the body
+        if error := refusal(scope):
+            app = self.refuse(scope, error)
+        await app(scope, receive, guarded)
+
+
+def refusal(scope: HTTPScope) -> BursarError | None:
+    """Why this request isn't answered at all, if so."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+    if not is_loopback(host):
+        return Forbidden(
+            f"this console answers only to the names of this machine (localhost, 127.0.0.1), not to {host[:100]!r}; "
+            "it has no login yet, so it isn't for other machines",
+            field="host",
+        )
+    if scope["method"] not in METHODS:
+        return MethodNotAllowed(
+            f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}
+        )
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a Host header, or an address to listen on, names this machine: `localhost:8788`, `[::1]`, `127.0.0.1`."""
+    name = host.strip().lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

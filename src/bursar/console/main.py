@@ -1,0 +1,155 @@
+"""The console's process: `python -m bursar.console.main --site FILE`.
+
+It alone holds the ledger: a thread loads attempts as they come, everything else reads. With `--ask PATH` it answers one
+question of the JSON API on stdout and ends; that is how the CLI reads a ledger while no console runs.
+"""
+
+import argparse
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from bursar import __version__
+from bursar.console.app import create_app
+from bursar.console.context import ConsoleContext
+from bursar.console.inside import get
+from bursar.console.problems import json_problem, problem_of
+from bursar.console.repricing import Repricing
+from bursar.domain.errors import BursarError
+from bursar.explore.query import Explorer
+from bursar.ledger.loader import Loader
+from bursar.ledger.store import Ledger
+from bursar.prices.book import PriceBook
+from bursar.site import Site
+from bursar.supervise import BAD_SETTINGS, find_running
+
+GRACE_S = 5
+FAILED = 1
+
+
+class FreshPrices:
+    """The price book as it is on disk now. Calling it looks at the file's stamp, and reads it again when it changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self._lock = threading.Lock()
+        self._book: PriceBook | None = None
+
+    def __call__(self) -> PriceBook:
+        found = self._path.stat()
+        stamp = (found.st_mtime_ns, found.st_ino)
+        with self._lock:
+            if self._book is None or stamp != self._stamp:
+                self._book, self._stamp = PriceBook.load(self._path), stamp
+            return self._book
+
+
+def build_context(site: Site, ledger: Ledger, loader: Loader, repricing: Repricing) -> ConsoleContext:
+    """What the pages are given."""
+    return ConsoleContext(
+        explorer=Explorer(ledger),
+        ledger=ledger,
+        prices=FreshPrices(site.paths.price_book),
+        config=site.config,
+        spool_dir=site.paths.spool,
+        status=_status(site, loader, repricing),
+        clock=site.clock,
+    )
+
+
+def serve(site: Site) -> None:
+    """Load and answer until SIGTERM or SIGINT; what the gateway wrote until then is loaded before the end.
+
+    Raises LedgerBusy when another process has the ledger, ConfigError when the settings are no good.
+    """
+    ledger = site.open_ledger()
+    try:
+        loader = Loader(ledger, site.paths.spool, site.clock)
+        repricing = Repricing(site, ledger)
+        app = create_app(build_context(site, ledger, loader, repricing))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=site.config.console.host,
+                port=site.config.console.port,
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+        stop = threading.Event()
+        thread = threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")
+        thread.start()
+        try:
+            server.run()
+        finally:
+            stop.set()
+            thread.join()
+            loader.load_all()
+    finally:
+        ledger.close()
+
+
+def ask(site: Site, path: str) -> tuple[int, bytes]:
+    """Status and body of one GET, over a ledger that first reads what is waiting in the spool."""
+    ledger = site.open_ledger()
+    try:
+        loader = Loader(ledger, site.paths.spool, site.clock)
+        loader.load_all()
+        repricing = Repricing(site, ledger)
+        repricing.look()
+        app = create_app(build_context(site, ledger, loader, repricing))
+        return asyncio.run(get(app, path, site.config.console.port))
+    finally:
+        ledger.close()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Start; exit 2 with one clear line when the settings are no good, 1 when the ledger can't be had."""
+    parser = argparse.ArgumentParser(prog="bursar.console.main")
+    parser.add_argument("--site", required=True, help="the file that `Site.write_settings` wrote; - for stdin")
+    parser.add_argument("--ask", metavar="PATH", help="answer GET PATH on stdout and end")
+    options = parser.parse_args(argv)
+    try:
+        site = Site.from_settings(sys.stdin.buffer.read() if options.site == "-" else Path(options.site).read_bytes())
+        if options.ask is None:
+            serve(site)
+            return 0
+        status, body = ask(site, options.ask)
+    except (BursarError, OSError) as error:
+        if options.ask is not None:
+            problem = error if isinstance(error, BursarError) else BursarError(str(error))
+            sys.stdout.buffer.write(json_problem(problem_of(problem)).content)
+        print(f"console: {error}", file=sys.stderr)
+        return BAD_SETTINGS if getattr(error, "code", "") == "bad_config" else FAILED
+    sys.stdout.buffer.write(body)
+    return 0 if status < 400 else FAILED
+
+
+def _status(site: Site, loader: Loader, repricing: Repricing) -> Callable[[], Mapping[str, Any]]:
+    def status() -> Mapping[str, Any]:
+        running = find_running(site.paths.data)
+        return {
+            "version": __version__,
+            "loader": msgspec.structs.asdict(loader.status()),
+            "price_fault": repricing.fault,
+            "gateway": running.gateway if running else None,
+            "workers": running.workers if running else 0,
+            "started_us": running.started_us if running else None,
+        }
+
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

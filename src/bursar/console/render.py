@@ -1,0 +1,173 @@
+"""Templates with the frame around them: one environment, one way to make a page."""
+
+from collections.abc import Mapping
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bursar.console.assets import Assets
+from bursar.console.context import ConsoleContext
+from bursar.console.format import Format
+from bursar.console.problems import Problem
+from bursar.console.view import COMPARISONS, PRESET_NAMES, View
+from bursar.domain import display
+from bursar.domain.clock import datetime_from_us
+from bursar.domain.errors import BadPeriod
+from bursar.domain.periods import parse_period, zone
+from bursar.site import command_name
+
+TEMPLATE_DIR = Path(__file__).parent / "templates"
+FILTER_FIELDS = (
+    "feature", "team", "customer", "model", "provider", "environment", "request_type", "agent", "user", "session",
+    "outcome", "quality", "credential_id", "project",
+)  # fmt: skip
+ZONES = (
+    "UTC",
+    "Asia/Kolkata",
+    "Europe/Berlin",
+    "Europe/London",
+    "America/New_York",
+    "America/Los_Angeles",
+    "Asia/Tokyo",
+)
+
+
+class NavItem(msgspec.Struct, frozen=True):
+    """A page in the list on the left; `count` of things that wait there, and `why`."""
+
+    page: str
+    name: str
+    path: str
+    count: int = 0
+    why: str = ""
+
+
+class Banner(msgspec.Struct, frozen=True):
+    """A problem told on every page: what, since when, what still works, what to do. `level`: "" (doubt) or "bad"."""
+
+    title: str
+    text: str
+    level: str = ""
+    command: str = ""
+
+
+NAV = (
+    NavItem("overview", "Overview", "/"),
+    NavItem("explore", "Explore", "/explore"),
+    NavItem("calls", "Calls", "/calls"),
+    NavItem("prices", "Models and prices", "/prices"),
+)
+
+
+class Renderer:
+    """Draws pages for one console."""
+
+    def __init__(self, context: ConsoleContext, assets: Assets) -> None:
+        self.context = context
+        self.assets = assets
+        self.env = Environment(
+            loader=FileSystemLoader(TEMPLATE_DIR), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+            undefined=StrictUndefined, auto_reload=False,
+        )  # fmt: skip
+        self.env.filters["lowerfirst"] = lambda text: text[:1].lower() + text[1:]
+        self.env.globals["bursar"] = command_name()
+        self.env.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+
+    def format(self, view: View | None) -> Format:
+        """How figures read in this view."""
+        console = self.context.config.console
+        place = zone(view.timezone) if view else UTC
+        return Format(console.locale, console.currency, place, self.context.now())
+
+    def page(
+        self,
+        template: str,
+        view: View,
+        *,
+        page: str,
+        title: str,
+        data: Any,
+        twins: bool = True,
+        banners: tuple[Banner, ...] = (),
+        **more: Any,
+    ) -> str:
+        """A page as HTML. `data` is what its template calls `page_data`."""
+        return self.env.get_template(template).render(
+            {**self._frame(page, title), "nav": self._nav()},
+            view=view,
+            f=self.format(view),
+            page_data=data,
+            twins=twins,
+            banners=(*self._banners(), *banners),
+            presets=PRESET_NAMES,
+            preset_days=_preset_days(view),
+            comparisons=COMPARISONS,
+            zones=list(dict.fromkeys((self.context.config.console.timezone, *ZONES))),
+            filter_fields=FILTER_FIELDS,
+            **{"tag_names": (), "uncovered": "", **more},
+        )
+
+    def problem(self, problem: Problem) -> str:
+        """An error as a calm page; it has no address state, since reading that may be what failed."""
+        return self.env.get_template("error.html").render(
+            self._frame("error", problem.title),
+            view=None,
+            f=self.format(None),
+            twins=False,
+            banners=(),
+            problem=problem,
+        )
+
+    def _nav(self) -> list[NavItem]:
+        """The pages, with how many things wait on each."""
+        waiting = self.context.unpriced_models()
+        why = f"{waiting} models without a price"
+        return [
+            msgspec.structs.replace(item, count=waiting, why=why) if item.page == "prices" else item for item in NAV
+        ]
+
+    def _banners(self) -> tuple[Banner, ...]:
+        """What is wrong with this console now. `status` is the process's own word; without one, all is well."""
+        status = self.context.status()
+        loader, price_fault = status.get("loader") or {}, status.get("price_fault")
+        found = [] if not price_fault else [Banner("Your own prices can't be used", _PRICE_FAULT.format(price_fault))]
+        if not loader.get("error"):
+            return tuple(found)
+        since = datetime_from_us(int(loader.get("loaded_us") or 0))
+        text = (
+            f"Loading the journal fails since {display.moment(since, UTC)} UTC: {loader['error']}. Calls go on, their "
+            "records wait in the spool and nothing is lost; figures here are older than that. "
+            "It is tried again every few seconds."
+        )
+        return (Banner("The books aren't being filled", text, "bad"), *found)
+
+    def _frame(self, page: str, title: str) -> Mapping[str, Any]:
+        return {
+            "page": page,
+            "title": title,
+            "nav": NAV,
+            "static": self.assets.prefix,
+            "organization": self.context.config.organization,
+        }
+
+
+def _preset_days(view: View) -> dict[str, str]:
+    """The days that each preset means now, for the picker."""
+    told = {}
+    for name in PRESET_NAMES:
+        try:
+            period = parse_period(name, view.now, view.timezone)
+        except BadPeriod:
+            continue
+        shown = msgspec.structs.replace(view, period=period, period_name=name)
+        told[name] = "" if name == "all" else display.days(shown.first_day, shown.last_day)
+    return told
+
+
+_PRICE_FAULT = (
+    "{}. The prices from before it hold, and calls go on at those. Mend the file: it is read again within seconds, and "
+    "what was unpriced is priced then."
+)

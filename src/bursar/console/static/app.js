@@ -1,0 +1,13 @@
+// Everything here adds to pages that already answer without it.
+import { startMenus } from "./menus.js";
+import { startKeys } from "./keys.js";
+import { startCharts } from "./chart.js";
+import { startCopy } from "./copy.js";
+import { startLive } from "./live.js";
+
+document.documentElement.classList.add("js");
+startMenus();
+startKeys();
+startCharts(document);
+startCopy();
+startLive(startCharts);

@@ -1,0 +1,66 @@
+"""One Chromium and one console for all browser tests; the console listens on loopback, on any free port."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+from tests.console.conftest import make_context
+
+from bursar.console.app import create_app
+from bursar.prices.book import PriceBook
+from bursar.prices.compile import compile_book
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")  # not longer: while it lives, an event loop runs here and asyncio.run refuses
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
+    path = tmp_path_factory.mktemp("prices") / "book.msgpack"
+    compile_book(path, None)
+    return PriceBook.load(path)
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[str]:
+    """Its address: a console over forty days of history."""
+    context = make_context(tmp_path_factory.mktemp("console"), book, history=True)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(create_app(context), log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+    context.ledger.close()
+
+
+@pytest.fixture
+def page(browser: Browser, console: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that fails its test on any script error or breach of the content security policy."""
+    options = getattr(request, "param", {})
+    context = browser.new_context(base_url=console, **{"viewport": {"width": 1440, "height": 900}, **options})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []

@@ -1,0 +1,129 @@
+"""The console in a real browser: two clicks, keys, no script, a strict policy, and axe without a violation."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.slow
+WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+PATHS = ("/", "/explore?by=team&and=provider", "/calls?limit=10", "/prices?find=haiku-4", "/search?q=har")
+
+
+def a_call(page: Page) -> str:
+    page.goto("/calls?filter=quality%3Dreported&order=dearest")
+    return page.locator("tbody a[href^='/calls/']").first.get_attribute("href") or ""
+
+
+@pytest.mark.parametrize("page", [{}, {"java_script_enabled": False}], indirect=True, ids=["script", "no script"])
+def test_what_cost_the_most_last_month_takes_two_clicks(page: Page):
+    page.goto("/")
+    page.get_by_role("link", name="Last month").last.click()
+    page.get_by_role("link", name="Customer", exact=True).click()
+    expect(page.locator(".lead").first).to_have_text("1–31 Oct 2026")
+    answer = page.locator("section", has=page.get_by_role("heading", name="What cost the most"))
+    expect(answer.locator("tbody tr").first).to_contain_text("$")
+
+
+@pytest.mark.parametrize("page", [{"java_script_enabled": False}], indirect=True)
+def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Page):
+    page.goto("/explore")
+    assert page.locator(".chart .seg-rect").count() > 50
+    page.locator("summary", has_text="Last 30 days").click()
+    page.get_by_label("From").fill("2026-11-01")
+    page.get_by_label("To, included").fill("2026-11-07")
+    page.get_by_role("button", name="Show these days").click()
+    expect(page.locator("summary").first).to_contain_text("1–7 Nov 2026")
+    page.locator("summary", has_text="+ filter").click()
+    page.get_by_label("Value").fill("support-bot")
+    page.get_by_role("button", name="Add filter").click()
+    expect(page.locator(".chip")).to_contain_text("Feature = support-bot")
+
+
+@pytest.mark.parametrize(
+    ("page", "size", "paths"),
+    [
+        ({"color_scheme": "light"}, "wide", PATHS),
+        ({"color_scheme": "dark"}, "wide", PATHS[:2]),
+        ({"color_scheme": "light"}, "phone", PATHS[:1]),
+    ],
+    indirect=["page"],
+    ids=["light", "dark", "phone"],
+)
+def test_axe_finds_no_violation(page: Page, size: str, paths: tuple[str, ...]):
+    page.set_viewport_size(WIDTHS[size])
+    found = []
+    for path in (*paths, a_call(page)):
+        page.goto(path)
+        result = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]})
+        found += [
+            f"{path}: {violation['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+            for violation in result.response["violations"]
+            for node in violation["nodes"][:1]
+        ]
+    assert found == []
+
+
+def test_on_a_phone_no_page_scrolls_sideways(page: Page):
+    page.set_viewport_size(WIDTHS["phone"])
+    for path in (*PATHS, a_call(page)):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS["phone"]["width"], path
+
+
+def test_a_day_of_the_chart_tells_and_opens(page: Page):
+    page.goto("/?period=last-month")
+    bar = page.locator(".bucket").nth(19)
+    bar.hover(position={"x": 10, "y": 5}, force=True)
+    expect(page.locator(".tip.on h3")).to_contain_text("Tue 20 Oct")
+    bar.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".tip.on h3")).to_contain_text("Wed 21 Oct")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/explore\?period=2026-10-21$"))
+    expect(page.get_by_role("heading", name="Cost by hour").first).to_be_visible()
+
+
+def test_dragging_over_days_shows_just_those(page: Page):
+    page.goto("/explore?period=last-month")
+    first, last = (page.locator(".bucket .hit").nth(at).bounding_box() for at in (4, 8))
+    assert first
+    assert last
+    page.mouse.move(first["x"] + 5, first["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(last["x"] + 5, last["y"] + 60, steps=6)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"period=2026-10-05\.\.2026-10-09"))
+
+
+def test_the_keyboard_reaches_everything(page: Page):
+    page.goto("/")
+    page.keyboard.press("g")
+    page.keyboard.press("e")
+    expect(page).to_have_url(re.compile(r"/explore$"))
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("tbody tr.at")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_count(1)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    expect(page.get_by_label("Field")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox").first).to_be_focused()
+    page.keyboard.type("harbor")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/search\?.*q=harbor"))
+
+
+def test_a_filter_offers_the_values_that_exist(page: Page):
+    page.goto("/explore")
+    page.locator("summary", has_text="+ filter").click()
+    page.locator("#values option[value='support-bot']").wait_for(state="attached")
+    expect(page.get_by_label("Name of the tag")).to_be_hidden()
+    page.get_by_label("Field").select_option("tag")
+    expect(page.get_by_label("Name of the tag")).to_be_visible()

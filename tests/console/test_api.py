@@ -1,0 +1,67 @@
+"""The API survives what its own description allows, and what it doesn't."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from litestar.testing import TestClient
+from schemathesis import GenerationMode
+
+from bursar.console.app import create_app
+from bursar.console.context import ConsoleContext
+
+
+def test_the_description_lists_every_address_of_the_api(client: TestClient):
+    told = client.get("/api/openapi.json").json()
+    assert set(told["paths"]) == {
+        "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
+        "/api/live",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def api_schema(context: ConsoleContext):
+    return schemathesis.openapi.from_asgi("/api/openapi.json", create_app(context), headers={"host": "127.0.0.1"})
+
+
+WITH_PARAMETERS = ("/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live")
+CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
+CASES += [("/api/calls/{call_id}", GenerationMode.POSITIVE), ("/api/status", GenerationMode.POSITIVE)]
+
+
+@pytest.mark.parametrize(("path", "mode"), CASES)
+def test_the_api_keeps_to_its_description(api_schema, path: str, mode: GenerationMode):
+    operation = api_schema[path]["GET"]
+
+    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: schemathesis.Case) -> None:
+        case.call_and_validate(headers={"host": "127.0.0.1"})
+
+    ask()
+
+
+def test_money_is_text_with_every_digit_and_a_currency(client: TestClient):
+    told = client.get("/api/costs?period=30d&limit=2").json()
+    assert told["currency"] == "USD"
+    assert isinstance(told["totals"]["effective_cost"], str)
+    assert "E" not in told["totals"]["effective_cost"]
+
+
+def test_a_grain_gives_a_row_for_each_day(client: TestClient):
+    told = client.get("/api/explore?grain=day&period=2026-11-01..2026-11-07&by=feature").json()
+    assert told["by"] == ["day", "feature"]
+    assert {row["keys"][0] for row in told["rows"]} == {f"2026-11-0{day}" for day in range(1, 8)}
+    assert told["compared_with"] is None
+
+
+def test_the_books_are_verified_over_the_api(client: TestClient):
+    told = client.get("/api/verify").json()
+    assert told["ok"], [finding for finding in told["findings"] if not finding["ok"]]
+    assert {"law", "name", "ok", "expected", "actual", "detail"} <= set(told["findings"][0])
+
+
+def test_what_is_new_can_be_asked_cheaply(client: TestClient):
+    told = client.get("/api/live").json()
+    assert told["state"] in ("on", "late", "idle")
+    assert told["calls_today"] >= 0
+    assert client.get("/api/status").json()["organization"] == "acme"

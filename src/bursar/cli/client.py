@@ -1,0 +1,113 @@
+"""Asks the console's JSON API: the running console's, or one that lives only for this question.
+
+DuckDB gives a ledger to one process. While a console runs it is asked over HTTP on loopback; else a process is started
+that opens the ledger, loads what waits in the spool, answers and ends. Either way the answer is the same bytes.
+"""
+
+import http.client
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from bursar.domain.errors import BursarError, Unavailable
+from bursar.site import Site, command_name
+from bursar.supervise import Running, find_running
+
+TIMEOUT_S = 120.0
+Parameters = Sequence[tuple[str, str | int | None]]
+T = TypeVar("T")
+
+
+class Refused(BursarError):
+    """What the console's API answered instead: its own code, status and message."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class _Problem(msgspec.Struct):
+    """What the API answers when it doesn't: RFC 9457, with a stable code."""
+
+    code: str
+    detail: str
+    status: int
+
+
+def ask(site: Site, path: str, parameters: Parameters, answer: type[T]) -> T:
+    """GET `path` of the console's API as a typed answer; parameters that are None or empty are left out.
+
+    Raises Refused with the console's own code and message, Unavailable when nothing can answer.
+    """
+    return decode(fetch(site, target(path, parameters)), answer)
+
+
+def decode(body: bytes, answer: type[T]) -> T:
+    """A typed answer. Raises Unavailable for what no console of this version says."""
+    try:
+        return msgspec.json.decode(body, type=answer)
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"the console's answer can't be read: {error}") from error
+
+
+def target(path: str, parameters: Parameters) -> str:
+    """A path with its query."""
+    query = urlencode([(name, value) for name, value in parameters if value not in (None, "")])
+    return f"{path}?{query}" if query else path
+
+
+def fetch(site: Site, address: str) -> bytes:
+    """The body of one answer. Raises as `ask` does."""
+    running = find_running(site.paths.data)
+    if running is not None:
+        return _over_http(running, address)
+    if not site.exists():
+        bursar = command_name()
+        raise Unavailable(
+            f"there is no Bursar data in {site.paths.data}; start with `{bursar} up` or `{bursar} demo`, or name the "
+            "directory with --data"
+        )
+    return _by_ourselves(site, address)
+
+
+def path_of(*parts: str) -> str:
+    """A path with each part quoted: `path_of("api", "calls", id)`."""
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _over_http(running: Running, target: str) -> bytes:
+    where = urlsplit(running.console)
+    connection = http.client.HTTPConnection(where.hostname or "127.0.0.1", where.port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", target, headers={"accept": "application/json"})
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"the console at {running.console} doesn't answer ({error}); is it starting?") from error
+    finally:
+        connection.close()
+    if response.status >= 400:
+        raise _refusal(body, f"status {response.status}")
+    return body
+
+
+def _by_ourselves(site: Site, target: str) -> bytes:
+    command = [sys.executable, "-P", "-m", "bursar.console.main", "--site", "-", "--ask", target]
+    done = subprocess.run(command, input=msgspec.json.encode(site.config), capture_output=True, check=False)
+    if done.returncode:
+        raise _refusal(done.stdout, done.stderr.decode("utf-8", "replace").strip())
+    return done.stdout
+
+
+def _refusal(body: bytes, otherwise: str) -> BursarError:
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except msgspec.DecodeError:
+        said = [line for line in otherwise.splitlines() if "Error" in line or "Exception" in line]
+        return Unavailable(f"the console could not answer: {(said or otherwise.splitlines() or ['nothing'])[-1]}")
+    return Refused(problem.code, problem.status, problem.detail)

@@ -1,0 +1,175 @@
+"""`bursar demo`: the whole product with a provider that bills in play money."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bursar.cli.commands.up import welcome
+from bursar.cli.options import ConfigOption, resolve_config
+from bursar.cli.render import err, out, print_json, say
+from bursar.cli.report import Proved, show_proofs
+from bursar.config import Config, Upstream
+from bursar.demo import HistoryTotals, TrafficTotals, check, fill_history, has_history, traffic
+from bursar.demo.history import CALLS_PER_DAY_DEFAULT, DAYS_DEFAULT
+from bursar.domain.clock import SystemClock
+from bursar.ledger.loader import Loader
+from bursar.ledger.verify import verify
+from bursar.prices.book import PriceBook
+from bursar.simulate.billing import LogEntry
+from bursar.simulate.launch import provider_thread
+from bursar.simulate.provider import Options
+from bursar.site import Site
+from bursar.supervise import Supervisor, stop_on_signals
+
+DATA_DEFAULT = Path("bursar-demo-data")
+FIRST_BYTE_MS, EVENT_INTERVAL_MS = 120, 15  # a provider that takes a breath, so that latencies look like latencies
+
+
+def demo(
+    data: Annotated[Path, typer.Option(help="Where the demo keeps its books.")] = DATA_DEFAULT,
+    gateway_port: Annotated[int | None, typer.Option(help="Default 8787, or any free one if that is taken.")] = None,
+    console_port: Annotated[int | None, typer.Option(help="Default 8788, or any free one if that is taken.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--for", help="Stop after so many seconds (default: Ctrl-C).")
+    ] = None,
+    prove: Annotated[
+        bool, typer.Option("--check", help="Prove the laws at the end; exit 1 if one doesn't hold.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The proofs as JSON on stdout, everything else on stderr.")
+    ] = False,
+    days: Annotated[int, typer.Option(help="Days of history.", min=1)] = DAYS_DEFAULT,
+    calls_per_day: Annotated[float, typer.Option(help="Calls on an average day of it.", min=1)] = CALLS_PER_DAY_DEFAULT,
+    rate: Annotated[float, typer.Option(help="Live calls per second.", min=0.01)] = 4.0,
+    seed: Annotated[int, typer.Option(help="Another seed, another made-up company month.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Gateway processes.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show everything with a simulated provider: no account, no key, no network.
+
+    Fills two months of history, keeps live calls flowing, and prints the two addresses. Headless proof of the books:
+    `bursar demo --for 30 --check --json`.
+    """
+    settings = resolve_config(
+        config,
+        data,
+        gateway__port=_port(gateway_port, "127.0.0.1", 8787),
+        console__port=_port(console_port, "127.0.0.1", 8788),
+        gateway__workers=workers,
+    )
+    with provider_thread(Options(seed, delay_ms=FIRST_BYTE_MS, interval_ms=EVENT_INTERVAL_MS)) as provider:
+        site = Site(_at_provider(settings, provider.url))
+        site.prepare()
+        history = _history(site, days, calls_per_day, seed)
+        started_us = site.clock.now_us()
+        clients = asyncio.run(_live(site, seconds, rate, seed, quiet=as_json))
+        log = provider.log()
+    if prove:
+        proved = _prove(site, history, log, started_us)
+        _report(proved, clients, log, as_json)
+        if not all(proof.ok for proof in proved):
+            raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("demo")(demo)
+
+
+def _port(wanted: int | None, host: str, usual: int) -> int:
+    """The port asked for; the usual one if nobody listens there; else any free one."""
+    if wanted is not None:
+        return wanted
+    with contextlib.suppress(OSError), socket.create_connection((host, usual), 0.2):
+        return 0
+    return usual
+
+
+def _at_provider(settings: Config, url: str) -> Config:
+    """Both upstreams at the simulator, which is told the sizes of its answers in a header of its own."""
+    upstreams = {
+        name: Upstream(base_url=url, dialect=name, provider=name, forward_headers=["x-sim"])
+        for name in ("openai", "anthropic")
+    }
+    return msgspec.structs.replace(settings, upstreams=upstreams)
+
+
+def _history(site: Site, days: int, calls_per_day: float, seed: int) -> HistoryTotals | None:
+    """Fill in the past, unless a demo did so here before. What was filled in is remembered for the proof."""
+    remembered = site.paths.data / "demo.json"
+    if has_history(site.paths.spool) or site.paths.ledger.exists():
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            return msgspec.json.decode(remembered.read_bytes(), type=HistoryTotals)
+        return None
+    site.ensure_price_book()
+    columns = (TextColumn("[dim]history"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=err(), transient=True) as progress:
+        task = progress.add_task("history", total=1.0)
+        totals = fill_history(
+            site.paths.spool,
+            PriceBook.load(site.paths.price_book),
+            now_us=SystemClock().now_us(),
+            days=days,
+            calls_per_day=calls_per_day,
+            seed=seed,
+            organization=site.config.organization,
+            on_progress=lambda share: progress.update(task, completed=share),
+        )
+    remembered.write_bytes(msgspec.json.encode(totals))
+    return totals
+
+
+async def _live(site: Site, seconds: float | None, rate: float, seed: int, *, quiet: bool) -> TrafficTotals:
+    """Everything running and calls flowing, until the time is over or somebody stops it."""
+    supervisor = Supervisor(site, report=say, quiet=True)
+    stop_on_signals(supervisor)
+    until = asyncio.Event()
+    async with supervisor.running() as running:
+        if not quiet:
+            more = [("Live", f"{rate:g} calls a second of a made-up company, from a simulated provider")]
+            out().print(welcome(running, title="Bursar demo", more=more))
+        clients = asyncio.create_task(traffic(running.gateway, seed=seed, rate=rate, until=until))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(supervisor.wait(), seconds)
+        say("stopping: calls under way may end …")
+        until.set()
+        return await clients
+
+
+def _prove(site: Site, history: HistoryTotals | None, log: Sequence[LogEntry], live_from_us: int) -> list[Proved]:
+    """The laws, and the ties to what is known from outside: the simulator's bill and the history's sums."""
+    ledger = site.open_ledger()
+    try:
+        Loader(ledger, site.paths.spool, site.clock).load_all()
+        laws = [
+            Proved(
+                f"law {finding.law}",
+                finding.name,
+                finding.ok,
+                str(finding.expected),
+                str(finding.actual),
+                finding.detail,
+            )
+            for finding in verify(ledger, site.paths.spool)
+        ]
+        ties = [
+            Proved("demo", proof.name, proof.ok, proof.expected, proof.actual, proof.detail)
+            for proof in check(ledger, history, log, live_from_us=live_from_us)
+        ]
+    finally:
+        ledger.close()
+    return laws + ties
+
+
+def _report(proved: list[Proved], clients: TrafficTotals, log: Sequence[LogEntry], as_json: bool) -> None:
+    calls: dict[str, Any] = {"calls": clients.calls, "answered": clients.answered, "provider_saw": len(log)}
+    if as_json:
+        print_json({"ok": all(proof.ok for proof in proved), "traffic": calls, "proofs": proved})
+    else:
+        show_proofs(proved, title=f"{clients.calls} live calls, {len(log)} attempts at the provider")

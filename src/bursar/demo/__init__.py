@@ -1,0 +1,10 @@
+"""The demo: 60 days of history, live traffic, and the proof that the books are right.
+
+Owns the filling and the proof. Doesn't own what the traffic is like (simulate) or the processes (site, supervise).
+"""
+
+from bursar.demo.check import Proof, check
+from bursar.demo.history import HistoryTotals, fill_history, has_history
+from bursar.demo.traffic import TrafficTotals, traffic
+
+__all__ = ["HistoryTotals", "Proof", "TrafficTotals", "check", "fill_history", "has_history", "traffic"]

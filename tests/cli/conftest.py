@@ -1,0 +1,116 @@
+"""A ledger with three days of the made-up company, and the CLI as a person types it."""
+
+import contextlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from bursar.cli.main import run
+from bursar.config import load_config
+from bursar.demo import fill_history
+from bursar.domain.clock import SystemClock
+from bursar.prices.book import PriceBook
+from bursar.site import Site
+from bursar.supervise import find_running
+
+
+class Typed(NamedTuple):
+    """What came of one command."""
+
+    code: int
+    out: str
+    err: str
+
+
+Bursar = Callable[..., Typed]
+
+
+class _Bytes(io.TextIOWrapper):
+    """A text stream over memory that has `.buffer`, like the real stdout."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", newline="")
+
+    def text(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def bursar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bursar:
+    """`bursar("costs", "--by", "team")`, in an empty directory and without settings from outside."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.delenv("BURSAR_CONFIG", raising=False)
+
+    def typed(*words: str) -> Typed:
+        out, err = _Bytes(), _Bytes()
+        code = 0
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                run(list(words))
+            except SystemExit as ended:
+                code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+        return Typed(code, out.text(), err.text())
+
+    return typed
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a short history in its spool; nobody has loaded it yet."""
+    data = tmp_path_factory.mktemp("filled") / "data"
+    site = Site(load_config(env={}, overrides={"data": str(data)}))
+    site.prepare()
+    site.ensure_price_book()
+    fill_history(
+        site.paths.spool,
+        PriceBook.load(site.paths.price_book),
+        now_us=SystemClock().now_us(),
+        days=3,
+        calls_per_day=120,
+    )
+    return data
+
+
+@pytest.fixture(scope="session")
+def running(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same history in a data directory whose site is up: the CLI asks its console over HTTP."""
+    data = tmp_path_factory.mktemp("running") / "data"
+    shutil.copytree(filled, data, ignore=shutil.ignore_patterns("ledger.duckdb*", "run"))
+    command = [sys.executable, "-m", "bursar.cli.main", "up", "--data", str(data)]
+    process = subprocess.Popen(
+        [*command, "--gateway-port", "0", "--console-port", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until_loaded(data, process)
+        yield data
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def wait_until_loaded(data: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Until the console answers and has read all that was in the spool."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        found = find_running(data)
+        if found is not None:
+            with contextlib.suppress(OSError, urllib.error.URLError):
+                with urllib.request.urlopen(f"{found.console}/api/status", timeout=5) as reply:
+                    status = json.load(reply)
+                if status["charges"] and not status["process"]["loader"]["unread_bytes"]:
+                    return
+        time.sleep(0.05)
+    raise AssertionError(f"bursar up is not ready: {process.poll()}")

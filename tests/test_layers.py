@@ -21,7 +21,7 @@ LAYERS: dict[str, set[str]] = {
     "simulate": {"domain"},
     "prices": {"domain"},
     "providers": {"domain"},
-    "governance": {"domain"},
+    "governance": {"budgets", "domain"},
     "budgets": {"prices", "domain"},
     "spool": {"domain"},
     "ledger": {"spool", "prices", "domain"},

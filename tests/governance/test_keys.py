@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bursar.budgets.tables import METADATA as BUDGET_TABLES
 from bursar.domain.clock import FixedClock
 from bursar.domain.errors import BadRequest, NameTaken, UnknownKey
 from bursar.domain.hashing import keyed_hash
@@ -136,13 +137,11 @@ def test_an_altered_removed_or_moved_entry_breaks_the_chain(tmp_path_factory, vi
 
 def test_the_migrations_end_at_the_tables_the_code_names(tmp_path):
     migrated = ControlStore(tmp_path / "control.sqlite")
+    tables = METADATA.tables | BUDGET_TABLES.tables
     with migrated.reading() as connection:
-        found = {
-            name: [row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info({name})")]
-            for name in METADATA.tables
-        }
+        found = {name: [row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info({name})")] for name in tables}
         revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
-    assert found == {name: [column.name for column in table.columns] for name, table in METADATA.tables.items()}
+    assert found == {name: [column.name for column in table.columns] for name, table in tables.items()}
     assert revision == HEAD
 
 

@@ -48,6 +48,12 @@ class BadWindow(BadRequest):
     code = "bad_window"
 
 
+class BadBudget(BadRequest):
+    """A budget that can't be read or contradicts itself."""
+
+    code = "bad_budget"
+
+
 class BadQuery(BadRequest):
     """A question the ledger can't be asked: no such dimension, measure or filter."""
 
@@ -144,6 +150,35 @@ class LedgerBusy(BursarError):
     """Another process owns the ledger file."""
 
     code, status = "ledger_busy", 503
+
+
+class BudgetExhausted(BursarError):
+    """A hard budget has no room for what the call could cost. Nothing was sent.
+
+    left_pico: what is left of it, in pico-USD. may_clamp: its mode is clamp, so a smaller call may pass.
+    """
+
+    code, status = "budget_exhausted", 402
+    left_pico = 0
+    may_clamp = False
+
+
+class BudgetUnpriced(BursarError):
+    """A hard budget touches a call whose cost nobody can bound: its model has no price. Nothing was sent."""
+
+    code, status = "budget_unpriced", 402
+
+
+class BudgetsUnavailable(BursarError):
+    """A hard budget touches the call, and the control store that keeps it can't be reached. Nothing was sent."""
+
+    code, status, retry = "budgets_unavailable", 503, True
+
+
+class UnknownBudget(BursarError):
+    """No budget has this name or id."""
+
+    code, status = "unknown_budget", 404
 
 
 class UnknownKey(BursarError):

@@ -1,5 +1,8 @@
 """The audit log: who changed what and when, append-only, each entry chained to the one before by a keyed hash."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 from sqlalchemy import Connection, insert, select
 
@@ -20,7 +23,14 @@ class AuditEntry(msgspec.Struct, frozen=True):
 
 
 def record_change(
-    connection: Connection, secret: bytes, *, at_us: int, actor: str, action: str, subject: str, detail: dict[str, str]
+    connection: Connection,
+    secret: bytes,
+    *,
+    at_us: int,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: Mapping[str, Any],
 ) -> None:
     """Append an entry, in the transaction of the change itself: neither is ever there without the other."""
     last = connection.execute(select(AUDIT_ENTRIES).order_by(AUDIT_ENTRIES.c.number.desc()).limit(1)).first()

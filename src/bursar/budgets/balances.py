@@ -1,0 +1,114 @@
+"""Reading and changing the authority's rows, inside a transaction that the caller holds."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from bursar.budgets.lease import GRANT_MAX_PICO, Ask, BalanceKey, Report
+from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_LEASES, BUDGET_VALUES
+
+SHARE = 16
+"""A slice is a 16th of what is left at most: so much can lie idle with each worker, and it shrinks near the limit."""
+
+OPEN, LEAN, ASSUMED = "open", "lean", "assumed"
+
+
+def slice_of(left: int | None, ask: Ask) -> tuple[int, bool]:
+    """(what to grant of what is left, whether the balance is near its limit). left None: nothing is limited.
+
+    Far from the limit: what is wanted, up to a share of what is left. Near it: what is needed and no more; if even that
+    is too much, all that is left, provided that the smallest waiting call fits in it.
+
+    >>> key = BalanceKey("b", "", "")
+    >>> slice_of(1_000, Ask(key, "l", "", least=5, need=10, want=500))
+    (62, False)
+    >>> slice_of(100, Ask(key, "l", "", least=5, need=10, want=500))
+    (10, True)
+    >>> slice_of(7, Ask(key, "l", "", least=5, need=10, want=500)), slice_of(4, Ask(key, "l", "", 5, 10, 500))
+    ((7, True), (0, True))
+    """
+    if left is None:
+        return min(max(ask.need, ask.want), GRANT_MAX_PICO), False
+    share = min(left // SHARE, ask.want, GRANT_MAX_PICO)
+    if share > ask.need:
+        return share, False
+    if left >= ask.need:
+        return ask.need, True
+    return (left, True) if left >= ask.least and left > 0 else (0, True)
+
+
+def same_balance(key: BalanceKey) -> ColumnElement[bool]:
+    """The rows of one balance, over all its windows."""
+    columns = BUDGET_BALANCES.c
+    return and_(columns.budget_id == key.budget_id, columns.value == key.value, columns.account == key.account)
+
+
+def lock_value(connection: Connection, key: BalanceKey) -> None:
+    """Wait for whoever else decides about this balance; the first one ever makes its row, and is as safe."""
+    put(connection, BUDGET_VALUES, key._asdict())
+    connection.execute(
+        select(BUDGET_VALUES.c.value)
+        .where(
+            BUDGET_VALUES.c.budget_id == key.budget_id,
+            BUDGET_VALUES.c.value == key.value,
+            BUDGET_VALUES.c.account == key.account,
+        )
+        .with_for_update()
+    )
+
+
+def put(connection: Connection, table: Table, row: dict[str, Any], otherwise: dict[str, Any] | None = None) -> None:
+    """Insert a row; where its key is there already, set `otherwise`, or leave it."""
+    make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    statement = make(table).values(row)
+    keys = [column.name for column in table.primary_key]
+    if otherwise is None:
+        connection.execute(statement.on_conflict_do_nothing(index_elements=keys))
+    else:
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=otherwise))
+
+
+def lock_lease(connection: Connection, lease_id: str) -> Row[Any] | None:
+    """A lease, after its balance is locked; None if it is gone."""
+    found = connection.execute(select(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id)).first()
+    if found is None:
+        return None
+    lock_value(connection, key_of(found))
+    return connection.execute(select(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id)).first()
+
+
+def key_of(row: Row[Any]) -> BalanceKey:
+    return BalanceKey(row.budget_id, row.value, row.account)
+
+
+def post(connection: Connection, lease: Row[Any], **changes: int) -> None:
+    """Add to the columns of a lease's balance: `post(connection, lease, posted=5, leased=-5)`."""
+    here = and_(same_balance(key_of(lease)), BUDGET_BALANCES.c.window_key == lease.window_key)
+    balance = connection.execute(select(BUDGET_BALANCES).where(here)).one()
+    values = {name: getattr(balance, name) + change for name, change in changes.items() if change}
+    if values:
+        connection.execute(update(BUDGET_BALANCES).where(here).values(values))
+
+
+def take_report(connection: Connection, report: Report) -> None:
+    """What a lease's holder says of it. A lease that is gone, or was assumed meanwhile, is `recover`'s to correct."""
+    lease = lock_lease(connection, report.lease_id)
+    if lease is None or lease.state == ASSUMED:
+        return
+    spent = max(report.spent, lease.spent)  # counters only grow: an old report that comes late is no news
+    amount = lease.amount if report.amount is None else min(lease.amount, report.amount)
+    amount = max(amount, spent + (0 if report.is_over else report.held))
+    if report.is_over:
+        amount = spent
+    before, after = lease.amount - lease.spent, amount - spent
+    post(connection, lease, posted=spent - lease.spent, leased=after - before, overrun=report.overrun)
+    if report.is_over:
+        connection.execute(delete(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == report.lease_id))
+        return
+    connection.execute(
+        update(BUDGET_LEASES)
+        .where(BUDGET_LEASES.c.lease_id == report.lease_id)
+        .values(spent=spent, amount=amount, held=report.held, state=LEAN if report.is_lean else lease.state)
+    )

@@ -1,0 +1,196 @@
+"""A worker's purse: its leases, and what is held of them for calls under way. Amounts are pico-USD.
+
+Holding and settling are arithmetic on leases in memory, with no wait in them. What needs the authority is done by
+`refills.py`, beside the calls.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from bursar.budgets.budget import Budget
+from bursar.budgets.counters import Counters, lease_id_of
+from bursar.budgets.lease import Account, Ask, BalanceKey, Grant, Report
+from bursar.budgets.matching import Touched
+
+WANT_CALLS = 256
+"""A lease should last for so many calls: then one call in 256 waits for the authority, far from the limit."""
+
+USUAL_WEIGHT = 8  # the usual hold follows the last calls with a weight of one in eight
+
+
+class Lease:
+    """A part of one balance, this worker's to spend."""
+
+    __slots__ = (
+        "amount", "grant", "held", "is_dirty", "is_lean", "key", "lease_id", "number",
+        "overrun", "slot", "spent", "until_us", "used_us", "usual", "window_key",
+    )  # fmt: skip
+
+    def __init__(self, key: BalanceKey, lease_id: str, slot: int, number: int) -> None:
+        self.key = key
+        self.lease_id = lease_id
+        self.slot = slot
+        self.number = number
+        self.window_key = ""
+        self.amount = 0
+        self.held = 0
+        self.spent = 0
+        self.overrun = 0
+        self.usual = 0
+        self.until_us = 0
+        self.used_us = 0
+        self.is_lean = False
+        self.is_dirty = False
+        self.grant: Grant | None = None
+
+    @property
+    def free(self) -> int:
+        return self.amount - self.held - self.spent
+
+
+class Claim(NamedTuple):
+    """What a call needs of one balance."""
+
+    key: BalanceKey
+    amount: int
+    budget: Budget
+
+
+class Holding(msgspec.Struct):
+    """What is held for one call, until it is settled: exactly once. warned: budgets of mode warn without room."""
+
+    parts: list[tuple[Lease, int]]
+    warned: list[Budget] = []
+    is_open: bool = True
+
+
+def claims_of(touched: Sequence[Touched], likely_pico: int, bound_pico: int) -> list[Claim]:
+    """A call's claims: its bound against each budget; where that goes by what is expected, both amounts."""
+    claims = []
+    for budget, value in touched:
+        if budget.mode == "expected":
+            claims.append(Claim(BalanceKey(budget.budget_id, value, Account.LIKELY), likely_pico, budget))
+            claims.append(Claim(BalanceKey(budget.budget_id, value, Account.BOUND), bound_pico, budget))
+        else:
+            claims.append(Claim(BalanceKey(budget.budget_id, value, Account.LIKELY), bound_pico, budget))
+    return claims
+
+
+class Purse:
+    """All leases of one worker."""
+
+    def __init__(self, counters: Counters, on_freed: Callable[[], None]) -> None:
+        self.counters = counters
+        self.usable_until_us = 0  # leases of a holder that can't say that it lives will be assumed to be spent
+        self.leases: dict[BalanceKey, Lease] = {}
+        self.retired: list[Lease] = []  # of windows that are over; calls of theirs may still be under way
+        self.freed: set[Lease] = set()  # lean leases with something to give back
+        self._on_freed = on_freed
+
+    def hold(self, claims: Sequence[Claim], now_us: int) -> Holding | None:
+        """Hold all claims, or none: None if any of them needs the authority first."""
+        leases = self.leases
+        if now_us >= self.usable_until_us:
+            return None
+        parts = []
+        for key, amount, _ in claims:
+            lease = leases.get(key)
+            if lease is None or now_us >= lease.until_us or lease.amount - lease.held - lease.spent < amount:
+                return None
+            parts.append((lease, amount))
+        write = self.counters.write
+        for lease, amount in parts:
+            lease.held += amount
+            lease.used_us = now_us
+            lease.is_dirty = True
+            write(lease.slot, lease.number, lease.held, lease.spent)
+        return Holding(parts)
+
+    def settle(self, holding: Holding, cost_pico: int) -> None:
+        """End a holding with what the call cost. What was held above that is free at once; a bill above its hold is
+        posted in full and counted as an overrun."""
+        if not holding.is_open:
+            return
+        holding.is_open = False
+        write = self.counters.write
+        for lease, amount in holding.parts:
+            lease.held -= amount
+            lease.spent += cost_pico
+            lease.is_dirty = True
+            write(lease.slot, lease.number, lease.held, lease.spent)
+            if cost_pico > amount:
+                lease.overrun += cost_pico - amount
+            if lease.is_lean:
+                self.freed.add(lease)
+                self._on_freed()
+
+    def ask(self, key: BalanceKey, least: int, need: int, now_us: int) -> Ask | None:
+        """What to ask the authority for, so that `need` more can be held. None: no room for another lease."""
+        lease = self.leases.get(key)
+        if lease is not None and lease.grant is not None and now_us >= lease.until_us and _is_over(lease, now_us):
+            del self.leases[key]
+            self.retired.append(lease)
+            lease = None
+        if lease is None:
+            taken = self.counters.take()
+            if taken is None:
+                return None
+            slot, number = taken
+            lease = self.leases[key] = Lease(key, lease_id_of(self.counters.holder_id, number), slot, number)
+        lease.usual += (least - lease.usual) // USUAL_WEIGHT if lease.usual else least
+        short = max(need - lease.free, 0)
+        return Ask(
+            key, lease.lease_id, lease.window_key, max(least - lease.free, 0), short, lease.usual * WANT_CALLS,
+            lease.spent, lease.held,
+        )  # fmt: skip
+
+    def take(self, key: BalanceKey, grant: Grant, now_us: int) -> None:
+        """What the authority gave."""
+        lease = self.leases[key]
+        if lease.window_key and grant.window_key != lease.window_key:  # its window ended while we asked
+            del self.leases[key]
+            self.retired.append(lease)
+            return
+        lease.window_key = grant.window_key
+        lease.amount = grant.amount
+        lease.until_us = grant.until_us
+        lease.is_lean = grant.is_lean
+        lease.grant = grant
+        lease.used_us = now_us
+        if grant.is_lean:
+            self.freed.add(lease)
+
+    def forget_empty(self, key: BalanceKey) -> None:
+        """A lease that the authority gave nothing: there is no row of it."""
+        lease = self.leases.get(key)
+        if lease is not None and not (lease.amount or lease.spent or lease.held):
+            del self.leases[key]
+            self.freed.discard(lease)
+            self.counters.give_back(lease.slot)
+
+    def shrink(self, lease: Lease, *, is_over: bool = False) -> Report:
+        """Give back what is free of a lease: it can't be spent from here on, whenever the report arrives."""
+        lease.amount = lease.spent + lease.held
+        return self.report(lease, is_over=is_over, amount=lease.amount)
+
+    def report(self, lease: Lease, *, is_over: bool = False, amount: int | None = None) -> Report:
+        """How a lease stands. `reported` when it has arrived; sent again if it didn't."""
+        lease.is_dirty = False
+        overrun, lease.overrun = lease.overrun, 0
+        return Report(lease.lease_id, lease.spent, lease.held, amount, overrun, is_over, lease.is_lean)
+
+    def end(self, lease: Lease) -> None:
+        """A lease whose last report has arrived."""
+        if self.leases.get(lease.key) is lease:
+            del self.leases[lease.key]
+        elif lease in self.retired:
+            self.retired.remove(lease)
+        self.freed.discard(lease)
+        self.counters.give_back(lease.slot)
+
+
+def _is_over(lease: Lease, now_us: int) -> bool:
+    """Whether the window itself has ended, not just a limit that was in force for a part of it."""
+    return lease.grant is not None and 0 < lease.grant.end_us <= now_us

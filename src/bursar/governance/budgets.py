@@ -1,0 +1,130 @@
+"""Budgets of a site: made, changed and removed, each change in the audit log.
+
+What was spent of a budget stays when it is removed; its name is free again then.
+"""
+
+import secrets
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select, update
+
+from bursar.budgets.budget import Budget
+from bursar.budgets.limits import LimitChange, LimitPlan
+from bursar.budgets.tables import BUDGETS
+from bursar.domain.clock import Clock
+from bursar.domain.errors import BadBudget, NameTaken, UnknownBudget
+from bursar.governance.audit import record_change
+from bursar.governance.store import ControlStore
+
+BUDGETS_MAX = 100_000
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_DECODER = msgspec.json.Decoder(Budget)
+
+
+class Budgets:
+    """The budgets of a site. secret: the site's, for the audit log's chain."""
+
+    def __init__(self, store: ControlStore, secret: bytes, clock: Clock) -> None:
+        self.store = store
+        self._secret = secret
+        self._clock = clock
+
+    def create(self, budget: Budget, *, actor: str) -> Budget:
+        """Make a budget; its id and birth are set here. Raises NameTaken, or BadBudget past BUDGETS_MAX."""
+        now_us = self._clock.now_us()
+        budget_id = "bg_" + "".join(secrets.choice(_BASE32) for _ in range(12))
+        made = msgspec.structs.replace(budget, budget_id=budget_id, created_us=now_us)
+        with self.store.writing() as connection:
+            if connection.execute(select(BUDGETS.c.name).where(BUDGETS.c.name == made.name)).first():
+                raise NameTaken(f"there is a budget named {made.name!r} already (`bursar budgets list`)", field="name")
+            in_force = select(func.count()).select_from(BUDGETS).where(BUDGETS.c.removed_us.is_(None))
+            if connection.execute(in_force).scalar_one() >= BUDGETS_MAX:
+                raise BadBudget(f"a site has at most {BUDGETS_MAX} budgets; remove one first", field="name")
+            connection.execute(
+                insert(BUDGETS).values(
+                    budget_id=budget_id, name=made.name, revision=1, definition=_json(made), removed_us=None
+                )
+            )
+            self._record(connection, now_us, actor, "budget.create", made)
+        return made
+
+    def raise_limit(self, name_or_id: str, limit_pico: int, *, until_us: int | None, reason: str, actor: str) -> Budget:
+        """Another limit from now on, for good or until an instant; down as well as up.
+
+        Raises UnknownBudget, or BadWindow for a temporary one without a reason.
+        """
+        now_us = self._clock.now_us()
+        with self.store.writing() as connection:
+            budget = _find(connection, name_or_id)
+            change = LimitChange(now_us, limit_pico, until_us, reason, actor)
+            plan = LimitPlan(budget.limit.limit_pico, (*budget.limit.changes, change))
+            return self._replace(connection, msgspec.structs.replace(budget, limit=plan), "budget.limit", actor)
+
+    def replace(self, budget: Budget, *, actor: str) -> Budget:
+        """The same budget (by id) with another definition. Raises UnknownBudget."""
+        with self.store.writing() as connection:
+            _find(connection, budget.budget_id)
+            return self._replace(connection, budget, "budget.change", actor)
+
+    def remove(self, name_or_id: str, *, actor: str) -> Budget:
+        """Limit nothing any more. Raises UnknownBudget."""
+        now_us = self._clock.now_us()
+        with self.store.writing() as connection:
+            budget = _find(connection, name_or_id)
+            connection.execute(
+                update(BUDGETS)
+                .where(BUDGETS.c.budget_id == budget.budget_id)
+                .values(
+                    removed_us=now_us, revision=BUDGETS.c.revision + 1, name=f"{budget.budget_id} {budget.name}"[:200]
+                )
+            )
+            self._record(connection, now_us, actor, "budget.remove", budget)
+        return budget
+
+    def all(self) -> list[Budget]:
+        """Every budget in force, by name."""
+        with self.store.reading() as connection:
+            rows = connection.execute(
+                select(BUDGETS.c.definition).where(BUDGETS.c.removed_us.is_(None)).order_by(BUDGETS.c.name)
+            ).scalars()
+            return [_DECODER.decode(row) for row in rows]
+
+    def find(self, name_or_id: str) -> Budget:
+        """Raises UnknownBudget."""
+        with self.store.reading() as connection:
+            return _find(connection, name_or_id)
+
+    def _replace(self, connection: Connection, budget: Budget, action: str, actor: str) -> Budget:
+        connection.execute(
+            update(BUDGETS)
+            .where(BUDGETS.c.budget_id == budget.budget_id)
+            .values(definition=_json(budget), revision=BUDGETS.c.revision + 1, name=budget.name)
+        )
+        self._record(connection, self._clock.now_us(), actor, action, budget)
+        return budget
+
+    def _record(self, connection: Connection, now_us: int, actor: str, action: str, budget: Budget) -> None:
+        record_change(
+            connection,
+            self._secret,
+            at_us=now_us,
+            actor=actor,
+            action=action,
+            subject=budget.budget_id,
+            detail=msgspec.to_builtins(budget),
+        )
+
+
+def _find(connection: Connection, name_or_id: str) -> Budget:
+    text = connection.execute(
+        select(BUDGETS.c.definition).where(
+            BUDGETS.c.removed_us.is_(None), (BUDGETS.c.name == name_or_id) | (BUDGETS.c.budget_id == name_or_id)
+        )
+    ).scalar_one_or_none()
+    if text is None:
+        raise UnknownBudget(f"no budget is named {name_or_id!r} (`bursar budgets list`)", field="name")
+    return _DECODER.decode(text)
+
+
+def _json(budget: Budget) -> str:
+    return msgspec.json.encode(budget).decode()

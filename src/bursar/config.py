@@ -55,7 +55,12 @@ class Gateway(msgspec.Struct, forbid_unknown_fields=True):
     drain_after_hangup_s: float = 30.0  # how long to read on, for the usage, after a client left; 0: cut at once
     output_tokens_default: int = 4096  # the bound's assumption where neither request nor price list says
     expose_metrics: bool = True
+    budget_refusal_status: int = 402  # 402, or 429 for clients that know no other "no"
     journal_segment_bytes: int = 8 * 1024 * 1024  # disk claimed at a time by each worker's journal
+
+
+class Control(msgspec.Struct, forbid_unknown_fields=True):
+    url: str = ""  # postgresql+psycopg://user@host/name for several nodes; empty: SQLite in the data directory
 
 
 class Console(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,6 +80,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     organization: str = "default"
     gateway: Gateway = msgspec.field(default_factory=Gateway)
     console: Console = msgspec.field(default_factory=Console)
+    control: Control = msgspec.field(default_factory=Control)
     prices: Prices = msgspec.field(default_factory=Prices)
     upstreams: dict[str, Upstream] = msgspec.field(default_factory=dict)
 
@@ -209,7 +215,24 @@ def _check(config: Config) -> None:
     for field, port in (("gateway.port", config.gateway.port), ("console.port", config.console.port)):
         if not 0 <= port <= 65535:
             raise ConfigError(f"{field} is {port}; it must be from 0 (any free one) to 65535", field=field)
+    if config.gateway.budget_refusal_status not in (402, 429):
+        raise ConfigError(
+            f"gateway.budget_refusal_status is {config.gateway.budget_refusal_status}; it can be 402 or 429",
+            field="gateway.budget_refusal_status",
+        )
+    _check_control(config.control)
     _check_console(config.console)
+
+
+def _check_control(control: Control) -> None:
+    """The address is written down for the site's processes, so it can't hold a password."""
+    if control.url and not control.url.startswith("postgresql+psycopg://"):
+        raise ConfigError("control.url is an address such as postgresql+psycopg://user@host/name", field="control.url")
+    if ":" in control.url.removeprefix("postgresql+psycopg://").partition("@")[0] and "@" in control.url:
+        raise ConfigError(
+            "control.url holds a password, which would be written down; put it into PGPASSWORD or a .pgpass file",
+            field="control.url",
+        )
 
 
 def _check_console(console: Console) -> None:

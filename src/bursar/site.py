@@ -23,6 +23,8 @@ from bursar.domain.snapshot import SNAPSHOT_VERSION, Snapshot, encode_snapshot, 
 from bursar.prices.compile import compile_book, inputs_digest
 
 if TYPE_CHECKING:
+    from bursar.budgets.budget import Budget
+    from bursar.governance.budgets import Budgets
     from bursar.governance.keys import Keys
     from bursar.ledger.store import Ledger
 
@@ -35,6 +37,8 @@ class Paths:
         self.secret = data / "secret.key"
         self.control = data / "control.sqlite"
         self.snapshot = data / "snapshot.msgpack"
+        self.budgets = data / "budgets.msgpack"
+        self.leases = data / "leases"  # what each worker holds and has spent, mapped into its memory
         self.prices = data / "prices.toml"  # local overrides, if the operator put some there
         self.price_book = data / "price-book.msgpack"
         self.ledger = data / "ledger.duckdb"
@@ -92,6 +96,27 @@ class Site:
         mine.unlink()
         return path.read_bytes()
 
+    @property
+    def control_location(self) -> Path | str:
+        """The control store: a PostgreSQL address from the settings, or a SQLite file in the data directory."""
+        return self.config.control.url or self.paths.control
+
+    def budgets(self) -> "Budgets":
+        """The control store's budgets; the store is made and brought up to date."""
+        # start-up: as below
+        from bursar.governance.budgets import Budgets
+        from bursar.governance.store import ControlStore
+
+        self.prepare()
+        return Budgets(ControlStore(self.control_location), self.secret(), self.clock)
+
+    def publish_budgets(self, budgets: "Budgets | None" = None) -> "list[Budget]":
+        """Hand the budgets as they are now to the gateway's workers."""
+        # start-up: as below
+        from bursar.governance.publish import publish_budgets
+
+        return publish_budgets(self.paths.budgets, budgets or self.budgets())
+
     def keys(self) -> "Keys":
         """The control store's keys; the store is made and brought up to date."""
         # start-up: SQLAlchemy takes a fifth of a second, and most commands need no keys
@@ -99,7 +124,7 @@ class Site:
         from bursar.governance.store import ControlStore
 
         self.prepare()
-        return Keys(ControlStore(self.paths.control), self.secret(), self.clock)
+        return Keys(ControlStore(self.control_location), self.secret(), self.clock)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""
@@ -163,6 +188,9 @@ class Site:
             "price_book": str(paths.price_book),
             "secret": str(paths.secret),
             "organization": config.organization,
+            "budgets": str(paths.budgets),
+            "leases": str(paths.leases),
+            "control": str(self.control_location),
             "upstreams": [
                 {**msgspec.to_builtins(upstream), "name": name, "provider": upstream.provider or name}
                 for name, upstream in config.upstreams.items()

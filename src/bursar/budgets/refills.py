@@ -85,6 +85,14 @@ class Refills:
                 self.purse.settle(waiter.done.result(), 0)  # held in the moment that the call went away
             raise
 
+    def revise(self, budget_ids: set[str]) -> None:
+        """These budgets changed: what is free of their leases is void until the authority is asked again."""
+        for lease in self.purse.leases.values():
+            if lease.key.budget_id in budget_ids:
+                lease.until_us = 0
+        if budget_ids:
+            self._wake.set()
+
     async def run(self) -> None:
         """Until cancelled. A control store that can't be reached is logged, and tried again."""
         loop = asyncio.get_running_loop()

@@ -5,8 +5,10 @@ Structs of msgspec, like the records: made in C, they cost a fifth of a dataclas
 
 import msgspec
 
+from bursar.budgets.holds import Holding
 from bursar.domain.clock import Clock
 from bursar.domain.ids import Ids
+from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.envelope import Envelope, Envelopes
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
@@ -33,6 +35,7 @@ class Worker(msgspec.Struct):
     recent: Recent
     metrics: Metrics
     outbox: Outbox
+    budgeting: Budgeting
     in_flight: int = 0
 
 
@@ -46,6 +49,14 @@ class Attempt(msgspec.Struct):
     sku_price_id: str
     is_open: bool = True
     first_byte_us: int = 0
+
+
+class Bound(msgspec.Struct, frozen=True, gc=False):
+    """What a call can cost at most, and likely will, in pico-USD; None: no price is known."""
+
+    pico: int | None
+    likely_pico: int | None
+    sku_price_id: str
 
 
 class Arrival(msgspec.Struct):
@@ -74,4 +85,8 @@ class Call(msgspec.Struct):
     strips_usage: bool  # the stream's usage was asked for by us, so the client doesn't see it
     dropped_note: str  # what of its tags was dropped, for the answer's header
     deadline_us: int
+    bound: Bound = Bound(None, None, "")
+    holding: Holding | None = None  # against its budgets
+    cost_pico: int = 0  # of its attempts so far; of one that can't be priced, its bound
+    notes: list[tuple[bytes, bytes]] = []  # more of our headers on the answer
     attempts: list[Attempt] = []

@@ -7,6 +7,7 @@ import re
 
 import msgspec
 
+from bursar.budgets.matching import Touched
 from bursar.domain.snapshot import Snapshot
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.heads import Head, Headers
@@ -15,6 +16,7 @@ from bursar.gateway.route import Route
 from bursar.providers.base import Asked
 
 PLANS_MAX = 64
+TOUCHED_MAX = 64
 
 SAYS_NOTHING = Asked(model="")
 
@@ -32,6 +34,7 @@ class Envelope(msgspec.Struct, frozen=True):
     """One client's headers, read by the keys of `snapshot`.
 
     plans: decided already, by (path, query, upstream named, model).
+    touched: the budgets that calls touch, by (version of the budgets, upstream, model, operation).
     """
 
     snapshot: Snapshot
@@ -41,6 +44,7 @@ class Envelope(msgspec.Struct, frozen=True):
     client: str
     client_retry: int
     plans: dict[tuple[str, bytes, str, str], Plan] = {}
+    touched: dict[tuple[int, str, str, str], list[Touched]] = {}
 
 
 class Envelopes:

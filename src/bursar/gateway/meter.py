@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import astuple, replace
 
+from bursar.budgets.bounds import TokenCeilings
 from bursar.domain.charge import Lever, Operation, Quality
 from bursar.domain.money import pico_from_femto
 from bursar.domain.usage import Usage
@@ -79,6 +80,7 @@ class Meter:
     def __init__(self, book: PriceBook) -> None:
         self.book = book
         self.estimator = Estimator()
+        self.ceilings = TokenCeilings()
 
     def answered(
         self,
@@ -104,6 +106,7 @@ class Meter:
             quality = ESTIMATED
         else:
             self.estimator.learn(model, request_bytes, usage, out_bytes)
+            self.ceilings.learn(asked.model, request_bytes, usage.total_input, usage.total_output)
             quality = REPORTED
         metered = self.price(
             usage, quality, provider, model, asked.model, answer.tier or asked.tier, answer.region, at_us

@@ -8,6 +8,7 @@ from bursar.gateway.client import Client, ClientGone
 from bursar.gateway.dispatch import dispatch
 from bursar.gateway.envelope import PLANS_MAX, Envelope, Plan
 from bursar.gateway.forward import write_head
+from bursar.gateway.hold import hold
 from bursar.gateway.relay import relay
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
 from bursar.providers.base import Asked, Dialect
@@ -33,6 +34,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
         plan = decide(worker, arrival, envelope, asked)  # decide: which upstream
         call = prepare(worker, arrival, envelope, asked, attributed, plan)
+        await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
         attempt, reply = await dispatch(worker, call, client)  # attempts: each in the journal before it is sent
         try:
             await relay(worker, call, attempt, reply, client)  # answer back; meter, price, settle

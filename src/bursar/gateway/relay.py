@@ -17,6 +17,7 @@ from bursar.providers.sse import StreamReader
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 EVENT_STREAM = b"text/event-stream"
+LAST_EVENTS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete")
 EMBEDDINGS, OK = Operation.EMBEDDINGS, Outcome.OK  # an enum's attribute costs 0.13 µs
 
 
@@ -83,6 +84,8 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
             if gone_at is None and client.gone:
                 gone_at = client.bytes_sent
                 drain_until = loop.time() + worker.settings.drain_after_hangup_s
+            if call.holding is not None and call.holding.is_open:
+                settle_hold(worker, call, reply, reader, chunk)
             if gone_at is None and piece:
                 try:
                     if not client.started:
@@ -99,6 +102,14 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
     settle_stream(worker, call, attempt, reply, reader, answer, broken, received, gone_at)
     if gone_at is None:
         await _finish(call, reply, client, tail, broken)
+
+
+def settle_hold(worker: Worker, call: Call, reply: Reply, reader: StreamReader, chunk: bytes) -> None:
+    """Free a hold when the stream's last event came, before the client has it: it may send its next call at once."""
+    if any(mark in chunk for mark in LAST_EVENTS) and (answer := reader.answer()).complete and call.holding is not None:
+        cost_pico = meter(worker, call, answer, reply.status, 0).list_pico
+        if cost_pico is not None:
+            worker.budgeting.settle(call.holding, call.cost_pico + cost_pico)
 
 
 def settle_stream(
@@ -184,6 +195,7 @@ def answer_headers(call: Call, reply: Reply) -> Headers:
     """The provider's headers as they came, but for the hop-by-hop ones, and ours."""
     headers = [header for header in reply.headers if header[0] not in NOT_RETURNED]
     headers.append((b"x-bursar-call-id", call.facts.call_id.encode()))
+    headers += call.notes
     if call.dropped_note:
         headers.append((b"x-bursar-tags-dropped", call.dropped_note.encode("ascii", "replace")))
     return headers

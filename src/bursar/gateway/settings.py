@@ -49,6 +49,10 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     output_tokens_default: int = 4096
     expose_metrics: bool = True
     journal_segment_bytes: int = 8 * 1024 * 1024
+    budget_refusal_status: int = 402
+    budgets: str = ""  # path of the file with all budgets
+    leases: str = ""  # directory of what workers hold
+    control: str = ""  # path or address of the control store
 
 
 def load_settings(path: Path) -> WorkerSettings:

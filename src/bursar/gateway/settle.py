@@ -38,6 +38,9 @@ def settle(
     if not attempt.is_open:
         return
     attempt.is_open = False
+    call.cost_pico += (attempt.bound_pico or 0) if metered.list_pico is None else metered.list_pico
+    if final and call.holding is not None:  # before the client hears the end: its next call finds the hold freed
+        worker.budgeting.settle(call.holding, call.cost_pico)
     facts = call.facts
     model = answer.model
     record = Settled(
@@ -77,6 +80,8 @@ def settle_lost(worker: Worker, call: Call) -> None:
         if attempt.is_open:
             metered = unanswered(attempt.bound_pico, attempt.sku_price_id)
             settle(worker, call, attempt, metered, Outcome.ABORTED, error_code="worker_stopped")
+    if call.holding is not None:  # nothing was sent, or what was is settled
+        worker.budgeting.settle(call.holding, call.cost_pico)
 
 
 def end_unsent(worker: Worker, arrival: Arrival) -> None:

@@ -24,6 +24,7 @@ from bursar.domain.errors import BursarError
 from bursar.domain.ids import Ids
 from bursar.domain.logs import configure_logs
 from bursar.domain.snapshot import Snapshot, read_snapshot
+from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.call import Worker
 from bursar.gateway.connection import Connection, tick_connections
 from bursar.gateway.edge import Edge
@@ -77,13 +78,15 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         recent=Recent(spool),
         metrics=Metrics(),
         outbox=outbox,
+        budgeting=Budgeting(settings, writer, clock),
     )
 
 
 async def watch(worker: Worker, metrics_path: Path) -> None:
     """Follow changes of keys and prices, and keep the metrics file fresh. Runs until cancelled."""
     snapshot_path, book_path = Path(worker.settings.snapshot), Path(worker.settings.price_book)
-    snapshot_seen, book_seen = _stamp(snapshot_path), _stamp(book_path)
+    budgets_path = Path(worker.settings.budgets)
+    snapshot_seen, book_seen, budgets_seen = _stamp(snapshot_path), _stamp(book_path), _stamp(budgets_path)
     looks = 0
     while True:
         await asyncio.sleep(WATCH_INTERVAL_S)
@@ -94,6 +97,9 @@ async def watch(worker: Worker, metrics_path: Path) -> None:
             book_seen = stamp
             with contextlib.suppress(OSError, msgspec.DecodeError):  # being replaced: the old prices stay in force
                 worker.meter.book = PriceBook.load(book_path)
+        if (stamp := _stamp(budgets_path)) != budgets_seen:
+            budgets_seen = stamp
+            await worker.budgeting.use_file(budgets_path)
         looks += 1
         if looks % METRICS_EVERY == 0:
             write_metrics(worker, metrics_path)
@@ -149,6 +155,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     """Serve until SIGTERM or SIGINT; then let calls under way end, for GRACE_S at most."""
     worker = build_worker(settings, slot, Ids(), SystemClock())
     use_snapshot(worker, Path(settings.snapshot))
+    await worker.budgeting.use_file(Path(settings.budgets))
     metrics_directory = Path(settings.data) / "run"
     metrics_path = metrics_directory / f"metrics-{slot}.json"
     edge = Edge(worker, metrics_directory)
@@ -190,6 +197,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
             watcher.cancel()
         for route in worker.routes.routes:
             await route.pool.close()
+        await worker.budgeting.close()
         worker.recorder.flush()
         worker.recorder.journal.close()
         write_metrics(worker, metrics_path)

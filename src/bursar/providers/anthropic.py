@@ -16,6 +16,7 @@ from bursar.providers import errors
 from bursar.providers.anthropic_usage import MessageUsage, billed_beside, merge_usage, usage_of_message
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, decode_request, labels, require_model, served_tier
+from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
 
@@ -113,6 +114,9 @@ class AnthropicMessages:
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
         return body
+
+    def with_output_limit(self, body: bytes, tokens: int) -> bytes | None:
+        return with_number(body, ("max_tokens",), tokens)
 
     def read_answer(self, body: bytes, status: int) -> Answer:
         return read_plain(body, status)

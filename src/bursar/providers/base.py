@@ -35,6 +35,11 @@ class Dialect(Protocol):
         """The body with usage asked for, every other byte as it came; the same object if nothing had to change."""
         ...
 
+    def with_output_limit(self, body: bytes, tokens: int) -> bytes | None:
+        """The body with its output limited to so many tokens, every other byte as it came; None where that field
+        stands twice, or none is known."""
+        ...
+
     def read_answer(self, body: bytes, status: int) -> Answer:
         """A plain answer, of any status. Never raises."""
         ...

@@ -23,6 +23,9 @@ class ModelList:
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
         return body
 
+    def with_output_limit(self, body: bytes, tokens: int) -> bytes | None:
+        return None
+
     def read_answer(self, body: bytes, status: int) -> Answer:
         if status >= 400:
             return Answer(error_code=errors.error_code(body, status), complete=True)

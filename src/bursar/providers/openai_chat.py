@@ -22,7 +22,7 @@ from bursar.providers import errors
 from bursar.providers.openai_usage import ChatUsage, cost_pico, usage_of_chat
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, decode_request, labels, require_model, served_tier
-from bursar.providers.splice import with_stream_usage
+from bursar.providers.splice import with_number, with_stream_usage
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, Choices, ModelName, OutputLimit
 
@@ -131,6 +131,8 @@ class OpenAIChat:
     def __init__(self, name: str, operation: Operation) -> None:
         self.name = name
         self.operation = operation
+        is_chat = operation == Operation.CHAT
+        self._limits = ("max_completion_tokens", "max_tokens") if is_chat else ("max_tokens",)
 
     def read_request(self, body: bytes) -> Asked:
         seen = decode_request(_REQUEST, body)
@@ -153,6 +155,9 @@ class OpenAIChat:
         if not asked.stream or asked.wants_usage:
             return body
         return with_stream_usage(body, has_stream_options=asked.has_stream_options)
+
+    def with_output_limit(self, body: bytes, tokens: int) -> bytes | None:
+        return with_number(body, self._limits, tokens)
 
     def read_answer(self, body: bytes, status: int) -> Answer:
         return read_plain(body, status)

@@ -44,6 +44,9 @@ class OpenAIEmbeddings:
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
         return body
 
+    def with_output_limit(self, body: bytes, tokens: int) -> bytes | None:
+        return None
+
     def read_answer(self, body: bytes, status: int) -> Answer:
         return openai_chat.read_plain(body, status)
 

@@ -16,6 +16,7 @@ from bursar.providers import errors
 from bursar.providers.openai_usage import ResponseUsage, cost_pico, usage_of_response
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, decode_request, labels, served_tier
+from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
 
@@ -123,6 +124,9 @@ class OpenAIResponses:
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
         return body
+
+    def with_output_limit(self, body: bytes, tokens: int) -> bytes | None:
+        return with_number(body, ("max_output_tokens",), tokens)
 
     def read_answer(self, body: bytes, status: int) -> Answer:
         return read_plain(body, status)

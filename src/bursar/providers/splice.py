@@ -64,3 +64,24 @@ def value_span(body: bytes, key: str) -> tuple[int, int] | None:
     except (*UNREADABLE, ValueError, KeyError):
         return None
     return None
+
+
+def with_number(body: bytes, names: tuple[str, ...], number: int) -> bytes | None:
+    """The body with the first of these top-level fields that it has set to a number; with none, the first is added.
+
+    None where such a field stands twice, or its place can't be found beyond doubt.
+    """
+    for name in names:
+        if b'"%b"' % name.encode() in body and name in _top_level(body):
+            span = value_span(body, name)
+            return None if span is None else b"%b%d%b" % (body[: span[0]], number, body[span[1] :])
+    start = body.index(b"{") + 1
+    comma = b"" if body[start:].lstrip().startswith(b"}") else b","
+    return b'%b"%b":%d%b%b' % (body[:start], names[0].encode(), number, comma, body[start:])
+
+
+def _top_level(body: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        return _FIELDS.decode(body)
+    except UNREADABLE:
+        return {}

@@ -1,0 +1,250 @@
+"""A budget for fifty calls and four times as many clients: no more than the limit is ever spent, and nearly all of it.
+
+The seeds are few here; `BURSAR_RACE_SEEDS=200` for many. A failure names the seed.
+"""
+
+import asyncio
+import json
+import os
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.wire_client import Answer, exchange, request_bytes
+from tests.world import World, gateway_world, kill9
+
+from bursar.budgets.authority import Authority
+from bursar.budgets.budget import Budget, Mode
+from bursar.budgets.lease import Standing
+from bursar.budgets.limits import LimitPlan
+from bursar.budgets.schedule import Schedule
+from bursar.budgets.spec import parse_spec
+from bursar.budgets.standings import standings
+from bursar.domain.clock import SystemClock
+from bursar.simulate.provider import Options
+
+pytestmark = pytest.mark.slow
+
+SEEDS = range(int(os.environ.get("BURSAR_RACE_SEEDS", "1")))
+CLIENTS = 200
+OUTPUT_MAX = 1_000
+CALL_PICO = 630_000_000  # a call's bound here: some 200 bytes in, 1,000 tokens out of gpt-4o-mini
+LIMIT = 50 * CALL_PICO
+
+
+def make_budget(world: World, *, limit_pico: int = LIMIT, mode: Mode = "strict", each: str = "") -> Budget:
+    budgets = world.site.budgets()
+    made = budgets.create(
+        Budget(
+            budget_id="",
+            name="race",
+            limit=LimitPlan(limit_pico),
+            window=Schedule(parse_spec("lifetime")),
+            mode=mode,
+            each=each,
+            contact="finance@acme.test",
+        ),
+        actor="test",
+    )
+    world.site.publish_budgets(budgets)
+    return made
+
+
+def standing(world: World, budget: Budget) -> Standing:
+    store = world.site.budgets().store
+    with store.reading() as connection:
+        return standings(Authority(store.deciding, store.reading), connection, budget, SystemClock().now_us())[0]
+
+
+@dataclass
+class Race:
+    """What came back, and how much the provider billed whenever somebody looked."""
+
+    answers: list[Answer] = field(default_factory=list)
+    aborted: int = 0
+
+    def count(self, status: int) -> int:
+        return sum(answer.status == status for answer in self.answers)
+
+
+def request(chance: random.Random, *, label: str = "", output: int | None = None, customer: str = "") -> bytes:
+    body = {
+        "model": "gpt-4o-mini",
+        "messages": [{"role": "user", "content": "tea " * chance.randint(1, 20)}],
+        "max_completion_tokens": OUTPUT_MAX,
+        "stream": chance.random() < 0.5,
+    }
+    control = {
+        "label": label,
+        "output": output or chance.randint(1, OUTPUT_MAX),
+        "input": 20,
+        "delay_ms": chance.choice([0, 0, 30]),
+    }
+    headers = {
+        "content-type": "application/json",
+        "authorization": "Bearer sk-client",
+        "x-sim": json.dumps(control),
+        "x-bursar-tags": f"customer={customer}" if customer else "feature=race",
+    }
+    return request_bytes("/v1/chat/completions", json.dumps(body).encode(), headers)
+
+
+async def client(world: World, race: Race, seed: str, *, aborts: bool, refusals_max: int = 3) -> None:
+    """Calls until it was refused a few times in a row."""
+    chance = random.Random(seed)
+    refused = 0
+    while refused < refusals_max:
+        leave = 0 if aborts and chance.random() < 0.1 else None
+        try:
+            answer = await exchange(world.port, request(chance), leave_after_bytes=leave, timeout_s=30)
+        except (OSError, TimeoutError):
+            answer = Answer()
+        race.answers.append(answer)
+        refused = refused + 1 if answer.status == 402 else 0
+        if answer.status == 0:
+            race.aborted += 1
+            await asyncio.sleep(0.05)
+
+
+async def run(world: World, race: Race, seed: int, *, aborts: bool, kills: int) -> None:
+    chance = random.Random(seed)
+    clients = asyncio.gather(*(client(world, race, f"{seed}/{number}", aborts=aborts) for number in range(CLIENTS)))
+    for _ in range(kills):
+        await asyncio.sleep(chance.uniform(0.1, 0.4))
+        victim = chance.randrange(len(world.processes))
+        kill9([world.processes[victim].pid])
+        world.processes[victim].wait()
+        world.processes[victim] = world.start_worker(victim)
+        world.processes.pop()
+    await clients
+
+
+def until_nothing_is_held(world: World, budget: Budget) -> Standing:
+    deadline = time.monotonic() + 20
+    while (now := standing(world, budget)).held or now.free:
+        assert time.monotonic() < deadline, (now, world.logs())
+        time.sleep(0.1)
+    return now
+
+
+def billed(world: World) -> int:
+    return sum(entry.cost_pico or 0 for entry in world.sim_log() if entry.billed)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_hundred_clients_spend_the_whole_budget_and_not_a_pico_more(tmp_path: Path, seed: int) -> None:
+    with gateway_world(tmp_path / "data", workers=2, options=Options(seed=seed)) as world:
+        budget = make_budget(world)
+        time.sleep(0.6)  # workers look four times a second
+        race = Race()
+        asyncio.run(run(world, race, seed, aborts=False, kills=0))
+        now = until_nothing_is_held(world, budget)
+        assert race.count(200) + race.count(402) == len(race.answers)
+        assert now.posted == billed(world) <= LIMIT
+        assert now.posted >= LIMIT * 97 // 100
+        assert now.overrun == now.assumed == 0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_aborts_and_kills_overspend_nothing_and_leave_no_hold_open(tmp_path: Path, seed: int) -> None:
+    with gateway_world(tmp_path / "data", workers=2, options=Options(seed=seed)) as world:
+        budget = make_budget(world)
+        time.sleep(0.6)
+        race = Race()
+        asyncio.run(run(world, race, seed, aborts=True, kills=3))
+        now = until_nothing_is_held(world, budget)
+        assert billed(world) <= now.posted <= LIMIT
+        assert now.overrun == 0
+
+
+def test_a_refusal_says_all_that_one_needs_to_know_in_the_dialects_own_words(tmp_path: Path) -> None:
+    with gateway_world(tmp_path / "data") as world:
+        make_budget(world, limit_pico=CALL_PICO * 3 // 2)
+        time.sleep(0.6)
+        chance = random.Random(1)
+        first = asyncio.run(exchange(world.port, request(chance, output=1_000)))
+        refused = asyncio.run(exchange(world.port, request(chance)))
+        assert (first.status, refused.status) == (200, 402)
+        assert refused.headers["x-should-retry"] == "false"
+        assert int(refused.headers["retry-after"]) > 0
+        error = json.loads(refused.body)["error"]
+        assert error["code"] == "budget_exhausted"
+        for word in ("'race'", "left of $0.000945", "$0.000603 spent", "$0 held", "never resets", "finance@acme.test"):
+            assert word in error["message"], error["message"]
+
+
+def test_calls_one_after_the_other_are_never_refused_while_the_budget_pays_them(tmp_path: Path) -> None:
+    with gateway_world(tmp_path / "data", workers=2) as world:
+        make_budget(world, limit_pico=CALL_PICO * 2)
+        time.sleep(0.6)
+        chance = random.Random(2)
+        statuses = [asyncio.run(exchange(world.port, request(chance, output=20))).status for _ in range(30)]
+        assert statuses == [200] * 30
+
+
+def test_each_customer_has_the_limit_for_itself_from_its_first_concurrent_calls_on(tmp_path: Path) -> None:
+    async def all_at_once(world: World) -> dict[str, list[int]]:
+        chance = random.Random(3)
+        names = ["acme", "globex"] * 20
+        answers = await asyncio.gather(
+            *(exchange(world.port, request(chance, output=1_000, customer=name)) for name in names)
+        )
+        found: dict[str, list[int]] = {}
+        for name, answer in zip(names, answers, strict=True):
+            found.setdefault(name, []).append(answer.status)
+        return found
+
+    with gateway_world(tmp_path / "data", workers=2) as world:
+        make_budget(world, limit_pico=CALL_PICO * 5, each="customer")
+        time.sleep(0.6)
+        for statuses in asyncio.run(all_at_once(world)).values():
+            assert statuses.count(200) == 5
+            assert statuses.count(402) == 15
+
+
+def test_a_model_without_a_price_is_refused_with_the_command_that_prices_it(tmp_path: Path) -> None:
+    body = json.dumps({"model": "house-model-9", "messages": [{"role": "user", "content": "hello"}]}).encode()
+    headers = {"content-type": "application/json", "authorization": "Bearer sk-client"}
+    with gateway_world(tmp_path / "data") as world:
+        make_budget(world)
+        time.sleep(0.6)
+        answer = asyncio.run(exchange(world.port, request_bytes("/v1/chat/completions", body, headers)))
+        error = json.loads(answer.body)["error"]
+        assert (answer.status, error["code"]) == (402, "budget_unpriced")
+        assert "bursar prices set openai/house-model-9" in error["message"]
+        assert world.sim_log() == []
+
+
+def test_without_an_output_limit_the_sites_default_is_really_sent_and_said(tmp_path: Path) -> None:
+    body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}).encode()
+    headers = {"content-type": "application/json", "authorization": "Bearer sk-client", "x-sim": '{"output": 5000}'}
+    with gateway_world(tmp_path / "data", output_tokens_default=300) as world:
+        make_budget(world)
+        time.sleep(0.6)
+        answer = asyncio.run(exchange(world.port, request_bytes("/v1/chat/completions", body, headers)))
+        assert answer.status == 200
+        assert answer.headers["x-bursar-max-tokens"] == "300"
+
+
+def test_a_clamped_call_gets_what_is_left(tmp_path: Path) -> None:
+    with gateway_world(tmp_path / "data") as world:
+        make_budget(world, limit_pico=CALL_PICO // 2, mode="clamp")
+        time.sleep(0.6)
+        answer = asyncio.run(exchange(world.port, request(random.Random(4), output=10)))
+        assert answer.status == 200
+        assert 300 < int(answer.headers["x-bursar-max-tokens"]) < 500
+
+
+def test_a_dry_run_refuses_nothing_and_says_what_it_would_have(tmp_path: Path) -> None:
+    with gateway_world(tmp_path / "data") as world:
+        budget = make_budget(world, limit_pico=CALL_PICO * 3 // 2, mode="warn")
+        time.sleep(0.6)
+        chance = random.Random(5)
+        answers = [asyncio.run(exchange(world.port, request(chance, output=1_000))) for _ in range(3)]
+        assert [answer.status for answer in answers] == [200] * 3
+        assert "x-bursar-budget-warning" not in answers[0].headers
+        assert answers[2].headers["x-bursar-budget-warning"] == f"{budget.budget_id} would refuse"

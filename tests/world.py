@@ -45,12 +45,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def make_config(data: Path, simulator: str, **gateway: Any) -> Config:
+def make_config(data: Path, simulator: str, *, control: str = "", **gateway: Any) -> Config:
     """Settings of a site whose two upstreams are the simulator. `x-sim` reaches it, so a test can demand faults."""
     config = load_config(env={})
     config.data = str(data)
     config.gateway = Gateway(port=free_port(), **gateway)
     config.console.port = free_port()
+    config.control.url = control
     for name, variable in (("openai", "SIM_OPENAI_KEY"), ("anthropic", "SIM_ANTHROPIC_KEY")):
         upstream = config.upstreams[name]
         upstream.base_url = simulator

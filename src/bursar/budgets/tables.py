@@ -69,7 +69,7 @@ BUDGET_HOLDERS = Table(
 BUDGET_LEASES = Table(
     "budget_leases",
     METADATA,
-    Column("lease_id", String(40), primary_key=True),
+    Column("lease_id", String(96), primary_key=True),
     Column("holder_id", String(64), nullable=False, index=True),
     Column("budget_id", String(ID_CHARS), nullable=False),
     Column("value", String(VALUE_CHARS), nullable=False),

@@ -51,7 +51,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "budget_leases",
-        sa.Column("lease_id", sa.String(40), primary_key=True),
+        sa.Column("lease_id", sa.String(96), primary_key=True),
         sa.Column("holder_id", sa.String(64), nullable=False),
         sa.Column("budget_id", sa.String(40), nullable=False),
         sa.Column("value", sa.String(520), nullable=False),

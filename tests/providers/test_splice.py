@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bursar.providers.openai_chat import CHAT
-from bursar.providers.splice import value_span
+from bursar.providers.splice import value_span, with_number
 
 VALUE = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=10), st.just('"stream_options":{')),
@@ -85,3 +85,22 @@ def test_other_dialects_never_change():
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"a":1}', b'{"stream_options":1,"stream_options":1}'])
 def test_a_place_that_cant_be_found_is_none(body: bytes):
     assert value_span(body, "stream_options") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"model":"m"}', b'{"max_completion_tokens":9,"model":"m"}'),
+        (b"{ }", b'{"max_completion_tokens":9 }'),
+        (b'{"model":"m", "max_tokens" : 500}', b'{"model":"m", "max_tokens" : 9}'),
+        (b'{"max_tokens":null,"model":"m"}', b'{"max_tokens":9,"model":"m"}'),
+        (
+            b'{"messages":[{"content":"\\"max_tokens\\": 5"}]}',
+            b'{"max_completion_tokens":9,"messages":[{"content":"\\"max_tokens\\": 5"}]}',
+        ),
+        (b'{"meta":{"max_tokens":5},"model":"m"}', b'{"max_completion_tokens":9,"meta":{"max_tokens":5},"model":"m"}'),
+        (b'{"max_tokens":5,"max_tokens":6}', None),
+    ],
+)
+def test_an_output_limit_is_set_where_it_stands_or_added_and_no_other_byte_changes(body, expected):
+    assert with_number(body, ("max_completion_tokens", "max_tokens"), 9) == expected

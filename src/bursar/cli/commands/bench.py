@@ -15,6 +15,7 @@ class Part(StrEnum):
     GATEWAY = "gateway"
     LEDGER = "ledger"
     EXPLORE = "explore"
+    CONTROL = "control"
 
 
 def bench(

@@ -191,6 +191,7 @@ class Site:
             "budgets": str(paths.budgets),
             "leases": str(paths.leases),
             "control": str(self.control_location),
+            "loops": msgspec.to_builtins(config.loops),
             "upstreams": [
                 {**msgspec.to_builtins(upstream), "name": name, "provider": upstream.provider or name}
                 for name, upstream in config.upstreams.items()

@@ -70,6 +70,18 @@ def settle(
         client_gone_percent,
     )
     worker.recorder.write(record)
+    if call.marks is not None:
+        worker.loops.ended(
+            call.marks,
+            facts,
+            call_outcome or outcome,
+            http_status,
+            record.error_code,
+            metered.list_pico,
+            attempt.number,
+            final,
+            record.ended_us,
+        )
     worker.recent.add(attempt.attempt_id, facts, record)
     worker.metrics.settled(record, call.route.provider, facts.dialect, model or facts.model_asked, facts.received_us)
 

@@ -20,9 +20,10 @@ pytestmark = pytest.mark.slow
 
 LOOP_CALLS = 400
 CUT_REACHES_ALL_S = 1.0
+TEXT = "invoice " * 4000
 BODY = {
     "model": LOOP_MODEL,
-    "messages": [{"role": "user", "content": "invoice " * 4000}],
+    "messages": [{"role": "user", "content": TEXT}],
     "max_completion_tokens": 4096,
 }
 

@@ -24,8 +24,8 @@ from bursar.prices.compile import compile_book, inputs_digest
 
 if TYPE_CHECKING:
     from bursar.budgets.budget import Budget
-    from bursar.governance.budgets import Budgets
     from bursar.gateway.loop_cuts import Cut
+    from bursar.governance.budgets import Budgets
     from bursar.governance.keys import Keys
     from bursar.ledger.store import Ledger
 

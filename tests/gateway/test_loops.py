@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.gateway.loop_script import CENT, START_US, Played, Sent, breakers_of, facts_of, play
 
-from bursar.domain.errors import LoopCut
+from bursar.config import load_config
+from bursar.domain.errors import ConfigError, LoopCut
 from bursar.domain.loops import Loops
 from bursar.gateway.loop_cuts import Lift, list_cuts
 from bursar.gateway.loop_pace import PACES_MAX
@@ -209,6 +210,16 @@ def test_what_is_exempt_is_never_judged() -> None:
     assert play(loop, breakers_of(Loops(exempt=["feature=evals"]))).refused == 0
     assert play(loop, breakers_of(Loops(exempt=["feature=other"]))).refused > 0
     assert play(loop, breakers_of(Loops(enabled=False))).refused == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("repeat_usd", "much"), ("repeats", 0), ("window_s", 0), ("exempt", ["evals"]), ("exempt", ["weather=fine"])],
+)
+def test_a_limit_that_would_cut_everything_or_nothing_is_refused_with_its_name(name: str, value: object) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_config(env={}, overrides={f"loops.{name}": value})
+    assert refused.value.field == f"loops.{name}"
 
 
 @settings(max_examples=20, deadline=None)

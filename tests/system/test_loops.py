@@ -76,6 +76,21 @@ def test_the_loop_of_twenty_dollars_ends_below_fifty_cents_and_says_so(world: Wo
     assert f"it has cost ${spent.normalize():f} so far" in error["message"]
 
 
+def test_the_console_tells_of_the_cut_and_of_the_calls_it_refused(world: World) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        told = ask(world, "/api/loops")
+        (cut,) = told["cuts"]
+        refused = ask(world, "/api/calls?period=today&filter=error_code%3Dloop_cut&limit=1000")["calls"]
+        if len(refused) == cut["refused"] or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    assert (told["in_force"], cut["feature"], cut["calls"]) == (1, "billing-sync", 6)
+    assert len(refused) == cut["refused"] == LOOP_CALLS - 6
+    assert {call["outcome"] for call in refused} == {"refused"}
+    assert all(call["attempts"] == 0 and not Decimal(call["effective_cost"] or 0) for call in refused)
+
+
 def test_other_requests_of_the_same_key_go_on(world: World) -> None:
     assert post(world, text="something else")[0] == 200
 
@@ -94,6 +109,14 @@ def test_a_client_may_ask_for_fewer_attempts_but_not_for_more(tmp_path: Path) ->
             label = f"retries-{retries}"
             assert post(world, text=label, retries=retries, fault="500", label=label)[0] == 500
             assert len(world.sim_log(label)) == attempts
+
+
+def test_retries_that_could_cost_more_than_their_cap_are_not_made(tmp_path: Path) -> None:
+    with gateway_world(tmp_path / "data", retry_usd_max="0.30") as world:
+        assert post(world, fault="500", label="dear")[0] == 500  # each attempt is bound at some $0.21
+        assert len(world.sim_log("dear")) == 2
+        assert post(world, text="tea", fault="500", label="cheap")[0] == 500
+        assert len(world.sim_log("cheap")) == 3
 
 
 def now_us() -> int:

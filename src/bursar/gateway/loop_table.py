@@ -57,16 +57,25 @@ class Table:
 
     def claim(self, key: int, now_us: int) -> int:
         """Begin a row; -1 if both its places hold what is worth more."""
-        cells = self.cells
         at = self.start + (key & self.mask) * self.width
-        if cells[at]:
-            other = self.start + ((key >> 32) & self.mask) * self.width
-            if cells[other + KEEP] < cells[at + KEEP]:
-                at = other
-            if cells[at + KEEP] > now_us:
-                return -1
+        if self.cells[at] == 0:
+            self.reset(at, key, now_us)
+            return at
+        return self.find_or_claim(key, at, now_us)[0]
+
+    def find_or_claim(self, key: int, at: int, now_us: int) -> tuple[int, bool]:
+        """(the row of a key whose first place, `at`, somebody else has, or -1; whether it came before)."""
+        cells = self.cells
+        other = self.start + ((key >> 32) & self.mask) * self.width
+        if cells[other] == key:
+            return other, True
+        keep = cells[at + KEEP]
+        if cells[other + KEEP] < keep:
+            at, keep = other, cells[other + KEEP]
+        if keep > now_us:
+            return -1, False
         self._fresh(cells, at * 8, key, now_us, now_us, 1, *self._zeros)
-        return at
+        return at, False
 
     def reset(self, at: int, key: int, now_us: int) -> None:
         """Begin a row anew."""

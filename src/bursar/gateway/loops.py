@@ -187,11 +187,10 @@ class LoopBreaker:
 
     def _place(self, facts: CallFacts, row: int, key: int, now_us: int) -> int:
         """The row of a request that may have come before; its first place is taken. Raises LoopCut."""
-        table = self.tables.requests
         if self._cells[row] != key:
-            row = table.find(key)
-            if row < 0:
-                return table.claim(key, now_us)
+            row, came_before = self.tables.requests.find_or_claim(key, row, now_us)
+            if not came_before:
+                return row
         known = self.cuts.get(key)
         until_us, is_repeater = 0, False
         if known is not None:

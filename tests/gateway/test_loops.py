@@ -194,6 +194,25 @@ def test_a_pace_out_of_all_proportion_is_cut_and_a_busy_day_is_not(scope: str, f
     assert new.refused == 0, "a key that nobody knows has no usual pace"
 
 
+def test_a_call_that_something_else_refuses_is_no_part_of_a_loop() -> None:
+    (breaker,) = breakers_of()
+    first = play([Sent(number * SECOND, cost_pico=5 * CENT, takes_us=1000) for number in range(4)], [breaker])
+    for number in range(100):  # a budget refuses these
+        marks = breaker.judge(facts_of(Sent(0)), START_US + (10 + number) * SECOND)
+        assert marks is not None
+        breaker.unsent(marks)
+    again = play([Sent((120 + number) * SECOND, cost_pico=5 * CENT) for number in range(4)], [breaker])
+    assert (first.refused, again.before) == (0, 2)
+
+
+def test_cuts_of_long_ago_are_forgotten() -> None:
+    played = play(Sent(number * SECOND, cost_pico=5 * CENT) for number in range(10))
+    played.breaker.forget(START_US + 24 * HOUR)
+    assert played.breaker.cuts
+    played.breaker.forget(START_US + 27 * HOUR)
+    assert not played.breaker.cuts
+
+
 def test_retries_of_a_client_on_top_of_ours_are_counted() -> None:
     played = play(
         Sent(number * 10 * SECOND, cost_pico=0, outcome="provider_error", status=503, error="overloaded",
@@ -289,10 +308,13 @@ def test_a_cut_reaches_the_other_workers_and_is_lifted_in_all_of_them(tmp_path) 
     assert (told.state, told.lifted_by) == ("lifted", "test")
 
 
-def test_a_cut_outlives_its_worker(tmp_path) -> None:
-    looped(tmp_path)
+@pytest.mark.parametrize("slot", [0, 5])
+def test_a_cut_outlives_its_worker_and_how_many_workers_there_were(tmp_path, slot: int) -> None:
+    _, _, played = looped(tmp_path, slot)
     fresh = LoopBreaker(Loops(), Tables())
     LoopWatch(fresh, tmp_path, 0, 1).begin(START_US + 20 * SECOND)
+    (listed,) = list_cuts(tmp_path, START_US + 20 * SECOND)
+    assert listed.refused == played.refused
     with pytest.raises(LoopCut):
         fresh.judge(facts_of(Sent(0)), START_US + 21 * SECOND)
 

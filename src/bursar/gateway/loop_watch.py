@@ -26,7 +26,8 @@ class LoopWatch:
     def begin(self, now_us: int) -> None:
         """Take up the cuts that were in force when the worker ended."""
         self.breaker.lift(read_lifts(self.directory))
-        self.breaker.adopt(read_cuts(self.own), now_us)
+        for path in sorted(self.directory.glob("loops-[0-9]*.json")):  # of slots that are no more, too
+            self.breaker.adopt(read_cuts(path), now_us, is_own=path == self.own)
         self.look(now_us)
 
     def look(self, now_us: int) -> None:
@@ -36,6 +37,7 @@ class LoopWatch:
         for path in self._others:
             if self._has_changed(path):
                 self.breaker.adopt(read_cuts(path), now_us)
+        self.breaker.forget(now_us)
         if self.breaker.is_changed:
             with contextlib.suppress(OSError):
                 write_cuts(self.own, self.breaker.cuts.values())

@@ -15,7 +15,7 @@ from bursar.gateway.loop_counts import CUT_OFF, ENDED, FAILED, PICO, UNPRICED, C
 from bursar.gateway.loop_cuts import LIFTS_MAX, Cut, Lift, refusal
 from bursar.gateway.loop_pace import Pace, Paces
 from bursar.gateway.loop_signs import PASSING, Seen, Sign, compile_limits, error_kind
-from bursar.gateway.loop_table import KEY_BITS, LIVELY, REQUESTS_ROWS, REQUESTS_START, REQUESTS_WIDTH, Tables
+from bursar.gateway.loop_table import CALLS, KEY_BITS, LIVELY, REQUESTS_ROWS, REQUESTS_START, REQUESTS_WIDTH, Tables
 from bursar.spool.records import CallFacts
 
 CUTS_MAX = 512  # known at a time; beyond, the one that ends first is forgotten
@@ -53,6 +53,7 @@ class LoopBreaker:
         self._cells = self.tables.cells
         self._names: dict[str, int] = {}
         self._lifted: dict[str, int] = {}
+        self._cut_until_us = 0  # when the last cut that is known ends: until then each call is looked up
 
     def judge(self, facts: CallFacts, now_us: int) -> Marks | None:
         """A call that is about to be sent. Raises LoopCut if it belongs to a loop.
@@ -74,7 +75,7 @@ class LoopBreaker:
         if session:
             name = (who, session)
             session_pace = paces.newer.get(name) or paces.find(name, self._session(who, session), now_us)
-        if self.cuts:
+        if now_us < self._cut_until_us:
             self._refuse(facts, (key, self._session(who, session), who, self._conversation(facts, who)), now_us)
         if now_us >= pace.ends_us:
             pace.begin_minute(now_us)
@@ -152,8 +153,17 @@ class LoopBreaker:
         self._keep(cut)
         return cut
 
-    def adopt(self, cuts: list[Cut], now_us: int) -> None:
-        """Refuse what another worker has cut, too; or this one, before it was started again."""
+    def unsent(self, marks: Marks) -> None:
+        """A call that was judged and then refused by something else: it is as if it had never come."""
+        pace, session_pace, row, key = marks
+        pace.calls -= 1
+        if session_pace is not None:
+            session_pace.calls -= 1
+        if row >= 0 and self._cells[row] == key:
+            self._cells[row + CALLS] -= 1
+
+    def adopt(self, cuts: list[Cut], now_us: int, *, is_own: bool = False) -> None:
+        """Refuse what another worker has cut, too; or (is_own) this one, before it was started again."""
         for cut in cuts:
             known = self.cuts.get(cut.key)
             if (
@@ -161,7 +171,7 @@ class LoopBreaker:
                 and cut.since_us > self._lifted.get(cut.cut_id, 0)
                 and (known is None or known.until_us < cut.until_us)
             ):
-                self._keep(msgspec.structs.replace(cut, refused=0))
+                self._keep(cut if is_own else msgspec.structs.replace(cut, refused=0))
 
     def lift(self, lifts: list[Lift]) -> None:
         """Let go what somebody lifted after it was cut, and begin to count it anew."""
@@ -173,6 +183,12 @@ class LoopBreaker:
                 self.is_changed = True
                 self.tables.requests.drop(known.key)
                 self.tables.conversations.drop(known.key)
+
+    def forget(self, now_us: int) -> None:
+        """Drop cuts that ended so long ago that they say nothing of a loop any more."""
+        for cut in [cut for cut in self.cuts.values() if cut.until_us < now_us - REMEMBER_US]:
+            del self.cuts[cut.key]
+            self.is_changed = True
 
     def _refuse(self, facts: CallFacts, keys: tuple[int, ...], now_us: int) -> None:
         for key in keys:
@@ -270,6 +286,7 @@ class LoopBreaker:
         if len(self.cuts) >= CUTS_MAX and cut.key not in self.cuts:
             del self.cuts[min(self.cuts.values(), key=lambda one: one.until_us).key]
         self.cuts[cut.key] = cut
+        self._cut_until_us = max(self._cut_until_us, cut.until_us)
         self.is_changed = True
 
     def _number(self, name: str) -> int:

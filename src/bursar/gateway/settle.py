@@ -88,6 +88,8 @@ def settle(
 
 def settle_lost(worker: Worker, call: Call) -> None:
     """Whatever is still open when a call leaves the pipeline: a cancelled task, a mistake of ours. Its bound counts."""
+    if call.marks is not None and not call.attempts:
+        worker.loops.unsent(call.marks)
     for attempt in call.attempts:
         if attempt.is_open:
             metered = unanswered(attempt.bound_pico, attempt.sku_price_id)

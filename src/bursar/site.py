@@ -24,6 +24,7 @@ from bursar.prices.compile import compile_book, inputs_digest
 
 if TYPE_CHECKING:
     from bursar.budgets.budget import Budget
+    from bursar.gateway.loop_cuts import Cut
     from bursar.governance.budgets import Budgets
     from bursar.governance.keys import Keys
     from bursar.ledger.store import Ledger
@@ -149,6 +150,22 @@ class Site:
         changed_after = control.exists() and control.stat().st_mtime_ns > snapshot.stat().st_mtime_ns
         return changed_after or not is_ours  # changed after: whoever changed it died before it published
 
+    def lift_loop(self, cut_id: str, *, actor: str) -> "Cut":
+        """Let a loop go that was cut, and say so in the audit log. Raises UnknownLoop."""
+        # start-up: as above; most commands lift nothing
+        from bursar.gateway.loop_cuts import lift_cut
+        from bursar.governance.audit import record_change
+        from bursar.governance.store import ControlStore
+
+        now_us = self.clock.now_us()
+        cut = lift_cut(self.paths.run, cut_id, actor=actor, now_us=now_us)
+        with ControlStore(self.control_location).writing() as connection:
+            detail = {"sign": cut.sign, "credential_id": cut.credential_id, "feature": cut.feature}
+            record_change(
+                connection, self.secret(), at_us=now_us, actor=actor, action="loop.lift", subject=cut_id, detail=detail
+            )
+        return cut
+
     @property
     def price_overrides(self) -> Path | None:
         """The operator's own price file: the configured one, or `prices.toml` in the data directory, if there."""
@@ -191,6 +208,7 @@ class Site:
             "budgets": str(paths.budgets),
             "leases": str(paths.leases),
             "control": str(self.control_location),
+            "loops": msgspec.to_builtins(config.loops),
             "upstreams": [
                 {**msgspec.to_builtins(upstream), "name": name, "provider": upstream.provider or name}
                 for name, upstream in config.upstreams.items()

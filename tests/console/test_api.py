@@ -14,7 +14,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
     told = client.get("/api/openapi.json").json()
     assert set(told["paths"]) == {
         "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
-        "/api/live",
+        "/api/live", "/api/loops", "/api/waste",
     }  # fmt: skip
 
 
@@ -23,9 +23,13 @@ def api_schema(context: ConsoleContext):
     return schemathesis.openapi.from_asgi("/api/openapi.json", create_app(context), headers={"host": "127.0.0.1"})
 
 
-WITH_PARAMETERS = ("/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live")
+WITH_PARAMETERS = ("/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/waste")
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
-CASES += [("/api/calls/{call_id}", GenerationMode.POSITIVE), ("/api/status", GenerationMode.POSITIVE)]
+CASES += [
+    ("/api/loops", GenerationMode.POSITIVE),
+    ("/api/calls/{call_id}", GenerationMode.POSITIVE),
+    ("/api/status", GenerationMode.POSITIVE),
+]
 
 
 @pytest.mark.parametrize(("path", "mode"), CASES)

@@ -18,6 +18,7 @@ PAGES = (
     "/explore?by=tag:plan&show=rate",
     "/calls",
     "/prices",
+    "/loops",
     "/search?q=bot",
 )
 

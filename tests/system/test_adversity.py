@@ -36,7 +36,7 @@ def send(world: World, request: bytes) -> Answer:
     return asyncio.run(exchange(world.port, request))
 
 
-def test_a_provider_that_is_not_there_costs_nothing_and_is_tried_twice(tmp_path: Path) -> None:
+def test_a_provider_that_is_not_there_costs_nothing_and_is_tried_three_times(tmp_path: Path) -> None:
     nobody = Running(free_port())
     with gateway_world(tmp_path / "data", simulator=nobody, connect_timeout_s=2.0) as world:
         answer = send(world, chat())
@@ -45,7 +45,7 @@ def test_a_provider_that_is_not_there_costs_nothing_and_is_tried_twice(tmp_path:
         assert json.loads(answer.body)["error"]["code"] == "upstream_unreachable"
         world.load()
         rows = world.rows("SELECT outcome, quality, list_cost, retry_cause FROM charges ORDER BY attempt_number")
-        assert [row["retry_cause"] for row in rows] == ["", "connect"]
+        assert [row["retry_cause"] for row in rows] == ["", "connect", "connect"]
         assert {(row["outcome"], row["quality"], row["list_cost"]) for row in rows} == {
             ("provider_error", "reported", 0)
         }

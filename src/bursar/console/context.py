@@ -13,6 +13,7 @@ from bursar.console.view import View, read_view, whole_slot
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
 from bursar.domain.periods import Period, bucket_start, parse_period
 from bursar.explore.query import Explorer
+from bursar.gateway.loop_cuts import list_cuts
 from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
 
@@ -41,6 +42,15 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
 
     def now(self) -> datetime:
         return datetime_from_us(self.clock.now_us())
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the gateway's workers write down what they cut."""
+        return self.spool_dir.parent / "run"
+
+    def loops_in_force(self) -> int:
+        """How many loops are cut now, for the list of pages."""
+        return sum(one.state == "cut" for one in list_cuts(self.run_dir, self.clock.now_us()))
 
     def tag_names(self, view: View) -> tuple[str, ...]:
         """The free tags in use, most used first, for menus."""

@@ -108,6 +108,18 @@ class Unpriced(BursarError):
     code, status = "unpriced", 402
 
 
+class LoopCut(BursarError):
+    """The call belongs to a loop that was cut; nothing was sent. `retry-after` says for how long."""
+
+    code, status = "loop_cut", 429
+
+
+class UnknownLoop(BursarError):
+    """No cut in force has this id."""
+
+    code, status = "unknown_loop", 404
+
+
 class UpstreamUnreachable(BursarError):
     """The connection failed before anything was sent: the provider has billed nothing."""
 

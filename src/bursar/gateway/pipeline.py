@@ -34,6 +34,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
         plan = decide(worker, arrival, envelope, asked)  # decide: which upstream
         call = prepare(worker, arrival, envelope, asked, attributed, plan)
+        call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
         await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
         attempt, reply = await dispatch(worker, call, client)  # attempts: each in the journal before it is sent
         try:
@@ -113,4 +114,5 @@ def prepare(
         body is not arrival.body,
         attributed.dropped_note,
         arrival.received_us + int(worker.settings.call_timeout_s * 1_000_000),
+        min(worker.settings.attempts_max, envelope.attempts_max),
     )

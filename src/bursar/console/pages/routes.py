@@ -15,11 +15,13 @@ from bursar.console.api.answers import (
     costs_csv,
     csv_bytes,
 )
+from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
+from bursar.console.pages.loops import loops_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_page
 from bursar.console.pages.search import looks_like_call, read_query, search_page
@@ -178,6 +180,20 @@ def prices(request: Asked) -> Response[Any]:
     return answer(request, "/prices", suffix, build)
 
 
+def loops(request: Asked) -> Response[Any]:
+    context: ConsoleContext = request.app.state.context
+    suffix = _suffix(request)
+
+    def build(view: View) -> Response[Any]:
+        if suffix == "json":
+            return as_json({"loops": loops_answer(context), "waste": waste_answer(context, view)})
+        if suffix == "csv":
+            return as_csv(waste_csv(waste_answer(context, view), view.by))
+        return html(request, view, "loops.html", "loops", "Loops and waste", lambda f: loops_page(context, view, f))
+
+    return answer(request, "/loops", suffix, build)
+
+
 def search(request: Asked) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
 
@@ -199,6 +215,7 @@ PAGE_HANDLERS = [
         (calls, ("/calls", "/calls.json", "/calls.csv")),
         (call, ("/calls/{name:str}",)),
         (prices, ("/prices", "/prices.json", "/prices.csv")),
+        (loops, ("/loops", "/loops.json", "/loops.csv")),
         (search, ("/search",)),
     )
     for path in paths

@@ -1,7 +1,6 @@
 """Dispatches and settlements find each other: pure, on values, for any order of batches."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -13,7 +12,7 @@ from bursar.spool.records import Dispatched, Ended, Record, Settled
 WORKER_LOST = "worker_lost"
 
 
-class InFlight(NamedTuple):
+class InFlight(msgspec.Struct, frozen=True, gc=False):
     """A dispatch that nobody has settled yet."""
 
     writer: str

@@ -1,12 +1,14 @@
 """A batch off the spool: whole records of every journal file, from where the books stopped."""
 
+from collections import Counter
 from collections.abc import Container, Mapping
+from itertools import repeat
 from pathlib import Path
 
 import msgspec
 
 from bursar.spool.reader import Segment, read_slice, segments, writer_is_alive
-from bursar.spool.records import Dispatched, Record, Settled
+from bursar.spool.records import Dispatched, Ended, Record, Settled
 
 RECORDS_MAX = 40_000  # a batch: about 20,000 attempts, 12 MB of journal, well under a second
 FAULTS_PER_SLICE_MAX = 10
@@ -87,14 +89,18 @@ def _read_segment(segment: Segment, offset: int, records_max: int, reading: Read
         return 0, False
     # damage ends a segment only when its writer is gone: a living one still appends behind it
     ended = part.ended and not (part.faults and writer_is_alive(segment.path))
-    moved = Moved(segment.path, segment.writer, segment.number, part.offset, ended)
-    for record in part.records:
-        if isinstance(record, Dispatched):
-            moved.dispatched += 1
-        elif isinstance(record, Settled):
-            moved.settled += 1
-        else:
-            moved.ended += 1
-    reading.records += [(segment.writer, record) for record in part.records]
-    reading.moved.append(moved)
+    counts = Counter(map(type, part.records))
+    reading.records += zip(repeat(segment.writer), part.records, strict=False)
+    reading.moved.append(
+        Moved(
+            segment.path,
+            segment.writer,
+            segment.number,
+            part.offset,
+            ended,
+            dispatched=counts[Dispatched],
+            settled=counts[Settled],
+            ended=counts[Ended],
+        )
+    )
     return len(part.records), ended

@@ -188,7 +188,8 @@ def test_what_is_written_and_synced_no_longer_counts_as_the_writers_memory(tmp_p
 def _mapped_bytes(directory: Path) -> int:
     """What of this process's memory is pages of journal files in `directory`."""
     maps = Path("/proc/self/smaps").read_text("utf-8")
-    found = re.findall(rf"^\S+-\S+ .*{re.escape(str(directory))}.*\n(?:(?!\S+-\S+ ).*\n)*?Rss:\s+(\d+) kB", maps, re.M)
+    mapping = rf"^\S+-\S+ .*{re.escape(str(directory))}.*\n(?:(?!\S+-\S+ ).*\n)*?Rss:\s+(\d+) kB"
+    found = re.findall(mapping, maps, re.MULTILINE)
     return sum(int(kilobytes) * 1024 for kilobytes in found)
 
 

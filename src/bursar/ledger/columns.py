@@ -32,7 +32,7 @@ STAGED_SQL: dict[str, str] = {
     "int": "{c}",
     "bool": "{c}",
     "uuid": "{c}::UUID",
-    "time": f"make_timestamp(nullif({{c}}, {UNKNOWN}))",
+    "time": "make_timestamp(nullif({c}, 0))",
     "pico": f"(nullif({{c}}, {UNKNOWN})::DECIMAL(18,0) * {_TO_USD})::{MONEY}",
     "json": f"{{c}}::JSON::{TAGS}",
     "lines": f"{{c}}::JSON::{LINES}",
@@ -50,13 +50,13 @@ class Pair(msgspec.Struct, frozen=True, gc=False):
 
 def charge_columns(pairs: Sequence[Pair]) -> Columns:
     """What is staged for CHARGE_COLUMNS, one element per attempt, in their order."""
-    whole: Columns = {}
+    columns = _staged(CHARGE_COLUMNS)
+    whole = {column.name: np.empty(len(pairs), dtype=_dtype(column)) for column in columns}
     for start in range(0, len(pairs), PART_ATTEMPTS):
-        part = staged_columns(CHARGE_COLUMNS, _records(pairs[start : start + PART_ATTEMPTS]))
-        for name, values in part.items():
-            if start == 0:
-                whole[name] = np.empty(len(pairs), dtype=values.dtype)
-            whole[name][start : start + len(values)] = values
+        part = pairs[start : start + PART_ATTEMPTS]
+        records = _records(part)
+        for column in columns:
+            whole[column.name][start : start + len(part)] = _values(column, records)
     return whole
 
 
@@ -85,7 +85,7 @@ def _records(pairs: Sequence[Pair]) -> dict[str, Sequence[Any]]:
 
 def staged_columns(columns: Iterable[Column], records: Mapping[str, Sequence[Any]]) -> Columns:
     """records: what a column's source names, one element per row: {"settled": […], "usage": […]}."""
-    return {column.name: _column(column, records) for column in columns if column.kind != "sql"}
+    return {column.name: np.array(_values(column, records), dtype=_dtype(column)) for column in _staged(columns)}
 
 
 def staged_select(columns: Iterable[Column]) -> str:
@@ -94,7 +94,13 @@ def staged_select(columns: Iterable[Column]) -> str:
 
 
 def _expression(column: Column) -> str:
-    return column.source if column.kind == "sql" else STAGED_SQL[column.kind].format(c=column.name)
+    match column.kind:
+        case "sql":
+            return column.source
+        case "same":
+            return STAGED_SQL["pico"].format(c=column.source)
+        case kind:
+            return STAGED_SQL[kind].format(c=column.name)
 
 
 def text_column(values: Iterable[str | None]) -> npt.NDArray[Any]:
@@ -124,22 +130,29 @@ def _line_start(unit: str, femto: int) -> str:
 _JSON = msgspec.json.Encoder()
 
 
-def _column(column: Column, records: Mapping[str, Sequence[Any]]) -> npt.NDArray[Any]:
+def _staged(columns: Iterable[Column]) -> list[Column]:
+    return [column for column in columns if column.kind not in ("sql", "same")]
+
+
+def _dtype(column: Column) -> npt.DTypeLike:
+    match column.kind:
+        case "text" | "uuid" | "json" | "lines":
+            return object
+        case "bool":
+            return np.bool_
+        case _:
+            return np.int64
+
+
+def _values(column: Column, records: Mapping[str, Sequence[Any]]) -> list[Any]:
     record, _, field = column.source.partition(".")
     values = map(attrgetter(field), records[record])
     match column.kind:
         case "json":
-            return text_column(map(tags_json, values))
+            return [tags_json(tags) for tags in values]
         case "lines":
-            return text_column(map(lines_json, values))
-        case "text" | "uuid":
-            return text_column(values)
-        case "bool":
-            return np.fromiter(values, dtype=np.bool_)
-        case "time":
-            times = np.fromiter(values, dtype=np.int64)
-            return np.where(times == 0, UNKNOWN, times)
-        case "int":
-            return np.fromiter(values, dtype=np.int64)
+            return [lines_json(lines) for lines in values]
+        case "pico":
+            return [UNKNOWN if pico is None else pico for pico in values]
         case _:
-            return int_column(values)
+            return list(values)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Container, Mapping
-from itertools import repeat
 from pathlib import Path
 
 import msgspec
@@ -28,13 +27,13 @@ class Moved(msgspec.Struct):
 
 
 class Reading(msgspec.Struct):
-    """records: (writer, record) in each writer's order. moved: segments that were read on or finished.
+    """runs: (writer, its records in their order), a run for each segment read. moved: segments read on or finished.
 
     leftovers: files that are in the books as done; only their deletion was missed.
     more: the batch is full.
     """
 
-    records: list[tuple[str, Record]] = []
+    runs: list[tuple[str, list[Record]]] = []
     moved: list[Moved] = []
     faults: list[tuple[str, str]] = []
     leftovers: list[Path] = []
@@ -90,7 +89,7 @@ def _read_segment(segment: Segment, offset: int, records_max: int, reading: Read
     # damage ends a segment only when its writer is gone: a living one still appends behind it
     ended = part.ended and not (part.faults and writer_is_alive(segment.path))
     counts = Counter(map(type, part.records))
-    reading.records += zip(repeat(segment.writer), part.records, strict=False)
+    reading.runs.append((segment.writer, part.records))
     reading.moved.append(
         Moved(
             segment.path,

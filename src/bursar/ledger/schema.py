@@ -19,7 +19,8 @@ class Column(NamedTuple):
     """name and SQL type; `source`: where the loader finds it, `record.field` (see `columns.py`).
 
     kind: how it is staged: text, int, bool, uuid, time (µs, 0 when unknown), pico (money, None when unknown), json,
-    lines. Or `sql`: not staged, but computed by the store; `source` then is the expression over staged columns.
+    lines. Or not staged: `sql`, computed by the store, `source` is the expression over staged columns; `same`, the
+    money of the column that `source` names.
     """
 
     name: str
@@ -68,17 +69,12 @@ TOKEN_COLUMNS = _counts(
     web_searches="web_search",
     requests_billed="request",
 )
-COST_COLUMNS = tuple(
-    Column(name, MONEY, "pico", source)
-    for name, source in (
-        ("list_cost", "settled.list_pico"),
-        ("contracted_cost", "settled.list_pico"),
-        ("effective_cost", "settled.list_pico"),
-        ("billed_cost", "settled.list_pico"),
-        ("counterfactual_cost", "settled.counterfactual_pico"),
-        ("bound_cost", "dispatched.bound_pico"),
-        ("provider_cost", "settled.provider_cost_pico"),
-    )
+COST_COLUMNS = (
+    Column("list_cost", MONEY, "pico", "settled.list_pico"),
+    *(Column(name, MONEY, "same", "list_cost") for name in ("contracted_cost", "effective_cost", "billed_cost")),
+    Column("counterfactual_cost", MONEY, "pico", "settled.counterfactual_pico"),
+    Column("bound_cost", MONEY, "pico", "dispatched.bound_pico"),
+    Column("provider_cost", MONEY, "pico", "settled.provider_cost_pico"),
 )
 """Without a contract the four costs are one; `finance` posts what contracts, commitments and invoices change."""
 

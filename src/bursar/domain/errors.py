@@ -102,6 +102,12 @@ class NoUpstream(BursarError):
     code, status = "no_upstream", 404
 
 
+class NoUpstreamKey(BursarError):
+    """The caller has a Bursar key, and Bursar has none of the provider's: the operator has to set it."""
+
+    code, status = "no_upstream_key", 503
+
+
 class Unpriced(BursarError):
     """A price was needed and there is none."""
 

@@ -1,6 +1,6 @@
 """The way of a call, top to bottom. Each step is one function in the module that its name says."""
 
-from bursar.domain.errors import BursarError, Forbidden
+from bursar.domain.errors import BursarError, Forbidden, NoUpstreamKey
 from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.call import Arrival, Call, Worker
@@ -59,7 +59,7 @@ def attribute_call(envelope: Envelope, asked: Asked) -> Attributed:
 
 
 def decide(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked) -> Plan:
-    """Which upstream, decided once for calls alike. Raises NoUpstream, or Forbidden if it takes no foreign keys."""
+    """Which upstream, decided once for calls alike. Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key)."""
     key = (arrival.path, arrival.query, arrival.upstream_name, asked.model)
     plan = envelope.plans.get(key)
     if plan is not None:
@@ -72,6 +72,13 @@ def decide(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked) -
     if credential.kind == "passthrough" and not route.settings.passthrough:
         raise Forbidden(
             f"upstream {route.name!r} takes Bursar keys only (`bursar keys create NAME`)", field="authorization"
+        )
+    needs_key = not credential.client_secret and bool(route.settings.api_key_env)
+    if needs_key and not route.api_key:
+        raise NoUpstreamKey(
+            f"a Bursar key was used and upstream {route.name!r} has no key of its own: set "
+            f"{route.settings.api_key_env} where `bursar up` runs",
+            field="authorization",
         )
     plan = Plan(route, write_head(route, "POST", arrival.path, arrival.query, envelope.headers, credential))
     if len(envelope.plans) < PLANS_MAX:

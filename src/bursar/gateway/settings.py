@@ -21,6 +21,7 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     forward_headers: list[str] = []
     proxy: str = ""
     ca_bundle: str = ""
+    region: str = ""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -35,6 +36,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     secret: str  # path of the site's secret
     organization: str
     upstreams: list[UpstreamSettings]
+    workers: int = 1  # of this node: each keeps to its share of a limit
     body_bytes_max: int = 20 * 1024 * 1024
     attempts_max: int = 2
     connect_timeout_s: float = 5.0

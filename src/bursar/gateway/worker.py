@@ -27,6 +27,7 @@ from bursar.domain.snapshot import Snapshot, read_snapshot
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.call import Worker
 from bursar.gateway.connection import Connection, tick_connections
+from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
 from bursar.gateway.meter import Meter
@@ -79,20 +80,30 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         metrics=Metrics(),
         outbox=outbox,
         budgeting=Budgeting(settings, writer, clock),
+        decider=Decider(settings.workers, slot),
     )
 
 
+async def watch_snapshot(worker: Worker) -> None:
+    """Follow changes of keys, policies, limits and kills. Runs until cancelled, and waits for nothing else: a kill is in
+    force within a second, whatever other watchers are waiting for.
+    """
+    path = Path(worker.settings.snapshot)
+    seen: tuple[int, int] | None = None  # read once more at first: it may have changed since the start
+    while True:
+        await asyncio.sleep(WATCH_INTERVAL_S)
+        if (stamp := _stamp(path)) != seen:
+            seen = stamp
+            use_snapshot(worker, path)
+
+
 async def watch(worker: Worker, metrics_path: Path) -> None:
-    """Follow changes of keys and prices, and keep the metrics file fresh. Runs until cancelled."""
-    snapshot_path, book_path = Path(worker.settings.snapshot), Path(worker.settings.price_book)
-    budgets_path = Path(worker.settings.budgets)
-    snapshot_seen, book_seen, budgets_seen = _stamp(snapshot_path), _stamp(book_path), _stamp(budgets_path)
+    """Follow changes of prices and budgets, and keep the metrics file fresh. Runs until cancelled."""
+    book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
+    book_seen, budgets_seen = _stamp(book_path), _stamp(budgets_path)
     looks = 0
     while True:
         await asyncio.sleep(WATCH_INTERVAL_S)
-        if (stamp := _stamp(snapshot_path)) != snapshot_seen:
-            snapshot_seen = stamp
-            use_snapshot(worker, snapshot_path)
         if (stamp := _stamp(book_path)) != book_seen:
             book_seen = stamp
             with contextlib.suppress(OSError, msgspec.DecodeError):  # being replaced: the old prices stay in force
@@ -106,9 +117,11 @@ async def watch(worker: Worker, metrics_path: Path) -> None:
 
 
 def use_snapshot(worker: Worker, path: Path) -> None:
-    """Read the keys. While they can't be read, the last ones that could stay in force."""
+    """Read keys, policies, limits and kills. While they can't be read, the last ones that could stay in force."""
     try:
-        worker.envelopes.use(read_snapshot(path))
+        snapshot = read_snapshot(path)
+        worker.envelopes.use(snapshot)
+        worker.decider.use(snapshot)
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))
     except (OSError, msgspec.DecodeError) as error:
@@ -179,6 +192,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     gc.collect()
     gc.freeze()  # prices and modules live as long as the process: the collector needn't walk them again
     watchers = [
+        asyncio.create_task(watch_snapshot(worker)),
         asyncio.create_task(watch(worker, metrics_path)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]

@@ -1,7 +1,8 @@
 """What stands before every page: loopback names only, reading only, and a policy that lets nothing foreign run.
 
 A page on the internet can make a browser ask 127.0.0.1 under a name of its own (DNS rebinding); the Host header tells.
- Nothing changes state yet, so anything but reading is refused.
+State changes at the addresses of CHANGING alone, and only for JSON that no page of another origin can send: a browser
+asks first before it sends that type elsewhere, and says where a request comes from.
 """
 
 import ipaddress
@@ -24,6 +25,8 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
+CHANGING = ("/api/policies", "/api/limits", "/api/kills")
+CHANGING_METHODS = ("POST", "DELETE")
 
 
 class GuardMiddleware:
@@ -64,9 +67,27 @@ def refusal(scope: HTTPScope) -> BursarError | None:
             "it has no login yet, so it isn't for other machines",
             field="host",
         )
+    if scope["method"] in CHANGING_METHODS and scope["path"].startswith(CHANGING):
+        return _foreign(scope, host)
     if scope["method"] not in METHODS:
         return MethodNotAllowed(
             f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}
+        )
+    return None
+
+
+def _foreign(scope: HTTPScope, host: str) -> BursarError | None:
+    """Why a change isn't made: a browser says that another site asked for it, or it isn't JSON."""
+    headers = {name: value.decode("latin-1").strip().lower() for name, value in scope["headers"]}
+    origin = headers.get(b"origin")
+    if origin is not None and origin.partition("://")[2] != host.strip().lower():
+        return Forbidden(f"a page of {origin[:100]!r} may not change anything here", field="origin")
+    if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
+        return Forbidden("a page of another site may not change anything here", field="sec-fetch-site")
+    kind = headers.get(b"content-type", "").partition(";")[0].strip()
+    if scope["method"] == "POST" and kind != "application/json":
+        return Forbidden(
+            f"changes are sent as application/json, not as {kind[:80] or 'nothing'!r}", field="content-type"
         )
     return None
 

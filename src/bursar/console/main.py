@@ -60,6 +60,7 @@ def build_context(site: Site, ledger: Ledger, loader: Loader, repricing: Reprici
         config=site.config,
         spool_dir=site.paths.spool,
         status=_status(site, loader, repricing),
+        open_controls=site.controls,
         clock=site.clock,
     )
 

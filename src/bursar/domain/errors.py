@@ -92,13 +92,10 @@ class Forbidden(BursarError):
 
 
 class PolicyRule(BursarError):
-    """A policy says no. `rule`: which kind of rule, such as denied_model; `denied_value`: what it refused."""
+    """A policy says no. Its details: `rule`, which kind of rule, such as denied_model; `denied_value`, what it
+    refused; `policy`, its id."""
 
     code, status = "policy_rule", 403
-
-    def __init__(self, message: str, *, rule: str, denied_value: str, policy_id: str, field: str | None = None) -> None:
-        super().__init__(message, field=field)
-        self.details = {"type": self.code, "rule": rule, "denied_value": denied_value, "policy": policy_id}
 
 
 class Killed(BursarError):

@@ -88,10 +88,13 @@ class Rule:
     def no(self, rule: str, value: str, told: str, field: str) -> PolicyRule:
         """The refusal, with the policy's name and where to read it."""
         policy = self.policy
-        return PolicyRule(
-            f"{told}: policy {policy.name!r} says so (`bursar policies list`, {policy.policy_id})",
-            rule=rule, denied_value=value[:256], policy_id=policy.policy_id, field=field,
-        )  # fmt: skip
+        error = PolicyRule(
+            f"{told}: policy {policy.name!r} says so (`bursar policies list`, {policy.policy_id})", field=field
+        )
+        error.details = {
+            "type": error.code, "rule": rule, "denied_value": value[:256], "policy": policy.policy_id,
+        }  # fmt: skip
+        return error
 
     def _too_large(self, case: Case, most: int) -> PolicyRule:
         told = f"the request has {case.body_bytes} bytes; at most {most} may be sent"

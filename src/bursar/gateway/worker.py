@@ -85,8 +85,9 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
 
 
 async def watch_snapshot(worker: Worker) -> None:
-    """Follow changes of keys, policies, limits and kills. Runs until cancelled, and waits for nothing else: a kill is in
-    force within a second, whatever other watchers are waiting for.
+    """Follow changes of keys, policies, limits and kills. Runs until cancelled.
+
+    A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
     """
     path = Path(worker.settings.snapshot)
     seen: tuple[int, int] | None = None  # read once more at first: it may have changed since the start

@@ -14,7 +14,8 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
     told = client.get("/api/openapi.json").json()
     assert set(told["paths"]) == {
         "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
-        "/api/live",
+        "/api/live", "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
+        "/api/limits", "/api/limits/{name}", "/api/kills", "/api/kills/{name}",
     }  # fmt: skip
 
 
@@ -23,7 +24,10 @@ def api_schema(context: ConsoleContext):
     return schemathesis.openapi.from_asgi("/api/openapi.json", create_app(context), headers={"host": "127.0.0.1"})
 
 
-WITH_PARAMETERS = ("/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live")
+WITH_PARAMETERS = (
+    "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/policies", "/api/limits",
+    "/api/kills", "/api/policies/{name}/try",
+)  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [("/api/calls/{call_id}", GenerationMode.POSITIVE), ("/api/status", GenerationMode.POSITIVE)]
 

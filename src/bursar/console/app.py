@@ -20,7 +20,7 @@ from bursar.console.api.routes import API_HANDLERS
 from bursar.console.assets import load_assets
 from bursar.console.context import ConsoleContext
 from bursar.console.guard import GuardMiddleware, is_loopback
-from bursar.console.pages.routes import PAGE_HANDLERS
+from bursar.console.pages.routes import CHANGE_HANDLERS, PAGE_HANDLERS
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
 from bursar.domain.errors import BursarError, ConfigError
@@ -85,7 +85,9 @@ def create_app(context: ConsoleContext) -> Litestar:
         return refused
 
     app = Litestar(
-        route_handlers=[static_file, favicon, openapi, *PAGE_HANDLERS, *API_HANDLERS, *CONTROL_HANDLERS],
+        route_handlers=[
+            static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *API_HANDLERS, *CONTROL_HANDLERS,
+        ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(
             title="Bursar console", version=__version__, path=SCHEMA_PATH,

@@ -1,5 +1,6 @@
 """What the console's pages are given: the ledger's answers, the prices, the settings, the clock. Built by `site`."""
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
 
     prices:  the price book as it is now; asked anew each time, since it may be compiled again meanwhile.
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
+    csrf:    what forms that change something must carry; another one each time the console starts.
     status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
     """
 
@@ -40,6 +42,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     open_controls: Callable[[], Controls] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
+    csrf: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(32))
     _controls: Controls | None = None
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
     _tags: dict[Period, tuple[int, tuple[str, ...]]] = {}

@@ -2,7 +2,8 @@
 
 A page on the internet can make a browser ask 127.0.0.1 under a name of its own (DNS rebinding); the Host header tells.
 State changes at the addresses of CHANGING alone, and only for JSON that no page of another origin can send: a browser
-asks first before it sends that type elsewhere, and says where a request comes from.
+asks first before it sends that type elsewhere, and says where a request comes from. Forms of our own pages (FORMS)
+carry a token that only those pages know; whoever takes the form looks at it.
 """
 
 import ipaddress
@@ -26,6 +27,7 @@ HEADERS = [
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
 CHANGING = ("/api/policies", "/api/limits", "/api/kills")
+FORMS = ("/controls/change",)
 CHANGING_METHODS = ("POST", "DELETE")
 
 
@@ -68,7 +70,10 @@ def refusal(scope: HTTPScope) -> BursarError | None:
             field="host",
         )
     if scope["method"] in CHANGING_METHODS and scope["path"].startswith(CHANGING):
-        return _foreign(scope, host)
+        return _foreign(scope, host, "application/json", own_origin=host)
+    if scope["method"] == "POST" and scope["path"] in FORMS:
+        # to a form under `referrer-policy: no-referrer` browsers write `Origin: null`
+        return _foreign(scope, host, "application/x-www-form-urlencoded", own_origin="null")
     if scope["method"] not in METHODS:
         return MethodNotAllowed(
             f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}
@@ -76,19 +81,17 @@ def refusal(scope: HTTPScope) -> BursarError | None:
     return None
 
 
-def _foreign(scope: HTTPScope, host: str) -> BursarError | None:
-    """Why a change isn't made: a browser says that another site asked for it, or it isn't JSON."""
+def _foreign(scope: HTTPScope, host: str, kind: str, *, own_origin: str) -> BursarError | None:
+    """Why a change isn't made: a browser says that another site asked for it, or it isn't of the kind we take."""
     headers = {name: value.decode("latin-1").strip().lower() for name, value in scope["headers"]}
-    origin = headers.get(b"origin")
-    if origin is not None and origin.partition("://")[2] != host.strip().lower():
+    origin = headers.get(b"origin", own_origin)
+    if origin != own_origin and origin.partition("://")[2] != host.strip().lower():
         return Forbidden(f"a page of {origin[:100]!r} may not change anything here", field="origin")
     if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
         return Forbidden("a page of another site may not change anything here", field="sec-fetch-site")
-    kind = headers.get(b"content-type", "").partition(";")[0].strip()
-    if scope["method"] == "POST" and kind != "application/json":
-        return Forbidden(
-            f"changes are sent as application/json, not as {kind[:80] or 'nothing'!r}", field="content-type"
-        )
+    sent = headers.get(b"content-type", "").partition(";")[0].strip()
+    if scope["method"] == "POST" and sent != kind:
+        return Forbidden(f"changes are sent here as {kind}, not as {sent[:80] or 'nothing'!r}", field="content-type")
     return None
 
 

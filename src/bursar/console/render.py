@@ -59,6 +59,7 @@ NAV = (
     NavItem("explore", "Explore", "/explore"),
     NavItem("calls", "Calls", "/calls"),
     NavItem("prices", "Models and prices", "/prices"),
+    NavItem("controls", "Limits and policies", "/controls"),
 )
 
 

@@ -77,3 +77,13 @@ def _sql(dimensions: tuple[str, ...], shapes: Any, dialect: str) -> str:
 
 
 _NEVER = 2**62  # no body is so large and no answer so long
+
+
+def refused_by_code(session: Session, period: Period) -> dict[str, int]:
+    """How many calls of a period Bursar refused before anything was sent, by error code."""
+    found = session.query(
+        "SELECT error_code, count(*) AS calls FROM calls WHERE received_at >= $start AND received_at < $end "
+        "AND attempts = 0 AND outcome = 'refused' GROUP BY error_code",
+        sql.period_params(period, None),
+    )
+    return {str(row["error_code"]): int(row["calls"]) for row in found.dicts()}

@@ -7,7 +7,7 @@ import msgspec
 
 from bursar.domain.periods import Grain, Period
 from bursar.explore import about
-from bursar.explore.alike import Alike, calls_alike
+from bursar.explore.alike import Alike, calls_alike, refused_by_code
 from bursar.explore.calls import CallOrder, CallsPage, CallSummary, list_calls
 from bursar.explore.detail import AttemptDetail, CallDetail, Line, call_detail
 from bursar.explore.filters import Filter, parse_filter
@@ -176,6 +176,11 @@ class Explorer:
                 body_bytes_max=body_bytes_max,
                 output_tokens_max=output_tokens_max,
             )
+
+    def refused_by_code(self, period: Period) -> dict[str, int]:
+        """Calls that Bursar refused before anything was sent, by error code."""
+        with self.ledger.reading() as session:
+            return refused_by_code(session, period)
 
     def dimension_values(
         self, name: str, period: Period, *, prefix: str = "", filters: Filters = (), limit: int = 50

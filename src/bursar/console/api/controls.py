@@ -1,14 +1,16 @@
 """The JSON API of policies, limits and kills: reading, and the only addresses of the console that change something.
 
-`guard.py` stands before each: this machine's names, this origin, JSON.
+`guard.py` stands before each: this machine's names, this origin, JSON. Handlers that share a
+path are coroutines: Litestar 2.25 wraps a threaded one again for each further handler of its path, and breaks it.
 """
 
+import asyncio
 from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, delete, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from bursar.console.api.answers import csv_bytes
 from bursar.console.api.parameters import PROBLEMS, Period, Shape, Zone
@@ -82,24 +84,29 @@ def controls_of(request: Asked) -> Controls:
     return context.controls()
 
 
-@get("/api/policies", sync_to_thread=True, responses=PROBLEMS, summary="Policies, on and off")
-def policies(request: Asked, format_: Shape = None) -> Response[list[PolicyAnswer]]:
+@get("/api/policies", responses=PROBLEMS, summary="Policies, on and off")
+async def policies(request: Asked, format_: Shape = None) -> Response[list[PolicyAnswer]]:
     """All policies that weren't removed, oldest first."""
-    return listed([policy_answer(one) for one in controls_of(request).policies.all()], format_, PolicyAnswer)
+    found = await asyncio.to_thread(controls_of(request).policies.all)
+    return listed([policy_answer(one) for one in found], format_, PolicyAnswer)
 
 
-@post("/api/policies", sync_to_thread=True, responses=PROBLEMS, summary="Make a policy")
-def make_policy(request: Asked, data: NewPolicy) -> PolicyAnswer:
+@post("/api/policies", responses=PROBLEMS, summary="Make a policy")
+async def make_policy(request: Asked, data: JSONBody[NewPolicy]) -> PolicyAnswer:
     """In force on all workers within a second, unless it is off. 400 `bad_control`, 409 `name_taken`."""
-    controls = controls_of(request)
-    made = controls.policies.create(data.name, data.terms, is_on=data.is_on, actor=ACTOR)
-    controls.publish()
-    return policy_answer(made)
+
+    def make() -> PolicyAnswer:
+        controls = controls_of(request)
+        made = controls.policies.create(data.name, data.terms, is_on=data.is_on, actor=ACTOR)
+        controls.publish()
+        return policy_answer(made)
+
+    return await asyncio.to_thread(make)
 
 
 @post("/api/policies/{name:str}/switch", sync_to_thread=True, status_code=200, responses=PROBLEMS,
       summary="Switch a policy on or off")  # fmt: skip
-def switch_policy(request: Asked, name: FromPath[str], data: Switch) -> PolicyAnswer:
+def switch_policy(request: Asked, name: FromPath[str], data: JSONBody[Switch]) -> PolicyAnswer:
     """By its name or id. 404 `unknown_control`."""
     controls = controls_of(request)
     policy = controls.policies.switch(name, data.is_on, actor=ACTOR)
@@ -129,19 +136,24 @@ def try_one(
     return as_csv(trial_csv(answer)) if format_ == "csv" else Response(answer)
 
 
-@get("/api/limits", sync_to_thread=True, responses=PROBLEMS, summary="Limits in force")
-def limits(request: Asked, format_: Shape = None) -> Response[list[LimitAnswer]]:
+@get("/api/limits", responses=PROBLEMS, summary="Limits in force")
+async def limits(request: Asked, format_: Shape = None) -> Response[list[LimitAnswer]]:
     """All limits, oldest first."""
-    return listed([limit_answer(one) for one in controls_of(request).limits.all()], format_, LimitAnswer)
+    found = await asyncio.to_thread(controls_of(request).limits.all)
+    return listed([limit_answer(one) for one in found], format_, LimitAnswer)
 
 
-@post("/api/limits", sync_to_thread=True, responses=PROBLEMS, summary="Make a limit")
-def make_limit(request: Asked, data: NewLimit) -> LimitAnswer:
+@post("/api/limits", responses=PROBLEMS, summary="Make a limit")
+async def make_limit(request: Asked, data: JSONBody[NewLimit]) -> LimitAnswer:
     """In force on all workers within a second. 400 `bad_control`, 409 `name_taken`."""
-    controls = controls_of(request)
-    made = controls.limits.create(data.name, data.terms, actor=ACTOR)
-    controls.publish()
-    return limit_answer(made)
+
+    def make() -> LimitAnswer:
+        controls = controls_of(request)
+        made = controls.limits.create(data.name, data.terms, actor=ACTOR)
+        controls.publish()
+        return limit_answer(made)
+
+    return await asyncio.to_thread(make)
 
 
 @delete("/api/limits/{name:str}", sync_to_thread=True, status_code=200, responses=PROBLEMS, summary="Remove a limit")
@@ -153,21 +165,24 @@ def remove_limit(request: Asked, name: FromPath[str]) -> LimitAnswer:
     return limit_answer(gone)
 
 
-@get("/api/kills", sync_to_thread=True, responses=PROBLEMS, summary="What is stopped")
-def kills(request: Asked, format_: Shape = None) -> Response[list[KillAnswer]]:
+@get("/api/kills", responses=PROBLEMS, summary="What is stopped")
+async def kills(request: Asked, format_: Shape = None) -> Response[list[KillAnswer]]:
     """All kills in force, oldest first."""
-    return listed([kill_answer(one) for one in controls_of(request).kills.all()], format_, KillAnswer)
+    found = await asyncio.to_thread(controls_of(request).kills.all)
+    return listed([kill_answer(one) for one in found], format_, KillAnswer)
 
 
-@post(
-    "/api/kills", sync_to_thread=True, responses=PROBLEMS, summary="Stop a key, agent, session, feature or everything"
-)
-def make_kill(request: Asked, data: KillTerms) -> KillAnswer:
+@post("/api/kills", responses=PROBLEMS, summary="Stop a key, agent, session, feature or everything")
+async def make_kill(request: Asked, data: JSONBody[KillTerms]) -> KillAnswer:
     """Refuses on all workers within a second. The empty match is everything. 400 `bad_control`, 409 `name_taken`."""
-    controls = controls_of(request)
-    made = controls.kills.create(data, actor=ACTOR)
-    controls.publish()
-    return kill_answer(made)
+
+    def make() -> KillAnswer:
+        controls = controls_of(request)
+        made = controls.kills.create(data, actor=ACTOR)
+        controls.publish()
+        return kill_answer(made)
+
+    return await asyncio.to_thread(make)
 
 
 @delete("/api/kills/{name:str}", sync_to_thread=True, status_code=200, responses=PROBLEMS, summary="Lift a kill")

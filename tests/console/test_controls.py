@@ -209,7 +209,9 @@ def test_each_kind_of_rule_says_what_it_would_have_done(desk: TestClient):
         told = desk.get(f"/api/policies/{effect}/try?{LAST_MONTH}").json()
         assert set(told["effects"]) == {effect}, told["effects"]
         assert told["effects"][effect]["calls"] > 0
-    assert "max_tokens as it was asked for" in desk.get(f"/api/policies/shortened/try?{LAST_MONTH}").json()["notes"][0]
+    assert (
+        "the max_tokens that was asked for" in desk.get(f"/api/policies/shortened/try?{LAST_MONTH}").json()["notes"][0]
+    )
     make(desk, {"input_bytes_max": 10**9}, name="nothing")
     assert desk.get(f"/api/policies/nothing/try?{LAST_MONTH}").json()["effects"] == {}
     page = desk.get(f"/controls?try={desk.get('/api/policies').json()[0]['policy_id']}&{LAST_MONTH}").text

@@ -32,7 +32,7 @@ from bursar.explore.filters import Filter
 from bursar.governance.checks import check_kill
 
 STOPPABLE = ("agent", "session", "feature", "customer", "user", "team", "credential")
-REFUSALS = {"killed": "Stopped by somebody", "policy_rule": "Against a policy", "rate_limited": "Over a limit"}
+REFUSALS = {"killed": "By a kill", "policy_rule": "By a policy", "rate_limited": "By a limit"}
 LOOK_BACK = "7d"  # what a kill's consequence is told from
 
 

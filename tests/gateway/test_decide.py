@@ -144,7 +144,7 @@ def test_of_two_caps_the_lower_one_holds_and_embeddings_have_none():
     [
         ("openai-chat", "openai", b'{ "model":"m","max_tokens" : 9,"x":1}', b'{ "model":"m","max_tokens" : 40,"x":1}'),
         ("openai-chat", "openai", b'{"model":"m"}', b'{"max_completion_tokens":40,"model":"m"}'),
-        ("openai-chat", "groq", b'{"model":"m"}', b'{"max_tokens":40,"model":"m"}'),
+        ("openai-chat", "groq", b'{"model":"m"}', b'{"max_completion_tokens":40,"model":"m"}'),
         ("openai-chat", "groq", b'{"max_completion_tokens":null}', b'{"max_completion_tokens":40}'),
         ("openai-chat", "x", b'{"max_tokens":1,"max_completion_tokens":99}',
          b'{"max_tokens":40,"max_completion_tokens":40}'),

@@ -167,6 +167,24 @@ def test_a_new_snapshot_keeps_what_a_limit_has_counted():
         decider.admit(case(), "openai", "", SECOND)
 
 
+def test_a_call_that_was_never_sent_counts_as_no_request():
+    limit = rule(requests_per_minute=1, concurrent=1)
+    taken = take([limit], case(), 0)
+    assert taken
+    taken.release(was_sent=False)
+    assert take([limit], case(), 10 * SECOND)
+
+
+def test_what_is_taken_back_too_late_undoes_nobody_elses_count():
+    limit = rule(requests_per_minute=1)
+    early = take([limit], case(), 0)
+    assert early
+    assert take([limit], case(), 70 * SECOND)
+    early.release(was_sent=False)
+    with pytest.raises(RateLimited):
+        take([limit], case(), 71 * SECOND)
+
+
 def test_a_clock_set_back_lets_nothing_more_through():
     limit = rule(requests_per_minute=2)
     take([limit], case(), 100 * SECOND)

@@ -1,9 +1,11 @@
 """Policies, limits and kills are kept, ended and published; each change is in the audit log, and history stays."""
 
-import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from tests.postgres import postgresql
 
 from bursar.domain.clock import FixedClock
 from bursar.domain.controls import KillTerms, LimitTerms, PolicyTerms
@@ -26,9 +28,25 @@ NOON_US = 1_760_000_000_000_000
 DENY = PolicyTerms(deny_models=("gpt-4o",))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ControlStore:
-    return ControlStore(tmp_path / "control.sqlite")
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a real PostgreSQL server's database."""
+    with postgresql() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ControlStore:
+    """An empty store of either kind."""
+    if request.param == "sqlite":
+        return ControlStore(tmp_path / "control.sqlite")
+    address = request.getfixturevalue("server")
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return ControlStore(address)
 
 
 @pytest.fixture
@@ -80,7 +98,7 @@ def test_every_change_is_in_the_audit_log_with_its_terms(controls, store):
     assert first_broken_entry(entries, SECRET) is None
 
 
-def test_what_was_ended_stays_as_history_and_its_name_is_free(controls, tmp_path):
+def test_what_was_ended_stays_as_history_and_its_name_is_free(controls, store):
     first = controls.policies.create("small", DENY, is_on=True, actor="ada")
     with pytest.raises(NameTaken):
         controls.policies.create(" small ", DENY, is_on=True, actor="ada")
@@ -88,13 +106,12 @@ def test_what_was_ended_stays_as_history_and_its_name_is_free(controls, tmp_path
     assert controls.policies.create("small", DENY, is_on=True, actor="ada").policy_id != first.policy_id
     with pytest.raises(UnknownControl):
         controls.policies.remove(first.policy_id, actor="bob")
-    connection = sqlite3.connect(tmp_path / "control.sqlite")
-    try:
-        rows = connection.execute("SELECT id, ended_us, ended_by FROM policies ORDER BY ended_us DESC").fetchall()
-    finally:
-        connection.close()
-    assert rows[0] == (first.policy_id, NOON_US, "bob")
-    assert rows[1][1:] == (None, None)
+    with store.reading() as connection:
+        rows = connection.execute(text("SELECT id, ended_us, ended_by FROM policies")).all()
+    ended = {row.id: (row.ended_us, row.ended_by) for row in rows}
+    assert len(ended) == 2
+    assert ended[first.policy_id] == (NOON_US, "bob")
+    assert (None, None) in ended.values()
 
 
 def test_a_refused_change_leaves_no_trace(controls, store):

@@ -175,7 +175,7 @@ def _notes(policy: Policy, listed: int, count: int) -> Iterable[str]:
         what = "be refused" if terms.on_output_excess == "refuse" else "have a lower max_tokens"
         yield (
             "the max_tokens that was asked for isn't kept: calls whose answer was longer than "
-            f"{terms.output_tokens_max} tokens are counted; others that asked for more, or set nothing, would {what} too"
+            f"{terms.output_tokens_max} tokens are counted; others that asked for more, or nothing, would {what} too"
         )
     if terms.force_models:
         yield "what the forced model would have cost isn't known: its answers were never written"

@@ -4,13 +4,12 @@ The gateway's own code judges, call for call alike; what the books don't hold (m
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
-from bursar.config import Upstream
 from bursar.console.api.answers import PeriodAnswer, csv_bytes, period_answer
 from bursar.console.context import ConsoleContext
 from bursar.domain.controls import TAG_PREFIX, Policy
@@ -20,7 +19,7 @@ from bursar.domain.periods import Period
 from bursar.domain.scope import Scope
 from bursar.domain.snapshot import Snapshot
 from bursar.domain.tags import DIMENSIONS, Attribution
-from bursar.explore.alike import Alike
+from bursar.explore.alike import GROUPS_MAX, Alike
 from bursar.explore.filters import Filter
 from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
@@ -29,7 +28,8 @@ from bursar.providers.base import Asked
 
 ROWS_MAX = 100
 WHOSE = ("feature", "team", "customer", "credential")
-ALWAYS = (*WHOSE, "credential_kind", "operation", "model_asked", "provider", "upstream", "request_type")
+WHOSE_GROUPS_MAX = 20_000  # of calls alike, the dearest, that rows are made of
+JUDGED = ("operation", "model_asked", "provider", "upstream")
 
 
 class TrialSum(msgspec.Struct, frozen=True):
@@ -88,42 +88,48 @@ class _Sum:
         if cost is not None:
             self.cost = cost + (self.cost or 0)
 
+    def less(self, part: "_Sum") -> TrialSum:
+        """What is left of it without a part."""
+        cost = None if self.cost is None else self.cost - (part.cost or 0)
+        return TrialSum(self.calls - part.calls, None if cost is None else plain(cost), self.unpriced - part.unpriced)
+
     def told(self) -> TrialSum:
-        return TrialSum(self.calls, None if self.cost is None else plain(self.cost), self.unpriced)
+        return self.less(_Sum())
 
 
 def try_policy(context: ConsoleContext, policy: Policy, period: Period) -> TrialAnswer:
-    """Judge the calls of a period by one policy alone, on or off."""
-    terms = policy.terms
-    names = [*ALWAYS, *(_column(name) for name in (*terms.match, *terms.require_tags, *terms.tag_values))]
-    filters = [Filter(_column(name), (value,)) for name, value in terms.match.items()]
-    groups, count = context.explorer.calls_alike(
-        period, list(dict.fromkeys(names)), filters=filters, body_bytes_max=terms.body_bytes_max,
-        output_tokens_max=terms.output_tokens_max,
-    )  # fmt: skip
-    decider = Decider()
-    alone = msgspec.structs.replace(policy, is_on=True, terms=msgspec.structs.replace(terms, tag_values_max={}))
-    decider.use(Snapshot(0, policies=[alone]))
-    key_names = context.controls().key_names()
-    examined = _Sum()
+    """Judge the calls of a period by one policy alone, on or off.
+
+    Two questions: the sums are over all calls, by what the policy can tell apart, which is little; whose they are is
+    told of those that cost most, and the rest of the sums is `others`.
+    """
+    trial = _Trial(context, policy, period)
+    groups, count = trial.groups(JUDGED, GROUPS_MAX)
+    examined, changed = _Sum(), _Sum()
     effects: defaultdict[str, _Sum] = defaultdict(_Sum)
-    rows: defaultdict[tuple[str, ...], _Sum] = defaultdict(_Sum)
     for group in groups:
         examined.add(group)
-        effect = _effect(decider, policy, group, context.config.upstreams)
+        effect = trial.effect(group)
         if effect is not None:
             effects[effect.effect].add(group)
+            changed.add(group)
+    rows: defaultdict[tuple[str, ...], _Sum] = defaultdict(_Sum)
+    for group in trial.groups((*JUDGED, *WHOSE), WHOSE_GROUPS_MAX)[0] if effects else ():
+        effect = trial.effect(group)
+        if effect is not None:
             rows[(*effect, *(group.values[name] for name in WHOSE))].add(group)
-    ordered = sorted(rows.items(), key=lambda row: (-(row[1].cost or 0), -row[1].calls, row[0]))
-    others = _Sum()
-    for _, one in ordered[ROWS_MAX:]:
-        others.add(one)
+    ordered = sorted(rows.items(), key=lambda row: (-(row[1].cost or 0), -row[1].calls, row[0]))[:ROWS_MAX]
+    shown = _Sum()
+    for _, one in ordered:
+        shown.add(one)
+    key_names = context.controls().key_names()
     return TrialAnswer(
         policy_id=policy.policy_id, name=policy.name, period=period_answer(period),
         currency=context.config.console.currency, examined=examined.told(),
         effects={name: one.told() for name, one in sorted(effects.items())},
-        rows=[_row(key, one, key_names) for key, one in ordered[:ROWS_MAX]],
-        others=others.told() if others.calls else None, notes=list(_notes(policy, len(groups), count)),
+        rows=[_row(key, one, key_names) for key, one in ordered],
+        others=changed.less(shown) if changed.calls > shown.calls else None,
+        notes=list(_notes(policy, len(groups), count)),
     )  # fmt: skip
 
 
@@ -133,30 +139,53 @@ def trial_csv(answer: TrialAnswer) -> bytes:
     return csv_bytes(heads, [[*msgspec.structs.astuple(row), answer.currency] for row in answer.rows])
 
 
-def _effect(decider: Decider, policy: Policy, group: Alike, upstreams: dict[str, Upstream]) -> _Effect | None:
-    """What the policy would have done to calls alike; None: nothing."""
-    values, terms = group.values, policy.terms
-    tags = {name.removeprefix(TAG_PREFIX): value for name, value in values.items() if name.startswith(TAG_PREFIX)}
-    said = {name: values.get(name, "") for name in DIMENSIONS}
-    scope = Scope(values.get("organization", ""), values.get("scope_team", ""), values.get("project", ""))
-    kind = "virtual" if values["credential_kind"] == "virtual" else "passthrough"
-    credential = Credential(values["credential"], kind, scope, Attribution(), b"", b"")  # type: ignore[arg-type]
-    upstream = upstreams.get(values["upstream"])
-    asked = Asked(
-        values["model_asked"], max_output_tokens=(terms.output_tokens_max or 0) + 1 if group.is_long else 0
-    )  # fmt: skip
-    size = (terms.body_bytes_max or 0) + 1 if group.is_large else 0
-    attribution = Attribution(**said, tags={name: value for name, value in tags.items() if value})
-    try:
-        case = decider.judge(credential, attribution, asked, values["operation"], size, 0)
-        if case is None:
-            return None
-        decider.admit(case, values["provider"], upstream.region if upstream else "", 0)
-    except PolicyRule as error:
-        rule = error.details["rule"]
-        sized = rule in ("input_too_large", "output_tokens_max")
-        return _Effect("refused", rule, "" if sized else error.details["denied_value"])
-    return _changed(case, attribution)
+class _Trial:
+    """One policy, alone, and the calls it is tried against."""
+
+    def __init__(self, context: ConsoleContext, policy: Policy, period: Period) -> None:
+        self._context = context
+        self._terms = policy.terms
+        self._period = period
+        self._decider = Decider()
+        alone = msgspec.structs.replace(policy.terms, tag_values_max={})
+        self._decider.use(Snapshot(0, policies=[msgspec.structs.replace(policy, is_on=True, terms=alone)]))
+
+    def groups(self, dimensions: Sequence[str], limit: int) -> tuple[list[Alike], int]:
+        """The calls that the policy's match holds for, by the dimensions and by all that its rules look at."""
+        terms = self._terms
+        names = [*dimensions, *(_column(name) for name in (*terms.match, *terms.require_tags, *terms.tag_values))]
+        if terms.force_models:
+            names.append("request_type")
+        return self._context.explorer.calls_alike(
+            self._period, list(dict.fromkeys(names)),
+            filters=[Filter(_column(name), (value,)) for name, value in terms.match.items()],
+            body_bytes_max=terms.body_bytes_max, output_tokens_max=terms.output_tokens_max, limit=limit,
+        )  # fmt: skip
+
+    def effect(self, group: Alike) -> _Effect | None:
+        """What the policy would have done to calls alike; None: nothing."""
+        values, terms = group.values, self._terms
+        tags = {name.removeprefix(TAG_PREFIX): value for name, value in values.items() if name.startswith(TAG_PREFIX)}
+        said = {name: values.get(name, "") for name in DIMENSIONS}
+        scope = Scope(values.get("organization", ""), values.get("scope_team", ""), values.get("project", ""))
+        kind = "passthrough" if values.get("credential_kind") == "passthrough" else "virtual"
+        credential = Credential(values.get("credential", ""), kind, scope, Attribution(), b"", b"")  # type: ignore[arg-type]
+        asked = Asked(
+            values["model_asked"], max_output_tokens=(terms.output_tokens_max or 0) + 1 if group.is_long else 0
+        )  # fmt: skip
+        size = (terms.body_bytes_max or 0) + 1 if group.is_large else 0
+        attribution = Attribution(**said, tags={name: value for name, value in tags.items() if value})
+        upstream = self._context.config.upstreams.get(values["upstream"])
+        try:
+            case = self._decider.judge(credential, attribution, asked, values["operation"], size, 0)
+            if case is None:
+                return None
+            self._decider.admit(case, values["provider"], upstream.region if upstream else "", 0)
+        except PolicyRule as error:
+            rule = error.details["rule"]
+            sized = rule in ("input_too_large", "output_tokens_max")
+            return _Effect("refused", rule, "" if sized else error.details["denied_value"])
+        return _changed(case, attribution)
 
 
 def _changed(case: Case, before: Attribution) -> _Effect | None:
@@ -184,7 +213,7 @@ def _notes(policy: Policy, listed: int, count: int) -> Iterable[str]:
     if terms.allow_regions or terms.deny_regions:
         yield "regions are those of the settings as they are now (upstreams.NAME.region)"
     if listed < count:
-        yield f"the {listed} dearest of {count} groups of calls were examined"
+        yield f"only the {listed} dearest of {count} groups of calls alike were examined"
 
 
 def _row(key: tuple[str, ...], one: _Sum, key_names: dict[str, str]) -> TrialRow:

@@ -37,10 +37,11 @@ def calls_alike(
     *,
     body_bytes_max: int | None,
     output_tokens_max: int | None,
+    limit: int = GROUPS_MAX,
 ) -> tuple[list[Alike], int]:
     """Calls sent to a provider in a period, by the dimensions; those that cost most first, and how many groups in all.
 
-    At most GROUPS_MAX groups are listed. Calls that Bursar refused aren't among them: they cost nothing.
+    At most `limit` groups are listed. Calls that Bursar refused aren't among them: they cost nothing.
     """
     given = as_filters(filters)
     text = _sql(tuple(dimensions), sql.filter_shapes(given), dialect)
@@ -48,7 +49,7 @@ def calls_alike(
         **sql.period_params(period, None), **sql.filter_params(given), **sql.dimension_params(dimensions),
         "body_bytes_max": body_bytes_max if body_bytes_max is not None else _NEVER,
         "output_tokens_max": output_tokens_max if output_tokens_max is not None else _NEVER,
-        "limit": GROUPS_MAX,
+        "limit": limit,
     }  # fmt: skip
     rows = session.query(text, params).dicts()
     groups = [

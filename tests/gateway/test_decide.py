@@ -264,6 +264,13 @@ def test_a_kill_comes_before_what_policies_say():
         judged(decider(policy(deny_models=("*",)), kills=[kill(agent="crawler")]))
 
 
+def test_a_killed_model_stays_dead_when_it_would_be_forced():
+    forced = policy(force_models={"*": "gpt-4o-mini"})
+    with pytest.raises(Killed):
+        judged(decider(forced, kills=[kill(model="gpt-4o-mini")]))
+    assert judged(decider(forced, kills=[kill(model="gpt-4o")])).model == "gpt-4o-mini"
+
+
 def test_nothing_configured_judges_nothing():
     idle = Decider()
     assert not idle.is_active

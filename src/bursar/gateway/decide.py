@@ -26,6 +26,7 @@ from bursar.providers.splice import with_value
 from bursar.spool.records import Settled
 
 ANY_TYPE = "*"
+LATE = frozenset({"model", "provider"})  # a kill of these waits for what really goes out
 
 
 class Stop:
@@ -68,11 +69,12 @@ class Decider:
         early = [Rule(policy) for policy in policies if not waits_for_upstream(policy)]
         late = [UpstreamRule(policy) for policy in policies]
         stops = [Stop(kill) for kill in snapshot.kills]
+        late_stops = [stop for stop in stops if not LATE.isdisjoint(stop.match)]
         self._tags = CaseIndex([TagRule(policy) for policy in policies if has_tag_terms(policy)])
-        self._stops = CaseIndex([stop for stop in stops if "provider" not in stop.match])
+        self._stops = CaseIndex([stop for stop in stops if LATE.isdisjoint(stop.match)])
         self._forces = CaseIndex([rule for rule in early if rule.terms.force_models])
         self._rules = CaseIndex([rule for rule in early if rule.says_something])
-        self._late_stops = CaseIndex([stop for stop in stops if "provider" in stop.match])
+        self._late_stops = CaseIndex(late_stops)
         self._late_rules = CaseIndex([rule for rule in late if rule.says_something])
         known = self._rates
         self._rates = {

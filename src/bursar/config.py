@@ -38,6 +38,7 @@ class Upstream(msgspec.Struct, forbid_unknown_fields=True):
     forward_headers: list[str] = []  # more client headers to pass on, beside the standard ones
     proxy: str = ""  # http://host:port of a CONNECT proxy
     ca_bundle: str = ""  # path of a PEM file, beside the system's
+    region: str = ""  # where it serves, for policies that allow or deny regions
 
 
 class Gateway(msgspec.Struct, forbid_unknown_fields=True):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bursar.budgets.budget import Budget
     from bursar.gateway.loop_cuts import Cut
     from bursar.governance.budgets import Budgets
+    from bursar.governance.controls import Controls
     from bursar.governance.keys import Keys
     from bursar.ledger.store import Ledger
 
@@ -126,6 +127,21 @@ class Site:
 
         self.prepare()
         return Keys(ControlStore(self.control_location), self.secret(), self.clock)
+
+    def controls(self) -> "Controls":
+        """Policies, limits and kills of the control store."""
+        # start-up: as above
+        from bursar.governance.controls import Controls
+        from bursar.governance.keys import Keys
+        from bursar.governance.kills import Kills
+        from bursar.governance.limits import Limits
+        from bursar.governance.policies import Policies
+        from bursar.governance.store import ControlStore
+
+        self.prepare()
+        parts = (ControlStore(self.control_location), self.secret(), self.clock)
+        keys = Keys(*parts)
+        return Controls(Policies(*parts), Limits(*parts), Kills(*parts), keys, lambda: self.publish(keys))
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

@@ -18,6 +18,7 @@ from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.loader import Loader
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_book
+from bursar.site import Site
 from bursar.spool.journal import Journal
 
 RUNNING: list[Journal] = []
@@ -43,13 +44,15 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
         RUNNING.append(journal)  # its lock says that the writer lives, so its last call is still in flight
     ledger = open_ledger(directory / "ledger.duckdb", threads=1)
     Loader(ledger, spool, FixedClock(us_from_datetime(NOW))).load_all()
+    config = load_config(overrides={"organization": "acme", "data": str(directory)}, env={})
     return ConsoleContext(
         explorer=Explorer(ledger),
         ledger=ledger,
         prices=lambda: book,
-        config=load_config(overrides={"organization": "acme", "data": str(directory)}, env={}),
+        config=config,
         spool_dir=spool,
         clock=FixedClock(us_from_datetime(NOW)),
+        open_controls=Site(config, FixedClock(us_from_datetime(NOW))).controls,
     )
 
 

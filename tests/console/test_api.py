@@ -15,6 +15,8 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
     assert set(told["paths"]) == {
         "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
         "/api/live", "/api/loops", "/api/waste",
+        "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
+        "/api/limits", "/api/limits/{name}", "/api/kills", "/api/kills/{name}",
     }  # fmt: skip
 
 
@@ -23,7 +25,11 @@ def api_schema(context: ConsoleContext):
     return schemathesis.openapi.from_asgi("/api/openapi.json", create_app(context), headers={"host": "127.0.0.1"})
 
 
-WITH_PARAMETERS = ("/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/waste")
+WITH_PARAMETERS = (
+    "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/waste", "/api/policies",
+    "/api/limits",
+    "/api/kills", "/api/policies/{name}/try",
+)  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [
     ("/api/loops", GenerationMode.POSITIVE),

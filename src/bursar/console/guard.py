@@ -1,7 +1,9 @@
 """What stands before every page: loopback names only, reading only, and a policy that lets nothing foreign run.
 
 A page on the internet can make a browser ask 127.0.0.1 under a name of its own (DNS rebinding); the Host header tells.
- Nothing changes state yet, so anything but reading is refused.
+State changes at the addresses of CHANGING alone, and only for JSON that no page of another origin can send: a browser
+asks first before it sends that type elsewhere, and says where a request comes from. Forms of our own pages (FORMS)
+carry a token that only those pages know; whoever takes the form looks at it.
 """
 
 import ipaddress
@@ -24,6 +26,9 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
+CHANGING = ("/api/policies", "/api/limits", "/api/kills")
+FORMS = ("/controls/change",)
+CHANGING_METHODS = ("POST", "DELETE")
 
 
 class GuardMiddleware:
@@ -64,10 +69,29 @@ def refusal(scope: HTTPScope) -> BursarError | None:
             "it has no login yet, so it isn't for other machines",
             field="host",
         )
+    if scope["method"] in CHANGING_METHODS and scope["path"].startswith(CHANGING):
+        return _foreign(scope, host, "application/json", own_origin=host)
+    if scope["method"] == "POST" and scope["path"] in FORMS:
+        # to a form under `referrer-policy: no-referrer` browsers write `Origin: null`
+        return _foreign(scope, host, "application/x-www-form-urlencoded", own_origin="null")
     if scope["method"] not in METHODS:
         return MethodNotAllowed(
             f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}
         )
+    return None
+
+
+def _foreign(scope: HTTPScope, host: str, kind: str, *, own_origin: str) -> BursarError | None:
+    """Why a change isn't made: a browser says that another site asked for it, or it isn't of the kind we take."""
+    headers = {name: value.decode("latin-1").strip().lower() for name, value in scope["headers"]}
+    origin = headers.get(b"origin", own_origin)
+    if origin != own_origin and origin.partition("://")[2] != host.strip().lower():
+        return Forbidden(f"a page of {origin[:100]!r} may not change anything here", field="origin")
+    if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
+        return Forbidden("a page of another site may not change anything here", field="sec-fetch-site")
+    sent = headers.get(b"content-type", "").partition(";")[0].strip()
+    if scope["method"] == "POST" and sent != kind:
+        return Forbidden(f"changes are sent here as {kind}, not as {sent[:80] or 'nothing'!r}", field="content-type")
     return None
 
 

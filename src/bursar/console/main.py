@@ -18,6 +18,7 @@ import uvicorn
 from bursar import __version__
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
+from bursar.console.following import Following
 from bursar.console.inside import get
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.repricing import Repricing
@@ -60,6 +61,7 @@ def build_context(site: Site, ledger: Ledger, loader: Loader, repricing: Reprici
         config=site.config,
         spool_dir=site.paths.spool,
         status=_status(site, loader, repricing),
+        open_controls=site.controls,
         clock=site.clock,
     )
 
@@ -88,13 +90,17 @@ def serve(site: Site) -> None:
             )
         )
         stop = threading.Event()
-        thread = threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")
-        thread.start()
+        threads = [threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")]
+        if site.config.control.url:
+            threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))
+        for thread in threads:
+            thread.start()
         try:
             server.run()
         finally:
             stop.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
             loader.load_all()
     finally:
         ledger.close()

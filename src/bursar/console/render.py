@@ -60,6 +60,7 @@ NAV = (
     NavItem("calls", "Calls", "/calls"),
     NavItem("prices", "Models and prices", "/prices"),
     NavItem("loops", "Loops and waste", "/loops"),
+    NavItem("controls", "Limits and policies", "/controls"),
 )
 
 

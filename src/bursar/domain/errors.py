@@ -16,6 +16,7 @@ class BursarError(Exception):
         self.message = message
         self.field = field
         self.headers = headers or {}
+        self.details: dict[str, str] = {}  # what else a refusal says in a dialect's envelope
 
 
 class BadRequest(BursarError):
@@ -54,6 +55,12 @@ class BadBudget(BadRequest):
     code = "bad_budget"
 
 
+class BadControl(BadRequest):
+    """A policy, limit or kill that can't be read or contradicts itself; `field` names the part."""
+
+    code = "bad_control"
+
+
 class BadQuery(BadRequest):
     """A question the ledger can't be asked: no such dimension, measure or filter."""
 
@@ -82,6 +89,25 @@ class KeyRevoked(Unauthenticated):
 
 class Forbidden(BursarError):
     code, status = "forbidden", 403
+
+
+class PolicyRule(BursarError):
+    """A policy says no. Its details: `rule`, which kind of rule, such as denied_model; `denied_value`, what it
+    refused; `policy`, its id."""
+
+    code, status = "policy_rule", 403
+
+
+class Killed(BursarError):
+    """An operator stopped what this call belongs to."""
+
+    code, status = "killed", 403
+
+
+class RateLimited(BursarError):
+    """A limit on requests, tokens or concurrency has no room now; `retry-after` says when it may."""
+
+    code, status, retry = "rate_limited", 429, True
 
 
 class UnknownRoute(BursarError):
@@ -197,6 +223,12 @@ class UnknownBudget(BursarError):
     """No budget has this name or id."""
 
     code, status = "unknown_budget", 404
+
+
+class UnknownControl(BursarError):
+    """No policy, limit or kill in force has this name or id."""
+
+    code, status = "unknown_control", 404
 
 
 class UnknownKey(BursarError):

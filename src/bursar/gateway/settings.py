@@ -22,6 +22,7 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     forward_headers: list[str] = []
     proxy: str = ""
     ca_bundle: str = ""
+    region: str = ""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -36,6 +37,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     secret: str  # path of the site's secret
     organization: str
     upstreams: list[UpstreamSettings]
+    workers: int = 1  # of this node: each keeps to its share of a limit
     body_bytes_max: int = 20 * 1024 * 1024
     attempts_max: int = 3
     retry_usd_max: str = "10"
@@ -55,7 +57,6 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     budgets: str = ""  # path of the file with all budgets
     leases: str = ""  # directory of what workers hold
     control: str = ""  # path or address of the control store
-    workers: int = 1
     loops: Loops = msgspec.field(default_factory=Loops)
 
 

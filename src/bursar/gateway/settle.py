@@ -6,6 +6,7 @@ from bursar.domain.charge import Outcome
 from bursar.domain.errors import BursarError
 from bursar.gateway.call import Arrival, Attempt, Call, Worker
 from bursar.gateway.client import Client, with_length
+from bursar.gateway.decide import tokens_used
 from bursar.gateway.meter import Metered, unanswered
 from bursar.providers.base import Answer
 from bursar.spool.records import CallFacts, Ended, Settled
@@ -82,6 +83,8 @@ def settle(
             final,
             record.ended_us,
         )
+    if call.taken is not None:
+        call.taken.add_tokens(tokens_used(record, len(call.body)), record.ended_us)
     worker.recent.add(attempt.attempt_id, facts, record)
     worker.metrics.settled(record, call.route.provider, facts.dialect, model or facts.model_asked, facts.received_us)
 

@@ -29,6 +29,7 @@ from bursar.domain.snapshot import Snapshot, read_snapshot
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.call import Worker
 from bursar.gateway.connection import Connection, tick_connections
+from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
 from bursar.gateway.loop_table import open_tables
@@ -86,20 +87,31 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         budgeting=Budgeting(settings, writer, clock),
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
+        decider=Decider(settings.workers, slot),
     )
 
 
+async def watch_snapshot(worker: Worker) -> None:
+    """Follow changes of keys, policies, limits and kills. Runs until cancelled.
+
+    A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
+    """
+    path = Path(worker.settings.snapshot)
+    seen: tuple[int, int] | None = None  # read once more at first: it may have changed since the start
+    while True:
+        await asyncio.sleep(WATCH_INTERVAL_S)
+        if (stamp := _stamp(path)) != seen:
+            seen = stamp
+            use_snapshot(worker, path)
+
+
 async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path) -> None:
-    """Follow changes of keys and prices, and keep the metrics file fresh. Runs until cancelled."""
-    snapshot_path, book_path = Path(worker.settings.snapshot), Path(worker.settings.price_book)
-    budgets_path = Path(worker.settings.budgets)
-    snapshot_seen, book_seen, budgets_seen = _stamp(snapshot_path), _stamp(book_path), _stamp(budgets_path)
+    """Follow changes of prices and budgets, and keep the metrics file fresh. Runs until cancelled."""
+    book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
+    book_seen, budgets_seen = _stamp(book_path), _stamp(budgets_path)
     looks = 0
     while True:
         await asyncio.sleep(WATCH_INTERVAL_S)
-        if (stamp := _stamp(snapshot_path)) != snapshot_seen:
-            snapshot_seen = stamp
-            use_snapshot(worker, snapshot_path)
         if (stamp := _stamp(book_path)) != book_seen:
             book_seen = stamp
             with contextlib.suppress(OSError, msgspec.DecodeError):  # being replaced: the old prices stay in force
@@ -114,9 +126,11 @@ async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path) -> None:
 
 
 def use_snapshot(worker: Worker, path: Path) -> None:
-    """Read the keys. While they can't be read, the last ones that could stay in force."""
+    """Read keys, policies, limits and kills. While they can't be read, the last ones that could stay in force."""
     try:
-        worker.envelopes.use(read_snapshot(path))
+        snapshot = read_snapshot(path)
+        worker.envelopes.use(snapshot)
+        worker.decider.use(snapshot)
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))
     except (OSError, msgspec.DecodeError) as error:
@@ -191,6 +205,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     gc.freeze()  # prices and modules live as long as the process: the collector needn't walk them again
     watchers = [
         asyncio.create_task(watch(worker, loops, metrics_path)),
+        asyncio.create_task(watch_snapshot(worker)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]
     loop = asyncio.get_running_loop()

@@ -1,8 +1,8 @@
 """The tables of the control store, as the newest migration leaves them; `tests/governance` compares the two."""
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -33,3 +33,25 @@ AUDIT_ENTRIES = Table(
     Column("detail", Text, nullable=False),  # JSON; no secret
     Column("chain_hash", String(64), nullable=False),  # keyed hash of this entry and of the one before
 )
+
+
+def _controls(name: str) -> Table:
+    """Policies, limits and kills are kept alike. An ended row stays as history."""
+    return Table(
+        name,
+        METADATA,
+        Column("id", String(32), primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("terms", Text, nullable=False),  # JSON of `domain.controls`
+        Column("is_on", Boolean, nullable=False),
+        Column("created_us", BigInteger, nullable=False),
+        Column("created_by", String(200), nullable=False),
+        Column("ended_us", BigInteger, nullable=True),
+        Column("ended_by", String(200), nullable=True),
+        Index(f"ix_{name}_ended_us", "ended_us"),
+    )
+
+
+POLICIES = _controls("policies")
+LIMITS = _controls("limits")
+KILLS = _controls("kills")

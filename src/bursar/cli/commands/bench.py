@@ -16,6 +16,7 @@ class Part(StrEnum):
     LEDGER = "ledger"
     EXPLORE = "explore"
     CONTROL = "control"
+    DECIDE = "decide"
 
 
 def bench(

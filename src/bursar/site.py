@@ -150,21 +150,27 @@ class Site:
 
         return publish_snapshot(self.paths.snapshot, keys or self.keys())
 
+    def publish_all(self) -> None:
+        """Hand all that the control store has to the workers: whoever changed it last may have died before it did."""
+        self.publish()
+        self.publish_budgets()
+
     def ensure_snapshot(self) -> bool:
         """See to it that workers find a snapshot. True if the one there is out of date and must be published anew.
 
         An empty one at first: a site without a control store has no keys, and the store takes longer to open.
         """
         snapshot, control = self.paths.snapshot, self.paths.control
+        is_shared = bool(self.config.control.url)  # another node may have changed it
         try:
             is_ours = read_snapshot(snapshot).version == SNAPSHOT_VERSION
         except FileNotFoundError:
             snapshot.write_bytes(encode_snapshot(Snapshot(self.clock.now_us())))
-            return control.exists()
+            return control.exists() or is_shared
         except msgspec.DecodeError:
             return True
         changed_after = control.exists() and control.stat().st_mtime_ns > snapshot.stat().st_mtime_ns
-        return changed_after or not is_ours  # changed after: whoever changed it died before it published
+        return changed_after or is_shared or not is_ours  # changed after: whoever changed it died before it published
 
     def lift_loop(self, cut_id: str, *, actor: str) -> "Cut":
         """Let a loop go that was cut, and say so in the audit log. Raises UnknownLoop."""

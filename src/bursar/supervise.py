@@ -153,7 +153,7 @@ class Supervisor:
             watch = asyncio.create_task(self._watch(keepers))
             try:
                 if must_publish:  # while the workers start: opening the store takes a third of a second
-                    await asyncio.to_thread(site.publish)
+                    await asyncio.to_thread(site.publish_all)
                 await self._until_ready(running, watch)
                 yield running
             finally:

@@ -4,6 +4,10 @@ import stat
 import msgspec
 import pytest
 
+from bursar.budgets.budget import Budget, decode_budgets
+from bursar.budgets.limits import LimitPlan
+from bursar.budgets.schedule import Schedule
+from bursar.budgets.spec import parse_spec
 from bursar.config import load_config
 from bursar.domain.clock import FixedClock
 from bursar.domain.errors import ConfigError
@@ -120,3 +124,13 @@ def test_a_site_can_be_told_which_ports_it_got(site):
     assert (moved.config.gateway.port, moved.config.console.port) == (1234, 1235)
     assert site.config.gateway.port == 8787
     assert json.loads(msgspec.json.encode(moved.config))["gateway"]["port"] == 1234
+
+
+def test_a_budget_whose_maker_died_before_it_was_handed_over_is_handed_over_at_the_next_start(site):
+    site.prepare()
+    site.ensure_snapshot()
+    window = Schedule(parse_spec("month"))
+    site.budgets().create(Budget(budget_id="", name="all", limit=LimitPlan(10**12), window=window), actor="test")
+    assert site.ensure_snapshot()
+    site.publish_all()
+    assert [budget.name for budget in decode_budgets(site.paths.budgets.read_bytes())] == ["all"]

@@ -194,6 +194,15 @@ def test_a_pace_out_of_all_proportion_is_cut_and_a_busy_day_is_not(scope: str, f
     assert new.refused == 0, "a key that nobody knows has no usual pace"
 
 
+def test_many_clients_of_one_cheap_request_may_hang_up_now_and_then() -> None:
+    calls = [
+        Sent(number * SECOND // 100, takes_us=SECOND, cost_pico=CENT // 10_000,
+             **({"outcome": "aborted", "error": "client_gone"} if number // 32 % 8 == 0 else {}))  # type: ignore[arg-type]
+        for number in range(4000)
+    ]  # fmt: skip
+    assert play(calls).refused == 0
+
+
 def test_a_call_that_something_else_refuses_is_no_part_of_a_loop() -> None:
     (breaker,) = breakers_of()
     first = play([Sent(number * SECOND, cost_pico=5 * CENT, takes_us=1000) for number in range(4)], [breaker])

@@ -17,6 +17,7 @@ HARDLY_LONGER_BYTES = 64  # a request with a larger max_tokens is this much long
 UNPRICED_BYTES_MIN = 100_000  # sent without a price: less than this can't have cost much at anybody's
 GREW_TIMES = 3  # an answer that is continued is truncated too, time and again: that needs more proof
 NOBODYS_TIMES = 2  # as does a conversation known by its feature alone, which many may share
+FAILED_SHARE = 20  # a request that always fails has one success in so many answers at most
 STORM_SUCCESS_SHARE = 20  # a storm has one success in so many failures at most
 USUAL_HALVES_MINUTES = 1440  # a busiest minute counts half a day later
 PASSING = frozenset({"rate_limited", "overloaded"})  # told to come again later, clients do: only a storm of it is one
@@ -130,11 +131,11 @@ def request_sign(
 
     calls: let through, `ended` of them by now; those under way will cost what the others did.
     rounds: arrivals that followed an answer; a handful of samples drawn at once are one round.
-    failed: answers that were no passing trouble of the provider's. is_repeater: it was cut as a loop before.
+    failed: of the ended, those that the provider refused for what they are. is_repeater: it was cut as a loop before.
     """
     if is_repeater and calls >= limits.repeats_again:
         return Sign.REPEAT
-    if failed >= limits.repeats_failed and failed >= rounds:
+    if failed >= limits.repeats_failed and failed * FAILED_SHARE >= ended * (FAILED_SHARE - 1):
         return Sign.FAILING
     if truncated >= limits.truncated and pico >= limits.truncated_pico:
         return Sign.TRUNCATED

@@ -24,7 +24,11 @@ REMEMBER_US = 86_400_000_000  # for so long a request that was cut needs less pr
 STRIKES_MAX = 6  # a cut lasts 32 times as long at most
 
 EMBEDDINGS, COUNT_TOKENS = str(Operation.EMBEDDINGS.value), str(Operation.COUNT_TOKENS.value)
-OK, TRUNCATED = Outcome.OK, Outcome.TRUNCATED  # an enum's attribute costs 0.13 µs
+OK, TRUNCATED, REFUSED_FOR_GOOD = (
+    Outcome.OK,
+    Outcome.TRUNCATED,
+    Outcome.CLIENT_ERROR,
+)  # an enum's attribute costs 0.13 µs
 BEGIN = struct.Struct(f"{REQUESTS_WIDTH}q").pack_into  # `Table.reset`, without the call
 REQUESTS_MASK = REQUESTS_ROWS - 1
 SESSION_SALT, CONVERSATION_SALT = 0x5E55_1017_0000_001, 0xC011_7E45_0000_001
@@ -248,8 +252,11 @@ class LoopBreaker:
         kind = "" if truncated else error_kind(http_status, error_code) or str(outcome)
         seen = None if truncated else self.paces.failed(pace, kind, now_us)
         if final and key:
-            if row >= 0 and cells[row] == key and kind not in PASSING:
-                cells[row + CUT_OFF if truncated else row + FAILED] += 1
+            if row >= 0 and cells[row] == key:
+                if truncated:
+                    cells[row + CUT_OFF] += 1
+                elif outcome == REFUSED_FOR_GOOD and kind not in PASSING:  # what else fails counts by its cost
+                    cells[row + FAILED] += 1
             cells[LIVELY] = now_us + self.limits.window_us
             talk, size, said = self._conversation(facts, pace.number), facts.request_bytes, facts.attribution
             pico, unpriced, is_somebodys = cost_pico or 0, int(cost_pico is None), bool(said.session or said.agent)

@@ -194,7 +194,9 @@ def _child_rows(
             view, CostRow((), left, before), f"{f.count(hidden)} more", share_of(left.cost, largest), "child"
         )
         rows.append(
-            msgspec.structs.replace(row, href=view.with_filter(*within, "/explore", by=dimensions[1], **{"and": None}))
+            msgspec.structs.replace(
+                row, href=view.with_filter(within[0], within[1], "/explore", by=dimensions[1], **{"and": None})
+            )
         )
     return rows
 

@@ -23,6 +23,9 @@ from bursar.domain.snapshot import SNAPSHOT_VERSION, Snapshot, encode_snapshot, 
 from bursar.prices.compile import compile_book, inputs_digest
 
 if TYPE_CHECKING:
+    from bursar.alerts.deliver import Deliverer
+    from bursar.alerts.desk import AlertDesk
+    from bursar.alerts.run import AlertThreads
     from bursar.budgets.budget import Budget
     from bursar.governance.budgets import Budgets
     from bursar.governance.keys import Keys
@@ -125,6 +128,44 @@ class Site:
 
         self.prepare()
         return Keys(ControlStore(self.control_location), self.secret(), self.clock)
+
+    def alerts(self, *, pooled: bool = False) -> "AlertDesk":
+        """The control store's alerts; the store is made and brought up to date. pooled: for who asks all the time."""
+        # start-up: as above
+        from bursar.alerts.desk import AlertDesk
+        from bursar.governance.store import ControlStore
+
+        self.prepare()
+        store = ControlStore(self.control_location, pooled=pooled)
+        return AlertDesk(store, self.secret(), self.clock, self.config.console.timezone)
+
+    def deliverer(self, desk: "AlertDesk") -> "Deliverer":
+        """What sends the alerts of this site; addresses and secrets are in this process's environment."""
+        # start-up: as above
+        from bursar.alerts.deliver import Deliverer
+
+        console = self.config.console
+        return Deliverer(
+            desk.outbox,
+            desk.settings,
+            self.clock,
+            os.environ,
+            console_url=self.config.alerts.console_url.rstrip("/") or f"http://{console.host}:{console.port}",
+            organization=self.config.organization,
+            timezone=console.timezone,
+        )
+
+    def alert_threads(self, desk: "AlertDesk", ledger: "Ledger") -> "AlertThreads":
+        """What looks by the rules and delivers, for the process that has the ledger."""
+        # start-up: as above
+        from bursar.alerts.ledger_facts import LedgerFacts
+        from bursar.alerts.run import AlertThreads
+        from bursar.alerts.watch import Watch
+
+        facts = LedgerFacts(ledger, self.clock, self.config.console.timezone)
+        watch = Watch(desk.outbox, desk.book, desk.settings, facts, self.clock)
+        every_s = self.config.alerts.look_every_s
+        return AlertThreads(watch, self.deliverer(desk), desk.outbox, self.clock, look_every_s=every_s)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

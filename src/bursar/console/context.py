@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
 from bursar.console.palette import SLOTS, Palette
 from bursar.console.view import View, read_view, whole_slot
@@ -25,6 +26,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     """One console.
 
     prices:  the price book as it is now; asked anew each time, since it may be compiled again meanwhile.
+    alerts:  rules, channels and what was raised; None where there is no control store.
     status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
     """
 
@@ -34,6 +36,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     config: Config
     spool_dir: Path
     status: Callable[[], Mapping[str, Any]] = dict
+    alerts: AlertDesk | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
@@ -74,6 +77,10 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
             number = table.groups
             self._waiting = (now_us, number)
         return number
+
+    def open_alerts(self) -> int:
+        """How many alerts wait for somebody, for the list of pages."""
+        return self.alerts.book.open_count() if self.alerts else 0
 
     def _whole_slots(self, period: Period) -> Period:
         return whole_slot(period, self.now())

@@ -51,15 +51,18 @@ class FreshPrices:
             return self._book
 
 
-def build_context(site: Site, ledger: Ledger, loader: Loader, repricing: Repricing) -> ConsoleContext:
-    """What the pages are given."""
+def build_context(
+    site: Site, ledger: Ledger, loader: Loader, repricing: Repricing, alerting: Callable[[], str] = str
+) -> ConsoleContext:
+    """What the pages are given. alerting: why alerts aren't looked for or delivered, "" if they are."""
     return ConsoleContext(
         explorer=Explorer(ledger),
         ledger=ledger,
         prices=FreshPrices(site.paths.price_book),
         config=site.config,
         spool_dir=site.paths.spool,
-        status=_status(site, loader, repricing),
+        status=_status(site, loader, repricing, alerting),
+        alerts=site.alerts(),
         clock=site.clock,
     )
 
@@ -73,7 +76,9 @@ def serve(site: Site) -> None:
     try:
         loader = Loader(ledger, site.paths.spool, site.clock)
         repricing = Repricing(site, ledger)
-        app = create_app(build_context(site, ledger, loader, repricing))
+        desk = site.alerts(pooled=True)
+        alerts = site.alert_threads(desk, ledger)
+        app = create_app(build_context(site, ledger, loader, repricing, lambda: alerts.error))
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -90,9 +95,12 @@ def serve(site: Site) -> None:
         stop = threading.Event()
         thread = threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")
         thread.start()
+        if site.config.alerts.enabled:
+            alerts.start()
         try:
             server.run()
         finally:
+            alerts.stop()
             stop.set()
             thread.join()
             loader.load_all()
@@ -136,13 +144,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0 if status < 400 else FAILED
 
 
-def _status(site: Site, loader: Loader, repricing: Repricing) -> Callable[[], Mapping[str, Any]]:
+def _status(
+    site: Site, loader: Loader, repricing: Repricing, alerting: Callable[[], str]
+) -> Callable[[], Mapping[str, Any]]:
     def status() -> Mapping[str, Any]:
         running = find_running(site.paths.data)
         return {
             "version": __version__,
             "loader": msgspec.structs.asdict(loader.status()),
             "price_fault": repricing.fault,
+            "alert_fault": alerting(),
             "gateway": running.gateway if running else None,
             "workers": running.workers if running else 0,
             "started_us": running.started_us if running else None,

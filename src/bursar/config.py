@@ -20,7 +20,7 @@ from bursar.domain.periods import zone
 
 ENV_PREFIX = "BURSAR_"
 HARMLESS_ENV = frozenset({"BURSAR_CONFIG"})
-SECRETS_PREFIX = "BURSAR_ALERT_"  # noqa: S105: channels' addresses and secrets, named in the control store
+ALERT_PREFIX = "BURSAR_ALERT_"  # addresses and secrets of alerts' channels, which the control store names
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
@@ -146,7 +146,7 @@ def _naming_variable(error: ConfigError, env: Mapping[str, str], overrides: Mapp
 
 
 def _is_setting(name: str) -> bool:
-    return name.startswith(ENV_PREFIX) and name not in HARMLESS_ENV and not name.startswith(SECRETS_PREFIX)
+    return name.startswith(ENV_PREFIX) and name not in HARMLESS_ENV and not name.startswith(ALERT_PREFIX)
 
 
 def _dots(name: str) -> str:

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "bursar"
 LINES_MAX = 400
 
 BELOW_SITE = {
-    "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers", "prices", "simulate", "domain"
+    "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers", "prices", "simulate",
+    "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),

@@ -114,9 +114,9 @@ def test_a_test_message_arrives_at_once_even_in_quiet_hours(world, hook):
     world.env |= {"BURSAR_ALERT_HOOK": hook.address, "BURSAR_ALERT_SECRET": "x" * 8}
     world.desk.put_channel(msgspec.structs.replace(WEBHOOK, quiet="00:00-24:00"), actor="test")
     alert = world.desk.test("hook", actor="ann")
-    assert world.desk.outcome(alert) is None
+    assert world.desk.outcome(alert.alert_id) is None
     assert world.deliverer().deliver() == 1
-    found = world.desk.outcome(alert)
+    found = world.desk.outcome(alert.alert_id)
     assert found
     assert found.state == "delivered"
     assert msgspec.json.decode(hook.requests[0][1])["type"] == "test"
@@ -129,7 +129,7 @@ def test_a_test_that_fails_says_why_and_is_not_tried_again(world, hook):
     hook.status = 410
     alert = world.desk.test("hook", actor="ann")
     world.deliverer().deliver(alert.alert_id)
-    found = world.desk.outcome(alert)
+    found = world.desk.outcome(alert.alert_id)
     assert found
     assert (found.state, found.error) == ("given_up", "answered 410: ")
     world.later(60 * MINUTE)

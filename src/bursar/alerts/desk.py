@@ -119,7 +119,7 @@ class AlertDesk:
             raise BadAlert("this channel was tried out this very instant", field="channel")
         return raised[0]
 
-    def outcome(self, alert: Alert) -> Delivery | None:
+    def outcome(self, alert_id: str) -> Delivery | None:
         """What became of a test so far: its delivery once it is delivered or given up, None while it is on its way."""
-        found = self.book.deliveries([alert.alert_id])
+        found = self.book.deliveries([alert_id])
         return next((one for one in found if one.state in ("delivered", "given_up")), None)

@@ -45,8 +45,11 @@ class AlertThreads:
             thread.start()
 
     def stop(self) -> None:
-        """End both; a message that is being sent ends first, within its channel's time-out."""
+        """Begin nothing new."""
         self._stop.set()
+
+    def join(self) -> None:
+        """Wait for both to end; a message that is being sent ends first, within its channel's time-out."""
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()

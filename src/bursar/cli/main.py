@@ -35,6 +35,7 @@ COMMANDS = {
     "prices": Listed("prices", "The price list: what is in force, its history, where catalogues disagree."),
     "meter": Listed("meter", "What a recorded answer of a provider cost."),
     "keys": Listed("keys", "Make, list and revoke virtual keys."),
+    "alerts": Listed("alerts", "What is watched, who is told, and what was raised."),
     "verify": Listed("verify", "Prove the laws on this installation: nothing lost, nothing twice, sums exact."),
     "simulate": Listed("simulate", "A provider that bills in play money, and traffic for it."),
     "bench": Listed("bench", "Measure this machine against the figures we promise."),

@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
 from bursar.console.palette import SLOTS, Palette
 from bursar.console.view import View, read_view, whole_slot
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
+from bursar.domain.errors import Unavailable
 from bursar.domain.periods import Period, bucket_start, parse_period
 from bursar.explore.query import Explorer
 from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
+
+log = structlog.get_logger(__name__)
 
 TAG_NAMES_SHOWN = 12
 COUNT_AGAIN_US = 30_000_000
@@ -26,7 +31,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     """One console.
 
     prices:  the price book as it is now; asked anew each time, since it may be compiled again meanwhile.
-    alerts:  rules, channels and what was raised; None where there is no control store.
+    alerts:  where rules, channels and what was raised are tended; opened when first asked.
     status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
     """
 
@@ -36,7 +41,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     config: Config
     spool_dir: Path
     status: Callable[[], Mapping[str, Any]] = dict
-    alerts: AlertDesk | None = None
+    alerts: Callable[[], AlertDesk] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
@@ -80,7 +85,17 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
 
     def open_alerts(self) -> int:
         """How many alerts wait for somebody, for the list of pages."""
-        return self.alerts.book.open_count() if self.alerts else 0
+        try:
+            return self.desk().book.open_count()
+        except (SQLAlchemyError, Unavailable) as error:  # the figures are worth reading without it
+            log.warning("alerts_uncounted", error=str(error))
+            return 0
+
+    def desk(self) -> AlertDesk:
+        """Where alerts are tended. Raises Unavailable where there is none."""
+        if self.alerts is None:
+            raise Unavailable("this console has no control store, and so no alerts")
+        return self.alerts()
 
     def _whole_slots(self, period: Period) -> Period:
         return whole_slot(period, self.now())

@@ -6,6 +6,7 @@ question of the JSON API on stdout and ends; that is how the CLI reads a ledger 
 
 import argparse
 import asyncio
+import functools
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ import msgspec
 import uvicorn
 
 from bursar import __version__
+from bursar.alerts.desk import AlertDesk
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
 from bursar.console.inside import get
@@ -52,7 +54,12 @@ class FreshPrices:
 
 
 def build_context(
-    site: Site, ledger: Ledger, loader: Loader, repricing: Repricing, alerting: Callable[[], str] = str
+    site: Site,
+    ledger: Ledger,
+    loader: Loader,
+    repricing: Repricing,
+    desk: Callable[[], AlertDesk],
+    alerting: Callable[[], str] = str,
 ) -> ConsoleContext:
     """What the pages are given. alerting: why alerts aren't looked for or delivered, "" if they are."""
     return ConsoleContext(
@@ -62,7 +69,7 @@ def build_context(
         config=site.config,
         spool_dir=site.paths.spool,
         status=_status(site, loader, repricing, alerting),
-        alerts=site.alerts(),
+        alerts=desk,
         clock=site.clock,
     )
 
@@ -78,7 +85,7 @@ def serve(site: Site) -> None:
         repricing = Repricing(site, ledger)
         desk = site.alerts(pooled=True)
         alerts = site.alert_threads(desk, ledger)
-        app = create_app(build_context(site, ledger, loader, repricing, lambda: alerts.error))
+        app = create_app(build_context(site, ledger, loader, repricing, lambda: desk, lambda: alerts.error))
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -95,15 +102,16 @@ def serve(site: Site) -> None:
         stop = threading.Event()
         thread = threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")
         thread.start()
-        if site.config.alerts.enabled:
-            alerts.start()
         try:
+            if site.config.alerts.enabled:
+                alerts.start()
             server.run()
         finally:
             alerts.stop()
             stop.set()
             thread.join()
             loader.load_all()
+            alerts.join()
     finally:
         ledger.close()
 
@@ -116,7 +124,7 @@ def ask(site: Site, path: str) -> tuple[int, bytes]:
         loader.load_all()
         repricing = Repricing(site, ledger)
         repricing.look()
-        app = create_app(build_context(site, ledger, loader, repricing))
+        app = create_app(build_context(site, ledger, loader, repricing, functools.cache(site.alerts)))
         return asyncio.run(get(app, path, site.config.console.port))
     finally:
         ledger.close()

@@ -14,7 +14,8 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
     told = client.get("/api/openapi.json").json()
     assert set(told["paths"]) == {
         "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
-        "/api/live",
+        "/api/live", "/api/alerts", "/api/alerts/ack", "/api/alerts/test", "/api/alerts/rules", "/api/alerts/channels",
+        "/api/alerts/remove",
     }  # fmt: skip
 
 

@@ -15,10 +15,12 @@ from litestar.serialization import encode_json
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bursar import __version__
+from bursar.console.api.alerts import ALERT_API_HANDLERS
 from bursar.console.api.routes import API_HANDLERS
 from bursar.console.assets import load_assets
 from bursar.console.context import ConsoleContext
 from bursar.console.guard import GuardMiddleware, is_loopback
+from bursar.console.pages.alerts import ALERT_HANDLERS
 from bursar.console.pages.routes import PAGE_HANDLERS
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
@@ -84,12 +86,14 @@ def create_app(context: ConsoleContext) -> Litestar:
         return refused
 
     app = Litestar(
-        route_handlers=[static_file, favicon, openapi, *PAGE_HANDLERS, *API_HANDLERS],
+        route_handlers=[
+            static_file, favicon, openapi, *PAGE_HANDLERS, *ALERT_HANDLERS, *API_HANDLERS, *ALERT_API_HANDLERS,
+        ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(
             title="Bursar console", version=__version__, path=SCHEMA_PATH,
             render_plugins=[JsonRenderPlugin()],
-            description="What LLM calls cost. Read-only, on loopback; money is decimal text, times are UTC.",
+            description="What LLM calls cost. On loopback; money is decimal text, times are UTC.",
         ),
         logging_config=None,
     )  # fmt: skip
@@ -103,7 +107,7 @@ def described(app: Litestar) -> dict[str, Any]:
     """The OpenAPI description, with the CSV that addresses with a `format` also answer."""
     told = app.openapi_schema.to_schema()
     for path in told["paths"].values():
-        asked = path["get"]
+        asked = path.get("get", {})
         if any(parameter["name"] == "format" for parameter in asked.get("parameters", ())):
             asked["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     return told

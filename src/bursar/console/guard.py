@@ -1,7 +1,8 @@
-"""What stands before every page: loopback names only, reading only, and a policy that lets nothing foreign run.
+"""What stands before every page: loopback names only, writes only from here, a policy that lets nothing foreign run.
 
 A page on the internet can make a browser ask 127.0.0.1 under a name of its own (DNS rebinding); the Host header tells.
- Nothing changes state yet, so anything but reading is refused.
+What changes state is posted to a few addresses, and only by this console's own pages or by a program: a browser says of
+every request which site it comes from, and a program that isn't one sends JSON, which no foreign form can.
 """
 
 import ipaddress
@@ -24,6 +25,7 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
+WRITABLE = ("/alerts/", "/api/alerts/")
 
 
 class GuardMiddleware:
@@ -64,11 +66,28 @@ def refusal(scope: HTTPScope) -> BursarError | None:
             "it has no login yet, so it isn't for other machines",
             field="host",
         )
+    if scope["method"] == "POST" and scope["path"].startswith(WRITABLE):
+        if is_from_here(scope, host):
+            return None
+        return Forbidden(
+            "this changes something; only a page of this console may send it, or a program that sends JSON",
+            field="origin",
+        )
     if scope["method"] not in METHODS:
         return MethodNotAllowed(
             f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}
         )
     return None
+
+
+def is_from_here(scope: HTTPScope, host: str) -> bool:
+    """Whether a page of this very console sent this, or no browser did."""
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    if b"sec-fetch-site" in headers:
+        return headers[b"sec-fetch-site"] == "same-origin"
+    if b"origin" in headers:
+        return headers[b"origin"] in (f"http://{host}", f"https://{host}")
+    return headers.get(b"content-type", "").partition(";")[0].strip() == "application/json"
 
 
 def is_loopback(host: str) -> bool:

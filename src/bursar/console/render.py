@@ -58,6 +58,7 @@ NAV = (
     NavItem("overview", "Overview", "/"),
     NavItem("explore", "Explore", "/explore"),
     NavItem("calls", "Calls", "/calls"),
+    NavItem("alerts", "Alerts", "/alerts"),
     NavItem("prices", "Models and prices", "/prices"),
 )
 
@@ -123,10 +124,16 @@ class Renderer:
 
     def _nav(self) -> list[NavItem]:
         """The pages, with how many things wait on each."""
-        waiting = self.context.unpriced_models()
-        why = f"{waiting} models without a price"
+        unpriced, alerts = self.context.unpriced_models(), self.context.open_alerts()
+        waiting = {
+            "prices": (unpriced, f"{unpriced} models without a price"),
+            "alerts": (alerts, f"{alerts} open alerts"),
+        }
         return [
-            msgspec.structs.replace(item, count=waiting, why=why) if item.page == "prices" else item for item in NAV
+            msgspec.structs.replace(item, count=waiting[item.page][0], why=waiting[item.page][1])
+            if item.page in waiting
+            else item
+            for item in NAV
         ]
 
     def _banners(self) -> tuple[Banner, ...]:

@@ -77,6 +77,12 @@ class AlertBook:
         with self._store.reading() as connection:
             return [Delivery(*row) for row in connection.execute(asked.order_by(ALERT_DELIVERIES.c.number))]
 
+    def delivery(self, number: int) -> Delivery | None:
+        """One delivery by its number."""
+        with self._store.reading() as connection:
+            found = connection.execute(select(ALERT_DELIVERIES).where(ALERT_DELIVERIES.c.number == number)).first()
+        return Delivery(*found) if found else None
+
     def waiting(self) -> list[Delivery]:
         """Deliveries that are still owed."""
         asked = select(ALERT_DELIVERIES).where(ALERT_DELIVERIES.c.state.in_(("waiting", "sending")))

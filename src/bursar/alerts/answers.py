@@ -91,7 +91,7 @@ class AlertsAnswer(msgspec.Struct, frozen=True):
 
 def rule_answer(rule: Rule) -> RuleAnswer:
     told = msgspec.to_builtins(rule.what, enc_hook=str)
-    parameters = {name: _text(value) for name, value in told.items() if name not in ("kind", "filters")}
+    parameters = {name: as_text(value) for name, value in told.items() if name not in ("kind", "filters")}
     severity = rule.severity.value if rule.severity else None
     filters = list(told.get("filters", ()))
     return RuleAnswer(rule.name, rule.kind, rule.is_on, severity, list(rule.channels), filters, parameters)
@@ -149,7 +149,8 @@ def _time(at_us: int | None) -> datetime | None:
     return None if at_us is None else datetime_from_us(at_us)
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A parameter as it is typed: `50,80,100`, `true`, `2`."""
     if isinstance(value, list | tuple):
         return ",".join(str(one) for one in value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -202,7 +202,7 @@ def _loops(rule: Rule, facts: Facts) -> Iterator[Finding]:
         at = datetime_from_us(cut.at_us)
         yield _finding(
             rule, cut.id, "", Severity.WARNING, "A loop was cut",
-            f"{cut.text} Cut at {at:%Y-%m-%d %H:%M:%S} UTC; `bursar loops` shows it and lifts it.",
+            f"{cut.text} Cut at {at:%Y-%m-%d %H:%M:%S} UTC; the command bursar loops shows it, and lifts it.",
             "/loops",
         )  # fmt: skip
 

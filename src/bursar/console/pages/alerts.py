@@ -9,7 +9,7 @@ from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 
 from bursar.alerts import rules
-from bursar.alerts.answers import AlertAnswer, AlertsAnswer, ChannelAnswer, RuleAnswer, alerts_answer
+from bursar.alerts.answers import AlertAnswer, AlertsAnswer, ChannelAnswer, RuleAnswer, alerts_answer, as_text
 from bursar.console import alerting
 from bursar.console.api.answers import csv_bytes
 from bursar.console.context import ConsoleContext
@@ -227,7 +227,7 @@ def _defaults(kind: str) -> str:
     for field in msgspec.structs.fields(rules.KINDS[kind]):
         if field.name != "filters":
             default = "…" if field.default is msgspec.NODEFAULT else field.default
-            told.append(f"{field.name}={','.join(map(str, default)) if isinstance(default, tuple) else default}")
+            told.append(f"{field.name}={as_text(default)}")
     return " ".join(told) or "nothing more"
 
 

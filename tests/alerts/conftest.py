@@ -131,6 +131,7 @@ class Hook:
 
     def __init__(self) -> None:
         self.status = 204
+        self.accepted = 0
         self.requests: list[tuple[dict[str, str], bytes]] = []
         hook = self
 
@@ -138,6 +139,7 @@ class Hook:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 hook.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                hook.accepted += hook.status < 300
                 self.send_response(hook.status)
                 self.send_header("location", "/elsewhere")
                 self.send_header("content-length", "0")

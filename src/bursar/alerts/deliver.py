@@ -79,7 +79,8 @@ class Deliverer:
             self._send(channel, message, self._env, self._clock.now_us() // 1_000_000)
         except DeliveryFailed as failed:
             error = failed.message
-            _log.warning("alert_not_delivered", channel=channel.name, alert=message.message_id, error=error)
+            if owed[0].delivery.cause != "test":  # whoever tries a channel out is told to his face
+                _log.warning("alert_not_delivered", channel=channel.name, alert=message.message_id, error=error)
         self._outbox.settle(owed, self._clock.now_us(), error)
         return not error
 

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,17 +156,21 @@ class Site:
             timezone=console.timezone,
         )
 
-    def alert_threads(self, desk: "AlertDesk", ledger: "Ledger") -> "AlertThreads":
-        """What looks by the rules and delivers, for the process that has the ledger."""
+    def alert_threads(self, desk: "Callable[[], AlertDesk]", ledger: "Ledger") -> "AlertThreads":
+        """What looks by the rules and delivers, for the process that has the ledger. desk: opens the control store."""
         # start-up: as above
         from bursar.alerts.ledger_facts import LedgerFacts
-        from bursar.alerts.run import AlertThreads
+        from bursar.alerts.run import AlertThreads, Parts
         from bursar.alerts.watch import Watch
 
         facts = LedgerFacts(ledger, self.clock, self.config.console.timezone)
-        watch = Watch(desk.outbox, desk.book, desk.settings, facts, self.clock)
-        every_s = self.config.alerts.look_every_s
-        return AlertThreads(watch, self.deliverer(desk), desk.outbox, self.clock, look_every_s=every_s)
+
+        def open_parts() -> Parts:
+            opened = desk()
+            watch = Watch(opened.outbox, opened.book, opened.settings, facts, self.clock)
+            return Parts(watch, self.deliverer(opened), opened.outbox)
+
+        return AlertThreads(open_parts, self.clock, look_every_s=self.config.alerts.look_every_s)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

@@ -75,7 +75,7 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.clock = FixedClock(T0)
         self.path = directory / "control.sqlite"
-        self.store = ControlStore(self.path)
+        self.store = ControlStore(self.path, pooled=True)
         self.desk = AlertDesk(self.store, SECRET, self.clock, "UTC")
         self.told = Told()
         self.env: dict[str, str] = {}

@@ -8,12 +8,14 @@ import pytest
 from litestar.testing import TestClient
 from tests.console.records import awkward_calls
 
+from bursar.alerts.desk import AlertDesk
 from bursar.config import load_config
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
 from bursar.demo import fill_history
 from bursar.domain.clock import FixedClock, us_from_datetime
 from bursar.explore.query import Explorer
+from bursar.governance.store import ControlStore
 from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.loader import Loader
 from bursar.prices.book import PriceBook
@@ -43,13 +45,17 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
         RUNNING.append(journal)  # its lock says that the writer lives, so its last call is still in flight
     ledger = open_ledger(directory / "ledger.duckdb", threads=1)
     Loader(ledger, spool, FixedClock(us_from_datetime(NOW))).load_all()
+    clock = FixedClock(us_from_datetime(NOW))
+    store = ControlStore(directory / "control.sqlite", pooled=True)
+    desk = AlertDesk(store, b"s" * 32, clock, "UTC")
     return ConsoleContext(
         explorer=Explorer(ledger),
         ledger=ledger,
         prices=lambda: book,
         config=load_config(overrides={"organization": "acme", "data": str(directory)}, env={}),
         spool_dir=spool,
-        clock=FixedClock(us_from_datetime(NOW)),
+        alerts=lambda: desk,
+        clock=clock,
     )
 
 

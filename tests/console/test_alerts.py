@@ -192,7 +192,10 @@ def test_a_channel_that_takes_nothing_is_told_on_the_page(console: TestClient, w
     assert "BURSAR_ALERT_NOWHERE isn&#39;t set" in page
 
 
-def test_a_console_without_a_control_store_still_answers(client: TestClient):
-    assert client.get("/").status_code == 200
-    assert client.get("/alerts").status_code == 503
-    assert client.get("/api/alerts").json()["code"] == "unavailable"
+def test_a_console_without_a_control_store_still_answers(context: ConsoleContext, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(context, "alerts", None)
+    monkeypatch.setattr(context, "status", lambda: {"alert_fault": "the control store can't be opened"})
+    with TestClient(create_app(context), base_url="http://127.0.0.1:8788") as client:
+        assert "the control store can&#39;t be opened" in client.get("/").text
+        assert client.get("/alerts").status_code == 503
+        assert client.get("/api/alerts").json()["code"] == "unavailable"

@@ -24,7 +24,7 @@ def api_schema(context: ConsoleContext):
     return schemathesis.openapi.from_asgi("/api/openapi.json", create_app(context), headers={"host": "127.0.0.1"})
 
 
-WITH_PARAMETERS = ("/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live")
+WITH_PARAMETERS = ("/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts")
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [("/api/calls/{call_id}", GenerationMode.POSITIVE), ("/api/status", GenerationMode.POSITIVE)]
 

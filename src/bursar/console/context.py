@@ -14,7 +14,7 @@ from bursar.config import Config
 from bursar.console.palette import SLOTS, Palette
 from bursar.console.view import View, read_view, whole_slot
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
-from bursar.domain.errors import Unavailable
+from bursar.domain.errors import BursarError, Unavailable
 from bursar.domain.periods import Period, bucket_start, parse_period
 from bursar.explore.query import Explorer
 from bursar.ledger.store import Ledger
@@ -87,7 +87,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
         """How many alerts wait for somebody, for the list of pages."""
         try:
             return self.desk().book.open_count()
-        except (SQLAlchemyError, Unavailable) as error:  # the figures are worth reading without it
+        except (SQLAlchemyError, BursarError) as error:  # the figures are worth reading without it
             log.warning("alerts_uncounted", error=str(error))
             return 0
 

@@ -83,9 +83,9 @@ def serve(site: Site) -> None:
     try:
         loader = Loader(ledger, site.paths.spool, site.clock)
         repricing = Repricing(site, ledger)
-        desk = site.alerts(pooled=True)
+        desk = functools.cache(lambda: site.alerts(pooled=True))
         alerts = site.alert_threads(desk, ledger)
-        app = create_app(build_context(site, ledger, loader, repricing, lambda: desk, lambda: alerts.error))
+        app = create_app(build_context(site, ledger, loader, repricing, desk, lambda: alerts.error))
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -184,9 +184,6 @@ def _banners(context: ConsoleContext, view: View, told: AlertsAnswer) -> tuple[B
     found = []
     if not context.config.alerts.enabled:
         found.append(Banner("Alerts are switched off", "alerts.enabled is false: nothing is looked for, nothing sent."))
-    if fault := context.status().get("alert_fault"):
-        text = f"{fault}. It is tried again within seconds; what was raised is kept and will be delivered."
-        found.append(Banner("Alerts can't be looked for or delivered", text, "bad"))
     if (tried := view.get("tried")).isdecimal():
         found.append(_tried(context, int(tried)))
     stuck = [one for one in told.channels if one.waiting and one.error]

@@ -44,11 +44,11 @@ class Told:
         self.the_budgets: list[BudgetStanding] = []
         self.the_loops: list[LoopCut] = []
 
-    def day(self, filters):
-        return self.the_day
+    def days(self, filters):
+        return [self.the_day]
 
-    def period(self, filters, period):
-        return self.the_period
+    def periods(self, filters, period):
+        return [self.the_period]
 
     def unpriced(self, filters):
         return self.the_unpriced

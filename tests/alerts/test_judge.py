@@ -49,6 +49,17 @@ def test_a_day_that_costs_more_than_twice_the_usual_says_its_numbers(told: Told)
     assert (one.window, one.severity) == ("2026-11-18", Severity.CRITICAL)
 
 
+def test_a_day_that_is_over_is_told_as_such(told: Told):
+    told.the_day = DayFacts("2026-11-17", Decimal(30), 0, (Decimal(10),) * 14, is_over=True)
+    (one,) = found(rules.DailySpend(), told)
+    assert one.title == "Spend on 2026-11-17 was 3.0× the usual: $30.00"
+    assert "so far" not in one.text
+    assert one.address == "/explore?period=2026-11-17&by=feature"
+    told.the_period = PeriodFacts("2026-10-01", "2026-10", Decimal(101), 0, is_over=True)
+    (one,) = found(rules.PeriodSpend(amount_usd=Decimal(100)), told)
+    assert one.title == "Spend last month is above $100.00: $101.00"
+
+
 @pytest.mark.parametrize(
     ("spent", "earlier", "raises"),
     [

@@ -62,7 +62,7 @@ def test_a_day_knows_the_complete_days_from_the_first_call_on(books: Books):
     for days, dollars in ((9, 4), (8, 5), (6, 7), (0, 30)):
         books.call(timedelta(days=days), dollars)
     books.call(timedelta(hours=1), bill=unpriced)
-    day = books.facts().day(())
+    (day,) = books.facts().days(())
     assert (day.day, day.spent, day.unpriced) == ("2026-11-18", Decimal(30), 1)
     assert day.earlier == tuple(map(Decimal, (4, 5, 0, 7, 0, 0, 0, 0, 0)))
 
@@ -70,27 +70,27 @@ def test_a_day_knows_the_complete_days_from_the_first_call_on(books: Books):
 def test_days_before_the_fourteen_are_not_usual_any_more(books: Books):
     for days in range(1, 30):
         books.call(timedelta(days=days), 2)
-    assert books.facts().day(()).earlier == (Decimal(2),) * 14
+    assert books.facts().days(())[0].earlier == (Decimal(2),) * 14
 
 
 def test_a_part_of_all_calls_has_days_of_its_own(books: Books):
     for days in range(6):
         books.call(timedelta(days=days), 2)
         books.call(timedelta(days=days), 5, feature="search")
-    day = books.facts().day((Filter("feature", ("search",)),))
+    (day,) = books.facts().days((Filter("feature", ("search",)),))
     assert (day.spent, day.earlier) == (Decimal(5), (Decimal(5),) * 5)
 
 
 def test_a_day_of_unknown_cost_is_unknown_and_not_zero(books: Books):
     books.call(timedelta(days=2), 1)
     books.call(timedelta(days=1), bill=unpriced)
-    assert books.facts().day(()).earlier == (Decimal(1), None)
+    assert books.facts().days(())[0].earlier == (Decimal(1), None)
 
 
 def test_days_are_those_of_the_consoles_zone(books: Books):
     books.call(timedelta(hours=12), 3)  # 23:06 UTC of the day before; 04:36 today in Kolkata
-    assert books.facts().day(()).spent == 0
-    assert books.facts("Asia/Kolkata").day(()).spent == 3
+    assert books.facts().days(())[0].spent == 0
+    assert books.facts("Asia/Kolkata").days(())[0].spent == 3
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,38 @@ def test_days_are_those_of_the_consoles_zone(books: Books):
 def test_a_period_is_the_calendars(books: Books, period, window, spent):
     for days, dollars in ((0, 1), (2, 10), (3, 100), (18, 1000)):
         books.call(timedelta(days=days), dollars)
-    found = books.facts().period((), period)
+    (found,) = books.facts().periods((), period)
     assert (found.window, found.spent) == (window, Decimal(spent))
+
+
+@pytest.mark.parametrize(("hours", "judged"), [(13, ["2026-11-19", "2026-11-18"]), (20, ["2026-11-19"])])
+def test_a_day_that_is_just_over_is_judged_once_more_since_its_last_calls_come_late(books: Books, hours, judged):
+    for days in range(6):
+        books.call(timedelta(days=days), 2)
+    books.clock.at_us += hours * 3_600_000_000
+    found = books.facts().days(())
+    assert [day.day for day in found] == judged
+    assert [day.is_over for day in found] == [False, True][: len(judged)]
+    assert all(day.earlier == (Decimal(2),) * (len(day.earlier)) and len(day.earlier) >= 5 for day in found)
+    if len(found) == 2:
+        assert (found[1].spent, len(found[0].earlier), len(found[1].earlier)) == (Decimal(2), 6, 5)
+
+
+@pytest.mark.parametrize(
+    ("now", "period", "names"),
+    [
+        (datetime(2026, 12, 1, 3, tzinfo=UTC), "month", ["mtd", "2026-11"]),
+        (datetime(2026, 11, 23, 3, tzinfo=UTC), "week", ["2026-11-23..", "2026-W47"]),
+        (datetime(2026, 11, 19, 3, tzinfo=UTC), "day", ["today", "2026-11-18"]),
+        (datetime(2026, 12, 1, 7, tzinfo=UTC), "month", ["mtd"]),
+    ],
+)
+def test_a_period_that_is_just_over_is_judged_once_more(books: Books, now, period, names):
+    books.call(timedelta(hours=1), 5)
+    books.clock.at_us = us_from_datetime(now)
+    found = books.facts().periods((), period)
+    assert [one.name for one in found] == names
+    assert [one.spent for one in found] == [Decimal(0), Decimal(5)][: len(names)]
 
 
 def test_models_without_a_price_are_those_of_the_last_day(books: Books):
@@ -134,7 +164,7 @@ def test_doubts_and_coverage_are_counted(books: Books):
 
 def test_empty_books_have_nothing_to_tell(books: Books):
     facts = books.facts()
-    assert facts.day(()).earlier == ()
+    assert facts.days(())[0].earlier == ()
     assert facts.unpriced(()) == facts.providers() == []
     assert (list(facts.budgets()), list(facts.loops())) == ([], [])
 

@@ -369,7 +369,7 @@ def test_budgets_raise_each_threshold_once_a_window(world: World):
 
 
 def test_one_rule_that_fails_stops_no_other(world: World, monkeypatch):
-    monkeypatch.setattr(world.told, "day", lambda filters: 1 / 0)
+    monkeypatch.setattr(world.told, "days", lambda filters: 1 / 0)
     cut(world, "loop")
     assert [alert.rule for alert in world.watch.look()] == ["loops"]
     assert list(world.watch.faults) == ["daily-spend"]

@@ -16,21 +16,24 @@ class DayFacts(msgspec.Struct, frozen=True):
     """A day so far, and the complete days before it, oldest first, from the first one that had a call.
 
     day: its local date. unpriced: attempts that are not in `spent`.
+    is_over: the day before, just over: its last calls come into the books after midnight, and may be those that count.
     """
 
     day: str
     spent: Decimal | None
     unpriced: int
     earlier: tuple[Decimal | None, ...]
+    is_over: bool = False
 
 
 class PeriodFacts(msgspec.Struct, frozen=True):
-    """A period so far; `window` is its first local date, `name` how an address asks for it."""
+    """A period so far; `window` is its first local date, `name` how an address asks for it. is_over: as for a day."""
 
     window: str
     name: str
     spent: Decimal | None
     unpriced: int
+    is_over: bool = False
 
 
 class UnpricedModel(msgspec.Struct, frozen=True):
@@ -94,9 +97,9 @@ class LoopCut(msgspec.Struct, frozen=True):
 class Facts(Protocol):
     """What is known now. `filters` narrow a question to a part of all calls."""
 
-    def day(self, filters: tuple[Filter, ...]) -> DayFacts: ...
+    def days(self, filters: tuple[Filter, ...]) -> Sequence[DayFacts]: ...
 
-    def period(self, filters: tuple[Filter, ...], period: str) -> PeriodFacts: ...
+    def periods(self, filters: tuple[Filter, ...], period: str) -> Sequence[PeriodFacts]: ...
 
     def unpriced(self, filters: tuple[Filter, ...]) -> Sequence[UnpricedModel]: ...
 

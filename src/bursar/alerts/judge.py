@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from bursar.alerts import rules
-from bursar.alerts.facts import BudgetStanding, Facts
+from bursar.alerts.facts import BudgetStanding, DayFacts, Facts, PeriodFacts
 from bursar.alerts.rules import Rule
 from bursar.domain import display
 from bursar.domain.alerts import TITLE_CHARS_MAX, VALUE_CHARS_MAX, Finding, Severity
@@ -73,7 +73,11 @@ def usual_day(earlier: Sequence[Decimal | None]) -> Decimal | None:
 
 
 def _daily_spend(rule: Rule, what: rules.DailySpend, facts: Facts) -> Iterator[Finding]:
-    day = facts.day(rule.filters)
+    for day in facts.days(rule.filters):
+        yield from _one_day(rule, what, day)
+
+
+def _one_day(rule: Rule, what: rules.DailySpend, day: DayFacts) -> Iterator[Finding]:
     usual = usual_day(day.earlier)
     if usual is None or usual <= 0 or day.spent is None:
         return
@@ -81,21 +85,28 @@ def _daily_spend(rule: Rule, what: rules.DailySpend, facts: Facts) -> Iterator[F
     if day.spent <= limit or day.spent < what.least_usd:
         return
     times = (day.spent / usual).quantize(Decimal("0.1"))
+    title = f"Spend on {day.day} was" if day.is_over else "Spend today is"
     yield _finding(
         rule, f"{plain(what.factor)}x {_scope(what.filters)}", day.day, Severity.CRITICAL,
-        f"Spend today is {times}× the usual: {_usd(day.spent)}",
-        f"{_usd(day.spent)} was spent on {day.day} so far{_only(what.filters)}. A usual day costs {_usd(usual)} (the "
-        f"median of the last {min(len(day.earlier), USUAL_DAYS)} complete days); this rule tells you above "
-        f"{plain(what.factor)}×, {_usd(limit)}.{_missing(day.unpriced)}",
-        _explore("today", what.filters),
+        f"{title} {times}× the usual: {_usd(day.spent)}",
+        f"{_usd(day.spent)} was spent on {day.day}{'' if day.is_over else ' so far'}{_only(what.filters)}. A usual day "
+        f"costs {_usd(usual)} (the median of the last {min(len(day.earlier), USUAL_DAYS)} complete days); this rule "
+        f"tells you above {plain(what.factor)}×, {_usd(limit)}.{_missing(day.unpriced)}",
+        _explore(day.day if day.is_over else "today", what.filters),
     )  # fmt: skip
 
 
 def _period_spend(rule: Rule, what: rules.PeriodSpend, facts: Facts) -> Iterator[Finding]:
-    period = facts.period(rule.filters, what.period)
+    for period in facts.periods(rule.filters, what.period):
+        yield from _one_period(rule, what, period)
+
+
+def _one_period(rule: Rule, what: rules.PeriodSpend, period: PeriodFacts) -> Iterator[Finding]:
     if period.spent is None or period.spent <= what.amount_usd:
         return
     word = {"day": "today", "week": "this week", "month": "this month"}[what.period]
+    if period.is_over:
+        word = {"day": "yesterday", "week": "last week", "month": "last month"}[what.period]
     yield _finding(
         rule, f"{plain(what.amount_usd)} a {what.period} {_scope(what.filters)}", period.window, Severity.WARNING,
         f"Spend {word} is above {_usd(what.amount_usd)}: {_usd(period.spent)}",

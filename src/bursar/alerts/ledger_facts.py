@@ -26,6 +26,7 @@ EARLIER_AGAIN_S = 900  # days that are over change only by corrections
 EARLIER_MAX = 200
 CALL_MAX = timedelta(hours=1)  # a call takes no longer: bounds how far back the storm's question reads
 LOOPS_DAYS = 1
+JUST_OVER = timedelta(hours=6)  # so long a period that has ended is judged too: its last calls come in late
 PERIOD_NAMES = {"day": "today", "week": "", "month": "mtd"}
 
 _ERRORS = """
@@ -58,20 +59,11 @@ class LedgerFacts:
         self._loops = loops
         self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
 
-    def day(self, filters: tuple[Filter, ...]) -> DayFacts:
-        today = self._period("today")
-        sums = self._sums(today, filters)
-        day = self._local().date().isoformat()
-        return DayFacts(day, sums["effective_cost"], sums["unpriced_count"], self._days_before(filters, day))
+    def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
+        return [self._day(filters, at, is_over) for at, is_over in self._now_and_just_over("day")]
 
-    def period(self, filters: tuple[Filter, ...], period: str) -> PeriodFacts:
-        today = self._local().date()
-        monday = today - timedelta(days=today.weekday())
-        name = PERIOD_NAMES[period] or f"{monday.isoformat()}.."
-        asked = self._period(name)
-        sums = self._sums(asked, filters)
-        window = asked.start.astimezone(zone(self._timezone)).date().isoformat()
-        return PeriodFacts(window, name, sums["effective_cost"], sums["unpriced_count"])
+    def periods(self, filters: tuple[Filter, ...], period: str) -> list[PeriodFacts]:
+        return [self._one_period(filters, period, at, is_over) for at, is_over in self._now_and_just_over(period)]
 
     def unpriced(self, filters: tuple[Filter, ...]) -> list[UnpricedModel]:
         end = self._period("today").end
@@ -112,6 +104,32 @@ class LedgerFacts:
     def loops(self) -> Sequence[LoopCut]:
         return self._loops(us_from_datetime(self._now() - timedelta(days=LOOPS_DAYS)))
 
+    def _now_and_just_over(self, period: str) -> list[tuple[datetime, bool]]:
+        """Now; and the last instant of the period before, while its last calls may still come in."""
+        now = self._now()
+        start = self._calendar(period, now).start
+        return [(now, False), *([(start - timedelta(microseconds=1), True)] if now - start < JUST_OVER else [])]
+
+    def _calendar(self, period: str, at: datetime) -> Period:
+        """The day, ISO week or month that an instant is in, until then."""
+        local = at.astimezone(zone(self._timezone)).date()
+        name = PERIOD_NAMES[period] or f"{(local - timedelta(days=local.weekday())).isoformat()}.."
+        return parse_period(name, at, self._timezone)
+
+    def _day(self, filters: tuple[Filter, ...], at: datetime, is_over: bool) -> DayFacts:
+        sums = self._sums(self._calendar("day", at), filters)
+        day = at.astimezone(zone(self._timezone)).date().isoformat()
+        earlier = self._days_before(filters, day, at)
+        return DayFacts(day, sums["effective_cost"], sums["unpriced_count"], earlier, is_over)
+
+    def _one_period(self, filters: tuple[Filter, ...], period: str, at: datetime, is_over: bool) -> PeriodFacts:
+        asked = self._calendar(period, at)
+        sums = self._sums(asked, filters)
+        first = asked.start.astimezone(zone(self._timezone)).date()
+        over_names = {"day": first.isoformat(), "week": first.strftime("%G-W%V"), "month": first.strftime("%Y-%m")}
+        name = over_names[period] if is_over else asked.name
+        return PeriodFacts(first.isoformat(), name, sums["effective_cost"], sums["unpriced_count"], is_over)
+
     def _now(self) -> datetime:
         return datetime_from_us(self._clock.now_us())
 
@@ -125,13 +143,13 @@ class LedgerFacts:
         measures = ("effective_cost", "attempts", "unpriced_count", "estimated_count", "assumed_count")
         return self._explorer.run(Query(period, measures, (), filters)).totals
 
-    def _days_before(self, filters: tuple[Filter, ...], day: str) -> tuple[Decimal | None, ...]:
+    def _days_before(self, filters: tuple[Filter, ...], day: str, at: datetime) -> tuple[Decimal | None, ...]:
         """What each complete day cost, from the first one with a call on."""
         known = self._earlier.get((filters, day))
         if known and self._now() - known[0] < timedelta(seconds=EARLIER_AGAIN_S):
             return known[1]
-        whole = self._period(f"{USUAL_DAYS + 1}d")
-        before = Period(whole.start, self._period("today").start, timezone=self._timezone)
+        whole = parse_period(f"{USUAL_DAYS + 1}d", at, self._timezone)
+        before = Period(whole.start, self._calendar("day", at).start, timezone=self._timezone)
         table = self._explorer.run(
             Query(before, ("effective_cost", "attempts"), ("day",), filters, self._timezone), rows_only=True
         )

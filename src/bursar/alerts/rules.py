@@ -9,6 +9,7 @@ from bursar.domain.alerts import Severity
 from bursar.domain.errors import BadAlert, BadQuery
 from bursar.domain.tags import DIMENSIONS
 from bursar.explore.filters import Filter, as_filters, parse_filter
+from bursar.governance.alert_rows import TEST_RULE
 from bursar.governance.alerts import StoredRule
 
 NAME_CHARS_MAX = 120
@@ -110,6 +111,8 @@ def read_rule(stored: StoredRule) -> Rule:
 def write_rule(rule: Rule) -> StoredRule:
     """As it is stored. Raises BadAlert that names what can't be."""
     check_name(rule.name)
+    if rule.name == TEST_RULE:
+        raise BadAlert(f"{TEST_RULE!r} is the name of the tests of channels; choose another", field="name")
     _check(rule.what)
     if len(rule.filters) > FILTERS_MAX:
         raise BadAlert(f"more than {FILTERS_MAX} filters", field="filters")

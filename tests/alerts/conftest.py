@@ -132,6 +132,7 @@ class Hook:
     def __init__(self) -> None:
         self.status = 204
         self.accepted = 0
+        self.says = b""
         self.requests: list[tuple[dict[str, str], bytes]] = []
         hook = self
 
@@ -142,8 +143,10 @@ class Hook:
                 hook.accepted += hook.status < 300
                 self.send_response(hook.status)
                 self.send_header("location", "/elsewhere")
-                self.send_header("content-length", "0")
+                said = hook.says if hook.status != 204 else b""
+                self.send_header("content-length", str(len(said)))
                 self.end_headers()
+                self.wfile.write(said)
 
             def log_message(self, *_: object) -> None:
                 """Quiet."""

@@ -102,6 +102,16 @@ def test_no_secret_of_an_address_is_in_the_store_or_in_an_error(loop, address, t
         assert secret not in shown
 
 
+def test_a_receiver_that_repeats_its_secret_address_is_not_quoted(loop, hook):
+    loop.env |= {"BURSAR_ALERT_HOOK": f"{hook.address}/T0SECRET9", "BURSAR_ALERT_SECRET": "open sesame"}
+    loop.desk.put_channel(WEBHOOK, actor="test")
+    loop.watch.look()
+    hook.status, hook.says = 404, b"no hook at /bursar/T0SECRET9"
+    loop.deliverer().deliver()
+    (entry,) = loop.desk.book.log()
+    assert entry.detail == "answered 404: no hook at /[secret]/[secret]"
+
+
 def test_a_variable_that_is_not_set_is_named(loop):
     loop.desk.put_channel(MAIL, actor="test")
     loop.watch.look()

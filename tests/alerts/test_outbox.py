@@ -98,6 +98,35 @@ def test_a_channel_that_is_down_gets_everything_when_it_is_up_and_once(world: Wo
     assert results["failed"] == ways.tries - 10
 
 
+def test_a_channel_that_refused_is_left_alone_until_its_next_try_is_due(world: World, ways: Ways):
+    add_channel(world)
+    ways.down = {"ops"}
+    cut(world, "loop")
+    world.watch.look()
+    deliverer = world.deliverer(ways)
+    tried = []
+    for _ in range(36):
+        deliverer.deliver()
+        tried.append(ways.tries)
+        world.later(SECOND)
+    assert [second for second in range(1, 36) if tried[second] > tried[second - 1]] == [5, 15, 35]
+
+
+def test_a_digest_that_was_not_taken_all_day_is_part_of_the_next_nights(world: World, ways: Ways):
+    add_channel(world, quiet="22:00-07:00")
+    world.later(12 * HOUR)
+    for night in range(2):
+        cut(world, f"one-{night}")
+        cut(world, f"two-{night}")
+        world.watch.look()
+        world.deliverer(ways).deliver()
+        ways.down = set() if night else {"ops"}
+        world.later(8 * HOUR)
+        world.deliverer(ways).deliver()
+        world.later(16 * HOUR)
+    assert ways.taken == [("ops", "Warning: 4 alerts from quiet hours")]
+
+
 def test_tries_are_further_and_further_apart_up_to_a_quarter_of_an_hour():
     assert [backoff_s(number) for number in range(1, 10)] == [5, 10, 20, 40, 80, 160, 320, 640, 900]
     assert backoff_s(10_000) == 900

@@ -32,14 +32,15 @@ check: setup ## before each commit: format, lint, types, and the tests that need
 
 bench: setup ## the figures, side by side with nginx in the same run
 	@tools/test-needs
-	@for part in gateway ledger explore; do $(BIN)/bursar bench $$part $(ARGS) || failed=1; done; exit $${failed:-0}
+	@for part in gateway ledger explore control decide; do $(BIN)/bursar bench $$part $(ARGS) || failed=1; done; exit $${failed:-0}
 
 bench-peers: setup ## the same beside LiteLLM, Portkey and TensorZero, each in an environment of its own
 	@tools/test-needs
 	@$(BIN)/bursar bench gateway --peers $(ARGS)
 
-sim: setup ## the whole system against a faulty provider, and kill -9 at SEEDS seeded instants
-	BURSAR_CHAOS_INSTANTS=$(SEEDS) $(BIN)/python -m pytest -q tests/system $(ARGS)
+sim: setup ## SEEDS worlds of budgets and faults on a jumping clock, then the whole system against a faulty provider
+	BURSAR_SIM_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/budgets/test_world.py $(ARGS)
+	BURSAR_CHAOS_INSTANTS=$${BURSAR_CHAOS_INSTANTS:-50} $(BIN)/python -m pytest -q tests/system $(ARGS)
 
 chaos: setup ## kill -9 of workers, console and all, at 50 seeded instants under load
 	BURSAR_CHAOS_INSTANTS=$${BURSAR_CHAOS_INSTANTS:-50} $(BIN)/python -m pytest -q tests/system/test_kill9.py $(ARGS)

@@ -49,6 +49,7 @@ def make_config(data: Path, simulator: str, *, control: str = "", **gateway: Any
     """Settings of a site whose two upstreams are the simulator. `x-sim` reaches it, so a test can demand faults."""
     config = load_config(env={})
     config.data = str(data)
+    config.loops = gateway.pop("loops", config.loops)  # for traffic that is one request on purpose
     config.gateway = Gateway(port=free_port(), **gateway)
     config.console.port = free_port()
     config.control.url = control

@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import msgspec
 from bursar.domain.display import is_locale
 from bursar.domain.errors import BadPeriod, ConfigError
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX
+from bursar.domain.loops import COUNT_FIELDS, EXEMPT_BY, MONEY_FIELDS, TIME_FIELDS, Loops
 from bursar.domain.periods import zone
 
 ENV_PREFIX = "BURSAR_"
@@ -37,6 +39,7 @@ class Upstream(msgspec.Struct, forbid_unknown_fields=True):
     forward_headers: list[str] = []  # more client headers to pass on, beside the standard ones
     proxy: str = ""  # http://host:port of a CONNECT proxy
     ca_bundle: str = ""  # path of a PEM file, beside the system's
+    region: str = ""  # where it serves, for policies that allow or deny regions
 
 
 class Gateway(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,7 +47,8 @@ class Gateway(msgspec.Struct, forbid_unknown_fields=True):
     port: int = 8787
     workers: int = 1
     body_bytes_max: int = 20 * 1024 * 1024
-    attempts_max: int = 2
+    attempts_max: int = 3
+    retry_usd_max: str = "10"  # what the retries of one call can cost at most, in USD
     connect_timeout_s: float = 5.0
     first_byte_timeout_s: float = 600.0
     idle_timeout_s: float = 300.0  # between two chunks of a stream
@@ -90,6 +94,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     control: Control = msgspec.field(default_factory=Control)
     prices: Prices = msgspec.field(default_factory=Prices)
     alerts: Alerts = msgspec.field(default_factory=Alerts)
+    loops: Loops = msgspec.field(default_factory=Loops)
     upstreams: dict[str, Upstream] = msgspec.field(default_factory=dict)
 
     @property
@@ -233,6 +238,8 @@ def _check(config: Config) -> None:
             field="gateway.budget_refusal_status",
         )
     _check_control(config.control)
+    _check_usd("gateway.retry_usd_max", config.gateway.retry_usd_max)
+    _check_loops(config.loops)
     _check_console(config.console)
     _check_alerts(config.alerts)
 
@@ -246,6 +253,33 @@ def _check_control(control: Control) -> None:
             "control.url holds a password, which would be written down; put it into PGPASSWORD or a .pgpass file",
             field="control.url",
         )
+
+
+def _check_usd(field: str, text: str) -> None:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not (amount.is_finite() and 0 <= amount < 1_000_000):
+        raise ConfigError(f'{field} is {text!r}; write an amount of USD as text, such as "0.35"', field=field)
+
+
+def _check_loops(loops: Loops) -> None:
+    """A limit of 0 would cut everything, and a name that isn't one would exempt nothing."""
+    for name in MONEY_FIELDS:
+        _check_usd(f"loops.{name}", getattr(loops, name))
+    for names, least in ((COUNT_FIELDS, 1), (TIME_FIELDS, 0.001)):
+        for name in names:
+            if getattr(loops, name) < least:
+                raise ConfigError(
+                    f"loops.{name} is {getattr(loops, name)}; it must be at least {least}", field=f"loops.{name}"
+                )
+    for one in loops.exempt:
+        if one.partition("=")[0] not in EXEMPT_BY or "=" not in one:
+            raise ConfigError(
+                f"loops.exempt has {one!r}; write NAME=VALUE, and NAME one of {', '.join(EXEMPT_BY)}",
+                field="loops.exempt",
+            )
 
 
 def _check_console(console: Console) -> None:

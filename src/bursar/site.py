@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from bursar.alerts.desk import AlertDesk
     from bursar.alerts.run import AlertThreads
     from bursar.budgets.budget import Budget
+    from bursar.gateway.loop_cuts import Cut
     from bursar.governance.budgets import Budgets
+    from bursar.governance.controls import Controls
     from bursar.governance.keys import Keys
     from bursar.ledger.store import Ledger
 
@@ -172,6 +174,21 @@ class Site:
 
         return AlertThreads(open_parts, self.clock, look_every_s=self.config.alerts.look_every_s)
 
+    def controls(self) -> "Controls":
+        """Policies, limits and kills of the control store."""
+        # start-up: as above
+        from bursar.governance.controls import Controls
+        from bursar.governance.keys import Keys
+        from bursar.governance.kills import Kills
+        from bursar.governance.limits import Limits
+        from bursar.governance.policies import Policies
+        from bursar.governance.store import ControlStore
+
+        self.prepare()
+        parts = (ControlStore(self.control_location), self.secret(), self.clock)
+        keys = Keys(*parts)
+        return Controls(Policies(*parts), Limits(*parts), Kills(*parts), keys, lambda: self.publish(keys))
+
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""
         # start-up: as above
@@ -194,6 +211,22 @@ class Site:
             return True
         changed_after = control.exists() and control.stat().st_mtime_ns > snapshot.stat().st_mtime_ns
         return changed_after or not is_ours  # changed after: whoever changed it died before it published
+
+    def lift_loop(self, cut_id: str, *, actor: str) -> "Cut":
+        """Let a loop go that was cut, and say so in the audit log. Raises UnknownLoop."""
+        # start-up: as above; most commands lift nothing
+        from bursar.gateway.loop_cuts import lift_cut
+        from bursar.governance.audit import record_change
+        from bursar.governance.store import ControlStore
+
+        now_us = self.clock.now_us()
+        cut = lift_cut(self.paths.run, cut_id, actor=actor, now_us=now_us)
+        with ControlStore(self.control_location).writing() as connection:
+            detail = {"sign": cut.sign, "credential_id": cut.credential_id, "feature": cut.feature}
+            record_change(
+                connection, self.secret(), at_us=now_us, actor=actor, action="loop.lift", subject=cut_id, detail=detail
+            )
+        return cut
 
     @property
     def price_overrides(self) -> Path | None:
@@ -237,6 +270,7 @@ class Site:
             "budgets": str(paths.budgets),
             "leases": str(paths.leases),
             "control": str(self.control_location),
+            "loops": msgspec.to_builtins(config.loops),
             "upstreams": [
                 {**msgspec.to_builtins(upstream), "name": name, "provider": upstream.provider or name}
                 for name, upstream in config.upstreams.items()

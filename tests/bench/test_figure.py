@@ -1,7 +1,7 @@
 import pytest
 
-from bursar.bench import bodies
-from bursar.bench.figure import Figure, against, median
+from bursar.bench import bodies, loops
+from bursar.bench.figure import Figure, Options, against, median
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,11 @@ def test_a_comparison_takes_the_medians_of_both():
     figure = against("cpu", "µs", [40, 50, 900], [10, 11, 12], 4.5)
     assert (figure.value, round(figure.ratio or 0, 3)) == (50, round(50 / 11, 3))
     assert median([4, 1, 3, 2]) == 2.5
+
+
+def test_the_loop_breaker_is_measured_on_calls_that_it_lets_through():
+    (figure,) = loops.measure(Options(scale=0.1, rounds=2))
+    assert 0 < figure.value < 100
 
 
 def test_the_bodies_are_of_the_sizes_they_are_named_for():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bursar.bench import explore, ledger
+from bursar.bench import decide, explore, ledger
 from bursar.bench.figure import Options
 from bursar.bench.synthetic import synthetic_ledger
 from bursar.ledger.verify import verify
@@ -16,6 +16,13 @@ def test_the_loader_is_measured_and_its_books_hold() -> None:
     figures = ledger.measure(Options(scale=0.02, rounds=1))
     assert [figure.unit for figure in figures] == ["1/s", "1/s", "s"]
     assert all(figure.value > 0 for figure in figures)
+
+
+def test_what_deciding_costs_is_measured_with_and_without_anything_configured() -> None:
+    figures = decide.measure(Options(scale=0.005, rounds=1))
+    assert figures[0].name == "nothing configured"
+    assert {figure.unit for figure in figures} == {"µs"}
+    assert {figure.bound for figure in figures} == {1.0, 3.0, None}
 
 
 def test_the_made_up_ledger_is_a_real_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.slow
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 ALERTS = "/alerts?channel=ops&rule=daily-spend"
-PATHS = ("/", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/prices?find=haiku-4", "/search?q=har")
+PATHS = ("/", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/prices?find=haiku-4", "/search?q=har",
+         "/controls?stop=feature&value=support-bot&reason=loops")  # fmt: skip
 
 
 def a_call(page: Page) -> str:

@@ -111,10 +111,21 @@ def test_a_vanished_workers_lease_is_assumed_whole_until_its_counters_turn_up(be
     bench.clock.at_us += EXPIRY_US + 1
     assert bench.authority.sweep(bench.clock.now_us()) == ["a"]
     assert bench.balance() == (400, 0)
-    bench.authority.report([Report("a/1", 150, 0)])  # it wasn't dead after all: its counters will say, not its reports
+    bench.authority.report([Report("a/1", 150, 0)])
     assert bench.balance() == (400, 0)
     bench.authority.recover("a", {"a/1": (10, 120)})
     assert bench.balance() == (130, 0)
+
+
+def test_a_worker_that_was_given_up_for_lost_takes_a_fresh_lease_and_corrects_the_old_one(bench):
+    bench.authority.renew("a", bench.clock.now_us())
+    bench.ask("a", 1, 400)
+    bench.clock.at_us += EXPIRY_US + 1
+    bench.authority.sweep(bench.clock.now_us())
+    assert bench.ask("a", 1, 10, window_key="lifetime", spent=150) == (0, True)
+    assert bench.ask("a", 2, 600) == (600, False)
+    bench.authority.report([Report("a/1", 150, 0, is_over=True)])
+    assert bench.balance() == (150, 600)
 
 
 def test_whoever_needs_what_others_have_free_has_it_recalled(bench):

@@ -1,5 +1,6 @@
 """A console over forty days of simulated history, with names that try to break out of a page."""
 
+import functools
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,18 +9,17 @@ import pytest
 from litestar.testing import TestClient
 from tests.console.records import awkward_calls
 
-from bursar.alerts.desk import AlertDesk
 from bursar.config import load_config
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
 from bursar.demo import fill_history
 from bursar.domain.clock import FixedClock, us_from_datetime
 from bursar.explore.query import Explorer
-from bursar.governance.store import ControlStore
 from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.loader import Loader
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_book
+from bursar.site import Site
 from bursar.spool.journal import Journal
 
 RUNNING: list[Journal] = []
@@ -46,16 +46,16 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
     ledger = open_ledger(directory / "ledger.duckdb", threads=1)
     Loader(ledger, spool, FixedClock(us_from_datetime(NOW))).load_all()
     clock = FixedClock(us_from_datetime(NOW))
-    store = ControlStore(directory / "control.sqlite", pooled=True)
-    desk = AlertDesk(store, b"s" * 32, clock, "UTC")
+    config = load_config(overrides={"organization": "acme", "data": str(directory)}, env={})
     return ConsoleContext(
         explorer=Explorer(ledger),
         ledger=ledger,
         prices=lambda: book,
-        config=load_config(overrides={"organization": "acme", "data": str(directory)}, env={}),
+        config=config,
         spool_dir=spool,
-        alerts=lambda: desk,
         clock=clock,
+        open_controls=Site(config, clock).controls,
+        alerts=functools.cache(Site(config, clock).alerts),
     )
 
 

@@ -16,6 +16,9 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
         "/api/live", "/api/alerts", "/api/alerts/ack", "/api/alerts/test", "/api/alerts/rules", "/api/alerts/channels",
         "/api/alerts/remove",
+        "/api/loops", "/api/waste",
+        "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
+        "/api/limits", "/api/limits/{name}", "/api/kills", "/api/kills/{name}",
     }  # fmt: skip
 
 
@@ -24,9 +27,16 @@ def api_schema(context: ConsoleContext):
     return schemathesis.openapi.from_asgi("/api/openapi.json", create_app(context), headers={"host": "127.0.0.1"})
 
 
-WITH_PARAMETERS = ("/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts")
+WITH_PARAMETERS = (
+    "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste",
+    "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try",
+)  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
-CASES += [("/api/calls/{call_id}", GenerationMode.POSITIVE), ("/api/status", GenerationMode.POSITIVE)]
+CASES += [
+    ("/api/loops", GenerationMode.POSITIVE),
+    ("/api/calls/{call_id}", GenerationMode.POSITIVE),
+    ("/api/status", GenerationMode.POSITIVE),
+]
 
 
 @pytest.mark.parametrize(("path", "mode"), CASES)

@@ -19,6 +19,7 @@ PAGES = (
     "/calls",
     "/alerts?show=all&rule=loops",
     "/prices",
+    "/loops",
     "/search?q=bot",
 )
 

@@ -261,3 +261,56 @@ async def test_a_whole_answer_too_large_to_hold_is_handed_over_unread():
         assert (reply.status, reply.content) == (200, None)
         assert await reply.body(len(body)) == body
         assert pool.stats().idle == 1
+
+
+@on_uvloop
+async def test_a_tap_takes_pieces_as_they_come_and_gives_back_the_one_it_refuses():
+    pieces = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n"]
+    for text in (b"two", b"six", b"ten"):
+        pieces += [0.03, b"3\r\n%b\r\n" % text]
+    taken = []
+
+    def tap(piece: bytes) -> bool:
+        if piece == b"six":
+            return False
+        taken.append(piece)
+        return True
+
+    async with playing([*pieces, 0.03, b"0\r\n\r\n"]) as upstream, pool_to(upstream.origin) as pool:
+        reply = await ask(pool)
+        returned = []
+        while piece := await reply.chunk(tap):
+            returned.append(piece)
+        assert (returned, taken) == ([b"one", b"six"], [b"two", b"ten"])
+        assert reply.bytes_received == len(b"onetwosixten")
+        assert pool.stats().idle == 1
+
+
+@on_uvloop
+async def test_a_tap_is_not_called_once_nobody_waits_for_a_piece():
+    act = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n", 0.05, b"3\r\ntwo\r\n", STALL]
+    taken = []
+    async with playing(act) as upstream, pool_to(upstream.origin) as pool:
+        reply = await ask(pool)
+        assert await reply.chunk(lambda piece: not taken.append(piece)) == b"one"
+        assert await reply.chunk() == b"two"
+        assert taken == []
+        waiting = asyncio.ensure_future(reply.chunk(lambda piece: not taken.append(piece)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert reply.source is None
+
+
+@on_uvloop
+async def test_what_a_tap_took_is_not_returned_again_when_the_answer_breaks_off():
+    act = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n", 0.03, b"3\r\ntwo\r\n", 0.03, CLOSE]
+    taken = []
+    async with playing(act) as upstream, pool_to(upstream.origin) as pool:
+        reply = await ask(pool)
+        assert await reply.chunk(lambda piece: not taken.append(piece)) == b"one"
+        with pytest.raises(UpstreamBroken):
+            await reply.chunk(lambda piece: not taken.append(piece))
+        assert taken == [b"two"]
+        assert reply.bytes_received == 6

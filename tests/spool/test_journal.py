@@ -1,6 +1,7 @@
 """The journal: what `append` has taken is there after kill -9, and a torn end is only an end."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 from bursar.spool import journal as journal_module
-from bursar.spool.journal import HEADER_BYTES, SYNC_INTERVAL_S, Journal
+from bursar.spool.journal import HEADER_BYTES, RELEASE_BYTES, SYNC_INTERVAL_S, Journal
 from bursar.spool.reader import read_slice, segments, unread_bytes, writer_is_alive
 from bursar.spool.records import CallFacts, Dispatched, Ended
 
@@ -165,6 +166,31 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, acknowledged
     seqs = [record.seq for record in got.records if isinstance(record, Dispatched)]
     assert len(seqs) >= acknowledged
     assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_what_is_written_and_synced_no_longer_counts_as_the_writers_memory(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "w0-a")
+    written = 0
+    while unread_bytes(segments(tmp_path)[0].path, 0) < 8 * RELEASE_BYTES:
+        written += 1
+        journal.append(dispatched(written))
+    deadline = time.monotonic() + 10
+    while (mapped := _mapped_bytes(tmp_path)) > 2 * RELEASE_BYTES and time.monotonic() < deadline:
+        time.sleep(SYNC_INTERVAL_S)
+    assert 0 < mapped <= 2 * RELEASE_BYTES
+    journal.append(dispatched(written + 1))
+    (segment,) = segments(tmp_path)
+    got = read_slice(segment.path, 0, records_max=10**6)
+    journal.close()
+    assert [record.seq for record in got.records if isinstance(record, Dispatched)] == list(range(1, written + 2))
+
+
+def _mapped_bytes(directory: Path) -> int:
+    """What of this process's memory is pages of journal files in `directory`."""
+    maps = Path("/proc/self/smaps").read_text("utf-8")
+    mapping = rf"^\S+-\S+ .*{re.escape(str(directory))}.*\n(?:(?!\S+-\S+ ).*\n)*?Rss:\s+(\d+) kB"
+    found = re.findall(mapping, maps, re.MULTILINE)
+    return sum(int(kilobytes) * 1024 for kilobytes in found)
 
 
 def test_a_full_disk_is_an_error_when_a_segment_begins_and_leaves_nothing_half_written(

@@ -36,7 +36,7 @@ def send(world: World, request: bytes) -> Answer:
     return asyncio.run(exchange(world.port, request))
 
 
-def test_a_provider_that_is_not_there_costs_nothing_and_is_tried_twice(tmp_path: Path) -> None:
+def test_a_provider_that_is_not_there_costs_nothing_and_is_tried_three_times(tmp_path: Path) -> None:
     nobody = Running(free_port())
     with gateway_world(tmp_path / "data", simulator=nobody, connect_timeout_s=2.0) as world:
         answer = send(world, chat())
@@ -45,7 +45,7 @@ def test_a_provider_that_is_not_there_costs_nothing_and_is_tried_twice(tmp_path:
         assert json.loads(answer.body)["error"]["code"] == "upstream_unreachable"
         world.load()
         rows = world.rows("SELECT outcome, quality, list_cost, retry_cause FROM charges ORDER BY attempt_number")
-        assert [row["retry_cause"] for row in rows] == ["", "connect"]
+        assert [row["retry_cause"] for row in rows] == ["", "connect", "connect"]
         assert {(row["outcome"], row["quality"], row["list_cost"]) for row in rows} == {
             ("provider_error", "reported", 0)
         }
@@ -113,12 +113,25 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         config.upstreams["own-llm"] = Upstream(
             base_url=simulator + "/v1", api_key_env="SIM_OPENAI_KEY", passthrough=False, provider="openai"
         )
+        config.upstreams["keyless"] = Upstream(base_url=simulator + "/v1", api_key_env="SIM_UNSET_KEY")
         return config
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worlds, "make_config", with_third)
         with gateway_world(data) as world:
             yield world
+
+
+def test_a_bursar_key_without_the_providers_own_key_is_refused_with_what_to_set(world: World) -> None:
+    keys = world.site.keys()
+    made = keys.create("early", Scope("default", "core", "apollo"), Attribution(team="core"), actor="test")
+    world.site.publish(keys)
+    time.sleep(KEY_WATCH_S)
+    refused = send(world, chat(made.text, "/keyless/v1/chat/completions"))
+    assert (refused.status, refused.headers["x-bursar-error"]) == (503, "no_upstream_key")
+    assert refused.headers["x-should-retry"] == "false"
+    assert "set SIM_UNSET_KEY where" in json.loads(refused.body)["error"]["message"]
+    assert send(world, chat(path="/keyless/v1/chat/completions")).status == 200, "the caller's own key passes through"
 
 
 def test_a_key_works_from_its_making_until_it_is_revoked(world: World) -> None:

@@ -48,8 +48,8 @@ ok            | plain  | all       | {}                                 | 1 | 20
 ok            | stream | streaming | {}                                 | 1 | 200 | ok             | reported  |
 truncated     | plain  | text      | {"fault":"truncate"}               | 1 | 200 | truncated      | reported  |
 truncated     | stream | streaming | {"fault":"truncate"}               | 1 | 200 | truncated      | reported  |
-error 500     | plain  | all       | {"fault":"500"}                    | 2 | 500 | provider_error | reported  |
-error 500     | stream | streaming | {"fault":"500"}                    | 2 | 500 | provider_error | reported  |
+error 500     | plain  | all       | {"fault":"500"}                    | 3 | 500 | provider_error | reported  |
+error 500     | stream | streaming | {"fault":"500"}                    | 3 | 500 | provider_error | reported  |
 error once    | plain  | all       | {"fault":"529","times":1}          | 2 | 200 | ok             | reported  |
 error once    | stream | streaming | {"fault":"529","times":1}          | 2 | 200 | ok             | reported  |
 error 429     | plain  | all       | {"fault":"429","retry_after":7}    | 1 | 429 | client_error   | reported  |

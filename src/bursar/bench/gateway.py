@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bursar.bench import bodies
+from bursar.bench import bodies, loops
 from bursar.bench.figure import Figure, Options, against, median
 from bursar.bench.installation import Installation, running
 from bursar.bench.load import memory_mb, wrk
@@ -44,7 +44,7 @@ def measure(options: Options) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="bursar-bench-") as name:
         directory = Path(name)
         directory.chmod(0o755)
-        figures = []
+        figures = loops.measure(options)
         with _rig(
             directory / "plain", static_upstream(directory / "answers", "answer.json", bodies.chat_answer())
         ) as rig:

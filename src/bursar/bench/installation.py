@@ -16,6 +16,8 @@ from bursar.bench.nginx import free_port
 from bursar.domain.errors import Unavailable
 
 READY_MAX_S = 30.0
+LOOPS_UNCUT = {"BURSAR_LOOPS__REPEAT_USD": "999999", "BURSAR_LOOPS__REPEATS_UNPRICED": "1000000000"}
+"""A load test is one request, repeated: it is judged as any other, and then let through."""
 
 
 class Installation(NamedTuple):
@@ -38,6 +40,7 @@ def running(
     command += ["--gateway-port", str(port), "--console-port", str(console_port)]
     env = {name: value for name, value in os.environ.items() if not name.startswith("BURSAR_")} | dict(settings)
     env["BURSAR_UPSTREAMS__OPENAI__BASE_URL"] = f"http://127.0.0.1:{upstream}"
+    env |= LOOPS_UNCUT
     log = data.with_suffix(".log")
     with log.open("wb") as output:
         started = time.perf_counter()

@@ -16,6 +16,7 @@ from bursar.budgets.balances import (
     ASSUMED,
     LEAN,
     OPEN,
+    end_lease,
     lock_lease,
     lock_value,
     post,
@@ -90,17 +91,8 @@ class Authority:
                 if lease is None:
                     continue
                 held, spent = counters.get(lease_id, (0, lease.spent))
-                reserve = lease.amount - lease.spent
-                was_assumed = lease.state == ASSUMED
-                post(
-                    connection,
-                    lease,
-                    posted=spent - lease.spent + held - (reserve if was_assumed else 0),
-                    leased=0 if was_assumed else -reserve,
-                    assumed=held - (reserve if was_assumed else 0),
-                )
+                end_lease(connection, lease, held=held, spent=spent)
                 assumed += held
-                connection.execute(delete(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id))
             connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id == holder_id))
         return assumed
 
@@ -144,8 +136,8 @@ class Authority:
         window = scheduled_window(budget.window, now_us)
         until_us = min(window.end_us, limit_at(budget.limit, now_us).until_us)
         resets = turn_text(window)
-        if ask.window_key and ask.window_key != window.key:
-            return Grant(ask.lease_id, 0, window.key, until_us, False, True, True, None, 0, 0, resets, window.end_us)
+        if ask.window_key and (ask.window_key != window.key or _was_assumed(connection, ask.lease_id)):
+            return Grant(ask.lease_id, 0, "", until_us, False, True, True, None, 0, 0, resets, window.end_us)
         lock_value(connection, key)
         if ask.window_key:
             take_report(connection, Report(ask.lease_id, ask.spent, ask.held))
@@ -247,6 +239,12 @@ class Authority:
                 )
             ).scalars()
         ]
+
+
+def _was_assumed(connection: Connection, lease_id: str) -> bool:
+    """Whether a lease was given up for lost while its holder could not be heard."""
+    state = connection.execute(select(BUDGET_LEASES.c.state).where(BUDGET_LEASES.c.lease_id == lease_id)).scalar()
+    return state == ASSUMED
 
 
 def _is_shared(connection: Connection, key: BalanceKey, holder_id: str) -> bool:

@@ -93,9 +93,13 @@ def post(connection: Connection, lease: Row[Any], **changes: int) -> None:
 
 
 def take_report(connection: Connection, report: Report) -> None:
-    """What a lease's holder says of it. A lease that is gone, or was assumed meanwhile, is `recover`'s to correct."""
+    """What a lease's holder says of it. One that was assumed meanwhile is corrected by its end, not before."""
     lease = lock_lease(connection, report.lease_id)
-    if lease is None or lease.state == ASSUMED:
+    if lease is None:
+        return
+    if lease.state == ASSUMED:
+        if report.is_over:
+            end_lease(connection, lease, held=0, spent=report.spent)
         return
     spent = max(report.spent, lease.spent)  # counters only grow: an old report that comes late is no news
     amount = lease.amount if report.amount is None else min(lease.amount, report.amount)
@@ -112,3 +116,20 @@ def take_report(connection: Connection, report: Report) -> None:
         .where(BUDGET_LEASES.c.lease_id == report.lease_id)
         .values(spent=spent, amount=amount, held=report.held, state=LEAN if report.is_lean else lease.state)
     )
+
+
+def end_lease(connection: Connection, lease: Row[Any], *, held: int, spent: int) -> None:
+    """Post a lease as it ended: what was spent, and what was held when its holder died, which is assumed.
+
+    Where the whole of it was assumed before, that is corrected to what it really was.
+    """
+    reserve = lease.amount - lease.spent
+    was_assumed = lease.state == ASSUMED
+    post(
+        connection,
+        lease,
+        posted=spent - lease.spent + held - (reserve if was_assumed else 0),
+        leased=0 if was_assumed else -reserve,
+        assumed=held - (reserve if was_assumed else 0),
+    )
+    connection.execute(delete(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease.lease_id))

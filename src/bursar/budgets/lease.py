@@ -46,8 +46,8 @@ class Ask(NamedTuple):
 class Grant(msgspec.Struct, frozen=True):
     """The authority's answer.
 
-    amount:     of the lease in all, what was spent of it included. 0 with `window_key` unlike the ask's: the lease
-                belongs to a window that is over; ask again with a fresh one.
+    amount:     of the lease in all, what was spent of it included. 0 with `window_key` "" where the ask had one: its
+                window is over, or it was given up for lost; ask again with a fresh lease.
     until_us:   when the window ends or its limit changes.
     is_lean:    near the limit: what is freed is given back at once, and more comes a call at a time.
     is_short:   there was less left than was needed.

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -50,10 +50,19 @@ class Refills:
 
     directory: where the counters of all workers of this node lie.
     refusal_status: of a refused call, 402 or 429.
+    executor: where the authority is spoken to; one thread of its own unless given.
     """
 
     def __init__(
-        self, authority: Authority, directory: Path, holder_id: str, clock: Clock, *, refusal_status: int = 402
+        self,
+        authority: Authority,
+        directory: Path,
+        holder_id: str,
+        clock: Clock,
+        *,
+        refusal_status: int = 402,
+        executor: Executor | None = None,
+        tick_s: float = TICK_S,
     ) -> None:
         self.authority = authority
         self.holder_id = holder_id
@@ -61,9 +70,10 @@ class Refills:
         self._directory = directory
         self._clock = clock
         self._status = refusal_status
+        self._tick_s = tick_s
         self._waiting: list[Waiter] = []
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="budgets")
+        self._thread = executor or ThreadPoolExecutor(1, thread_name_prefix="budgets")
         self._due: dict[str, float] = {}
         self.asked = 0  # calls that had to wait for the authority
 
@@ -97,7 +107,7 @@ class Refills:
         """Until cancelled. A control store that can't be reached is logged, and tried again."""
         loop = asyncio.get_running_loop()
         while True:
-            pause = AGAIN_S if self._waiting else TICK_S
+            pause = AGAIN_S if self._waiting else self._tick_s
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
             self._wake.clear()
@@ -108,7 +118,7 @@ class Refills:
             except Exception as error:  # the background supervisor: whatever it was, calls must hear of it
                 log.error("budget authority can't be reached", error=f"{type(error).__name__}: {error}"[:400])
                 self._fail_waiting()
-                await asyncio.sleep(TICK_S)
+                await asyncio.sleep(self._tick_s)
 
     async def close(self) -> None:
         """Give everything back. What is still under way stays in the counters, for whoever comes next."""
@@ -204,7 +214,7 @@ class Refills:
         if purse.freed:
             freed, purse.freed = purse.freed, set()
             needed = {claim.key for waiter in self._waiting for claim in waiter.claims}
-            reports += [purse.shrink(lease) for lease in freed if lease.key not in needed and lease.free > 0]
+            reports += [purse.shrink(lease) for lease in freed if lease.key not in needed]
         ending: list[Lease] = []
         if self._is_due("tidy", TIDY_EVERY_S, now):
             ending = self._idle()
@@ -258,6 +268,8 @@ class Refills:
                 if lease := by_id.get(report.lease_id):
                     lease.is_dirty = True
                     lease.overrun += report.overrun
+                    if lease.is_lean:
+                        self.purse.freed.add(lease)
             raise
 
     def _take_over(self) -> None:

@@ -102,9 +102,8 @@ class WindowSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
             zone(self.timezone)
         except BadPeriod as error:
             raise BadWindow(error.message, field="timezone") from error
-        defaults = {field.name: field.default for field in msgspec.structs.fields(self)}
         for name, owners in _OWNERS.items():
-            if self.kind not in owners and getattr(self, name) != defaults[name]:
+            if self.kind not in owners and getattr(self, name) != _DEFAULTS[name]:
                 raise BadWindow(f"{name} says nothing about a window of kind {self.kind!r}: leave it out", field=name)
         if self.kind in _FISCAL.values() and not 1 <= self.start_month <= 12:
             raise BadWindow("a fiscal year begins in month 1 to 12: say fy:04 for April", field="start_month")
@@ -139,6 +138,10 @@ class WindowSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
             if before is not None and one.first <= before:
                 raise BadWindow(f"{one.first}..{one.last} overlaps the range before, or lies before it", field="ranges")
             before = one.last
+
+
+_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(WindowSpec)}
+"""Once, not for each of a hundred thousand budgets that a worker reads at its start: 25 µs each."""
 
 
 @lru_cache(maxsize=1024)

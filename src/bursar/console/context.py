@@ -1,5 +1,7 @@
 """What the console's pages are given: the ledger's answers, the prices, the settings, the clock. Built by `site`."""
 
+import hmac
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +16,11 @@ from bursar.config import Config
 from bursar.console.palette import SLOTS, Palette
 from bursar.console.view import View, read_view, whole_slot
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
-from bursar.domain.errors import BursarError, Unavailable
+from bursar.domain.errors import BursarError, Forbidden, Unavailable
 from bursar.domain.periods import Period, bucket_start, parse_period
 from bursar.explore.query import Explorer
+from bursar.gateway.loop_cuts import list_cuts
+from bursar.governance.controls import Controls
 from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
 
@@ -32,6 +36,8 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
 
     prices:  the price book as it is now; asked anew each time, since it may be compiled again meanwhile.
     alerts:  where rules, channels and what was raised are tended; opened when first asked.
+    open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
+    csrf:    what forms that change something must carry; another one each time the console starts.
     status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
     """
 
@@ -42,13 +48,33 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     spool_dir: Path
     status: Callable[[], Mapping[str, Any]] = dict
     alerts: Callable[[], AlertDesk] | None = None
+    open_controls: Callable[[], Controls] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
+    csrf: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(32))
+    _controls: Controls | None = None
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
     _tags: dict[Period, tuple[int, tuple[str, ...]]] = {}
 
     def now(self) -> datetime:
         return datetime_from_us(self.clock.now_us())
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the gateway's workers write down what they cut."""
+        return self.spool_dir.parent / "run"
+
+    def loops_in_force(self) -> int:
+        """How many loops are cut now, for the list of pages."""
+        return sum(one.state == "cut" for one in list_cuts(self.run_dir, self.clock.now_us()))
+
+    def controls(self) -> Controls:
+        """Policies, limits and kills. Raises Unavailable in a console without a control store."""
+        if self._controls is None:
+            if self.open_controls is None:
+                raise Unavailable("this console was started without a control store; `bursar up` starts one with it")
+            self._controls = self.open_controls()
+        return self._controls
 
     def tag_names(self, view: View) -> tuple[str, ...]:
         """The free tags in use, most used first, for menus."""
@@ -82,6 +108,15 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
             number = table.groups
             self._waiting = (now_us, number)
         return number
+
+    def check_form(self, form: Mapping[str, str]) -> None:
+        """Raises Forbidden for a form that isn't one of this console's own pages."""
+        if not hmac.compare_digest(form.get("csrf", "").encode(), self.csrf.encode()):
+            raise Forbidden(
+                "this form is not one of this console as it runs now; go back, load the page again, and send it once "
+                "more",
+                field="csrf",
+            )
 
     def open_alerts(self) -> int:
         """How many alerts wait for somebody, for the list of pages."""

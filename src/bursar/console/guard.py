@@ -1,8 +1,9 @@
 """What stands before every page: loopback names only, writes only from here, a policy that lets nothing foreign run.
 
 A page on the internet can make a browser ask 127.0.0.1 under a name of its own (DNS rebinding); the Host header tells.
-What changes state is posted to a few addresses, and only by this console's own pages or by a program: a browser says of
-every request which site it comes from, and a program that isn't one sends JSON, which no foreign form can.
+State changes at the addresses of CHANGING alone, and only for JSON that no page of another origin can send: a browser
+asks first before it sends that type elsewhere, and says where a request comes from. Forms of our own pages (FORMS)
+carry a token that only those pages know; whoever takes the form looks at it.
 """
 
 import ipaddress
@@ -25,7 +26,9 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
-WRITABLE = ("/alerts/", "/api/alerts/")
+CHANGING = ("/api/policies", "/api/limits", "/api/kills", "/api/alerts/")
+FORMS = ("/controls/change", *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")))
+CHANGING_METHODS = ("POST", "DELETE")
 
 
 class GuardMiddleware:
@@ -66,13 +69,11 @@ def refusal(scope: HTTPScope) -> BursarError | None:
             "it has no login yet, so it isn't for other machines",
             field="host",
         )
-    if scope["method"] == "POST" and scope["path"].startswith(WRITABLE):
-        if is_from_here(scope, host):
-            return None
-        return Forbidden(
-            "this changes something; only a page of this console may send it, or a program that sends JSON",
-            field="origin",
-        )
+    if scope["method"] in CHANGING_METHODS and scope["path"].startswith(CHANGING):
+        return _foreign(scope, host, "application/json", own_origin=host)
+    if scope["method"] == "POST" and scope["path"] in FORMS:
+        # to a form under `referrer-policy: no-referrer` browsers write `Origin: null`
+        return _foreign(scope, host, "application/x-www-form-urlencoded", own_origin="null")
     if scope["method"] not in METHODS:
         return MethodNotAllowed(
             f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}
@@ -80,14 +81,18 @@ def refusal(scope: HTTPScope) -> BursarError | None:
     return None
 
 
-def is_from_here(scope: HTTPScope, host: str) -> bool:
-    """Whether a page of this very console sent this, or no browser did."""
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    if b"sec-fetch-site" in headers:
-        return headers[b"sec-fetch-site"] == "same-origin"
-    if b"origin" in headers:
-        return headers[b"origin"] in (f"http://{host}", f"https://{host}")
-    return headers.get(b"content-type", "").partition(";")[0].strip() == "application/json"
+def _foreign(scope: HTTPScope, host: str, kind: str, *, own_origin: str) -> BursarError | None:
+    """Why a change isn't made: a browser says that another site asked for it, or it isn't of the kind we take."""
+    headers = {name: value.decode("latin-1").strip().lower() for name, value in scope["headers"]}
+    origin = headers.get(b"origin", own_origin)
+    if origin != own_origin and origin.partition("://")[2] != host.strip().lower():
+        return Forbidden(f"a page of {origin[:100]!r} may not change anything here", field="origin")
+    if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
+        return Forbidden("a page of another site may not change anything here", field="sec-fetch-site")
+    sent = headers.get(b"content-type", "").partition(";")[0].strip()
+    if scope["method"] == "POST" and sent != kind:
+        return Forbidden(f"changes are sent here as {kind}, not as {sent[:80] or 'nothing'!r}", field="content-type")
+    return None
 
 
 def is_loopback(host: str) -> bool:

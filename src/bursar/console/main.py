@@ -20,6 +20,7 @@ from bursar import __version__
 from bursar.alerts.desk import AlertDesk
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
+from bursar.console.following import Following
 from bursar.console.inside import get
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.repricing import Repricing
@@ -70,6 +71,7 @@ def build_context(
         spool_dir=site.paths.spool,
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
+        open_controls=site.controls,
         clock=site.clock,
     )
 
@@ -100,8 +102,11 @@ def serve(site: Site) -> None:
             )
         )
         stop = threading.Event()
-        thread = threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")
-        thread.start()
+        threads = [threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")]
+        if site.config.control.url:
+            threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))
+        for thread in threads:
+            thread.start()
         try:
             if site.config.alerts.enabled:
                 alerts.start()
@@ -109,7 +114,8 @@ def serve(site: Site) -> None:
         finally:
             alerts.stop()
             stop.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
             loader.load_all()
             alerts.join()
     finally:

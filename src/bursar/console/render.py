@@ -60,6 +60,8 @@ NAV = (
     NavItem("calls", "Calls", "/calls"),
     NavItem("alerts", "Alerts", "/alerts"),
     NavItem("prices", "Models and prices", "/prices"),
+    NavItem("loops", "Loops and waste", "/loops"),
+    NavItem("controls", "Limits and policies", "/controls"),
 )
 
 
@@ -124,10 +126,15 @@ class Renderer:
 
     def _nav(self) -> list[NavItem]:
         """The pages, with how many things wait on each."""
-        unpriced, alerts = self.context.unpriced_models(), self.context.open_alerts()
+        unpriced, alerts, loops = (
+            self.context.unpriced_models(),
+            self.context.open_alerts(),
+            self.context.loops_in_force(),
+        )
         waiting = {
             "prices": (unpriced, f"{unpriced} models without a price"),
             "alerts": (alerts, f"{alerts} open alerts"),
+            "loops": (loops, f"{loops} loops are cut"),
         }
         return [
             msgspec.structs.replace(item, count=waiting[item.page][0], why=waiting[item.page][1])

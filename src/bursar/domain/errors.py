@@ -16,6 +16,7 @@ class BursarError(Exception):
         self.message = message
         self.field = field
         self.headers = headers or {}
+        self.details: dict[str, str] = {}  # what else a refusal says in a dialect's envelope
 
 
 class BadRequest(BursarError):
@@ -54,6 +55,12 @@ class BadBudget(BadRequest):
     code = "bad_budget"
 
 
+class BadControl(BadRequest):
+    """A policy, limit or kill that can't be read or contradicts itself; `field` names the part."""
+
+    code = "bad_control"
+
+
 class BadQuery(BadRequest):
     """A question the ledger can't be asked: no such dimension, measure or filter."""
 
@@ -84,6 +91,25 @@ class Forbidden(BursarError):
     code, status = "forbidden", 403
 
 
+class PolicyRule(BursarError):
+    """A policy says no. Its details: `rule`, which kind of rule, such as denied_model; `denied_value`, what it
+    refused; `policy`, its id."""
+
+    code, status = "policy_rule", 403
+
+
+class Killed(BursarError):
+    """An operator stopped what this call belongs to."""
+
+    code, status = "killed", 403
+
+
+class RateLimited(BursarError):
+    """A limit on requests, tokens or concurrency has no room now; `retry-after` says when it may."""
+
+    code, status, retry = "rate_limited", 429, True
+
+
 class UnknownRoute(BursarError):
     code, status = "unknown_route", 404
 
@@ -102,10 +128,28 @@ class NoUpstream(BursarError):
     code, status = "no_upstream", 404
 
 
+class NoUpstreamKey(BursarError):
+    """The caller has a Bursar key, and Bursar has none of the provider's: the operator has to set it."""
+
+    code, status = "no_upstream_key", 503
+
+
 class Unpriced(BursarError):
     """A price was needed and there is none."""
 
     code, status = "unpriced", 402
+
+
+class LoopCut(BursarError):
+    """The call belongs to a loop that was cut; nothing was sent. `retry-after` says for how long."""
+
+    code, status = "loop_cut", 429
+
+
+class UnknownLoop(BursarError):
+    """No cut in force has this id."""
+
+    code, status = "unknown_loop", 404
 
 
 class UpstreamUnreachable(BursarError):
@@ -179,6 +223,12 @@ class UnknownBudget(BursarError):
     """No budget has this name or id."""
 
     code, status = "unknown_budget", 404
+
+
+class UnknownControl(BursarError):
+    """No policy, limit or kill in force has this name or id."""
+
+    code, status = "unknown_control", 404
 
 
 class UnknownKey(BursarError):

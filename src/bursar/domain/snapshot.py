@@ -8,10 +8,11 @@ from pathlib import Path
 
 import msgspec
 
+from bursar.domain.controls import Kill, Limit, Policy
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 
 class KeyFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -25,10 +26,16 @@ class KeyFacts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All keys that were ever given out; a revoked one stays, so that its refusal can say so."""
+    """All keys that were ever given out; a revoked one stays, so that its refusal can say so.
+
+    policies: those that are on; limits, kills: those in force.
+    """
 
     published_us: int
     keys: dict[str, KeyFacts] = {}  # keyed hash of the key text (`hashing.keyed_hash`) → its facts
+    policies: list[Policy] = []
+    limits: list[Limit] = []
+    kills: list[Kill] = []
     version: int = SNAPSHOT_VERSION
 
 

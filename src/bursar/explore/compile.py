@@ -237,6 +237,15 @@ def _dimension(name: str, tag_param: str) -> exp.Expr:
     return exp.column(found.column) if found.is_text else _parsed(f"CAST({found.column} AS VARCHAR)")
 
 
+def dimension_columns(dimensions: Sequence[str], dialect: str) -> list[str]:
+    """The SQL of each dimension's value; tags are bound by `dimension_params`."""
+    columns, tags = [], 0
+    for name in dimensions:
+        columns.append(_dimension(name, f"tag{tags}").sql(dialect=dialect))
+        tags += name.startswith(TAG_PREFIX)
+    return columns
+
+
 def conditions(filters: tuple[tuple[str, Operator, int], ...]) -> list[exp.Expr]:
     """The filters as conditions; their values are `filter_params`."""
     return [_condition(index, *one) for index, one in enumerate(filters)]

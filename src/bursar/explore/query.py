@@ -7,6 +7,7 @@ import msgspec
 
 from bursar.domain.periods import Grain, Period
 from bursar.explore import about
+from bursar.explore.alike import GROUPS_MAX, Alike, calls_alike, refused_by_code
 from bursar.explore.calls import CallOrder, CallsPage, CallSummary, list_calls
 from bursar.explore.detail import AttemptDetail, CallDetail, Line, call_detail
 from bursar.explore.filters import Filter, parse_filter
@@ -154,6 +155,34 @@ class Explorer:
         """One call down to its lines. Raises UnknownCall."""
         with self.ledger.reading() as session:
             return call_detail(session, call_id)
+
+    def calls_alike(
+        self,
+        period: Period,
+        dimensions: Sequence[str],
+        *,
+        filters: Sequence[Filter] = (),
+        body_bytes_max: int | None = None,
+        output_tokens_max: int | None = None,
+        limit: int = GROUPS_MAX,
+    ) -> tuple[list[Alike], int]:
+        """Calls by all that a policy can tell them apart by, and how many such groups there are."""
+        with self.ledger.reading() as session:
+            return calls_alike(
+                session,
+                self.ledger.dialect,
+                period,
+                dimensions,
+                filters,
+                body_bytes_max=body_bytes_max,
+                output_tokens_max=output_tokens_max,
+                limit=limit,
+            )
+
+    def refused_by_code(self, period: Period) -> dict[str, int]:
+        """Calls that Bursar refused before anything was sent, by error code."""
+        with self.ledger.reading() as session:
+            return refused_by_code(session, period)
 
     def dimension_values(
         self, name: str, period: Period, *, prefix: str = "", filters: Filters = (), limit: int = 50

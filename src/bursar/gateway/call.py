@@ -9,10 +9,14 @@ from bursar.budgets.holds import Holding
 from bursar.domain.clock import Clock
 from bursar.domain.ids import Ids
 from bursar.gateway.budgeting import Budgeting
+from bursar.gateway.decide import Decider
 from bursar.gateway.envelope import Envelope, Envelopes
+from bursar.gateway.heads import Headers
+from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
 from bursar.gateway.outbox import Outbox
+from bursar.gateway.rates import Taken
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.route import Route, Routes
@@ -36,6 +40,9 @@ class Worker(msgspec.Struct):
     metrics: Metrics
     outbox: Outbox
     budgeting: Budgeting
+    loops: LoopBreaker
+    retry_pico_max: int
+    decider: Decider = msgspec.field(default_factory=Decider)
     in_flight: int = 0
 
 
@@ -85,8 +92,11 @@ class Call(msgspec.Struct):
     strips_usage: bool  # the stream's usage was asked for by us, so the client doesn't see it
     dropped_note: str  # what of its tags was dropped, for the answer's header
     deadline_us: int
+    attempts_max: int
     bound: Bound = Bound(None, None, "")
     holding: Holding | None = None  # against its budgets
     cost_pico: int = 0  # of its attempts so far; of one that can't be priced, its bound
-    notes: list[tuple[bytes, bytes]] = []  # more of our headers on the answer
+    notes: Headers = []  # more of our headers on the answer
+    marks: Marks | None = None  # where the loop breaker counts it; None: nowhere
     attempts: list[Attempt] = []
+    taken: Taken | None = None  # its place in the limits

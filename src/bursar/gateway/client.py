@@ -51,6 +51,15 @@ class Client(msgspec.Struct, eq=False):
         """A piece of a streamed answer; waits while the client doesn't read, TimeoutError past `stall_s`."""
         raise NotImplementedError
 
+    @property
+    def takes_at_once(self) -> bool:
+        """Whether `pass_on` may be called: the answer has begun, and the client is there and reads."""
+        return False
+
+    def pass_on(self, chunk: bytes) -> None:
+        """As `send`, for a client that `takes_at_once`."""
+        raise NotImplementedError
+
     async def end(self) -> None:
         """The end of a streamed answer."""
         raise NotImplementedError

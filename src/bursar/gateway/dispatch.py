@@ -36,7 +36,7 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
     while True:
         number += 1
         attempt = begin(worker, call, number, cause)
-        is_last = number >= worker.settings.attempts_max or client.gone
+        is_last = number >= call.attempts_max or client.gone or costs_too_much(worker, call, attempt)
         try:
             reply = await send(worker, call, attempt)
         except BursarError as error:
@@ -136,6 +136,17 @@ async def settle_refused_by_provider(worker: Worker, call: Call, attempt: Attemp
         final=False,
     )
     return f"status_{reply.status}"
+
+
+def costs_too_much(worker: Worker, call: Call, attempt: Attempt) -> bool:
+    """Whether another attempt could bring what this call's retries cost at most above `gateway.retry_usd_max`.
+
+    A bound that isn't known can't be added up: then the number of attempts is the only cap.
+    """
+    if attempt.bound_pico is None:
+        return False
+    retried = sum(earlier.bound_pico or 0 for earlier in call.attempts[1:])
+    return retried + attempt.bound_pico > worker.retry_pico_max
 
 
 def has_time(worker: Worker, call: Call, number: int) -> bool:

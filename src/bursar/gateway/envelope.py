@@ -8,6 +8,7 @@ import re
 import msgspec
 
 from bursar.budgets.matching import Touched
+from bursar.domain.ids import ATTEMPT_NUMBER_MAX
 from bursar.domain.snapshot import Snapshot
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.heads import Head, Headers
@@ -17,6 +18,14 @@ from bursar.providers.base import Asked
 
 PLANS_MAX = 64
 TOUCHED_MAX = 64
+
+RETRY_HEADERS = {
+    b"x-litellm-num-retries": 1,
+    b"x-portkey-retry-count": 1,
+    b"helicone-retry-num": 1,
+    b"cf-aig-max-attempts": 0,
+}
+"""Headers of other gateways that say how often to try again, and what to add to make that attempts in all."""
 
 SAYS_NOTHING = Asked(model="")
 
@@ -43,6 +52,7 @@ class Envelope(msgspec.Struct, frozen=True):
     attributed: Attributed
     client: str
     client_retry: int
+    attempts_max: int  # what the client allows; it can't allow more than the settings do
     plans: dict[tuple[str, bytes, str, str], Plan] = {}
     touched: dict[tuple[int, str, str, str], list[Touched]] = {}
 
@@ -70,7 +80,7 @@ class Envelopes:
     def _read(self, headers: Headers) -> Envelope:
         credential = identify(headers, self._snapshot, self._secret, self._organization)
         attributed = attribute(headers, SAYS_NOTHING, credential.defaults)
-        client, client_retry = "", 0
+        client, client_retry, attempts_max = "", 0, ATTEMPT_NUMBER_MAX
         for name, value in headers:
             if name == b"user-agent":
                 found = _CLIENT.match(
@@ -79,4 +89,6 @@ class Envelopes:
                 client = found.group().decode("ascii") if found else ""
             elif name == b"x-stainless-retry-count" and value.isdigit():
                 client_retry = min(int(value[:6]), 999)
-        return Envelope(self._snapshot, headers, credential, attributed, client, client_retry)
+            elif name in RETRY_HEADERS and value.isdigit():
+                attempts_max = min(attempts_max, max(1, int(value[:6]) + RETRY_HEADERS[name]))
+        return Envelope(self._snapshot, headers, credential, attributed, client, client_retry, attempts_max)

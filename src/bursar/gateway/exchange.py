@@ -109,11 +109,20 @@ class Exchange(Client, eq=False, kw_only=True):
             await asyncio.wait_for(asyncio.shield(connection.write_paused), self.stall_s)
         if self.gone:
             return
-        head, self.unsent = self.unsent, b""
-        if self.chunked:
-            connection.write(b"%b%x\r\n%b\r\n" % (head, len(chunk), chunk))
+        if self.unsent:
+            head, self.unsent = self.unsent, b""
+            framed = b"%b%x\r\n%b\r\n" % (head, len(chunk), chunk) if self.chunked else head + chunk
+            self.connection.write(framed)
+            self.bytes_sent += len(chunk)
         else:
-            connection.write(head + chunk)
+            self.pass_on(chunk)
+
+    @property
+    def takes_at_once(self) -> bool:
+        return self.started and not self.gone and not self.unsent and self.connection.write_paused is None
+
+    def pass_on(self, chunk: bytes) -> None:
+        self.connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self.chunked else chunk)
         self.bytes_sent += len(chunk)
 
     async def end(self) -> None:

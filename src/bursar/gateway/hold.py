@@ -120,7 +120,8 @@ def send_output_limit(call: Call, tokens: int) -> None:
         )
     call.body = changed
     call.asked.max_output_tokens = tokens // choices
-    call.notes.append((b"x-bursar-max-tokens", b"%d" % (tokens // choices)))
+    told = (b"x-bursar-max-tokens", b"%d" % (tokens // choices))
+    call.notes = [*(note for note in call.notes if note[0] != told[0]), told]  # a policy may have lowered it before
 
 
 def clamp(worker: Worker, call: Call, left_pico: int, now_us: int) -> bool:

@@ -24,6 +24,7 @@ HELP = {
     "bursar_cost_usd_total": ("counter", "List cost posted, in USD."),
     "bursar_tokens_total": ("counter", "Tokens by class."),
     "bursar_refused_total": ("counter", "Calls that Bursar refused, by error code."),
+    "bursar_double_retries_total": ("counter", "Requests retried by the client's SDK and by Bursar both."),
     "bursar_call_seconds": ("histogram", "Time from the request's last byte to the answer's last byte."),
     "bursar_in_flight": ("gauge", "Calls under way."),
     "bursar_journal_backlog": ("gauge", "Records waiting for the journal."),

@@ -1,14 +1,18 @@
 """The way of a call, top to bottom. Each step is one function in the module that its name says."""
 
-from bursar.domain.errors import BursarError, Forbidden
+from bursar.domain.errors import BursarError, Forbidden, NoUpstreamKey
 from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.call import Arrival, Call, Worker
+from bursar.gateway.case import Case
 from bursar.gateway.client import Client, ClientGone
+from bursar.gateway.decide import as_attributed, as_decided, notes_of
 from bursar.gateway.dispatch import dispatch
 from bursar.gateway.envelope import PLANS_MAX, Envelope, Plan
 from bursar.gateway.forward import write_head
+from bursar.gateway.heads import Headers
 from bursar.gateway.hold import hold
+from bursar.gateway.rates import Taken
 from bursar.gateway.relay import relay
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
 from bursar.providers.base import Asked, Dialect
@@ -23,6 +27,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
     now_us = worker.clock.now_us()
     arrival = Arrival(worker.ids.new(now_us), now_us, dialect, path, client.head.query, upstream_name)
     call: Call | None = None
+    taken: Taken | None = None
     worker.in_flight += 1
     try:
         arrival.envelope = envelope = worker.envelopes.open(client.head)  # identify: whose key
@@ -32,8 +37,14 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         arrival.body = body
         arrival.asked = asked = dialect.read_request(body)  # what is asked, and of which model
         attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
-        plan = decide(worker, arrival, envelope, asked)  # decide: which upstream
-        call = prepare(worker, arrival, envelope, asked, attributed, plan)
+        case = judge(worker, arrival, envelope, asked, attributed)  # decide: may it, and as what
+        plan = choose_upstream(worker, arrival, envelope, case.model if case else asked.model)
+        if case:
+            taken = admit(worker, case, plan)  # its place in the limits
+            attributed = as_attributed(case, attributed)
+        call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
+        call.taken = taken
+        call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
         await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
         attempt, reply = await dispatch(worker, call, client)  # attempts: each in the journal before it is sent
         try:
@@ -48,6 +59,8 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         worker.in_flight -= 1
         if call is not None:
             settle_lost(worker, call)
+        if taken is not None:
+            taken.release(was_sent=bool(call and call.attempts))
 
 
 def attribute_call(envelope: Envelope, asked: Asked) -> Attributed:
@@ -57,9 +70,27 @@ def attribute_call(envelope: Envelope, asked: Asked) -> Attributed:
     return envelope.attributed
 
 
-def decide(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked) -> Plan:
-    """Which upstream, decided once for calls alike. Raises NoUpstream, or Forbidden if it takes no foreign keys."""
-    key = (arrival.path, arrival.query, arrival.upstream_name, asked.model)
+def judge(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, attributed: Attributed) -> Case | None:
+    """What kills and policies make of the call; None where there are none. Raises Killed or PolicyRule."""
+    return worker.decider.judge(
+        envelope.credential,
+        attributed.attribution,
+        asked,
+        arrival.dialect.operation,
+        len(arrival.body),
+        arrival.received_us,
+    )
+
+
+def admit(worker: Worker, case: Case, plan: Plan) -> Taken | None:
+    """What depends on the upstream, and the limits. Raises Killed, PolicyRule or RateLimited."""
+    upstream = plan.route.settings
+    return worker.decider.admit(case, upstream.provider, upstream.region, worker.clock.now_us())
+
+
+def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str) -> Plan:
+    """Which upstream, decided once for calls alike. Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key)."""
+    key = (arrival.path, arrival.query, arrival.upstream_name, model)
     plan = envelope.plans.get(key)
     if plan is not None:
         return plan
@@ -67,10 +98,17 @@ def decide(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked) -
     if arrival.upstream_name:
         route = worker.routes.named(arrival.upstream_name, family)
     else:
-        route = worker.routes.choose(family, asked.model)
+        route = worker.routes.choose(family, model)
     if credential.kind == "passthrough" and not route.settings.passthrough:
         raise Forbidden(
             f"upstream {route.name!r} takes Bursar keys only (`bursar keys create NAME`)", field="authorization"
+        )
+    needs_key = not credential.client_secret and bool(route.settings.api_key_env)
+    if needs_key and not route.api_key:
+        raise NoUpstreamKey(
+            f"a Bursar key was used and upstream {route.name!r} has no key of its own: set "
+            f"{route.settings.api_key_env} where `bursar up` runs",
+            field="authorization",
         )
     plan = Plan(route, write_head(route, "POST", arrival.path, arrival.query, envelope.headers, credential))
     if len(envelope.plans) < PLANS_MAX:
@@ -79,7 +117,13 @@ def decide(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked) -
 
 
 def prepare(
-    worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, attributed: Attributed, plan: Plan
+    worker: Worker,
+    arrival: Arrival,
+    envelope: Envelope,
+    asked: Asked,
+    attributed: Attributed,
+    plan: Plan,
+    case: Case | None,
 ) -> Call:
     """The call as it goes out: its facts for the journal, its head, and the client's bytes with the named changes."""
     credential, dialect = envelope.credential, arrival.dialect
@@ -101,6 +145,11 @@ def prepare(
         envelope.client_retry,
     )
     body = arrival.body
+    notes: Headers = []
+    if case:
+        asked, body = as_decided(asked, body, case, dialect)
+        notes = notes_of(case)
+    decided = body
     if asked.stream and not asked.wants_usage and plan.route.settings.include_usage:
         body = dialect.with_usage(body, asked)
     return Call(
@@ -110,7 +159,9 @@ def prepare(
         plan.route,
         plan.head,
         body,
-        body is not arrival.body,
+        body is not decided,
         attributed.dropped_note,
         arrival.received_us + int(worker.settings.call_timeout_s * 1_000_000),
+        min(worker.settings.attempts_max, envelope.attempts_max),
+        notes=notes,
     )

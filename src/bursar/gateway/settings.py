@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from bursar.domain.errors import ConfigError
+from bursar.domain.loops import Loops
 
 
 class UpstreamSettings(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     forward_headers: list[str] = []
     proxy: str = ""
     ca_bundle: str = ""
+    region: str = ""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -35,8 +37,10 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     secret: str  # path of the site's secret
     organization: str
     upstreams: list[UpstreamSettings]
+    workers: int = 1  # of this node: each keeps to its share of a limit
     body_bytes_max: int = 20 * 1024 * 1024
-    attempts_max: int = 2
+    attempts_max: int = 3
+    retry_usd_max: str = "10"
     connect_timeout_s: float = 5.0
     first_byte_timeout_s: float = 600.0
     idle_timeout_s: float = 300.0
@@ -53,6 +57,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     budgets: str = ""  # path of the file with all budgets
     leases: str = ""  # directory of what workers hold
     control: str = ""  # path or address of the control store
+    loops: Loops = msgspec.field(default_factory=Loops)
 
 
 def load_settings(path: Path) -> WorkerSettings:

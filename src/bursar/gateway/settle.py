@@ -6,6 +6,7 @@ from bursar.domain.charge import Outcome
 from bursar.domain.errors import BursarError
 from bursar.gateway.call import Arrival, Attempt, Call, Worker
 from bursar.gateway.client import Client, with_length
+from bursar.gateway.decide import tokens_used
 from bursar.gateway.meter import Metered, unanswered
 from bursar.providers.base import Answer
 from bursar.spool.records import CallFacts, Ended, Settled
@@ -70,12 +71,28 @@ def settle(
         client_gone_percent,
     )
     worker.recorder.write(record)
+    if call.marks is not None:
+        worker.loops.ended(
+            call.marks,
+            facts,
+            call_outcome or outcome,
+            http_status,
+            record.error_code,
+            metered.list_pico,
+            attempt.number,
+            final,
+            record.ended_us,
+        )
+    if call.taken is not None:
+        call.taken.add_tokens(tokens_used(record, len(call.body)), record.ended_us)
     worker.recent.add(attempt.attempt_id, facts, record)
     worker.metrics.settled(record, call.route.provider, facts.dialect, model or facts.model_asked, facts.received_us)
 
 
 def settle_lost(worker: Worker, call: Call) -> None:
     """Whatever is still open when a call leaves the pipeline: a cancelled task, a mistake of ours. Its bound counts."""
+    if call.marks is not None and not call.attempts:
+        worker.loops.unsent(call.marks)
     for attempt in call.attempts:
         if attempt.is_open:
             metered = unanswered(attempt.bound_pico, attempt.sku_price_id)

@@ -1,6 +1,7 @@
 """An upstream's answer, as the pipeline reads it: in one piece or as it comes."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -8,9 +9,14 @@ import msgspec
 from bursar.domain.errors import BursarError, UpstreamBroken
 from bursar.gateway.upstream_framing import Headers
 
+Tap = Callable[[bytes], bool]
+"""Takes a piece of the answer as it comes off the socket, with no task waking for it; False: it can't take this one."""
+
 
 class Source(Protocol):
     """The connection behind a reply, until the message is complete."""
+
+    tap: Tap | None
 
     def take(self) -> bytes: ...
     def expect(self) -> asyncio.Future[None]: ...
@@ -36,9 +42,10 @@ class Reply(msgspec.Struct, eq=False):
     bytes_received: int = 0
     rest: bytes = b""  # what came and isn't read, when the connection has parted from it
 
-    async def chunk(self) -> bytes:
+    async def chunk(self, tap: Tap | None = None) -> bytes:
         """All that arrived since the last call; waits for the first byte of it; b"" at the end.
 
+        tap: takes what comes while this waits, and isn't called in between; what it doesn't take is returned.
         Raises UpstreamBroken or UpstreamTimeout once what came before the fault has been handed out.
         """
         while (connection := self.source) is not None:
@@ -46,11 +53,14 @@ class Reply(msgspec.Struct, eq=False):
             if data:
                 self.bytes_received += len(data)
                 return data
+            connection.tap = tap
             try:
                 await connection.expect()
             except asyncio.CancelledError:
                 self.close()
                 raise
+            finally:
+                connection.tap = None
         data, self.rest = self.rest, b""
         if not data and self.fault is not None:
             raise self.fault

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -23,12 +24,17 @@ from bursar.domain.clock import SystemClock
 from bursar.domain.errors import BursarError
 from bursar.domain.ids import Ids
 from bursar.domain.logs import configure_logs
+from bursar.domain.money import pico_from_usd
 from bursar.domain.snapshot import Snapshot, read_snapshot
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.call import Worker
 from bursar.gateway.connection import Connection, tick_connections
+from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
+from bursar.gateway.loop_table import open_tables
+from bursar.gateway.loop_watch import LoopWatch
+from bursar.gateway.loops import LoopBreaker
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
 from bursar.gateway.outbox import Outbox
@@ -79,20 +85,33 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         metrics=Metrics(),
         outbox=outbox,
         budgeting=Budgeting(settings, writer, clock),
+        loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
+        retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
+        decider=Decider(settings.workers, slot),
     )
 
 
-async def watch(worker: Worker, metrics_path: Path) -> None:
-    """Follow changes of keys and prices, and keep the metrics file fresh. Runs until cancelled."""
-    snapshot_path, book_path = Path(worker.settings.snapshot), Path(worker.settings.price_book)
-    budgets_path = Path(worker.settings.budgets)
-    snapshot_seen, book_seen, budgets_seen = _stamp(snapshot_path), _stamp(book_path), _stamp(budgets_path)
+async def watch_snapshot(worker: Worker) -> None:
+    """Follow changes of keys, policies, limits and kills. Runs until cancelled.
+
+    A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
+    """
+    path = Path(worker.settings.snapshot)
+    seen: tuple[int, int] | None = None  # read once more at first: it may have changed since the start
+    while True:
+        await asyncio.sleep(WATCH_INTERVAL_S)
+        if (stamp := _stamp(path)) != seen:
+            seen = stamp
+            use_snapshot(worker, path)
+
+
+async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path) -> None:
+    """Follow changes of prices and budgets, and keep the metrics file fresh. Runs until cancelled."""
+    book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
+    book_seen, budgets_seen = _stamp(book_path), _stamp(budgets_path)
     looks = 0
     while True:
         await asyncio.sleep(WATCH_INTERVAL_S)
-        if (stamp := _stamp(snapshot_path)) != snapshot_seen:
-            snapshot_seen = stamp
-            use_snapshot(worker, snapshot_path)
         if (stamp := _stamp(book_path)) != book_seen:
             book_seen = stamp
             with contextlib.suppress(OSError, msgspec.DecodeError):  # being replaced: the old prices stay in force
@@ -100,15 +119,18 @@ async def watch(worker: Worker, metrics_path: Path) -> None:
         if (stamp := _stamp(budgets_path)) != budgets_seen:
             budgets_seen = stamp
             await worker.budgeting.use_file(budgets_path)
+        loops.look(worker.clock.now_us())
         looks += 1
         if looks % METRICS_EVERY == 0:
             write_metrics(worker, metrics_path)
 
 
 def use_snapshot(worker: Worker, path: Path) -> None:
-    """Read the keys. While they can't be read, the last ones that could stay in force."""
+    """Read keys, policies, limits and kills. While they can't be read, the last ones that could stay in force."""
     try:
-        worker.envelopes.use(read_snapshot(path))
+        snapshot = read_snapshot(path)
+        worker.envelopes.use(snapshot)
+        worker.decider.use(snapshot)
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))
     except (OSError, msgspec.DecodeError) as error:
@@ -122,6 +144,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_journal_backlog",] = len(worker.recorder.backlog)
     counts["bursar_journal_failures_total",] = worker.recorder.failures + worker.recorder.journal.sync_failures
     counts["bursar_journal_lost_total",] = worker.recorder.lost
+    counts["bursar_double_retries_total",] = worker.loops.double_retries
     for route in worker.routes.routes:
         stats = route.pool.stats()
         for state in ("open", "idle", "waiting"):
@@ -158,6 +181,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     await worker.budgeting.use_file(Path(settings.budgets))
     metrics_directory = Path(settings.data) / "run"
     metrics_path = metrics_directory / f"metrics-{slot}.json"
+    loops = LoopWatch(worker.loops, metrics_directory, slot, settings.workers)
+    loops.begin(worker.clock.now_us())
     edge = Edge(worker, metrics_directory)
     listener = listen(settings.host, settings.port)
     server = Server(
@@ -179,7 +204,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     gc.collect()
     gc.freeze()  # prices and modules live as long as the process: the collector needn't walk them again
     watchers = [
-        asyncio.create_task(watch(worker, metrics_path)),
+        asyncio.create_task(watch(worker, loops, metrics_path)),
+        asyncio.create_task(watch_snapshot(worker)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]
     loop = asyncio.get_running_loop()
@@ -200,6 +226,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         await worker.budgeting.close()
         worker.recorder.flush()
         worker.recorder.journal.close()
+        loops.look(worker.clock.now_us())
         write_metrics(worker, metrics_path)
 
 

@@ -17,6 +17,7 @@ from bursar.domain.scope import Scope
 from bursar.domain.snapshot import KeyFacts, Snapshot
 from bursar.domain.tags import Attribution
 from bursar.governance.audit import record_change
+from bursar.governance.register import controls_in_force
 from bursar.governance.schema import VIRTUAL_KEYS
 from bursar.governance.store import ControlStore
 
@@ -134,11 +135,12 @@ class Keys:
         """What the gateway's workers need to know, as of now."""
         with self._store.reading() as connection:
             rows = connection.execute(select(VIRTUAL_KEYS)).all()
+            in_force = controls_in_force(connection)
         facts = {}
         for row in rows:
             key = _from_row(row)
             facts[row.key_hash] = KeyFacts(key.credential_id, key.name, key.scope, key.defaults, key.is_revoked)
-        return Snapshot(self._clock.now_us(), facts)
+        return Snapshot(self._clock.now_us(), facts, **in_force)
 
 
 def _from_row(row: Row[tuple[object, ...]]) -> VirtualKey:

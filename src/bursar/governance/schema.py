@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -117,3 +118,25 @@ ALERT_LOG = Table(
     Column("result", String(16), nullable=False),  # delivered, failed, held, given_up
     Column("detail", Text, nullable=False),
 )
+
+
+def _controls(name: str) -> Table:
+    """Policies, limits and kills are kept alike. An ended row stays as history."""
+    return Table(
+        name,
+        METADATA,
+        Column("id", String(32), primary_key=True),
+        Column("name", Text, nullable=False),
+        Column("terms", Text, nullable=False),  # JSON of `domain.controls`
+        Column("is_on", Boolean, nullable=False),
+        Column("created_us", BigInteger, nullable=False),
+        Column("created_by", String(200), nullable=False),
+        Column("ended_us", BigInteger, nullable=True),
+        Column("ended_by", String(200), nullable=True),
+        Index(f"ix_{name}_ended_us", "ended_us"),
+    )
+
+
+POLICIES = _controls("policies")
+LIMITS = _controls("limits")
+KILLS = _controls("kills")

@@ -12,7 +12,11 @@ from bursar.ledger.schema import CHARGE_COLUMNS
 from bursar.ledger.store import Session
 from bursar.spool.records import Settled
 
-_NEWS = tuple(column for column in CHARGE_COLUMNS if column.source.split(".")[0] in ("settled", "usage"))
+_NEWS = tuple(
+    column
+    for column in CHARGE_COLUMNS
+    if column.source.split(".")[0] in ("settled", "usage") or column.kind == "same"  # as list_cost, which is news
+)
 _DERIVED = (
     "coalesce(nullif(news.model_served, ''), nullif(charges.model_sent, ''), charges.model_asked) AS model",
     "greatest(date_sub('millisecond', charges.dispatched_at, news.ended_at), 0) AS duration_ms",

@@ -178,7 +178,7 @@ class Loader:
 
     def _load(self, state: LoaderState) -> Loaded:
         reading = read_spool(self.spool_dir, state.offsets, state.done, self._records_max)
-        batch = pair_records(reading.records, state.pending)
+        batch = pair_records(reading.runs, state.pending)
         faults = state.new_faults(reading.faults)
         loaded = Loaded()
         if batch or reading.moved or faults:
@@ -201,7 +201,7 @@ class Loader:
         self._delete(moved.path for moved in reading.moved if moved.is_done)
         ends = [pair.settled.ended_us for pair in batch.pairs]
         return Loaded(
-            records=len(reading.records),
+            records=sum(len(records) for _, records in reading.runs),
             attempts=len(batch.pairs),
             calls=calls,
             faults=len(faults) + len(orphan_faults),

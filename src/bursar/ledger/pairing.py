@@ -1,7 +1,6 @@
 """Dispatches and settlements find each other: pure, on values, for any order of batches."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -13,7 +12,7 @@ from bursar.spool.records import Dispatched, Ended, Record, Settled
 WORKER_LOST = "worker_lost"
 
 
-class InFlight(NamedTuple):
+class InFlight(msgspec.Struct, frozen=True, gc=False):
     """A dispatch that nobody has settled yet."""
 
     writer: str
@@ -40,31 +39,32 @@ class Batch(msgspec.Struct):
         return bool(self.pairs or self.left or self.ended or self.orphans)
 
 
-def pair_records(records: Sequence[tuple[str, Record]], pending: Mapping[str, InFlight]) -> Batch:
+def pair_records(runs: Sequence[tuple[str, Sequence[Record]]], pending: Mapping[str, InFlight]) -> Batch:
     """Match settlements with dispatches of the same batch, or of earlier ones.
 
-    records: (writer, record), each writer's in the order it wrote them.
+    runs:    (writer, records), each writer's in the order it wrote them.
     pending: what is in flight before, by attempt id; not changed.
     """
     batch = Batch()
     fresh: dict[str, InFlight] = {}
     gone: set[str] = set()
-    for writer, record in records:
-        if isinstance(record, Dispatched):
-            fresh[record.attempt_id] = InFlight(writer, record)
-        elif isinstance(record, Settled):
-            attempt_id = record.attempt_id
-            flight = fresh.pop(attempt_id, None)
-            if flight is None and attempt_id not in gone:
-                flight = pending.get(attempt_id)
-                if flight is not None:
-                    gone.add(attempt_id)
-            if flight is None:
-                batch.orphans.append((writer, record))
+    for writer, records in runs:
+        for record in records:
+            if isinstance(record, Dispatched):
+                fresh[record.attempt_id] = InFlight(writer, record)
+            elif isinstance(record, Settled):
+                attempt_id = record.attempt_id
+                flight = fresh.pop(attempt_id, None)
+                if flight is None and attempt_id not in gone:
+                    flight = pending.get(attempt_id)
+                    if flight is not None:
+                        gone.add(attempt_id)
+                if flight is None:
+                    batch.orphans.append((writer, record))
+                else:
+                    batch.pairs.append(Pair(flight.writer, flight.dispatched, record))
             else:
-                batch.pairs.append(Pair(flight.writer, flight.dispatched, record))
-        else:
-            batch.ended.append((writer, record))
+                batch.ended.append((writer, record))
     batch.left = list(fresh.values())
     batch.settled = list(gone)
     return batch

@@ -1,12 +1,13 @@
 """A batch off the spool: whole records of every journal file, from where the books stopped."""
 
+from collections import Counter
 from collections.abc import Container, Mapping
 from pathlib import Path
 
 import msgspec
 
 from bursar.spool.reader import Segment, read_slice, segments, writer_is_alive
-from bursar.spool.records import Dispatched, Record, Settled
+from bursar.spool.records import Dispatched, Ended, Record, Settled
 
 RECORDS_MAX = 40_000  # a batch: about 20,000 attempts, 12 MB of journal, well under a second
 FAULTS_PER_SLICE_MAX = 10
@@ -26,13 +27,13 @@ class Moved(msgspec.Struct):
 
 
 class Reading(msgspec.Struct):
-    """records: (writer, record) in each writer's order. moved: segments that were read on or finished.
+    """runs: (writer, its records in their order), a run for each segment read. moved: segments read on or finished.
 
     leftovers: files that are in the books as done; only their deletion was missed.
     more: the batch is full.
     """
 
-    records: list[tuple[str, Record]] = []
+    runs: list[tuple[str, list[Record]]] = []
     moved: list[Moved] = []
     faults: list[tuple[str, str]] = []
     leftovers: list[Path] = []
@@ -87,14 +88,18 @@ def _read_segment(segment: Segment, offset: int, records_max: int, reading: Read
         return 0, False
     # damage ends a segment only when its writer is gone: a living one still appends behind it
     ended = part.ended and not (part.faults and writer_is_alive(segment.path))
-    moved = Moved(segment.path, segment.writer, segment.number, part.offset, ended)
-    for record in part.records:
-        if isinstance(record, Dispatched):
-            moved.dispatched += 1
-        elif isinstance(record, Settled):
-            moved.settled += 1
-        else:
-            moved.ended += 1
-    reading.records += [(segment.writer, record) for record in part.records]
-    reading.moved.append(moved)
+    counts = Counter(map(type, part.records))
+    reading.runs.append((segment.writer, part.records))
+    reading.moved.append(
+        Moved(
+            segment.path,
+            segment.writer,
+            segment.number,
+            part.offset,
+            ended,
+            dispatched=counts[Dispatched],
+            settled=counts[Settled],
+            ended=counts[Ended],
+        )
+    )
     return len(part.records), ended

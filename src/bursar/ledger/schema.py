@@ -18,8 +18,9 @@ SCHEMA_VERSION = 1
 class Column(NamedTuple):
     """name and SQL type; `source`: where the loader finds it, `record.field` (see `columns.py`).
 
-    kind: how it is staged: text, int, count (an int that may be unknown), bool, uuid, time (µs, 0 when unknown),
-    pico (money, None when unknown), json, lines.
+    kind: how it is staged: text, int, bool, uuid, time (µs, 0 when unknown), pico (money, None when unknown), json,
+    lines. Or not staged: `sql`, computed by the store, `source` is the expression over staged columns; `same`, the
+    money of the column that `source` names.
     """
 
     name: str
@@ -34,6 +35,10 @@ def _texts(source: str, *names: str) -> tuple[Column, ...]:
 
 def _counts(source: str, **names: str) -> tuple[Column, ...]:
     return tuple(Column(name, "BIGINT", "int", f"{source}.{field}") for name, field in names.items())
+
+
+def _ms_until(moment: str) -> str:
+    return f"greatest({moment} - dispatched_at, 0) // 1000"  # staged: microseconds
 
 
 SCOPE_COLUMNS = (
@@ -64,17 +69,12 @@ TOKEN_COLUMNS = _counts(
     web_searches="web_search",
     requests_billed="request",
 )
-COST_COLUMNS = tuple(
-    Column(name, MONEY, "pico", source)
-    for name, source in (
-        ("list_cost", "settled.list_pico"),
-        ("contracted_cost", "settled.list_pico"),
-        ("effective_cost", "settled.list_pico"),
-        ("billed_cost", "settled.list_pico"),
-        ("counterfactual_cost", "settled.counterfactual_pico"),
-        ("bound_cost", "dispatched.bound_pico"),
-        ("provider_cost", "settled.provider_cost_pico"),
-    )
+COST_COLUMNS = (
+    Column("list_cost", MONEY, "pico", "settled.list_pico"),
+    *(Column(name, MONEY, "same", "list_cost") for name in ("contracted_cost", "effective_cost", "billed_cost")),
+    Column("counterfactual_cost", MONEY, "pico", "settled.counterfactual_pico"),
+    Column("bound_cost", MONEY, "pico", "dispatched.bound_pico"),
+    Column("provider_cost", MONEY, "pico", "settled.provider_cost_pico"),
 )
 """Without a contract the four costs are one; `finance` posts what contracts, commitments and invoices change."""
 
@@ -91,7 +91,7 @@ CHARGE_COLUMNS: tuple[Column, ...] = (
     Column("ended_at", "TIMESTAMP", "time", "settled.ended_us"),
     *_texts("dispatched", "provider", "upstream"),
     *_texts("call", "dialect", "operation"),
-    Column("model", "VARCHAR", "text", "pair.model"),  # served, else sent, else asked
+    Column("model", "VARCHAR", "sql", "coalesce(nullif(model_served, ''), nullif(model_sent, ''), model_asked)"),
     *_texts("call", "model_asked"),
     *_texts("dispatched", "model_sent"),
     *_texts("settled", "model_served"),
@@ -111,14 +111,14 @@ CHARGE_COLUMNS: tuple[Column, ...] = (
     Column("request_fingerprint", "VARCHAR", "text", "call.fingerprint"),
     Column("request_bytes", "BIGINT", "int", "call.request_bytes"),
     Column("response_bytes", "BIGINT", "int", "settled.response_bytes"),
-    Column("first_byte_ms", "BIGINT", "count", "pair.first_byte_ms"),
-    Column("duration_ms", "BIGINT", "int", "pair.duration_ms"),
+    Column("first_byte_ms", "BIGINT", "sql", f"CASE WHEN first_byte_at > 0 THEN {_ms_until('first_byte_at')} END"),
+    Column("duration_ms", "BIGINT", "sql", _ms_until("ended_at")),
     *_texts("call", "client"),
     Column("client_retry", "BIGINT", "int", "call.client_retry"),
     Column("client_gone_percent", "BIGINT", "int", "settled.client_gone_percent"),
     Column("call_outcome", "VARCHAR", "text", "settled.call_outcome"),  # of the call; meaningful on its last attempt
     Column("client_status", "BIGINT", "int", "settled.client_status"),
-    Column("is_whole_call", "BOOLEAN", "bool", "pair.is_whole_call"),  # this row is the call: see `calls`
+    Column("is_whole_call", "BOOLEAN", "sql", "is_final AND attempt_number = 1"),  # this row is the call: see `calls`
 )
 
 ENTRY_COLUMNS = {

@@ -79,18 +79,25 @@ def openai_error(error: BursarError) -> bytes:
                 or ("invalid_request_error" if error.status < 500 else "server_error"),
                 "param": error.field,
                 "code": error.code,
+                **error.details,
             }
         }
     )
 
 
 def anthropic_error(error: BursarError, call_id: str) -> bytes:
-    """Anthropic's envelope; `code` and `param` are ours beside its two fields."""
+    """Anthropic's envelope; `code`, `param` and details are ours beside its two fields."""
     kind = _ANTHROPIC_TYPES.get(error.status) or ("invalid_request_error" if error.status < 500 else "api_error")
     return msgspec.json.encode(
         {
             "type": "error",
-            "error": {"type": kind, "message": error.message, "code": error.code, "param": error.field},
+            "error": {
+                **error.details,
+                "type": kind,
+                "message": error.message,
+                "code": error.code,
+                "param": error.field,
+            },
             "request_id": call_id or None,
         }
     )

@@ -140,7 +140,7 @@ class OpenAIChat:
         return Asked(
             require_model(seen.model),
             seen.stream is True,
-            seen.max_tokens if seen.max_completion_tokens is None else seen.max_completion_tokens,
+            _output_max(seen.max_completion_tokens, seen.max_tokens),
             seen.service_tier or "",
             seen.user or seen.safety_identifier or "",
             metadata_of(seen, seen.metadata),
@@ -174,6 +174,13 @@ class OpenAIChat:
 
     def stream_error(self, error: BursarError, call_id: str) -> bytes:
         return b"data: " + errors.openai_error(error) + b"\n\n"
+
+
+def _output_max(newer: int | None, older: int | None) -> int | None:
+    """The larger one where both are given: which of them a provider heeds is its own affair."""
+    if newer is None or older is None:
+        return older if newer is None else newer
+    return max(newer, older)
 
 
 class ChatReader(StreamReader):

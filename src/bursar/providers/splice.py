@@ -67,17 +67,29 @@ def value_span(body: bytes, key: str) -> tuple[int, int] | None:
 
 
 def with_number(body: bytes, names: tuple[str, ...], number: int) -> bytes | None:
-    """The body with the first of these top-level fields that it has set to a number; with none, the first is added.
+    """The body with those of these top-level fields that it has set to a number; with none, the first is added.
 
-    None where such a field stands twice, or its place can't be found beyond doubt.
+    All that are there: which of two a provider heeds is its own affair. None where one stands twice, or its place
+    can't be found beyond doubt.
     """
-    for name in names:
-        if b'"%b"' % name.encode() in body and name in _top_level(body):
-            span = value_span(body, name)
-            return None if span is None else b"%b%d%b" % (body[: span[0]], number, body[span[1] :])
+    there = [name for name in names if b'"%b"' % name.encode() in body and name in _top_level(body)]
+    changed: bytes | None = body
+    for name in there or names[:1]:
+        changed = with_value(body, name, b"%d" % number)
+        if changed is None:
+            return None
+        body = changed
+    return changed
+
+
+def with_value(body: bytes, name: str, value: bytes) -> bytes | None:
+    """The body with one top-level field set to a value, given as JSON; added if it isn't there. None as above."""
+    if name in _top_level(body):
+        span = value_span(body, name)
+        return None if span is None else b"%b%b%b" % (body[: span[0]], value, body[span[1] :])
     start = body.index(b"{") + 1
     comma = b"" if body[start:].lstrip().startswith(b"}") else b","
-    return b'%b"%b":%d%b%b' % (body[:start], names[0].encode(), number, comma, body[start:])
+    return b'%b"%b":%b%b%b' % (body[:start], name.encode(), value, comma, body[start:])
 
 
 def _top_level(body: bytes) -> dict[str, msgspec.Raw]:

@@ -31,6 +31,7 @@ FRAME = struct.Struct("<II")
 SEGMENT_BYTES = 8 * 1024 * 1024
 FRAME_BYTES_MAX = 1024 * 1024
 SYNC_INTERVAL_S = 0.02
+RELEASE_BYTES = 512 * 1024  # written pages that stay mapped; without, a worker grows by a segment and shrinks again
 SUFFIX = ".journal"
 
 _END_WORD = 1  # the header's second 8 bytes
@@ -112,7 +113,7 @@ class Journal:
 class _Segment:
     """One file: claimed, mapped, locked."""
 
-    __slots__ = ("_synced_end", "end", "fd", "map", "size", "words")
+    __slots__ = ("_released", "_synced_end", "end", "fd", "map", "size", "words")
 
     def __init__(self, path: Path, size: int) -> None:
         self.size = size
@@ -128,6 +129,7 @@ class _Segment:
         self.words = memoryview(self.map).cast("Q")
         self.end = HEADER_BYTES
         self._synced_end = 0
+        self._released = mmap.PAGESIZE  # the first page holds the header, which is written with each record
         self.map[: len(MAGIC)] = MAGIC
         self.words[_END_WORD] = self.end
         fcntl.flock(self.fd, fcntl.LOCK_EX)
@@ -139,6 +141,14 @@ class _Segment:
         if end != self._synced_end:
             os.fdatasync(self.fd)
             self._synced_end = end
+            self._release(end)
+
+    def _release(self, end: int) -> None:
+        """Let go of written pages: they stay in the kernel's page cache, and no longer count as the worker's memory."""
+        whole = end - end % mmap.PAGESIZE - self._released
+        if whole >= RELEASE_BYTES:
+            self.map.madvise(mmap.MADV_DONTNEED, self._released, whole)  # of a shared mapping: nothing is lost
+            self._released += whole
 
     def close(self) -> None:
         """Give back what wasn't used, sync, and drop the lock."""

@@ -80,23 +80,24 @@ def read_slice(path: Path, offset: int, *, records_max: int, bytes_max: int = 16
         data = file.read(min(bytes_max, max(0, end - offset)))
     records: list[Record] = []
     faults: list[str] = []
-    at = 0
-    while at + FRAME.size <= len(data) and len(records) < records_max:
-        length, crc = FRAME.unpack_from(data, at)
-        stop = at + FRAME.size + length
-        if length > FRAME_BYTES_MAX or (stop > len(data) and offset + len(data) == end):
+    at, size_read = 0, len(data)
+    unpack, head, check, decode = FRAME.unpack_from, FRAME.size, zlib.crc32, DECODER.decode  # not once a frame
+    while at + head <= size_read and len(records) < records_max:
+        length, crc = unpack(data, at)
+        stop = at + head + length
+        if length > FRAME_BYTES_MAX or (stop > size_read and offset + size_read == end):
             return _damaged(path, records, faults, offset + at, end)
-        if stop > len(data):
+        if stop > size_read:
             break  # the rest of this frame comes with the next slice
-        payload = data[at + FRAME.size : stop]
-        if zlib.crc32(payload) != crc:
+        payload = data[at + head : stop]
+        if check(payload) != crc:
             return _damaged(path, records, faults, offset + at, end)
         try:
-            records.append(DECODER.decode(payload))
+            records.append(decode(payload))
         except msgspec.DecodeError as error:
             faults.append(f"{path.name} at byte {offset + at}: {error}")
         at = stop
-    if offset + len(data) == end and 0 < len(data) - at < FRAME.size:
+    if offset + size_read == end and 0 < size_read - at < head:
         return _damaged(path, records, faults, offset + at, end)
     if int.from_bytes(header[len(MAGIC) :], sys.byteorder) > size:
         faults.append(f"{path.name}: {size} bytes long, shorter than its writer left it")

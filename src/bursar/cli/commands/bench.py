@@ -15,6 +15,8 @@ class Part(StrEnum):
     GATEWAY = "gateway"
     LEDGER = "ledger"
     EXPLORE = "explore"
+    CONTROL = "control"
+    DECIDE = "decide"
 
 
 def bench(

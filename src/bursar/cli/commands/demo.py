@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from bursar.site import Site
 from bursar.supervise import Supervisor, stop_on_signals
 
 DATA_DEFAULT = Path("bursar-demo-data")
+PROVIDER_KEY = "SIMULATED_PROVIDER_KEY"
 FIRST_BYTE_MS, EVENT_INTERVAL_MS = 120, 15  # a provider that takes a breath, so that latencies look like latencies
 
 
@@ -94,9 +96,10 @@ def _port(wanted: int | None, host: str, usual: int) -> int:
 def _at_provider(settings: Config, url: str) -> Config:
     """Both upstreams at the simulator, which is told the sizes of its answers in a header of its own."""
     upstreams = {
-        name: Upstream(base_url=url, dialect=name, provider=name, forward_headers=["x-sim"])
+        name: Upstream(base_url=url, dialect=name, provider=name, forward_headers=["x-sim"], api_key_env=PROVIDER_KEY)
         for name in ("openai", "anthropic")
     }
+    os.environ.setdefault(PROVIDER_KEY, "sk-simulated")  # so that Bursar's own keys work here too
     return msgspec.structs.replace(settings, upstreams=upstreams)
 
 

@@ -68,6 +68,13 @@ By = Annotated[
         schema_extra=_pattern(DIMENSION_PATTERN),
     ),
 ]
+WasteBy = Annotated[
+    str | None,
+    QueryParameter(
+        description="Whose rows a CSV has: feature or credential_id. Default: feature.",
+        schema_extra=_pattern("^(feature|credential_id)$"),
+    ),
+]
 And = Annotated[
     str | None,
     QueryParameter(

@@ -20,6 +20,7 @@ from bursar.console.api.answers import (
     costs_answer,
     costs_csv,
 )
+from bursar.console.api.loops import LoopsAnswer, WasteAnswer, loops_answer, loops_csv, waste_answer, waste_csv
 from bursar.console.api.parameters import (
     LIMIT_MAX,
     PROBLEMS,
@@ -36,6 +37,7 @@ from bursar.console.api.parameters import (
     Period,
     Shape,
     Sort,
+    WasteBy,
     Zone,
 )
 from bursar.console.context import ConsoleContext
@@ -45,6 +47,7 @@ from bursar.console.pages.explore import dimensions_of, explore_table, read_limi
 from bursar.console.pages.prices import PricesAnswer, prices_answer
 from bursar.console.view import View
 from bursar.domain import display
+from bursar.domain.errors import BadRequest
 from bursar.domain.money import plain
 from bursar.domain.periods import parse_period
 from bursar.explore.detail import CallDetail
@@ -146,6 +149,27 @@ def prices(
     return prices_answer(context, _view(request, "/prices", period=period, filter_=filter_, tz=tz, find=find))
 
 
+@get("/api/loops", sync_to_thread=True, responses=PROBLEMS, summary="Loops that are cut, and those of the last day")
+def loops(request: Asked, format_: Shape = None) -> Response[LoopsAnswer]:
+    """What the loop breaker refuses now, and what it refused within a day: what was seen, and what that had cost."""
+    found = loops_answer(request.app.state.context)
+    return _csv(loops_csv(found)) if format_ == "csv" else Response(found)
+
+
+@get("/api/waste", sync_to_thread=True, responses=PROBLEMS, summary="What calls cost that brought nothing")
+def waste(
+    request: Asked, period: Period = None, filter_: Filters = None, tz: Zone = None, by: WasteBy = None,
+    format_: Shape = None,
+) -> Response[WasteAnswer]:  # fmt: skip
+    """By cause, by feature and by key. As CSV: a row per feature and cause, or per key with `by=credential_id`."""
+    context: ConsoleContext = request.app.state.context
+    if by not in (None, "feature", "credential_id"):
+        raise BadRequest(f"by is {by!r}; waste is told by feature or by credential_id", field="by")
+    view = _view(request, "/loops", period=period, filter_=filter_, tz=tz, by=by)
+    found = waste_answer(context, view)
+    return _csv(waste_csv(found, view.by)) if format_ == "csv" else Response(found)
+
+
 @get("/api/verify", sync_to_thread=True, responses=PROBLEMS, summary="Do the books hold?")
 def verify_books(request: Asked) -> VerifyAnswer:
     """Prove the laws on the ledger as it is now. Reads all of it: seconds on a large one."""
@@ -200,4 +224,4 @@ def live(request: Asked, tz: Zone = None) -> Live:
     )  # fmt: skip
 
 
-API_HANDLERS = [costs, explore, calls, call, prices, verify_books, status, live]
+API_HANDLERS = [costs, explore, calls, call, prices, loops, waste, verify_books, status, live]

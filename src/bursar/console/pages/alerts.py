@@ -10,6 +10,7 @@ from litestar.response import Redirect
 
 from bursar.alerts import rules
 from bursar.alerts.answers import AlertAnswer, AlertsAnswer, ChannelAnswer, RuleAnswer, alerts_answer, as_text
+from bursar.alerts.desk import AlertDesk
 from bursar.console import alerting
 from bursar.console.api.answers import csv_bytes
 from bursar.console.context import ConsoleContext
@@ -126,9 +127,11 @@ def alerts(request: Asked) -> Response[Any]:
         if suffix == "csv":
             return as_csv(csv_bytes(CSV_HEADS, [_csv_row(one) for one in told.alerts]))
         banners = _banners(context, view, told)
+        every_s = round(context.config.alerts.look_every_s)
         return html(
             request, view, "alerts.html", "alerts", "Alerts",
-            lambda f: {"data": alerts_page(view, f, told, round(context.config.alerts.look_every_s))}, banners=banners,
+lambda f: {"data": alerts_page(view, f, told, every_s), "csrf": context.csrf},
+            banners=banners,
         )  # fmt: skip
 
     return answer(request, "/alerts", suffix, build)
@@ -136,24 +139,24 @@ def alerts(request: Asked) -> Response[Any]:
 
 def acknowledge(request: Asked, data: Form) -> Response[Any]:
     """Somebody has seen to it."""
-    _desk(request).acknowledge(data.get("id", ""), actor=alerting.ACTOR)
+    _desk(request, data).acknowledge(data.get("id", ""), actor=alerting.ACTOR)
     return _back()
 
 
 def try_channel(request: Asked, data: Form) -> Response[Any]:
     """Send a test, and come back with what became of it."""
     name = data.get("channel", "")
-    outcome = alerting.try_channel(_desk(request), name)
+    outcome = alerting.try_channel(_desk(request, data), name)
     return _back(f"?tried={outcome.number if outcome else 0}#log")
 
 
 def save_rule(request: Asked, data: Form) -> Response[Any]:
-    alerting.put_rule(_desk(request), alerting.rule_from_form(data))
+    alerting.put_rule(_desk(request, data), alerting.rule_from_form(data))
     return _back("#rules")
 
 
 def save_channel(request: Asked, data: Form) -> Response[Any]:
-    alerting.put_channel(_desk(request), alerting.channel_from_form(data))
+    alerting.put_channel(_desk(request, data), alerting.channel_from_form(data))
     return _back("#channels")
 
 
@@ -162,17 +165,19 @@ def switch(request: Asked, data: Form) -> Response[Any]:
     what = data.get("what", "")
     if what not in ("rule", "channel"):
         raise BadAlert(f"what can be switched is a rule or a channel, not {what!r}", field="what")
-    _desk(request).set_on(what, data.get("name", ""), data.get("on") == "yes", actor=alerting.ACTOR)
+    _desk(request, data).set_on(what, data.get("name", ""), data.get("on") == "yes", actor=alerting.ACTOR)
     return _back(f"#{what}s")
 
 
 def remove(request: Asked, data: Form) -> Response[Any]:
-    alerting.remove(_desk(request), data.get("what", ""), data.get("name", ""))
+    alerting.remove(_desk(request, data), data.get("what", ""), data.get("name", ""))
     return _back()
 
 
-def _desk(request: Asked) -> Any:
+def _desk(request: Asked, data: dict[str, str]) -> AlertDesk:
+    """Where the form's wish is done. Raises Forbidden without the page's own token."""
     context: ConsoleContext = request.app.state.context
+    context.check_form(data)
     return context.desk()
 
 

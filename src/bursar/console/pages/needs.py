@@ -11,10 +11,13 @@ from bursar.console.figures import Amounts, CostRow, SeriesTable, ask, cost_tabl
 from bursar.console.format import Format
 from bursar.console.view import View
 from bursar.domain import display
+from bursar.domain.money import usd_from_pico
 from bursar.domain.periods import Bucket, Period
 from bursar.explore.query import Query
+from bursar.gateway.loop_cuts import list_cuts
 
 UNPRICED_LISTED_MAX = 3
+LOOPS_LISTED_MAX = 3
 ERROR_SHARE = Decimal("0.02")
 UNTAGGED_SHARE = Decimal("0.02")
 RETRY_SHARE = Decimal("0.01")
@@ -39,7 +42,7 @@ def needs_of(
 ) -> list[Need]:
     """The lines for one period, what costs most first. series: by feature, if the page has that anyway."""
     now = totals.now
-    needs: list[Need] = []
+    needs = _loops_cut(context, view, f)
     if series is not None and (loop := _loop(context, view, f, now, series)):
         needs.append(loop)
     if now.unpriced_count:
@@ -72,6 +75,17 @@ def needs_of(
                  href=view.with_filter("feature", "", "/explore", by="credential_id"), act="whose")
         )  # fmt: skip
     return needs
+
+
+def _loops_cut(context: ConsoleContext, view: View, f: Format) -> list[Need]:
+    """Loops that are refused now, the dearest first."""
+    cuts = [one.cut for one in list_cuts(context.run_dir, context.clock.now_us()) if one.state == "cut"]
+    cuts.sort(key=lambda cut: -cut.cost_pico)
+    return [
+        Need("danger", f"goes round in circles and is cut: {f.plain_money(usd_from_pico(cut.cost_pico))} so far",
+             subject=cut.feature or cut.credential_id, href=view.url("/loops"), act="look")
+        for cut in cuts[:LOOPS_LISTED_MAX]
+    ]  # fmt: skip
 
 
 def _loop(context: ConsoleContext, view: View, f: Format, now: Amounts, series: SeriesTable) -> Need | None:

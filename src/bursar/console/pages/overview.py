@@ -24,6 +24,7 @@ from bursar.console.format import Format
 from bursar.console.pages.costs import Shown, amounts_chart, finding, gateway_address, show_row, uncovered
 from bursar.console.pages.needs import Need, needs_of
 from bursar.console.view import View
+from bursar.console.waste import Part, waste_total
 from bursar.domain import display
 from bursar.explore.filters import Filter
 
@@ -56,6 +57,7 @@ class Overview(msgspec.Struct, frozen=True):
     changed: list[Shown]
     delta: Decimal
     needs: list[Need]
+    waste: Part
 
 
 def overview_table(context: ConsoleContext, view: View, rows: int) -> CostTable:
@@ -107,6 +109,7 @@ def overview_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
         changed=[show_row(view, view.by, row, slot_of.get(row.keys[0], 0), largest) for row in moved],
         delta=total - (totals.before.cost if totals.before else Decimal(0)),
         needs=needs_of(context, view, f, totals, untagged, series if view.by == "feature" else None),
+        waste=waste_total(explorer, view),
     )
     return {
         "data": data,

@@ -1,10 +1,11 @@
 """The addresses of the pages and of their `.json` and `.csv` twins."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Request, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
@@ -15,11 +16,14 @@ from bursar.console.api.answers import (
     costs_csv,
     csv_bytes,
 )
+from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
+from bursar.console.pages.controls import change_controls, controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
+from bursar.console.pages.loops import loops_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_page
 from bursar.console.pages.search import looks_like_call, read_query, search_page
@@ -178,6 +182,20 @@ def prices(request: Asked) -> Response[Any]:
     return answer(request, "/prices", suffix, build)
 
 
+def loops(request: Asked) -> Response[Any]:
+    context: ConsoleContext = request.app.state.context
+    suffix = suffix_of(request)
+
+    def build(view: View) -> Response[Any]:
+        if suffix == "json":
+            return as_json({"loops": loops_answer(context), "waste": waste_answer(context, view)})
+        if suffix == "csv":
+            return as_csv(waste_csv(waste_answer(context, view), view.by))
+        return html(request, view, "loops.html", "loops", "Loops and waste", lambda f: loops_page(context, view, f))
+
+    return answer(request, "/loops", suffix, build)
+
+
 def search(request: Asked) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
 
@@ -190,6 +208,30 @@ def search(request: Asked) -> Response[Any]:
     return answer(request, "/search", "", build)
 
 
+def controls(request: Asked) -> Response[Any]:
+    context: ConsoleContext = request.app.state.context
+    suffix = suffix_of(request)
+
+    def build(view: View) -> Response[Any]:
+        if suffix:
+            figures = controls_answer(context, view)
+            return as_json(figures) if suffix == "json" else as_csv(controls_csv(figures))
+        return html(
+            request, view, "controls.html", "controls", "Limits and policies", lambda f: controls_page(context, view, f)
+        )
+
+    return answer(request, "/controls", suffix, build)
+
+
+@post("/controls/change", include_in_schema=False, status_code=303)
+async def change(request: Asked) -> Redirect:
+    """A form of that page. `guard.py` has looked where it comes from; the page's token is looked at here."""
+    form = await request.form()
+    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    await asyncio.to_thread(change_controls, request.app.state.context, fields)
+    return Redirect("/controls", status_code=303)
+
+
 _NO_PRICE: dict[str, str | None] = {"": None}  # a model without a price keeps its row
 PAGE_HANDLERS = [
     get(path, include_in_schema=False, sync_to_thread=True)(page)
@@ -199,8 +241,11 @@ PAGE_HANDLERS = [
         (calls, ("/calls", "/calls.json", "/calls.csv")),
         (call, ("/calls/{name:str}",)),
         (prices, ("/prices", "/prices.json", "/prices.csv")),
+        (loops, ("/loops", "/loops.json", "/loops.csv")),
+        (controls, ("/controls", "/controls.json", "/controls.csv")),
         (search, ("/search",)),
     )
     for path in paths
 ]
+CHANGE_HANDLERS = [change]
 """A handler per path: Litestar 2.25 wraps a threaded handler again for each further path of a list, and breaks it."""

@@ -1,0 +1,169 @@
+"""What a policy, limit or kill must be before it is kept: every mistake is named with its field and what to write."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from bursar.domain.controls import MATCHED, TAG_PREFIX, KillTerms, LimitTerms, Match, PolicyTerms
+from bursar.domain.errors import BadControl
+from bursar.domain.tags import TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX
+
+CONDITIONS_MAX = 8
+ITEMS_MAX = 500  # of a list in a policy
+NAME_CHARS_MAX = 120
+REASON_CHARS_MAX = 500
+TAG_VALUES_COUNTED_MAX = 10_000  # a worker remembers them all for a day
+FIGURE_MAX = 10**12
+T = TypeVar("T")
+
+
+def read_terms(given: Any, kind: type[T]) -> T:
+    """Terms from JSON's plain values. Raises BadControl that names the field."""
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        reason, _, where = str(error).partition(" - at `$")
+        field = where.rstrip("`").lstrip(".")
+        known = ", ".join(one.name for one in msgspec.structs.fields(kind))  # type: ignore[arg-type]
+        hint = f"; there are {known}" if "unknown field" in reason else ""
+        raise BadControl(f"{field or 'terms'}: {reason.replace('`', '')}{hint}", field=field or "terms") from error
+
+
+def check_name(name: str) -> str:
+    """The name without blanks around it. Raises BadControl."""
+    name = name.strip()
+    if not name or len(name) > NAME_CHARS_MAX or not name.isprintable():
+        raise BadControl(f"name: 1 to {NAME_CHARS_MAX} printable characters", field="name")
+    return name
+
+
+def check_policy(terms: PolicyTerms) -> PolicyTerms:
+    """The same terms with tags named alike. Raises BadControl."""
+    check_match(terms.match)
+    if msgspec.structs.replace(terms, match={}) == PolicyTerms():
+        raise BadControl(
+            "terms: the policy says nothing: give it a rule, such as deny_models or output_tokens_max", field="terms"
+        )
+    for field in ("allow_models", "deny_models", "allow_providers", "deny_providers", "allow_regions", "deny_regions"):
+        _check_texts(field, getattr(terms, field), TAG_VALUE_CHARS_MAX)
+    for field in ("input_bytes_max", "input_tokens_max", "output_tokens_max"):
+        _check_figure(field, getattr(terms, field))
+    _check_texts("force_models", [*terms.force_models, *terms.force_models.values()], TAG_VALUE_CHARS_MAX)
+    terms = _check_tags(terms)
+    if "provider" in terms.match and (terms.force_models or terms.require_tags or terms.tag_values
+                                      or terms.tag_values_max):  # fmt: skip
+        raise BadControl(
+            "match.provider: tags and forced models are decided before the provider is known; match on model, or leave "
+            "them out of this policy",
+            field="match.provider",
+        )
+    return terms
+
+
+def check_limit(terms: LimitTerms) -> LimitTerms:
+    """Raises BadControl."""
+    check_match(terms.match)
+    if terms.each:
+        _check_dimension("each", terms.each)
+        if terms.each in terms.match:
+            raise BadControl(f"each: {terms.each} is held to one value by the match; leave one of them out",
+                             field="each")  # fmt: skip
+    figures = ("requests_per_minute", "tokens_per_minute", "concurrent")
+    if all(getattr(terms, field) is None for field in figures):
+        raise BadControl(f"terms: the limit limits nothing: give it one of {', '.join(figures)}", field="terms")
+    for field in figures:
+        _check_figure(field, getattr(terms, field))
+    return terms
+
+
+def check_kill(terms: KillTerms) -> KillTerms:
+    """Raises BadControl."""
+    check_match(terms.match)
+    reason = terms.reason.strip()
+    if not reason or len(reason) > REASON_CHARS_MAX or not reason.isprintable():
+        raise BadControl(
+            f"reason: say why in 1 to {REASON_CHARS_MAX} printable characters: whoever is refused reads it",
+            field="reason",
+        )
+    return msgspec.structs.replace(terms, reason=reason)
+
+
+def check_match(match: Match) -> None:
+    """Raises BadControl."""
+    if len(match) > CONDITIONS_MAX:
+        raise BadControl(f"match: {len(match)} conditions; at most {CONDITIONS_MAX}", field="match")
+    for name, value in match.items():
+        _check_dimension(f"match.{name}", name)
+        if not value or len(value) > TAG_VALUE_CHARS_MAX or not value.isprintable():
+            raise BadControl(
+                f"match.{name}: a value of 1 to {TAG_VALUE_CHARS_MAX} printable characters; to match every call, "
+                "leave the condition out",
+                field=f"match.{name}",
+            )
+
+
+def _check_dimension(field: str, name: str) -> None:
+    if name in MATCHED:
+        return
+    if not (name.startswith(TAG_PREFIX) and 0 < len(name) - len(TAG_PREFIX) <= TAG_KEY_CHARS_MAX):
+        raise BadControl(
+            f"{field}: there is no {name[:80]!r}; there are {', '.join(MATCHED)}, and any tag as tag:NAME", field=field
+        )
+
+
+def _check_figure(field: str, figure: int | None) -> None:
+    if figure is not None and not 1 <= figure <= FIGURE_MAX:
+        raise BadControl(
+            f"{field}: {figure}; from 1 to {FIGURE_MAX} (to refuse everything: `bursar kill add`)", field=field
+        )
+
+
+def _check_texts(field: str, texts: Iterable[str], chars_max: int) -> None:
+    texts = list(texts)
+    if len(texts) > ITEMS_MAX:
+        raise BadControl(f"{field}: {len(texts)} items; at most {ITEMS_MAX} (a pattern may have * and ?)", field=field)
+    for text in texts:
+        if not text or len(text) > chars_max or not text.isprintable():
+            raise BadControl(f"{field}: {text[:80]!r}; each has 1 to {chars_max} printable characters", field=field)
+
+
+def _check_tags(terms: PolicyTerms) -> PolicyTerms:
+    terms = msgspec.structs.replace(
+        terms,
+        require_tags=tuple(_bare(name) for name in terms.require_tags),
+        tag_defaults=_bare_keys(terms.tag_defaults),
+        tag_values=_bare_keys(terms.tag_values),
+        tag_values_max=_bare_keys(terms.tag_values_max),
+    )
+    for field in ("require_tags", "tag_defaults", "tag_values", "tag_values_max"):
+        _check_texts(field, getattr(terms, field), TAG_KEY_CHARS_MAX)
+        if any(not name.isascii() for name in getattr(terms, field)):
+            raise BadControl(f"{field}: tags have ASCII names", field=field)
+    _check_texts("tag_defaults", terms.tag_defaults.values(), TAG_VALUE_CHARS_MAX)
+    for values in terms.tag_values.values():
+        _check_texts("tag_values", values, TAG_VALUE_CHARS_MAX)
+    for name, figure in terms.tag_values_max.items():
+        if not 1 <= figure <= TAG_VALUES_COUNTED_MAX:
+            raise BadControl(
+                f"tag_values_max: {figure} values of {name}; from 1 to {TAG_VALUES_COUNTED_MAX}", field="tag_values_max"
+            )
+    missing = [name for name in terms.require_tags if name not in terms.tag_defaults]
+    if terms.on_missing == "default" and (missing or not terms.require_tags):
+        raise BadControl(
+            f"tag_defaults: on_missing is default, and there is no default for {', '.join(missing) or 'any tag'}: "
+            "list each in require_tags and give its value in tag_defaults",
+            field="tag_defaults",
+        )
+    if terms.tag_defaults and terms.on_missing != "default":
+        raise BadControl("on_missing: tag_defaults are given, which only on_missing = default puts in",
+                         field="on_missing")  # fmt: skip
+    return terms
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix(TAG_PREFIX)
+
+
+def _bare_keys(values: Mapping[str, T]) -> dict[str, T]:
+    return {_bare(name): value for name, value in values.items()}

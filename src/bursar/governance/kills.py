@@ -1,0 +1,27 @@
+"""Kill switches: what an operator has stopped, until somebody lifts it. Workers know within a second."""
+
+from bursar.domain.clock import Clock
+from bursar.domain.controls import Kill, KillTerms, written
+from bursar.governance.checks import check_kill
+from bursar.governance.register import KILL, Register, kill_of
+from bursar.governance.store import ControlStore
+
+
+class Kills:
+    """The kill switches of a site. One is named by what it stops, so that nothing is stopped twice."""
+
+    def __init__(self, store: ControlStore, secret: bytes, clock: Clock) -> None:
+        self._register = Register(KILL, store, secret, clock)
+
+    def create(self, terms: KillTerms, *, actor: str) -> Kill:
+        """Stop it. Raises BadControl for terms that can't be, NameTaken if exactly that is stopped already."""
+        terms = check_kill(terms)
+        return kill_of(self._register.add(written(terms.match), terms, is_on=True, actor=actor))
+
+    def lift(self, name_or_id: str, *, actor: str) -> Kill:
+        """Let it go on. Raises UnknownControl."""
+        return kill_of(self._register.end(name_or_id, actor=actor))
+
+    def all(self) -> list[Kill]:
+        """Those in force, oldest first."""
+        return [kill_of(row) for row in self._register.all()]

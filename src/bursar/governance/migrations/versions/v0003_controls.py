@@ -1,0 +1,31 @@
+"""Policies, limits and kills: three tables alike, whose ended rows stay as history."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the tables."""
+    for name in ("policies", "limits", "kills"):
+        op.create_table(
+            name,
+            sa.Column("id", sa.String(32), primary_key=True),
+            sa.Column("name", sa.Text, nullable=False),
+            sa.Column("terms", sa.Text, nullable=False),
+            sa.Column("is_on", sa.Boolean, nullable=False),
+            sa.Column("created_us", sa.BigInteger, nullable=False),
+            sa.Column("created_by", sa.String(200), nullable=False),
+            sa.Column("ended_us", sa.BigInteger, nullable=True),
+            sa.Column("ended_by", sa.String(200), nullable=True),
+        )
+        op.create_index(f"ix_{name}_ended_us", name, ["ended_us"])
+
+
+def downgrade() -> None:
+    """What was decided is history, and history isn't dropped."""
+    raise NotImplementedError("policies, limits and kills are kept as history; restore a copy of the store instead")

@@ -1,0 +1,168 @@
+"""How policies, limits and kills are kept: written once, ended once, both in the audit log; nothing is edited."""
+
+import secrets
+import string
+from typing import Any, NamedTuple, TypedDict
+
+import msgspec
+from sqlalchemy import Connection, Row, Table, func, insert, select, update
+
+from bursar.domain.clock import Clock
+from bursar.domain.controls import CONTROLS_MAX, Kill, KillTerms, Limit, LimitTerms, Match, Policy, PolicyTerms
+from bursar.domain.errors import BadControl, NameTaken, UnknownControl, UnknownKey
+from bursar.governance.audit import record_change
+from bursar.governance.schema import KILLS, LIMITS, POLICIES, VIRTUAL_KEYS
+from bursar.governance.store import ControlStore
+
+_BASE32 = string.ascii_lowercase + "234567"
+
+
+class Kind(NamedTuple):
+    """One kind of control: its table, its ids' first letters, its words in the audit log and on the command line."""
+
+    table: Table
+    prefix: str
+    noun: str
+    ends: str
+    command: str
+
+
+POLICY = Kind(POLICIES, "pl_", "policy", "remove", "bursar policies")
+LIMIT = Kind(LIMITS, "lm_", "limit", "remove", "bursar limits")
+KILL = Kind(KILLS, "ks_", "kill", "lift", "bursar kill")
+
+
+class InForce(TypedDict):
+    """What a snapshot carries of them."""
+
+    policies: list[Policy]
+    limits: list[Limit]
+    kills: list[Kill]
+
+
+class Register:
+    """The rows of one kind. `secret` chains the audit log."""
+
+    def __init__(self, kind: Kind, store: ControlStore, secret: bytes, clock: Clock) -> None:
+        self.kind = kind
+        self.store = store
+        self._secret = secret
+        self._clock = clock
+
+    def add(self, name: str, terms: PolicyTerms | LimitTerms | KillTerms, *, is_on: bool, actor: str) -> Row[Any]:
+        """Keep it, in force from now on. Raises NameTaken for a name in force, BadControl past CONTROLS_MAX.
+
+        A key named in the match may be given by its name, which becomes its id. Raises UnknownKey if nobody made it.
+        """
+        table, now_us = self.kind.table, self._clock.now_us()
+        new_id = self.kind.prefix + "".join(secrets.choice(_BASE32) for _ in range(12))
+        with self.store.writing() as connection:
+            if connection.execute(_in_force(table).where(table.c.name == name)).first():
+                raise NameTaken(
+                    f"there is a {self.kind.noun} named {name!r} in force (`{self.kind.command} list`)", field="name"
+                )
+            count = connection.execute(select(func.count()).select_from(_in_force(table).subquery())).scalar_one()
+            if count >= CONTROLS_MAX:
+                raise BadControl(
+                    f"{count} are in force, and a worker holds at most {CONTROLS_MAX} of a kind: remove some, or let "
+                    "one match what they have in common",
+                    field=self.kind.noun,
+                )
+            terms = msgspec.structs.replace(terms, match=_with_key_ids(connection, terms.match))
+            text = msgspec.json.encode(terms).decode()
+            connection.execute(
+                insert(table).values(
+                    id=new_id, name=name, terms=text, is_on=is_on, created_us=now_us, created_by=actor
+                )
+            )  # fmt: skip
+            detail = {"name": name, "terms": text, "on": "yes" if is_on else "no"}
+            self._record(connection, now_us, actor, "create", new_id, detail)
+            return connection.execute(select(table).where(table.c.id == new_id)).one()
+
+    def end(self, name_or_id: str, *, actor: str) -> Row[Any]:
+        """Out of force from now on; its row stays as history. Raises UnknownControl."""
+        table, now_us = self.kind.table, self._clock.now_us()
+        with self.store.writing() as connection:
+            found = self._find(connection, name_or_id)
+            connection.execute(update(table).where(table.c.id == found.id).values(ended_us=now_us, ended_by=actor))
+            self._record(connection, now_us, actor, self.kind.ends, found.id, {"name": found.name})
+        return found
+
+    def switch(self, name_or_id: str, is_on: bool, *, actor: str) -> Row[Any]:
+        """On or off; what is so already stays as it is. Raises UnknownControl."""
+        table = self.kind.table
+        with self.store.writing() as connection:
+            found = self._find(connection, name_or_id)
+            if found.is_on != is_on:
+                connection.execute(update(table).where(table.c.id == found.id).values(is_on=is_on))
+                action, now_us = "on" if is_on else "off", self._clock.now_us()
+                self._record(connection, now_us, actor, action, found.id, {"name": found.name})
+            return connection.execute(select(table).where(table.c.id == found.id)).one()
+
+    def one(self, name_or_id: str) -> Row[Any]:
+        """Raises UnknownControl."""
+        with self.store.reading() as connection:
+            return self._find(connection, name_or_id)
+
+    def all(self) -> list[Row[Any]]:
+        """Those in force, oldest first."""
+        with self.store.reading() as connection:
+            return list(connection.execute(_in_force(self.kind.table)))
+
+    def _find(self, connection: Connection, name_or_id: str) -> Row[Any]:
+        table = self.kind.table
+        found = connection.execute(
+            _in_force(table).where((table.c.name == name_or_id) | (table.c.id == name_or_id))
+        ).first()
+        if found is None:
+            raise UnknownControl(
+                f"no {self.kind.noun} in force is named {name_or_id[:200]!r} (`{self.kind.command} list`)", field="name"
+            )
+        return found
+
+    def _record(
+        self, connection: Connection, at_us: int, actor: str, action: str, subject: str, detail: dict[str, str]
+    ) -> None:
+        record_change(
+            connection, self._secret, at_us=at_us, actor=actor, action=f"{self.kind.noun}.{action}", subject=subject,
+            detail=detail,
+        )  # fmt: skip
+
+
+def controls_in_force(connection: Connection) -> InForce:
+    """What workers must know: policies that are on, every limit and every kill in force."""
+    return {
+        "policies": [policy_of(row) for row in connection.execute(_in_force(POLICIES)) if row.is_on],
+        "limits": [limit_of(row) for row in connection.execute(_in_force(LIMITS))],
+        "kills": [kill_of(row) for row in connection.execute(_in_force(KILLS))],
+    }
+
+
+def policy_of(row: Row[Any]) -> Policy:
+    terms = msgspec.json.decode(row.terms, type=PolicyTerms)
+    return Policy(row.id, row.name, terms, row.is_on, row.created_us, row.created_by)
+
+
+def limit_of(row: Row[Any]) -> Limit:
+    return Limit(row.id, row.name, msgspec.json.decode(row.terms, type=LimitTerms), row.created_us, row.created_by)
+
+
+def kill_of(row: Row[Any]) -> Kill:
+    return Kill(row.id, row.name, msgspec.json.decode(row.terms, type=KillTerms), row.created_us, row.created_by)
+
+
+def _in_force(table: Table) -> Any:
+    return select(table).where(table.c.ended_us.is_(None)).order_by(table.c.created_us, table.c.id)
+
+
+def _with_key_ids(connection: Connection, match: Match) -> Match:
+    named = match.get("credential", "")
+    if not named or named.startswith(("vk_", "pt_")):
+        return match
+    found = connection.execute(select(VIRTUAL_KEYS.c.credential_id).where(VIRTUAL_KEYS.c.name == named)).first()
+    if found is None:
+        raise UnknownKey(
+            f"no key is named {named[:200]!r} (`bursar keys list --all`); a client's own key is known by its id, pt_…",
+            field="match.credential",
+        )
+    return match | {"credential": found.credential_id}

@@ -1,0 +1,155 @@
+"""Policies, limits and kills are kept, ended and published; each change is in the audit log, and history stays."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from tests.postgres import postgresql
+
+from bursar.domain.clock import FixedClock
+from bursar.domain.controls import KillTerms, LimitTerms, PolicyTerms
+from bursar.domain.errors import BadControl, NameTaken, UnknownControl, UnknownKey
+from bursar.domain.scope import Scope
+from bursar.domain.snapshot import read_snapshot
+from bursar.domain.tags import Attribution
+from bursar.governance import register
+from bursar.governance.audit import audit_entries, first_broken_entry
+from bursar.governance.controls import Controls
+from bursar.governance.keys import Keys
+from bursar.governance.kills import Kills
+from bursar.governance.limits import Limits
+from bursar.governance.policies import Policies
+from bursar.governance.publish import publish_snapshot
+from bursar.governance.store import ControlStore
+
+SECRET = bytes(range(32))
+NOON_US = 1_760_000_000_000_000
+DENY = PolicyTerms(deny_models=("gpt-4o",))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a real PostgreSQL server's database."""
+    with postgresql() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ControlStore:
+    """An empty store of either kind."""
+    if request.param == "sqlite":
+        return ControlStore(tmp_path / "control.sqlite")
+    address = request.getfixturevalue("server")
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return ControlStore(address)
+
+
+@pytest.fixture
+def keys(store: ControlStore) -> Keys:
+    return Keys(store, SECRET, FixedClock(NOON_US))
+
+
+@pytest.fixture
+def controls(store: ControlStore, keys: Keys, tmp_path: Path) -> Controls:
+    parts = (store, SECRET, FixedClock(NOON_US))
+    return Controls(Policies(*parts), Limits(*parts), Kills(*parts), keys,
+                    lambda: publish_snapshot(tmp_path / "snapshot.msgpack", keys))  # fmt: skip
+
+
+def test_the_snapshot_carries_what_is_in_force_and_nothing_else(controls, tmp_path):
+    on = controls.policies.create("on", DENY, is_on=True, actor="ada")
+    controls.policies.create("off", DENY, is_on=False, actor="ada")
+    controls.policies.remove(controls.policies.create("gone", DENY, is_on=True, actor="ada").policy_id, actor="ada")
+    limit = controls.limits.create("slow", LimitTerms(concurrent=3), actor="ada")
+    kill = controls.kills.create(KillTerms(match={"agent": "a"}, reason="loops"), actor="ada")
+    controls.kills.create(KillTerms(match={"agent": "b"}, reason="loops"), actor="ada")
+    controls.kills.lift("agent=b", actor="bob")
+    controls.publish()
+    published = read_snapshot(tmp_path / "snapshot.msgpack")
+    assert published.policies == [on]
+    assert published.limits == [limit]
+    assert published.kills == [kill]
+
+
+def test_every_change_is_in_the_audit_log_with_its_terms(controls, store):
+    policy = controls.policies.create("small", DENY, is_on=False, actor="ada")
+    controls.policies.switch("small", True, actor="bob")
+    controls.policies.switch("small", True, actor="bob")  # it is on already: nothing changes
+    controls.policies.switch("small", False, actor="bob")
+    controls.policies.remove(policy.policy_id, actor="cyd")
+    limit = controls.limits.create("slow", LimitTerms(concurrent=3), actor="ada")
+    controls.limits.remove("slow", actor="bob")
+    kill = controls.kills.create(KillTerms(reason="audit"), actor="ada")
+    controls.kills.lift("everything", actor="bob")
+    with store.reading() as connection:
+        entries = audit_entries(connection)
+    assert [(entry.actor, entry.action, entry.subject) for entry in entries] == [
+        ("ada", "policy.create", policy.policy_id), ("bob", "policy.on", policy.policy_id),
+        ("bob", "policy.off", policy.policy_id), ("cyd", "policy.remove", policy.policy_id),
+        ("ada", "limit.create", limit.limit_id), ("bob", "limit.remove", limit.limit_id),
+        ("ada", "kill.create", kill.kill_id), ("bob", "kill.lift", kill.kill_id),
+    ]  # fmt: skip
+    assert "gpt-4o" in entries[0].detail
+    assert first_broken_entry(entries, SECRET) is None
+
+
+def test_what_was_ended_stays_as_history_and_its_name_is_free(controls, store):
+    first = controls.policies.create("small", DENY, is_on=True, actor="ada")
+    with pytest.raises(NameTaken):
+        controls.policies.create(" small ", DENY, is_on=True, actor="ada")
+    controls.policies.remove("small", actor="bob")
+    assert controls.policies.create("small", DENY, is_on=True, actor="ada").policy_id != first.policy_id
+    with pytest.raises(UnknownControl):
+        controls.policies.remove(first.policy_id, actor="bob")
+    with store.reading() as connection:
+        rows = connection.execute(text("SELECT id, ended_us, ended_by FROM policies")).all()
+    ended = {row.id: (row.ended_us, row.ended_by) for row in rows}
+    assert len(ended) == 2
+    assert ended[first.policy_id] == (NOON_US, "bob")
+    assert (None, None) in ended.values()
+
+
+def test_a_refused_change_leaves_no_trace(controls, store):
+    for change in (
+        lambda: controls.policies.create("empty", PolicyTerms(), is_on=True, actor="ada"),
+        lambda: controls.limits.create("empty", LimitTerms(), actor="ada"),
+        lambda: controls.kills.create(KillTerms(), actor="ada"),
+    ):
+        with pytest.raises(BadControl):
+            change()
+    with pytest.raises(UnknownKey):
+        controls.kills.create(KillTerms(match={"credential": "nobody"}, reason="x"), actor="ada")
+    with store.reading() as connection:
+        assert audit_entries(connection) == []
+
+
+def test_a_key_is_matched_by_its_id_however_it_was_named(controls, keys):
+    made = keys.create("checkout", Scope("acme"), Attribution(), actor="ada").key
+    policy = controls.policies.create(
+        "by name", PolicyTerms(match={"credential": "checkout"}, deny_models=("x",)), is_on=True, actor="ada"
+    )
+    assert policy.terms.match == {"credential": made.credential_id}
+    assert controls.key_names() == {made.credential_id: "checkout"}
+    kill = controls.kills.create(KillTerms(match={"credential": "pt_abc"}, reason="x"), actor="ada")
+    assert kill.terms.match == {"credential": "pt_abc"}
+
+
+def test_there_is_a_bound_on_what_a_worker_must_hold(controls, monkeypatch):
+    monkeypatch.setattr(register, "CONTROLS_MAX", 2)
+    for number in range(2):
+        controls.limits.create(f"limit {number}", LimitTerms(concurrent=1), actor="ada")
+    with pytest.raises(BadControl, match="at most 2"):
+        controls.limits.create("one more", LimitTerms(concurrent=1), actor="ada")
+    controls.limits.remove("limit 0", actor="ada")
+    controls.limits.create("one more", LimitTerms(concurrent=1), actor="ada")
+
+
+def test_tags_may_be_named_with_or_without_their_prefix(controls):
+    terms = PolicyTerms(require_tags=("tag:plan", "feature"), tag_values={"tag:plan": ("free",)})
+    kept = controls.policies.create("tags", terms, is_on=True, actor="ada").terms
+    assert (kept.require_tags, kept.tag_values) == (("plan", "feature"), {"plan": ("free",)})

@@ -26,6 +26,7 @@ from bursar.prices.compile import compile_book, inputs_digest
 if TYPE_CHECKING:
     from bursar.alerts.deliver import Deliverer
     from bursar.alerts.desk import AlertDesk
+    from bursar.alerts.facts import LoopCut
     from bursar.alerts.run import AlertThreads
     from bursar.budgets.budget import Budget
     from bursar.gateway.loop_cuts import Cut
@@ -158,6 +159,19 @@ class Site:
             timezone=console.timezone,
         )
 
+    def loop_cuts(self, since_us: int) -> "list[LoopCut]":
+        """What the loop breaker cut since then, for alerts; cut again, it is another one."""
+        # start-up: as above
+        from bursar.alerts.facts import LoopCut
+        from bursar.gateway.loop_cuts import list_cuts, seen_text
+
+        cuts = [one.cut for one in list_cuts(self.paths.run, self.clock.now_us())]
+        return [
+            LoopCut(f"{cut.cut_id} {cut.strikes}", cut.since_us, f"{cut.feature or 'A caller'}: {seen_text(cut)}.")
+            for cut in cuts
+            if cut.since_us >= since_us
+        ]
+
     def alert_threads(self, desk: "Callable[[], AlertDesk]", ledger: "Ledger") -> "AlertThreads":
         """What looks by the rules and delivers, for the process that has the ledger. desk: opens the control store."""
         # start-up: as above
@@ -165,7 +179,7 @@ class Site:
         from bursar.alerts.run import AlertThreads, Parts
         from bursar.alerts.watch import Watch
 
-        facts = LedgerFacts(ledger, self.clock, self.config.console.timezone)
+        facts = LedgerFacts(ledger, self.clock, self.config.console.timezone, loops=self.loop_cuts)
 
         def open_parts() -> Parts:
             opened = desk()

@@ -10,6 +10,8 @@ from bursar.domain.errors import ConfigError
 from bursar.domain.scope import Scope
 from bursar.domain.snapshot import Snapshot, encode_snapshot, read_snapshot
 from bursar.domain.tags import Attribution
+from bursar.gateway.loop_cuts import Cut, write_cuts
+from bursar.gateway.loop_signs import Sign
 from bursar.gateway.settings import load_settings
 from bursar.prices.book import PriceBook
 from bursar.site import Site
@@ -120,3 +122,22 @@ def test_a_site_can_be_told_which_ports_it_got(site):
     assert (moved.config.gateway.port, moved.config.console.port) == (1234, 1235)
     assert site.config.gateway.port == 8787
     assert json.loads(msgspec.json.encode(moved.config))["gateway"]["port"] == 1234
+
+
+def test_what_the_loop_breaker_cut_is_a_fact_for_alerts_and_a_new_one_when_cut_again(site):
+    site.prepare()
+    now_us = site.clock.now_us()
+    told: dict[str, object] = {
+        "cut_id": "c1", "sign": Sign.REPEAT, "scope": "request", "key": 1, "credential_id": "vk_1", "session": "",
+        "agent": "", "feature": "billing-sync", "model": "gpt-4o", "fingerprint": "ab", "error_code": "", "calls": 7, "unpriced": 0,
+        "cost_pico": 410_000_000_000, "first_us": now_us - 60_000_000, "since_us": now_us,
+        "until_us": now_us + 60_000_000,
+    }  # fmt: skip
+    write_cuts(site.paths.run / "loops-0.json", [Cut(**told)])
+    (found,) = site.loop_cuts(now_us - 1)
+    assert (found.id, found.at_us) == ("c1 1", now_us)
+    assert found.text.startswith("billing-sync: the same request came 7 times")
+    assert "$0.41" in found.text
+    assert site.loop_cuts(now_us + 1) == []
+    write_cuts(site.paths.run / "loops-0.json", [Cut(**(told | {"strikes": 2}))])
+    assert [one.id for one in site.loop_cuts(0)] == ["c1 2"]

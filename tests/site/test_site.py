@@ -129,7 +129,8 @@ def test_what_the_loop_breaker_cut_is_a_fact_for_alerts_and_a_new_one_when_cut_a
     now_us = site.clock.now_us()
     told: dict[str, object] = {
         "cut_id": "c1", "sign": Sign.REPEAT, "scope": "request", "key": 1, "credential_id": "vk_1", "session": "",
-        "agent": "", "feature": "billing-sync", "model": "gpt-4o", "fingerprint": "ab", "error_code": "", "calls": 7, "unpriced": 0,
+        "agent": "", "feature": "billing-sync", "model": "gpt-4o", "fingerprint": "ab",
+        "error_code": "", "calls": 7, "unpriced": 0,
         "cost_pico": 410_000_000_000, "first_us": now_us - 60_000_000, "since_us": now_us,
         "until_us": now_us + 60_000_000,
     }  # fmt: skip

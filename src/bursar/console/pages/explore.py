@@ -193,7 +193,9 @@ def _child_rows(
         row = _sum_row(
             view, CostRow((), left, before), f"{f.count(hidden)} more", share_of(left.cost, largest), "child"
         )
-        rows.append(msgspec.structs.replace(row, href=view.with_filter(*within, "/explore", by=dimensions[1])))
+        rows.append(
+            msgspec.structs.replace(row, href=view.with_filter(*within, "/explore", by=dimensions[1], **{"and": None}))
+        )
     return rows
 
 

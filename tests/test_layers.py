@@ -14,7 +14,8 @@ PACKAGE = ROOT / "bursar"
 LINES_MAX = 400
 
 BELOW_SITE = {
-    "gateway", "budgets", "explore", "ledger", "spool", "governance", "providers", "prices", "simulate", "domain"
+    "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers", "prices", "simulate",
+    "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
@@ -26,6 +27,7 @@ LAYERS: dict[str, set[str]] = {
     "spool": {"domain"},
     "ledger": {"spool", "prices", "domain"},
     "explore": {"ledger", "domain"},
+    "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
     "gateway": {"governance", "budgets", "spool", "providers", "prices", "domain"},
     "config": {"domain"},
     "child": set(),

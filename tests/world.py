@@ -53,6 +53,7 @@ def make_config(data: Path, simulator: str, *, control: str = "", **gateway: Any
     config.gateway = Gateway(port=free_port(), **gateway)
     config.console.port = free_port()
     config.control.url = control
+    config.alerts.look_every_s = 1.0
     for name, variable in (("openai", "SIM_OPENAI_KEY"), ("anthropic", "SIM_ANTHROPIC_KEY")):
         upstream = config.upstreams[name]
         upstream.base_url = simulator

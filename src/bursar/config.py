@@ -22,6 +22,7 @@ from bursar.domain.periods import zone
 
 ENV_PREFIX = "BURSAR_"
 HARMLESS_ENV = frozenset({"BURSAR_CONFIG"})
+ALERT_PREFIX = "BURSAR_ALERT_"  # addresses and secrets of alerts' channels, which the control store names
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
@@ -79,6 +80,12 @@ class Prices(msgspec.Struct, forbid_unknown_fields=True):
     overrides: str = ""  # a dated TOML file of local prices; default: prices.toml in the data directory, if there
 
 
+class Alerts(msgspec.Struct, forbid_unknown_fields=True):
+    enabled: bool = True
+    look_every_s: float = 15.0
+    console_url: str = ""  # how messages link to the console; default: its own host and port
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True):
     data: str = "bursar-data"
     organization: str = "default"
@@ -86,6 +93,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     console: Console = msgspec.field(default_factory=Console)
     control: Control = msgspec.field(default_factory=Control)
     prices: Prices = msgspec.field(default_factory=Prices)
+    alerts: Alerts = msgspec.field(default_factory=Alerts)
     loops: Loops = msgspec.field(default_factory=Loops)
     upstreams: dict[str, Upstream] = msgspec.field(default_factory=dict)
 
@@ -137,9 +145,13 @@ def _naming_variable(error: ConfigError, env: Mapping[str, str], overrides: Mapp
     if not field or overrides.get(field) is not None:
         return error
     for name in env:
-        if name.startswith(ENV_PREFIX) and name not in HARMLESS_ENV and f"{_dots(name)}.".startswith(f"{field}."):
+        if _is_setting(name) and f"{_dots(name)}.".startswith(f"{field}."):
             return ConfigError(f"{error.message} (from the environment variable {name})", field=field)
     return error
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(ENV_PREFIX) and name not in HARMLESS_ENV and not name.startswith(ALERT_PREFIX)
 
 
 def _dots(name: str) -> str:
@@ -159,7 +171,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _tree_from_env(env: Mapping[str, str]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for name, value in env.items():
-        if name.startswith(ENV_PREFIX) and name not in HARMLESS_ENV:
+        if _is_setting(name):
             _put(tree, _dots(name).split("."), _value(value))
     return tree
 
@@ -229,6 +241,7 @@ def _check(config: Config) -> None:
     _check_usd("gateway.retry_usd_max", config.gateway.retry_usd_max)
     _check_loops(config.loops)
     _check_console(config.console)
+    _check_alerts(config.alerts)
 
 
 def _check_control(control: Control) -> None:
@@ -285,3 +298,12 @@ def _check_console(console: Console) -> None:
             f"console.locale is {console.locale!r}, which nobody writes numbers in; use one such as en_US or de_DE",
             field="console.locale",
         )
+
+
+def _check_alerts(alerts: Alerts) -> None:
+    if not 1 <= alerts.look_every_s <= 3_600:
+        raise ConfigError(
+            f"alerts.look_every_s is {alerts.look_every_s}; it must be from 1 to 3600", field="alerts.look_every_s"
+        )
+    if alerts.console_url and not alerts.console_url.startswith(("http://", "https://")):
+        raise ConfigError("alerts.console_url must start with http:// or https://", field="alerts.console_url")

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ from bursar.domain.snapshot import SNAPSHOT_VERSION, Snapshot, encode_snapshot, 
 from bursar.prices.compile import compile_book, inputs_digest
 
 if TYPE_CHECKING:
+    from bursar.alerts.deliver import Deliverer
+    from bursar.alerts.desk import AlertDesk
+    from bursar.alerts.facts import LoopCut
+    from bursar.alerts.run import AlertThreads
     from bursar.budgets.budget import Budget
     from bursar.gateway.loop_cuts import Cut
     from bursar.governance.budgets import Budgets
@@ -127,6 +132,61 @@ class Site:
 
         self.prepare()
         return Keys(ControlStore(self.control_location), self.secret(), self.clock)
+
+    def alerts(self, *, pooled: bool = False) -> "AlertDesk":
+        """The control store's alerts; the store is made and brought up to date. pooled: for who asks all the time."""
+        # start-up: as above
+        from bursar.alerts.desk import AlertDesk
+        from bursar.governance.store import ControlStore
+
+        self.prepare()
+        store = ControlStore(self.control_location, pooled=pooled)
+        return AlertDesk(store, self.secret(), self.clock, self.config.console.timezone)
+
+    def deliverer(self, desk: "AlertDesk") -> "Deliverer":
+        """What sends the alerts of this site; addresses and secrets are in this process's environment."""
+        # start-up: as above
+        from bursar.alerts.deliver import Deliverer
+
+        console = self.config.console
+        return Deliverer(
+            desk.outbox,
+            desk.settings,
+            self.clock,
+            os.environ,
+            console_url=self.config.alerts.console_url.rstrip("/") or f"http://{console.host}:{console.port}",
+            organization=self.config.organization,
+            timezone=console.timezone,
+        )
+
+    def loop_cuts(self, since_us: int) -> "list[LoopCut]":
+        """What the loop breaker cut since then, for alerts; cut again, it is another one."""
+        # start-up: as above
+        from bursar.alerts.facts import LoopCut
+        from bursar.gateway.loop_cuts import list_cuts, seen_text
+
+        cuts = [one.cut for one in list_cuts(self.paths.run, self.clock.now_us())]
+        return [
+            LoopCut(f"{cut.cut_id} {cut.strikes}", cut.since_us, f"{cut.feature or 'A caller'}: {seen_text(cut)}.")
+            for cut in cuts
+            if cut.since_us >= since_us
+        ]
+
+    def alert_threads(self, desk: "Callable[[], AlertDesk]", ledger: "Ledger") -> "AlertThreads":
+        """What looks by the rules and delivers, for the process that has the ledger. desk: opens the control store."""
+        # start-up: as above
+        from bursar.alerts.ledger_facts import LedgerFacts
+        from bursar.alerts.run import AlertThreads, Parts
+        from bursar.alerts.watch import Watch
+
+        facts = LedgerFacts(ledger, self.clock, self.config.console.timezone, loops=self.loop_cuts)
+
+        def open_parts() -> Parts:
+            opened = desk()
+            watch = Watch(opened.outbox, opened.book, opened.settings, facts, self.clock)
+            return Parts(watch, self.deliverer(opened), opened.outbox)
+
+        return AlertThreads(open_parts, self.clock, look_every_s=self.config.alerts.look_every_s)
 
     def controls(self) -> "Controls":
         """Policies, limits and kills of the control store."""

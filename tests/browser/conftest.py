@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.console.conftest import make_context
 
 from bursar.console.app import create_app
+from bursar.domain.alerts import Finding, Severity
+from bursar.governance.alerts import Channel
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_book
 
@@ -40,6 +42,10 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
 def console(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[str]:
     """Its address: a console over forty days of history."""
     context = make_context(tmp_path_factory.mktemp("console"), book, history=True)
+    told = Finding("loops", "c1", "", Severity.CRITICAL, "A loop was cut", "billing-sync, 40 times.", "/explore")
+    desk = context.desk()
+    desk.put_channel(Channel("ops", "apprise", "env:BURSAR_ALERT_SLACK"), actor="test")
+    desk.outbox.raise_new([(told, ["ops"])], context.clock.now_us())
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(create_app(context), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.slow
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
-PATHS = ("/", "/explore?by=team&and=provider", "/calls?limit=10", "/prices?find=haiku-4", "/search?q=har",
+ALERTS = "/alerts?channel=ops&rule=daily-spend"
+PATHS = ("/", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/prices?find=haiku-4", "/search?q=har",
          "/controls?stop=feature&value=support-bot&reason=loops")  # fmt: skip
 
 
@@ -46,8 +47,8 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     ("page", "size", "paths"),
     [
         ({"color_scheme": "light"}, "wide", PATHS),
-        ({"color_scheme": "dark"}, "wide", PATHS[:2]),
-        ({"color_scheme": "light"}, "phone", PATHS[:1]),
+        ({"color_scheme": "dark"}, "wide", PATHS[:3]),
+        ({"color_scheme": "light"}, "phone", ("/", ALERTS)),
     ],
     indirect=["page"],
     ids=["light", "dark", "phone"],
@@ -64,6 +65,22 @@ def test_axe_finds_no_violation(page: Page, size: str, paths: tuple[str, ...]):
             for node in violation["nodes"][:1]
         ]
     assert found == []
+
+
+@pytest.mark.parametrize("page", [{}, {"java_script_enabled": False}], indirect=True, ids=["script", "no script"])
+def test_a_channel_is_added_and_switched_off_by_forms_alone(page: Page):
+    page.goto("/alerts")
+    page.locator("summary", has_text="Add a channel").click()
+    form = page.locator("form[action='/alerts/channel']")
+    form.get_by_label("Name", exact=True).fill("mail")
+    form.get_by_label("Address").fill("env:BURSAR_ALERT_MAIL")
+    form.get_by_role("button", name="Add it").click()
+    expect(page).to_have_url(re.compile(r"/alerts#channels$"))
+    page.get_by_role("button", name="Switch off mail").click()
+    expect(page.locator("#channels tbody tr", has_text="mail")).to_contain_text("off")
+    page.get_by_role("link", name="mail", exact=True).click()
+    page.get_by_role("button", name="Remove mail").click()
+    expect(page.locator("#channels tbody tr", has_text="mail")).to_have_count(0)
 
 
 def test_on_a_phone_no_page_scrolls_sideways(page: Page):

@@ -1,5 +1,6 @@
 """A console over forty days of simulated history, with names that try to break out of a page."""
 
+import functools
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,7 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
         RUNNING.append(journal)  # its lock says that the writer lives, so its last call is still in flight
     ledger = open_ledger(directory / "ledger.duckdb", threads=1)
     Loader(ledger, spool, FixedClock(us_from_datetime(NOW))).load_all()
+    clock = FixedClock(us_from_datetime(NOW))
     config = load_config(overrides={"organization": "acme", "data": str(directory)}, env={})
     return ConsoleContext(
         explorer=Explorer(ledger),
@@ -51,8 +53,9 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
         prices=lambda: book,
         config=config,
         spool_dir=spool,
-        clock=FixedClock(us_from_datetime(NOW)),
-        open_controls=Site(config, FixedClock(us_from_datetime(NOW))).controls,
+        clock=clock,
+        open_controls=Site(config, clock).controls,
+        alerts=functools.cache(Site(config, clock).alerts),
     )
 
 

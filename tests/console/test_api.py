@@ -14,7 +14,9 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
     told = client.get("/api/openapi.json").json()
     assert set(told["paths"]) == {
         "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
-        "/api/live", "/api/loops", "/api/waste",
+        "/api/live", "/api/alerts", "/api/alerts/ack", "/api/alerts/test", "/api/alerts/rules", "/api/alerts/channels",
+        "/api/alerts/remove",
+        "/api/loops", "/api/waste",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
         "/api/limits", "/api/limits/{name}", "/api/kills", "/api/kills/{name}",
     }  # fmt: skip
@@ -26,9 +28,8 @@ def api_schema(context: ConsoleContext):
 
 
 WITH_PARAMETERS = (
-    "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/waste", "/api/policies",
-    "/api/limits",
-    "/api/kills", "/api/policies/{name}/try",
+    "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste",
+    "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [

@@ -17,6 +17,7 @@ PAGES = (
     "/explore?by=team&and=model",
     "/explore?by=tag:plan&show=rate",
     "/calls",
+    "/alerts?show=all&rule=loops",
     "/prices",
     "/loops",
     "/search?q=bot",

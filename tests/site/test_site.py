@@ -14,6 +14,8 @@ from bursar.domain.errors import ConfigError
 from bursar.domain.scope import Scope
 from bursar.domain.snapshot import Snapshot, encode_snapshot, read_snapshot
 from bursar.domain.tags import Attribution
+from bursar.gateway.loop_cuts import Cut, write_cuts
+from bursar.gateway.loop_signs import Sign
 from bursar.gateway.settings import load_settings
 from bursar.prices.book import PriceBook
 from bursar.site import Site
@@ -134,3 +136,23 @@ def test_a_budget_whose_maker_died_before_it_was_handed_over_is_handed_over_at_t
     assert site.ensure_snapshot()
     site.publish_all()
     assert [budget.name for budget in decode_budgets(site.paths.budgets.read_bytes())] == ["all"]
+
+
+def test_what_the_loop_breaker_cut_is_a_fact_for_alerts_and_a_new_one_when_cut_again(site):
+    site.prepare()
+    now_us = site.clock.now_us()
+    told: dict[str, object] = {
+        "cut_id": "c1", "sign": Sign.REPEAT, "scope": "request", "key": 1, "credential_id": "vk_1", "session": "",
+        "agent": "", "feature": "billing-sync", "model": "gpt-4o", "fingerprint": "ab",
+        "error_code": "", "calls": 7, "unpriced": 0,
+        "cost_pico": 410_000_000_000, "first_us": now_us - 60_000_000, "since_us": now_us,
+        "until_us": now_us + 60_000_000,
+    }  # fmt: skip
+    write_cuts(site.paths.run / "loops-0.json", [Cut(**told)])
+    (found,) = site.loop_cuts(now_us - 1)
+    assert (found.id, found.at_us) == ("c1 1", now_us)
+    assert found.text.startswith("billing-sync: the same request came 7 times")
+    assert "$0.41" in found.text
+    assert site.loop_cuts(now_us + 1) == []
+    write_cuts(site.paths.run / "loops-0.json", [Cut(**(told | {"strikes": 2}))])
+    assert [one.id for one in site.loop_cuts(0)] == ["c1 2"]

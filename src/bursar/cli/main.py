@@ -35,6 +35,7 @@ COMMANDS = {
     "prices": Listed("prices", "The price list: what is in force, its history, where catalogues disagree."),
     "meter": Listed("meter", "What a recorded answer of a provider cost."),
     "keys": Listed("keys", "Make, list and revoke virtual keys."),
+    "alerts": Listed("alerts", "What is watched, who is told, and what was raised."),
     "loops": Listed("loops", "Loops that are cut, and what was wasted: retries, cut-off answers, failures."),
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, remove."),

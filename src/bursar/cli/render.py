@@ -199,7 +199,7 @@ def _csv_cell(value: Any) -> str:
     if isinstance(value, Decimal):
         return plain(value)
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" and not _is_number(text) else text
+    return f"'{text}" if isinstance(value, str) and text and text[0] in "=+-@\t\r" and not _is_number(text) else text
 
 
 def _is_number(text: str) -> bool:

@@ -15,11 +15,13 @@ from litestar.serialization import encode_json
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bursar import __version__
+from bursar.console.api.alerts import ALERT_API_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
 from bursar.console.api.routes import API_HANDLERS
 from bursar.console.assets import load_assets
 from bursar.console.context import ConsoleContext
 from bursar.console.guard import GuardMiddleware, is_loopback
+from bursar.console.pages.alerts import ALERT_HANDLERS
 from bursar.console.pages.routes import CHANGE_HANDLERS, PAGE_HANDLERS
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
@@ -86,7 +88,8 @@ def create_app(context: ConsoleContext) -> Litestar:
 
     app = Litestar(
         route_handlers=[
-            static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *API_HANDLERS, *CONTROL_HANDLERS,
+            static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *ALERT_HANDLERS, *API_HANDLERS,
+            *CONTROL_HANDLERS, *ALERT_API_HANDLERS,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

@@ -1,5 +1,6 @@
 """What the console's pages are given: the ledger's answers, the prices, the settings, the clock. Built by `site`."""
 
+import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -7,18 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
+from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
 from bursar.console.palette import SLOTS, Palette
 from bursar.console.view import View, read_view, whole_slot
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
-from bursar.domain.errors import Unavailable
+from bursar.domain.errors import BursarError, Forbidden, Unavailable
 from bursar.domain.periods import Period, bucket_start, parse_period
 from bursar.explore.query import Explorer
 from bursar.gateway.loop_cuts import list_cuts
 from bursar.governance.controls import Controls
 from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
+
+log = structlog.get_logger(__name__)
 
 TAG_NAMES_SHOWN = 12
 COUNT_AGAIN_US = 30_000_000
@@ -29,6 +35,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     """One console.
 
     prices:  the price book as it is now; asked anew each time, since it may be compiled again meanwhile.
+    alerts:  where rules, channels and what was raised are tended; opened when first asked.
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
     csrf:    what forms that change something must carry; another one each time the console starts.
     status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
@@ -40,6 +47,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     config: Config
     spool_dir: Path
     status: Callable[[], Mapping[str, Any]] = dict
+    alerts: Callable[[], AlertDesk] | None = None
     open_controls: Callable[[], Controls] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
@@ -100,6 +108,29 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
             number = table.groups
             self._waiting = (now_us, number)
         return number
+
+    def check_form(self, form: Mapping[str, str]) -> None:
+        """Raises Forbidden for a form that isn't one of this console's own pages."""
+        if not hmac.compare_digest(form.get("csrf", "").encode(), self.csrf.encode()):
+            raise Forbidden(
+                "this form is not one of this console as it runs now; go back, load the page again, and send it once "
+                "more",
+                field="csrf",
+            )
+
+    def open_alerts(self) -> int:
+        """How many alerts wait for somebody, for the list of pages."""
+        try:
+            return self.desk().book.open_count()
+        except (SQLAlchemyError, BursarError) as error:  # the figures are worth reading without it
+            log.warning("alerts_uncounted", error=str(error))
+            return 0
+
+    def desk(self) -> AlertDesk:
+        """Where alerts are tended. Raises Unavailable where there is none."""
+        if self.alerts is None:
+            raise Unavailable("this console has no control store, and so no alerts")
+        return self.alerts()
 
     def _whole_slots(self, period: Period) -> Period:
         return whole_slot(period, self.now())

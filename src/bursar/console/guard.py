@@ -1,4 +1,4 @@
-"""What stands before every page: loopback names only, reading only, and a policy that lets nothing foreign run.
+"""What stands before every page: loopback names only, writes only from here, a policy that lets nothing foreign run.
 
 A page on the internet can make a browser ask 127.0.0.1 under a name of its own (DNS rebinding); the Host header tells.
 State changes at the addresses of CHANGING alone, and only for JSON that no page of another origin can send: a browser
@@ -26,8 +26,8 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
-CHANGING = ("/api/policies", "/api/limits", "/api/kills")
-FORMS = ("/controls/change",)
+CHANGING = ("/api/policies", "/api/limits", "/api/kills", "/api/alerts/")
+FORMS = ("/controls/change", *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")))
 CHANGING_METHODS = ("POST", "DELETE")
 
 

@@ -6,6 +6,7 @@ question of the JSON API on stdout and ends; that is how the CLI reads a ledger 
 
 import argparse
 import asyncio
+import functools
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ import msgspec
 import uvicorn
 
 from bursar import __version__
+from bursar.alerts.desk import AlertDesk
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
 from bursar.console.following import Following
@@ -52,15 +54,23 @@ class FreshPrices:
             return self._book
 
 
-def build_context(site: Site, ledger: Ledger, loader: Loader, repricing: Repricing) -> ConsoleContext:
-    """What the pages are given."""
+def build_context(
+    site: Site,
+    ledger: Ledger,
+    loader: Loader,
+    repricing: Repricing,
+    desk: Callable[[], AlertDesk],
+    alerting: Callable[[], str] = str,
+) -> ConsoleContext:
+    """What the pages are given. alerting: why alerts aren't looked for or delivered, "" if they are."""
     return ConsoleContext(
         explorer=Explorer(ledger),
         ledger=ledger,
         prices=FreshPrices(site.paths.price_book),
         config=site.config,
         spool_dir=site.paths.spool,
-        status=_status(site, loader, repricing),
+        status=_status(site, loader, repricing, alerting),
+        alerts=desk,
         open_controls=site.controls,
         clock=site.clock,
     )
@@ -75,7 +85,9 @@ def serve(site: Site) -> None:
     try:
         loader = Loader(ledger, site.paths.spool, site.clock)
         repricing = Repricing(site, ledger)
-        app = create_app(build_context(site, ledger, loader, repricing))
+        desk = functools.cache(lambda: site.alerts(pooled=True))
+        alerts = site.alert_threads(desk, ledger)
+        app = create_app(build_context(site, ledger, loader, repricing, desk, lambda: alerts.error))
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -96,12 +108,16 @@ def serve(site: Site) -> None:
         for thread in threads:
             thread.start()
         try:
+            if site.config.alerts.enabled:
+                alerts.start()
             server.run()
         finally:
+            alerts.stop()
             stop.set()
             for thread in threads:
                 thread.join()
             loader.load_all()
+            alerts.join()
     finally:
         ledger.close()
 
@@ -114,7 +130,7 @@ def ask(site: Site, path: str) -> tuple[int, bytes]:
         loader.load_all()
         repricing = Repricing(site, ledger)
         repricing.look()
-        app = create_app(build_context(site, ledger, loader, repricing))
+        app = create_app(build_context(site, ledger, loader, repricing, functools.cache(site.alerts)))
         return asyncio.run(get(app, path, site.config.console.port))
     finally:
         ledger.close()
@@ -142,13 +158,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0 if status < 400 else FAILED
 
 
-def _status(site: Site, loader: Loader, repricing: Repricing) -> Callable[[], Mapping[str, Any]]:
+def _status(
+    site: Site, loader: Loader, repricing: Repricing, alerting: Callable[[], str]
+) -> Callable[[], Mapping[str, Any]]:
     def status() -> Mapping[str, Any]:
         running = find_running(site.paths.data)
         return {
             "version": __version__,
             "loader": msgspec.structs.asdict(loader.status()),
             "price_fault": repricing.fault,
+            "alert_fault": alerting(),
             "gateway": running.gateway if running else None,
             "workers": running.workers if running else 0,
             "started_us": running.started_us if running else None,

@@ -58,6 +58,7 @@ NAV = (
     NavItem("overview", "Overview", "/"),
     NavItem("explore", "Explore", "/explore"),
     NavItem("calls", "Calls", "/calls"),
+    NavItem("alerts", "Alerts", "/alerts"),
     NavItem("prices", "Models and prices", "/prices"),
     NavItem("loops", "Loops and waste", "/loops"),
     NavItem("controls", "Limits and policies", "/controls"),
@@ -125,9 +126,14 @@ class Renderer:
 
     def _nav(self) -> list[NavItem]:
         """The pages, with how many things wait on each."""
-        unpriced, loops = self.context.unpriced_models(), self.context.loops_in_force()
+        unpriced, alerts, loops = (
+            self.context.unpriced_models(),
+            self.context.open_alerts(),
+            self.context.loops_in_force(),
+        )
         waiting = {
             "prices": (unpriced, f"{unpriced} models without a price"),
+            "alerts": (alerts, f"{alerts} open alerts"),
             "loops": (loops, f"{loops} loops are cut"),
         }
         return [
@@ -142,6 +148,8 @@ class Renderer:
         status = self.context.status()
         loader, price_fault = status.get("loader") or {}, status.get("price_fault")
         found = [] if not price_fault else [Banner("Your own prices can't be used", _PRICE_FAULT.format(price_fault))]
+        if fault := status.get("alert_fault"):
+            found.append(Banner("Alerts can't be looked for or delivered", _ALERT_FAULT.format(fault), "bad"))
         if not loader.get("error"):
             return tuple(found)
         since = datetime_from_us(int(loader.get("loaded_us") or 0))
@@ -175,6 +183,10 @@ def _preset_days(view: View) -> dict[str, str]:
     return told
 
 
+_ALERT_FAULT = (
+    "{}. It is tried again within seconds. What was raised is kept and will be delivered; calls and figures aren't "
+    "touched."
+)
 _PRICE_FAULT = (
     "{}. The prices from before it hold, and calls go on at those. Mend the file: it is read again within seconds, and "
     "what was unpriced is priced then."

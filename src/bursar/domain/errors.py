@@ -241,3 +241,21 @@ class NameTaken(BursarError):
     """Something of this kind has the name already."""
 
     code, status = "name_taken", 409
+
+
+class BadAlert(BadRequest):
+    """An alert's rule or channel that can't be used; `field` says which part."""
+
+    code = "bad_alert"
+
+
+class UnknownAlert(BursarError):
+    """No alert, rule or channel of alerts has this name or id."""
+
+    code, status = "unknown_alert", 404
+
+
+class DeliveryFailed(BursarError):
+    """A channel didn't take a message. It is sent again later; the message here says what the channel said."""
+
+    code, status, retry = "delivery_failed", 502, True

@@ -1,8 +1,20 @@
 """The tables of the control store, as the newest migration leaves them; `tests/governance` compares the two."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -32,6 +44,79 @@ AUDIT_ENTRIES = Table(
     Column("subject", String(200), nullable=False),
     Column("detail", Text, nullable=False),  # JSON; no secret
     Column("chain_hash", String(64), nullable=False),  # keyed hash of this entry and of the one before
+)
+
+ALERT_RULES = Table(
+    "alert_rules",
+    METADATA,
+    Column("name", String(120), primary_key=True),
+    Column("parameters", Text, nullable=False),  # JSON, with its `kind`; docs/alerts.md
+    Column("severity", String(16), nullable=False),  # "": each kind's own
+    Column("channels", Text, nullable=False),  # JSON list of names; empty: every channel that takes all
+    Column("is_on", Boolean, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+)
+
+ALERT_CHANNELS = Table(
+    "alert_channels",
+    METADATA,
+    Column("name", String(120), primary_key=True),
+    Column("kind", String(16), nullable=False),  # apprise, webhook
+    Column("target", Text, nullable=False),  # env:NAME of the variable with the address, or a webhook's plain address
+    Column("secret_env", String(200), nullable=False),  # the variable with a webhook's signing secret; never the secret
+    Column("quiet", Text, nullable=False),  # "22:00-07:00 mon-fri Europe/Berlin"; empty: never quiet
+    Column("escalate_to", String(120), nullable=False),
+    Column("escalate_after_min", Integer, nullable=False),
+    Column("takes_all", Boolean, nullable=False),  # whether rules that name no channel go here
+    Column("is_on", Boolean, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+)
+
+ALERTS = Table(
+    "alerts",
+    METADATA,
+    Column("alert_id", String(36), primary_key=True),
+    Column("dedup_key", String(64), nullable=False, unique=True),  # being here is being raised: one row, one fact
+    Column("rule", String(120), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("window_key", String(120), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("address", Text, nullable=False),  # a path of the console
+    Column("raised_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),  # when it was last found to be so
+    Column("acknowledged_us", BigInteger, nullable=True),
+    Column("acknowledged_by", String(200), nullable=False),
+)
+
+ALERT_DELIVERIES = Table(
+    "alert_deliveries",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("alert_id", String(36), ForeignKey("alerts.alert_id"), nullable=False),
+    Column("channel", String(120), nullable=False),
+    Column("cause", String(16), nullable=False),  # raised, escalated, test
+    Column("state", String(16), nullable=False),  # waiting, sending, delivered, given_up
+    Column("digest_id", String(36), nullable=False),  # what was held back goes out together, and again together
+    Column("is_held", Boolean, nullable=False),  # by quiet hours
+    Column("attempts", Integer, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("delivered_us", BigInteger, nullable=True),
+    Column("error", Text, nullable=False),
+    UniqueConstraint("alert_id", "channel", name="alert_deliveries_once"),
+)
+
+ALERT_LOG = Table(
+    "alert_log",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("message_id", String(36), nullable=False),  # an alert's id, or a digest's
+    Column("channel", String(120), nullable=False),
+    Column("result", String(16), nullable=False),  # delivered, failed, held, given_up
+    Column("detail", Text, nullable=False),
 )
 
 

@@ -1,6 +1,5 @@
 """Limits and policies: what is stopped, how much may run, who may call what; each can be tried, switched or lifted."""
 
-import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -26,7 +25,7 @@ from bursar.console.view import View
 from bursar.console.words import limit_phrases, policy_phrases
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Kill, KillTerms, Limit, Policy, written
-from bursar.domain.errors import BadControl, Forbidden
+from bursar.domain.errors import BadControl
 from bursar.domain.periods import parse_period
 from bursar.explore.filters import Filter
 from bursar.governance.checks import check_kill
@@ -143,11 +142,7 @@ def change_controls(context: ConsoleContext, form: Mapping[str, str]) -> None:
 
     Raises BadControl, NameTaken or UnknownControl as the control itself does.
     """
-    if not hmac.compare_digest(form.get("csrf", "").encode(), context.csrf.encode()):
-        raise Forbidden(
-            "this form is not one of this console as it runs now; go back, load the page again, and send it once more",
-            field="csrf",
-        )
+    context.check_form(form)
     controls = context.controls()
     act, name = form.get("act", ""), form.get("id", "")
     match act:

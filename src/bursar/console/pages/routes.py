@@ -73,14 +73,14 @@ def as_csv(content: bytes) -> Response[Any]:
     return Response(content, media_type=CSV, headers=NO_STORE)
 
 
-def _suffix(request: Asked) -> str:
+def suffix_of(request: Asked) -> str:
     path = request.url.path
     return next((suffix for suffix in ("json", "csv") if path.endswith(f".{suffix}")), "")
 
 
 def overview(request: Asked) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
-    suffix = _suffix(request)
+    suffix = suffix_of(request)
 
     def build(view: View) -> Response[Any]:
         if suffix:
@@ -94,7 +94,7 @@ def overview(request: Asked) -> Response[Any]:
 
 def explore(request: Asked) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
-    suffix = _suffix(request)
+    suffix = suffix_of(request)
 
     def build(view: View) -> Response[Any]:
         if suffix:
@@ -108,7 +108,7 @@ def explore(request: Asked) -> Response[Any]:
 
 def calls(request: Asked) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
-    suffix = _suffix(request)
+    suffix = suffix_of(request)
 
     def build(view: View) -> Response[Any]:
         if suffix:
@@ -121,7 +121,7 @@ def calls(request: Asked) -> Response[Any]:
 
 def call(request: Asked, name: FromPath[str]) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
-    suffix = _suffix(request)
+    suffix = suffix_of(request)
     call_id = name.removesuffix(f".{suffix}") if suffix else name
 
     def build(view: View) -> Response[Any]:
@@ -161,7 +161,7 @@ def call_twin(context: ConsoleContext, call_id: str, suffix: str) -> Response[An
 
 def prices(request: Asked) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
-    suffix = _suffix(request)
+    suffix = suffix_of(request)
 
     def build(view: View) -> Response[Any]:
         if suffix:
@@ -184,7 +184,7 @@ def prices(request: Asked) -> Response[Any]:
 
 def loops(request: Asked) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
-    suffix = _suffix(request)
+    suffix = suffix_of(request)
 
     def build(view: View) -> Response[Any]:
         if suffix == "json":
@@ -210,7 +210,7 @@ def search(request: Asked) -> Response[Any]:
 
 def controls(request: Asked) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
-    suffix = _suffix(request)
+    suffix = suffix_of(request)
 
     def build(view: View) -> Response[Any]:
         if suffix:

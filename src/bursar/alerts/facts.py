@@ -1,0 +1,114 @@
+"""What rules judge: plain values, and the protocol of whoever knows them.
+
+`LedgerFacts` answers from the books, a test from a list. Costs are Decimal USD, None where all of it is unpriced.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from bursar.explore.filters import Filter
+
+
+class DayFacts(msgspec.Struct, frozen=True):
+    """A day so far, and the complete days before it, oldest first, from the first one that had a call.
+
+    day: its local date. unpriced: attempts that are not in `spent`.
+    is_over: the day before, just over: its last calls come into the books after midnight, and may be those that count.
+    """
+
+    day: str
+    spent: Decimal | None
+    unpriced: int
+    earlier: tuple[Decimal | None, ...]
+    is_over: bool = False
+
+
+class PeriodFacts(msgspec.Struct, frozen=True):
+    """A period so far; `window` is its first local date, `name` how an address asks for it. is_over: as for a day."""
+
+    window: str
+    name: str
+    spent: Decimal | None
+    unpriced: int
+    is_over: bool = False
+
+
+class UnpricedModel(msgspec.Struct, frozen=True):
+    """A model that was called within a day and has no price."""
+
+    provider: str
+    model: str
+    attempts: int
+
+
+class DoubtFacts(msgspec.Struct, frozen=True):
+    """How sure a day's charges are."""
+
+    day: str
+    attempts: int
+    estimated: int
+    assumed: int
+
+
+class ProviderErrors(msgspec.Struct, frozen=True):
+    """Attempts at one provider that ended within ten minutes, and how many of them failed at the provider."""
+
+    provider: str
+    attempts: int
+    failed: int
+
+
+class CoverageFacts(msgspec.Struct, frozen=True):
+    """What seven days cost, and how much of it doesn't say a dimension. window: the ISO week, `2026-W48`."""
+
+    window: str
+    total: Decimal
+    untagged: Decimal
+
+
+class BudgetStanding(msgspec.Struct, frozen=True):
+    """How one budget stands in its window now; `value`: of which each ("acme"), "" for a budget of one.
+
+    held_pico: not spent yet, and not part of spent_pico.
+    exhausts_us: when it will be used up at this pace, None if that isn't within its window.
+    """
+
+    budget_id: str
+    name: str
+    value: str
+    window_key: str
+    limit_pico: int
+    spent_pico: int
+    held_pico: int
+    exhausts_us: int | None
+
+
+class LoopCut(msgspec.Struct, frozen=True):
+    """Something that the loop breaker cut; `text` says what was seen and what it has cost."""
+
+    id: str
+    at_us: int
+    text: str
+
+
+class Facts(Protocol):
+    """What is known now. `filters` narrow a question to a part of all calls."""
+
+    def days(self, filters: tuple[Filter, ...]) -> Sequence[DayFacts]: ...
+
+    def periods(self, filters: tuple[Filter, ...], period: str) -> Sequence[PeriodFacts]: ...
+
+    def unpriced(self, filters: tuple[Filter, ...]) -> Sequence[UnpricedModel]: ...
+
+    def doubts(self, filters: tuple[Filter, ...]) -> DoubtFacts: ...
+
+    def providers(self) -> Sequence[ProviderErrors]: ...
+
+    def coverage(self, filters: tuple[Filter, ...], dimension: str) -> CoverageFacts: ...
+
+    def budgets(self) -> Sequence[BudgetStanding]: ...
+
+    def loops(self) -> Sequence[LoopCut]: ...

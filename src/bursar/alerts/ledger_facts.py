@@ -1,0 +1,163 @@
+"""What the books know, for the rules: few and cheap questions, the past remembered for a while."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from bursar.alerts.facts import (
+    BudgetStanding,
+    CoverageFacts,
+    DayFacts,
+    DoubtFacts,
+    LoopCut,
+    PeriodFacts,
+    ProviderErrors,
+    UnpricedModel,
+)
+from bursar.alerts.judge import FINDINGS_MAX, STORM_MINUTES, USUAL_DAYS
+from bursar.domain.clock import Clock, datetime_from_us, us_from_datetime
+from bursar.domain.periods import Period, buckets, parse_period, zone
+from bursar.explore.filters import Filter
+from bursar.explore.query import Explorer, Query
+from bursar.ledger.store import Ledger
+
+EARLIER_AGAIN_S = 900  # days that are over change only by corrections
+EARLIER_MAX = 200
+CALL_MAX = timedelta(hours=1)  # a call takes no longer: bounds how far back the storm's question reads
+LOOPS_DAYS = 1
+JUST_OVER = timedelta(hours=6)  # so long a period that has ended is judged too: its last calls come in late
+PERIOD_NAMES = {"day": "today", "week": "", "month": "mtd"}
+
+_ERRORS = """
+    SELECT provider, SUM(weight)::BIGINT AS attempts,
+      SUM(CASE WHEN outcome IN ('provider_error', 'timeout') THEN weight ELSE 0 END)::BIGINT AS failed
+    FROM charges WHERE received_at >= $received AND ended_at >= $start AND ended_at <= $now
+    GROUP BY provider HAVING SUM(weight) > 0 ORDER BY failed DESC, provider LIMIT 50
+"""
+
+
+class LedgerFacts:
+    """`Facts` from one ledger, in one time zone.
+
+    budgets, loops: who knows of those; they aren't in the ledger.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        timezone: str,
+        budgets: Callable[[], Sequence[BudgetStanding]] = tuple,
+        loops: Callable[[int], Sequence[LoopCut]] = lambda since_us: (),
+    ) -> None:
+        self._explorer = Explorer(ledger)
+        self._ledger = ledger
+        self._clock = clock
+        self._timezone = timezone
+        self._budgets = budgets
+        self._loops = loops
+        self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
+
+    def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
+        return [self._day(filters, at, is_over) for at, is_over in self._now_and_just_over("day")]
+
+    def periods(self, filters: tuple[Filter, ...], period: str) -> list[PeriodFacts]:
+        return [self._one_period(filters, period, at, is_over) for at, is_over in self._now_and_just_over(period)]
+
+    def unpriced(self, filters: tuple[Filter, ...]) -> list[UnpricedModel]:
+        end = self._period("today").end
+        table = self._explorer.run(
+            Query(
+                Period(end - timedelta(days=1), end, timezone=self._timezone), ("unpriced_count",),
+                ("provider", "model"), (*filters, Filter("quality", ("unpriced",))),
+                order="unpriced_count", limit=FINDINGS_MAX,
+            ),
+            rows_only=True,
+        )  # fmt: skip
+        rows = table.dicts()
+        return [
+            UnpricedModel(row["provider"], row["model"], row["unpriced_count"]) for row in rows if row["unpriced_count"]
+        ]
+
+    def doubts(self, filters: tuple[Filter, ...]) -> DoubtFacts:
+        sums = self._sums(self._period("today"), filters)
+        day = self._local().date().isoformat()
+        return DoubtFacts(day, sums["attempts"], sums["estimated_count"], sums["assumed_count"])
+
+    def providers(self) -> list[ProviderErrors]:
+        now = self._now().replace(tzinfo=None)
+        start = now - timedelta(minutes=STORM_MINUTES)
+        with self._ledger.reading() as session:
+            rows = session.query(_ERRORS, {"received": start - CALL_MAX, "start": start, "now": now}).rows
+        return [ProviderErrors(*row) for row in rows]
+
+    def coverage(self, filters: tuple[Filter, ...], dimension: str) -> CoverageFacts:
+        week = self._period("7d")
+        total = self._sums(week, filters)["effective_cost"] or Decimal(0)
+        untagged = self._sums(week, (*filters, Filter(dimension, ("",))))["effective_cost"] or Decimal(0)
+        return CoverageFacts(self._local().strftime("%G-W%V"), total, untagged)
+
+    def budgets(self) -> Sequence[BudgetStanding]:
+        return self._budgets()
+
+    def loops(self) -> Sequence[LoopCut]:
+        return self._loops(us_from_datetime(self._now() - timedelta(days=LOOPS_DAYS)))
+
+    def _now_and_just_over(self, period: str) -> list[tuple[datetime, bool]]:
+        """Now; and the last instant of the period before, while its last calls may still come in."""
+        now = self._now()
+        start = self._calendar(period, now).start
+        return [(now, False), *([(start - timedelta(microseconds=1), True)] if now - start < JUST_OVER else [])]
+
+    def _calendar(self, period: str, at: datetime) -> Period:
+        """The day, ISO week or month that an instant is in, until then."""
+        local = at.astimezone(zone(self._timezone)).date()
+        name = PERIOD_NAMES[period] or f"{(local - timedelta(days=local.weekday())).isoformat()}.."
+        return parse_period(name, at, self._timezone)
+
+    def _day(self, filters: tuple[Filter, ...], at: datetime, is_over: bool) -> DayFacts:
+        sums = self._sums(self._calendar("day", at), filters)
+        day = at.astimezone(zone(self._timezone)).date().isoformat()
+        earlier = self._days_before(filters, day, at)
+        return DayFacts(day, sums["effective_cost"], sums["unpriced_count"], earlier, is_over)
+
+    def _one_period(self, filters: tuple[Filter, ...], period: str, at: datetime, is_over: bool) -> PeriodFacts:
+        asked = self._calendar(period, at)
+        sums = self._sums(asked, filters)
+        first = asked.start.astimezone(zone(self._timezone)).date()
+        over_names = {"day": first.isoformat(), "week": first.strftime("%G-W%V"), "month": first.strftime("%Y-%m")}
+        name = over_names[period] if is_over else asked.name
+        return PeriodFacts(first.isoformat(), name, sums["effective_cost"], sums["unpriced_count"], is_over)
+
+    def _now(self) -> datetime:
+        return datetime_from_us(self._clock.now_us())
+
+    def _local(self) -> datetime:
+        return self._now().astimezone(zone(self._timezone))
+
+    def _period(self, name: str) -> Period:
+        return parse_period(name, self._now(), self._timezone)
+
+    def _sums(self, period: Period, filters: tuple[Filter, ...]) -> dict[str, Any]:
+        measures = ("effective_cost", "attempts", "unpriced_count", "estimated_count", "assumed_count")
+        return self._explorer.run(Query(period, measures, (), filters)).totals
+
+    def _days_before(self, filters: tuple[Filter, ...], day: str, at: datetime) -> tuple[Decimal | None, ...]:
+        """What each complete day cost, from the first one with a call on."""
+        known = self._earlier.get((filters, day))
+        if known and self._now() - known[0] < timedelta(seconds=EARLIER_AGAIN_S):
+            return known[1]
+        whole = parse_period(f"{USUAL_DAYS + 1}d", at, self._timezone)
+        before = Period(whole.start, self._calendar("day", at).start, timezone=self._timezone)
+        table = self._explorer.run(
+            Query(before, ("effective_cost", "attempts"), ("day",), filters, self._timezone), rows_only=True
+        )
+        costs = {row["day"]: row["effective_cost"] for row in table.dicts() if row["attempts"]}
+        days = [bucket.label for bucket in buckets(before, "day")]
+        first = next((at for at, label in enumerate(days) if label in costs), len(days))
+        found = tuple(costs.get(label, Decimal(0)) for label in days[first:])
+        if len(self._earlier) >= EARLIER_MAX:
+            self._earlier.clear()
+        self._earlier[filters, day] = (self._now(), found)
+        return found

@@ -123,6 +123,14 @@ class World:
                     raise AssertionError(f"{url} did not answer: {error}\n{self.logs()}") from error
                 time.sleep(0.02)
 
+    def wait_workers(self, workers: int, seconds: float = READY_S) -> None:
+        """Until every worker listens, not only the one that answered: each writes its metrics when it does."""
+        deadline = time.monotonic() + seconds
+        wanted = [self.site.paths.run / f"metrics-{slot}.json" for slot in range(workers)]
+        while not all(path.exists() for path in wanted):
+            assert time.monotonic() < deadline, f"a worker did not start\n{self.logs()}"
+            time.sleep(0.02)
+
     def stop(self) -> None:
         """Stop everything in order, insisting after a while."""
         for process in self.processes:
@@ -229,6 +237,7 @@ def gateway_world(
         for slot in range(workers):
             world.start_worker(slot)
         world.wait_ready(f"{world.url}/readyz")
+        world.wait_workers(workers)
         yield world
 
 
@@ -254,6 +263,7 @@ def start_site(world: World) -> subprocess.Popen[bytes]:
     process = world._start(command, "up")
     world.wait_ready(f"{world.url}/readyz")
     world.wait_ready(f"{world.console_url}/api/status")
+    world.wait_workers(world.site.config.gateway.workers)
     return process
 
 

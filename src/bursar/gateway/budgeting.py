@@ -22,6 +22,8 @@ from bursar.gateway.settings import WorkerSettings
 if TYPE_CHECKING:
     from bursar.budgets.refills import Refills
 
+AGAIN_US = 5 * 1_000_000
+
 log = structlog.get_logger("bursar.gateway")
 
 
@@ -36,6 +38,7 @@ class Budgeting:
         self._holder_id = holder_id
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
+        self._again_us = 0
 
     async def use_file(self, path: Path) -> None:
         """Read the site's budgets. While they can't be read, the last ones that could stay in force."""
@@ -48,15 +51,20 @@ class Budgeting:
 
     async def use(self, budgets: Sequence[Budget]) -> None:
         """From here on these are the budgets."""
+        if budgets and self.refills is None:  # before they are in force: a call must not meet a budget nobody keeps
+            await self._open()
         before, self.index = self.index, BudgetIndex(budgets)
         self.version += 1
-        if budgets and self.refills is None:
-            await self._open()
-        elif self.refills is not None:
+        if self.refills is not None:
             changed = {
                 budget_id for budget_id, budget in before.by_id.items() if self.index.by_id.get(budget_id) != budget
             }
             self.refills.revise(changed)
+
+    async def try_again(self) -> None:
+        """Open the authority if it could not be opened before."""
+        if self.index.by_id and self.refills is None and self._clock.now_us() >= self._again_us:
+            await self._open()
 
     def the_refills(self) -> "Refills":
         """Raises BudgetsUnavailable while the authority could not be opened."""
@@ -93,6 +101,7 @@ class Budgeting:
         try:
             store = await asyncio.to_thread(lambda: ControlStore(location, pooled=True))
         except BursarError as error:
+            self._again_us = self._clock.now_us() + AGAIN_US
             log.error("budgets have no authority; calls that hard budgets touch are refused", error=error.message)
             return
         self.refills = Refills(

@@ -113,6 +113,7 @@ def _shared(path: Path) -> "memoryview[int]":
         fcntl.flock(fd, fcntl.LOCK_EX)  # two workers that start together make it once
         if os.fstat(fd).st_size < BYTES:
             os.posix_fallocate(fd, 0, BYTES)  # a full disk says so here, and not when a row is written
+        fcntl.flock(fd, fcntl.LOCK_UN)  # the map keeps a copy of fd: the lock would last as long as this worker
         return memoryview(mmap.mmap(fd, BYTES)).cast("q")
     finally:
         os.close(fd)

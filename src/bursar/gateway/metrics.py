@@ -27,6 +27,7 @@ HELP = {
     "bursar_double_retries_total": ("counter", "Requests retried by the client's SDK and by Bursar both."),
     "bursar_call_seconds": ("histogram", "Time from the request's last byte to the answer's last byte."),
     "bursar_in_flight": ("gauge", "Calls under way."),
+    "bursar_budgets": ("gauge", "Budgets in force, over all workers."),
     "bursar_journal_backlog": ("gauge", "Records waiting for the journal."),
     "bursar_journal_failures_total": ("counter", "Writes that the journal refused."),
     "bursar_journal_lost_total": ("counter", "Records that not even the backlog could hold."),

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -91,6 +92,13 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
     )
 
 
+class Seen(NamedTuple):
+    """The files' states from before they were read at the start: a change meanwhile isn't missed."""
+
+    book: tuple[int, int]
+    budgets: tuple[int, int]
+
+
 async def watch_snapshot(worker: Worker) -> None:
     """Follow changes of keys, policies, limits and kills. Runs until cancelled.
 
@@ -105,10 +113,10 @@ async def watch_snapshot(worker: Worker) -> None:
             use_snapshot(worker, path)
 
 
-async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path) -> None:
+async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path, seen: Seen) -> None:
     """Follow changes of prices and budgets, and keep the metrics file fresh. Runs until cancelled."""
     book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
-    book_seen, budgets_seen = _stamp(book_path), _stamp(budgets_path)
+    book_seen, budgets_seen = seen
     looks = 0
     while True:
         await asyncio.sleep(WATCH_INTERVAL_S)
@@ -119,6 +127,7 @@ async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path) -> None:
         if (stamp := _stamp(budgets_path)) != budgets_seen:
             budgets_seen = stamp
             await worker.budgeting.use_file(budgets_path)
+        await worker.budgeting.try_again()
         loops.look(worker.clock.now_us())
         looks += 1
         if looks % METRICS_EVERY == 0:
@@ -141,6 +150,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     """Gauges are set as they stand now, then the worker's file is replaced."""
     counts = worker.metrics.counts
     counts["bursar_in_flight",] = worker.in_flight
+    counts["bursar_budgets",] = len(worker.budgeting.index)
     counts["bursar_journal_backlog",] = len(worker.recorder.backlog)
     counts["bursar_journal_failures_total",] = worker.recorder.failures + worker.recorder.journal.sync_failures
     counts["bursar_journal_lost_total",] = worker.recorder.lost
@@ -176,6 +186,7 @@ class Server(uvicorn.Server):
 
 async def run(settings: WorkerSettings, slot: int) -> None:
     """Serve until SIGTERM or SIGINT; then let calls under way end, for GRACE_S at most."""
+    seen = Seen(_stamp(Path(settings.price_book)), _stamp(Path(settings.budgets)))
     worker = build_worker(settings, slot, Ids(), SystemClock())
     use_snapshot(worker, Path(settings.snapshot))
     await worker.budgeting.use_file(Path(settings.budgets))
@@ -185,6 +196,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     loops.begin(worker.clock.now_us())
     edge = Edge(worker, metrics_directory)
     listener = listen(settings.host, settings.port)
+    write_metrics(worker, metrics_path)  # there from the first: this worker stands
     server = Server(
         uvicorn.Config(
             edge,
@@ -204,7 +216,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     gc.collect()
     gc.freeze()  # prices and modules live as long as the process: the collector needn't walk them again
     watchers = [
-        asyncio.create_task(watch(worker, loops, metrics_path)),
+        asyncio.create_task(watch(worker, loops, metrics_path, seen)),
         asyncio.create_task(watch_snapshot(worker)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]

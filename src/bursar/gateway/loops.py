@@ -175,7 +175,8 @@ class LoopBreaker:
                 and cut.since_us > self._lifted.get(cut.cut_id, 0)
                 and (known is None or known.until_us < cut.until_us)
             ):
-                self._keep(cut if is_own else msgspec.structs.replace(cut, refused=0))
+                mine = known.refused if known is not None and known.cut_id == cut.cut_id else 0  # both cut it at once
+                self._keep(cut if is_own else msgspec.structs.replace(cut, refused=mine))
 
     def lift(self, lifts: list[Lift]) -> None:
         """Let go what somebody lifted after it was cut, and begin to count it anew."""

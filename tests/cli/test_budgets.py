@@ -59,6 +59,16 @@ def test_what_was_spent_in_the_running_window_already_counts_and_is_said(bursar,
     assert Decimal(str(row["left_usd"])) == 1000 - spent
 
 
+def test_show_tells_when_it_will_be_exhausted(bursar, books: Path):
+    bursar("budgets", "create", "all", "--limit", "1000", "--window", "lifetime")
+    told = json.loads(bursar("budgets", "show", "all", "--format", "json").out)["forecast"]
+    assert told["state"] in ("exhausts", "holds")
+    assert "at this pace" in told["said"]
+    shown = bursar("budgets", "show", "all").out
+    assert f"forecast: {told['said'][:12]}" in shown
+    assert "a day, " in shown
+
+
 def test_only_the_calls_of_the_budget_count_each_value_by_itself(bursar, books: Path):
     before = listed_cost(
         bursar, "--by", "customer", "--period", "all", "--filter", "feature=support-bot", "--limit", "999"

@@ -152,7 +152,10 @@ def tell_budget(budget: Budget, standings: Sequence[Standing], now_us: int) -> B
         resets=turn_text(window),
         contact=budget.contact,
         period=period_text(window, now_us),
-        filters=[f"{name}={value}" for name, value in explore_filters(budget)],
+        filters=[
+            *(f"{name}={value}" for name, value in explore_filters(budget)),
+            *([f"{explore_name(budget.each)}!="] if budget.each else []),  # a call without a value touches none of it
+        ],
     )
 
 

@@ -59,6 +59,8 @@ class BadControl(BadRequest):
     """A policy, limit or kill that can't be read or contradicts itself; `field` names the part."""
 
     code = "bad_control"
+
+
 class BadPrice(BadRequest):
     """A price that can't be used as it is written; the message says why, and what to write."""
 

@@ -9,16 +9,18 @@ import typer
 
 from bursar.budgets.budget import Budget, Mode, Rate, Threshold, pico_of
 from bursar.budgets.limits import CarryOver, LimitPlan
+from bursar.budgets.outlook import Outlook
 from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
 from bursar.budgets.told import Balance, BudgetTold, spec_at, tell_budget, tell_detail, usd_text
+from bursar.cli import client
 from bursar.cli.commands.budgets_shown import show_budget, show_budgets
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
 from bursar.cli.render import Format, print_csv, print_json, say
 from bursar.domain import display
 from bursar.domain.calendar import instant_of, zone
 from bursar.domain.clock import datetime_from_us, us_from_datetime
-from bursar.domain.errors import BadBudget, BadWindow
+from bursar.domain.errors import BadBudget, BadWindow, BursarError
 from bursar.site import Site, actor, command_name
 
 if TYPE_CHECKING:
@@ -130,17 +132,17 @@ def show(
     config: ConfigOption = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """One budget: each value's balance, thresholds, rate, changes of its limit: `bursar budgets show engineering`."""
+    """One budget: balances, forecast, thresholds, rate, changes of its limit: `bursar budgets show engineering`."""
     site = resolve_existing(config, data)
     budgets = site.budgets()
     budget = budgets.find(name)
     detail = tell_detail(budget, budgets.standings([budget])[0], site.clock.now_us())
     if fmt is Format.JSON:
-        print_json(detail)
+        print_json(msgspec.to_builtins(detail) | {"forecast": _ask_forecast(site, budget)})
     elif fmt is Format.CSV:
         print_csv(("name", *BALANCE_COLUMNS), [[budget.name, *msgspec.structs.astuple(one)] for one in detail.balances])
     else:
-        show_budget(detail, site.config.console.locale)
+        show_budget(detail, site.config.console.locale, _ask_forecast(site, budget))
 
 
 def raise_limit(
@@ -197,6 +199,21 @@ def _ask_opening(site: Site, budget: Budget, now_us: int) -> "Opening":
     from bursar.cli.opening import ask_opening
 
     return ask_opening(site, budget, now_us)
+
+
+class _Foreseen(msgspec.Struct):
+    """Of `/api/budgets/ID`, what only the books can tell."""
+
+    forecast: Outlook
+
+
+def _ask_forecast(site: Site, budget: Budget) -> Outlook | None:
+    """None, and a line of news, where the console can't be asked: the rest of the answer doesn't need it."""
+    try:
+        return client.ask(site, client.path_of("api", "budgets", budget.budget_id), [], _Foreseen).forecast
+    except BursarError as error:
+        say(f"no forecast: {error.message}")
+        return None
 
 
 def _opening_text(budget: Budget, counted: "Opening | None") -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from bursar.budgets.outlook import Outlook
 from bursar.budgets.told import BudgetDetail, BudgetTold, RateTold, in_currency
 from bursar.cli.render import Column, out, print_table, share_bar, text_column
 from bursar.domain import display
@@ -38,7 +39,7 @@ def show_budgets(told: Sequence[BudgetTold], locale: str, rates: Sequence[RateTo
     )
 
 
-def show_budget(detail: BudgetDetail, locale: str) -> None:
+def show_budget(detail: BudgetDetail, locale: str, outlook: Outlook | None) -> None:
     """One budget, with everything that is known of it."""
     told, rate = detail.budget, detail.rate
     money = _teller(told.currency, rate, locale)
@@ -62,7 +63,10 @@ def show_budget(detail: BudgetDetail, locale: str) -> None:
                 for one in detail.balances
             ],
         )
-    for line in budget_lines(detail, locale):
+    lines = budget_lines(detail, locale)
+    if outlook is not None:
+        lines.insert(0, _forecast_line(outlook, money))
+    for line in lines:
         out().print(Text(line), soft_wrap=True)
 
 
@@ -97,6 +101,16 @@ def budget_lines(detail: BudgetDetail, locale: str) -> list[str]:
     if told.contact:
         lines.append(f"ask {told.contact}")
     return lines
+
+
+def _forecast_line(outlook: Outlook, money: Callable[[str | None], str]) -> str:
+    about = f" ({outlook.about})" if outlook.about else ""
+    line = f"forecast{about}: {outlook.said}"
+    if outlook.basis:
+        line += f"; {money(outlook.per_day_usd)} a day, {outlook.basis}"
+    if outlook.end_low_usd is not None and outlook.end_high_usd is not None:
+        line += f"; {money(outlook.end_low_usd)} to {money(outlook.end_high_usd)} by the end, four times in five"
+    return line
 
 
 def _row(told: BudgetTold, rate: RateTold | None, locale: str) -> dict[str, Any]:

@@ -52,6 +52,8 @@ def test_a_budget_is_published_to_the_workers_as_it_was_asked_for(bursar, tmp_pa
 def test_what_was_spent_in_the_running_window_already_counts_and_is_said(bursar, books: Path):
     made = bursar("budgets", "create", "all", "--limit", "1000", "--window", "lifetime", "--mode", "expected")
     assert "was spent in this window already, and counts" in made.err
+    assert "Nothing is left" not in made.err
+    assert "Nothing is left: such calls are refused" in bursar("budgets", "create", "tiny", "--limit", "0.01").err
     spent = sum(listed_cost(bursar, "--by", "feature", "--period", "all").values())
     assert spent > 0
     row = listed(bursar)["all"]

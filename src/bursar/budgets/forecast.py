@@ -98,7 +98,7 @@ def forecast(
     if limit_pico is None:
         return Forecast("unknown", end_us)
     if spent_pico >= limit_pico:
-        return Forecast("spent", end_us, hours=len(known))
+        return Forecast("spent", end_us)
     if not known:
         return Forecast("unknown", end_us)
     pace = _pace(known, first)

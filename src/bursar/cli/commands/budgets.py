@@ -106,7 +106,7 @@ def create(
     told = tell_budget(made, budgets.standings([made])[0], site.clock.now_us())
     if fmt is Format.TABLE:
         show_budgets([told], site.config.console.locale, [tell_detail(made, [], now_us).rate])
-        say(_opening_text(made, counted))
+        say(_opening_text(made, counted) + _spent_text(told))
     else:
         _export([told], fmt)
 
@@ -234,6 +234,14 @@ def _opening_text(budget: Budget, counted: "Opening | None") -> str:
     if counted.left_out:
         text += f" {display.count(counted.left_out)} more values begin at zero."
     return text
+
+
+def _spent_text(told: BudgetTold) -> str:
+    """What it means that nothing is left of a new budget."""
+    if told.left_usd is None or Decimal(told.left_usd):
+        return ""
+    whose = f" Of {told.nearest} nothing is left" if told.each else " Nothing is left"
+    return f"{whose}: such calls are {'let through all the same' if told.mode == 'warn' else 'refused from now on'}."
 
 
 def _conditions(pairs: list[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from bursar.budgets.budget import Budget
 from bursar.budgets.lease import Account, BalanceKey, Standing
 from bursar.budgets.limits import LimitChange, LimitPlan
 from bursar.budgets.schedule import scheduled_window
-from bursar.budgets.standings import standings
+from bursar.budgets.standings import standings_of
 from bursar.budgets.tables import BUDGET_BALANCES, BUDGETS
 from bursar.budgets.windows import Window
 from bursar.domain.clock import Clock
@@ -120,7 +120,7 @@ class Budgets:
         authority = Authority(self.store.deciding, self.store.reading)
         now_us = self._clock.now_us()
         with self.store.reading() as connection:
-            return [standings(authority, connection, budget, now_us) for budget in budgets]
+            return standings_of(authority, connection, budgets, now_us)
 
     def _replace(self, connection: Connection, budget: Budget, action: str, actor: str) -> Budget:
         connection.execute(

@@ -38,6 +38,7 @@ LIST_HEIGHT, PAGE_HEIGHT = 72, 196
 VALUES_SHOWN = 50
 WHO = ("feature", "customer", "credential")
 WHO_ROWS = 5
+LINES_MAX = 500  # of that table; all are in the .csv
 NEARLY = Decimal("0.8")
 
 
@@ -81,10 +82,11 @@ def budgets_page(context: ConsoleContext, view: View, f: Format) -> dict[str, An
     """Everything the template reads."""
     known = known_budgets(context)
     drawn = [_drawn(view, f, one, foresee(context, one), LIST_HEIGHT) for one in known[:DRAWN_MAX]]
-    others = [_card(view, f, one) for one in known[DRAWN_MAX:]]
-    full = sum(card.level == "danger" for card in (*drawn, *others))
+    others = [_card(view, f, one) for one in known[DRAWN_MAX : DRAWN_MAX + LINES_MAX]]
+    full = sum(one.used >= 1 for one in known)
     lead = f"{len(known)} in force" + (f", {full} exhausted" if full else "") if known else ""
-    return {"data": {"lead": lead, "cards": drawn, "others": others}}
+    more = max(len(known) - DRAWN_MAX, 0)
+    return {"data": {"lead": lead, "cards": drawn, "others": others, "more": more}}
 
 
 def budget_page(context: ConsoleContext, view: View, f: Format, name_or_id: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.slow
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 ALERTS = "/alerts?channel=ops&rule=daily-spend"
-PATHS = ("/", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/prices?find=haiku-4", "/search?q=har",
+PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
+         "/prices?find=haiku-4", "/search?q=har",
          "/controls?stop=feature&value=support-bot&reason=loops")  # fmt: skip
 
 
@@ -48,7 +49,7 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     [
         ({"color_scheme": "light"}, "wide", PATHS),
         ({"color_scheme": "dark"}, "wide", PATHS[:3]),
-        ({"color_scheme": "light"}, "phone", ("/", ALERTS)),
+        ({"color_scheme": "light"}, "phone", ("/", "/budgets", ALERTS)),
     ],
     indirect=["page"],
     ids=["light", "dark", "phone"],

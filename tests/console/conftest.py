@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from litestar.testing import TestClient
+from tests.console.budgets_made import empty_budgets, make_budgets
 from tests.console.records import awkward_calls
 
 from bursar.config import load_config
@@ -47,12 +48,14 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
     Loader(ledger, spool, FixedClock(us_from_datetime(NOW))).load_all()
     clock = FixedClock(us_from_datetime(NOW))
     config = load_config(overrides={"organization": "acme", "data": str(directory)}, env={})
+    budgets = (make_budgets if history else empty_budgets)(directory, us_from_datetime(NOW))
     return ConsoleContext(
         explorer=Explorer(ledger),
         ledger=ledger,
         prices=lambda: book,
         config=config,
         spool_dir=spool,
+        budgets=lambda: budgets,
         clock=clock,
         open_controls=Site(config, clock).controls,
         alerts=functools.cache(Site(config, clock).alerts),

@@ -19,6 +19,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/loops", "/api/waste",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
         "/api/limits", "/api/limits/{name}", "/api/kills", "/api/kills/{name}",
+        "/api/budgets", "/api/budgets/{budget_id}",
     }  # fmt: skip
 
 
@@ -34,6 +35,8 @@ WITH_PARAMETERS = (
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [
     ("/api/loops", GenerationMode.POSITIVE),
+    ("/api/budgets", GenerationMode.POSITIVE),
+    ("/api/budgets/{budget_id}", GenerationMode.POSITIVE),
     ("/api/calls/{call_id}", GenerationMode.POSITIVE),
     ("/api/status", GenerationMode.POSITIVE),
 ]

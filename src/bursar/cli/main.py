@@ -40,6 +40,7 @@ COMMANDS = {
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, remove."),
     "kill": Listed("kill", "Stop a key, agent, session, feature or everything within a second; lift it again."),
+    "budgets": Listed("budgets", "Limits that can't be overspent, and how they stand."),
     "verify": Listed("verify", "Prove the laws on this installation: nothing lost, nothing twice, sums exact."),
     "simulate": Listed("simulate", "A provider that bills in play money, and traffic for it."),
     "bench": Listed("bench", "Measure this machine against the figures we promise."),

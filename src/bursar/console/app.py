@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bursar import __version__
 from bursar.console.api.alerts import ALERT_API_HANDLERS
+from bursar.console.api.budgets import BUDGET_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
 from bursar.console.api.routes import API_HANDLERS
 from bursar.console.assets import load_assets
@@ -89,7 +90,7 @@ def create_app(context: ConsoleContext) -> Litestar:
     app = Litestar(
         route_handlers=[
             static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *ALERT_HANDLERS, *API_HANDLERS,
-            *CONTROL_HANDLERS, *ALERT_API_HANDLERS,
+            *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ALERT_API_HANDLERS,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -24,6 +24,9 @@ from bursar.governance.controls import Controls
 from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
 
+if TYPE_CHECKING:  # it brings SQLAlchemy; `main` opens it
+    from bursar.governance.budgets import Budgets
+
 log = structlog.get_logger(__name__)
 
 TAG_NAMES_SHOWN = 12
@@ -38,6 +41,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     alerts:  where rules, channels and what was raised are tended; opened when first asked.
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
     csrf:    what forms that change something must carry; another one each time the console starts.
+    budgets: opens the control store's budgets; None for a console without one, which has no budgets.
     status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
     """
 
@@ -46,6 +50,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     prices: Callable[[], PriceBook]
     config: Config
     spool_dir: Path
+    budgets: "Callable[[], Budgets] | None" = None
     status: Callable[[], Mapping[str, Any]] = dict
     alerts: Callable[[], AlertDesk] | None = None
     open_controls: Callable[[], Controls] | None = None

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import uvicorn
@@ -31,6 +31,9 @@ from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
 from bursar.site import Site
 from bursar.supervise import BAD_SETTINGS, find_running
+
+if TYPE_CHECKING:
+    from bursar.governance.budgets import Budgets
 
 GRACE_S = 5
 FAILED = 1
@@ -54,6 +57,21 @@ class FreshPrices:
             return self._book
 
 
+class OneStore:
+    """The control store's budgets, opened when they are first asked for."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._lock = threading.Lock()
+        self._budgets: Budgets | None = None
+
+    def __call__(self) -> "Budgets":
+        with self._lock:
+            if self._budgets is None:
+                self._budgets = self._site.budgets()
+            return self._budgets
+
+
 def build_context(
     site: Site,
     ledger: Ledger,
@@ -69,6 +87,7 @@ def build_context(
         prices=FreshPrices(site.paths.price_book),
         config=site.config,
         spool_dir=site.paths.spool,
+        budgets=OneStore(site),
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
         open_controls=site.controls,

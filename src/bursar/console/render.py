@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ NAV = (
     NavItem("overview", "Overview", "/"),
     NavItem("explore", "Explore", "/explore"),
     NavItem("calls", "Calls", "/calls"),
+    NavItem("budgets", "Budgets", "/budgets"),
     NavItem("alerts", "Alerts", "/alerts"),
     NavItem("prices", "Models and prices", "/prices"),
     NavItem("loops", "Loops and waste", "/loops"),
@@ -77,6 +79,7 @@ class Renderer:
         )  # fmt: skip
         self.env.filters["lowerfirst"] = lambda text: text[:1].lower() + text[1:]
         self.env.globals["bursar"] = command_name()
+        self.env.filters["decimal"] = Decimal
         self.env.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
 
     def format(self, view: View | None) -> Format:

@@ -61,6 +61,12 @@ class BadControl(BadRequest):
     code = "bad_control"
 
 
+class BadPrice(BadRequest):
+    """A price that can't be used as it is written; the message says why, and what to write."""
+
+    code = "bad_price"
+
+
 class BadQuery(BadRequest):
     """A question the ledger can't be asked: no such dimension, measure or filter."""
 

@@ -4,13 +4,22 @@ What was spent of a budget stays when it is removed; its name is free again then
 """
 
 import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
+from bursar.budgets.authority import Authority
+from bursar.budgets.balances import lock_value
 from bursar.budgets.budget import Budget
+from bursar.budgets.lease import Account, BalanceKey, Standing
 from bursar.budgets.limits import LimitChange, LimitPlan
-from bursar.budgets.tables import BUDGETS
+from bursar.budgets.schedule import scheduled_window
+from bursar.budgets.standings import standings_of
+from bursar.budgets.tables import BUDGET_BALANCES, BUDGETS
+from bursar.budgets.windows import Window
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadBudget, NameTaken, UnknownBudget
 from bursar.governance.audit import record_change
@@ -21,6 +30,14 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _DECODER = msgspec.json.Decoder(Budget)
 
 
+class Spent(NamedTuple):
+    """What was spent before a budget was made. value: of its `each` dimension; at_us: when, at the latest."""
+
+    value: str
+    at_us: int
+    pico: int
+
+
 class Budgets:
     """The budgets of a site. secret: the site's, for the audit log's chain."""
 
@@ -29,8 +46,11 @@ class Budgets:
         self._secret = secret
         self._clock = clock
 
-    def create(self, budget: Budget, *, actor: str) -> Budget:
-        """Make a budget; its id and birth are set here. Raises NameTaken, or BadBudget past BUDGETS_MAX."""
+    def create(self, budget: Budget, *, actor: str, opening: Iterable[Spent] = ()) -> Budget:
+        """Make a budget; its id and birth are set here. Raises NameTaken, or BadBudget past BUDGETS_MAX.
+
+        opening: what counts as spent in its running window already, posted in the same transaction.
+        """
         now_us = self._clock.now_us()
         budget_id = "bg_" + "".join(secrets.choice(_BASE32) for _ in range(12))
         made = msgspec.structs.replace(budget, budget_id=budget_id, created_us=now_us)
@@ -45,6 +65,7 @@ class Budgets:
                     budget_id=budget_id, name=made.name, revision=1, definition=_json(made), removed_us=None
                 )
             )
+            _open_balances(connection, made, opening)
             self._record(connection, now_us, actor, "budget.create", made)
         return made
 
@@ -94,6 +115,13 @@ class Budgets:
         with self.store.reading() as connection:
             return _find(connection, name_or_id)
 
+    def standings(self, budgets: Sequence[Budget]) -> list[list[Standing]]:
+        """How each of some budgets stands now, all at one instant: a row each, or one for each value that spent."""
+        authority = Authority(self.store.deciding, self.store.reading)
+        now_us = self._clock.now_us()
+        with self.store.reading() as connection:
+            return standings_of(authority, connection, budgets, now_us)
+
     def _replace(self, connection: Connection, budget: Budget, action: str, actor: str) -> Budget:
         connection.execute(
             update(BUDGETS)
@@ -124,6 +152,20 @@ def _find(connection: Connection, name_or_id: str) -> Budget:
     if text is None:
         raise UnknownBudget(f"no budget is named {name_or_id!r} (`bursar budgets list`)", field="name")
     return _DECODER.decode(text)
+
+
+def _open_balances(connection: Connection, budget: Budget, opening: Iterable[Spent]) -> None:
+    sums: defaultdict[tuple[str, Window], int] = defaultdict(int)
+    for spent in opening:
+        sums[spent.value, scheduled_window(budget.window, spent.at_us)] += spent.pico
+    accounts = (Account.LIKELY, Account.BOUND) if budget.mode == "expected" else (Account.LIKELY,)
+    for (value, window), pico in sums.items():
+        for account in accounts:
+            key = BalanceKey(budget.budget_id, value, account)
+            lock_value(connection, key)
+            row = key._asdict() | {"window_key": window.key, "start_us": window.start_us, "end_us": window.end_us}
+            amounts = {"posted": pico, "leased": 0, "assumed": 0, "overrun": 0, "recall": False}
+            connection.execute(insert(BUDGET_BALANCES).values(row | amounts))
 
 
 def _json(budget: Budget) -> str:

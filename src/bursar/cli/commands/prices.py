@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bursar.cli.commands.price import day, instant, open_book, per_million
+from bursar.cli.commands.prices_set import set_price
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_site
 from bursar.cli.render import Column, Format, out, print_csv, print_json, print_table, say, text_column
 from bursar.domain.errors import BadRequest, Unpriced
@@ -146,6 +147,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_prices)
     group.command("show")(show)
     group.command("check")(check)
+    group.command("set")(set_price)
     app.add_typer(group, name="prices")
 
 

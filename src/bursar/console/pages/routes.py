@@ -17,8 +17,10 @@ from bursar.console.api.answers import (
     csv_bytes,
 )
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
+from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
+from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, budgets_page
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.controls import change_controls, controls_answer, controls_csv, controls_page
@@ -196,6 +198,35 @@ def loops(request: Asked) -> Response[Any]:
     return answer(request, "/loops", suffix, build)
 
 
+def budgets(request: Asked) -> Response[Any]:
+    context: ConsoleContext = request.app.state.context
+    suffix = suffix_of(request)
+
+    def build(view: View) -> Response[Any]:
+        if suffix:
+            figures = budgets_answer(context)
+            return as_json(figures) if suffix == "json" else as_csv(budgets_csv(figures))
+        return html(request, view, "budgets.html", "budgets", "Budgets", lambda f: budgets_page(context, view, f))
+
+    return answer(request, "/budgets", suffix, build)
+
+
+def budget(request: Asked, name: FromPath[str]) -> Response[Any]:
+    context: ConsoleContext = request.app.state.context
+    suffix = suffix_of(request)
+    budget_id = name.removesuffix(f".{suffix}") if suffix else name
+
+    def build(view: View) -> Response[Any]:
+        if suffix:
+            figures = budget_answer(context, budget_id)
+            return as_json(figures) if suffix == "json" else as_csv(budget_csv(figures))
+        return html(
+            request, view, "budget.html", "budgets", "Budget", lambda f: budget_page(context, view, f, budget_id)
+        )
+
+    return answer(request, f"/budgets/{budget_id}", suffix, build)
+
+
 def search(request: Asked) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
 
@@ -240,6 +271,8 @@ PAGE_HANDLERS = [
         (explore, ("/explore", "/explore.json", "/explore.csv")),
         (calls, ("/calls", "/calls.json", "/calls.csv")),
         (call, ("/calls/{name:str}",)),
+        (budgets, ("/budgets", "/budgets.json", "/budgets.csv")),
+        (budget, ("/budgets/{name:str}",)),
         (prices, ("/prices", "/prices.json", "/prices.csv")),
         (loops, ("/loops", "/loops.json", "/loops.csv")),
         (controls, ("/controls", "/controls.json", "/controls.csv")),

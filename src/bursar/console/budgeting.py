@@ -1,0 +1,167 @@
+"""Budgets beside the books: what each has spent by the hour, its forecast, and the answers of page and API."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from bursar.budgets.budget import Budget
+from bursar.budgets.forecast import HISTORY_HOURS, HORIZON_HOURS, HOUR_US, Forecast, forecast
+from bursar.budgets.lease import Standing
+from bursar.budgets.outlook import Outlook, tell_outlook
+from bursar.budgets.schedule import scheduled_window
+from bursar.budgets.told import (
+    BudgetDetail,
+    BudgetTold,
+    explore_filters,
+    explore_name,
+    left_pico,
+    period_text,
+    tell_budget,
+    tell_detail,
+)
+from bursar.budgets.windows import Window
+from bursar.console.context import ConsoleContext
+from bursar.domain.clock import datetime_from_us, us_from_datetime
+from bursar.domain.errors import UnknownBudget
+from bursar.domain.money import pico_from_usd, plain
+from bursar.domain.periods import Period, parse_period
+from bursar.explore.filters import Filter
+from bursar.explore.query import Query
+
+
+class BudgetsAnswer(msgspec.Struct, frozen=True):
+    """Every budget in force, the one with the largest share of its limit used first."""
+
+    budgets: list[BudgetTold]
+
+
+class BudgetAnswer(BudgetDetail, frozen=True):
+    """One budget. books_usd: list cost of its calls in the window by the books: seconds behind what workers report,
+    and with every later correction. null if none of it has a price."""
+
+    forecast: Outlook
+    books_usd: str | None
+
+
+class Known(NamedTuple):
+    """A budget with how it stands now; `nearest` is the value (or the whole) with least left."""
+
+    budget: Budget
+    standings: list[Standing]
+    now_us: int
+
+    @property
+    def nearest(self) -> Standing | None:
+        limited = [one for one in self.standings if left_pico(one) is not None]
+        return min(limited or self.standings, key=lambda one: left_pico(one) or 0, default=None)
+
+    @property
+    def window(self) -> Window:
+        return scheduled_window(self.budget.window, self.now_us)
+
+    @property
+    def told(self) -> BudgetTold:
+        return tell_budget(self.budget, self.standings, self.now_us)
+
+    @property
+    def used(self) -> float:
+        """The share of the limit that is spent or held, to sort by."""
+        nearest = self.nearest
+        if nearest is None or nearest.limit is None:
+            return 0.0
+        return (nearest.posted + nearest.held) / nearest.limit if nearest.limit else 1.0
+
+
+class Foreseen(NamedTuple):
+    """The forecast of the nearest value, and what was spent each hour: (start of the hour, pico)."""
+
+    hours: list[tuple[int, int]]
+    forecast: Forecast
+
+
+def known_budgets(context: ConsoleContext) -> list[Known]:
+    """All in force, the fullest first."""
+    if context.budgets is None:
+        return []
+    store = context.budgets()
+    found = store.all()
+    now_us = context.clock.now_us()
+    known = [Known(one, rows, now_us) for one, rows in zip(found, store.standings(found), strict=True)]
+    return sorted(known, key=lambda one: (-one.used, one.budget.name))
+
+
+def known_budget(context: ConsoleContext, name_or_id: str) -> Known:
+    """Raises UnknownBudget."""
+    if context.budgets is None:
+        raise UnknownBudget(f"no budget is named {name_or_id!r}", field="name")
+    store = context.budgets()
+    budget = store.find(name_or_id)
+    return Known(budget, store.standings([budget])[0], context.clock.now_us())
+
+
+def budgets_answer(context: ConsoleContext) -> BudgetsAnswer:
+    return BudgetsAnswer([one.told for one in known_budgets(context)])
+
+
+def budget_answer(context: ConsoleContext, name_or_id: str) -> BudgetAnswer:
+    """Raises UnknownBudget."""
+    known = known_budget(context, name_or_id)
+    return told_whole(context, known, foresee(context, known))
+
+
+def told_whole(context: ConsoleContext, known: Known, foreseen: Foreseen) -> BudgetAnswer:
+    detail = tell_detail(known.budget, known.standings, known.now_us)
+    about = known.nearest.key.value if known.nearest is not None else ""
+    return BudgetAnswer(
+        **msgspec.structs.asdict(detail),
+        forecast=tell_outlook(known.budget, foreseen.forecast, about, known.now_us),
+        books_usd=_books(context, known),
+    )
+
+
+def foresee(context: ConsoleContext, known: Known) -> Foreseen:
+    """One question to the books."""
+    nearest, window, now_us = known.nearest, known.window, known.now_us
+    hours = _hours(context, known)
+    recent = now_us - HISTORY_HOURS * HOUR_US
+    since_us = min((at for at, pico in hours if pico and at >= recent), default=now_us)
+    limit, spent = (None, 0) if nearest is None else (nearest.limit, nearest.posted)
+    return Foreseen(hours, forecast(hours, since_us, window, spent, limit, now_us))
+
+
+def filters_of(known: Known, value: str = "") -> tuple[Filter, ...]:
+    """The budget's calls, as Explore's filters; of a budget with `each` only those that have a value of it."""
+    found = tuple(Filter(name, (wanted,)) for name, wanted in explore_filters(known.budget, value))
+    each = known.budget.each
+    return (*found, Filter(explore_name(each), ("",), "not")) if each and not value else found
+
+
+def period_of(known: Known) -> Period:
+    """What counts now, as a period for Explore."""
+    return parse_period(period_text(known.window, known.now_us), datetime_from_us(known.now_us), "UTC")
+
+
+def _hours(context: ConsoleContext, known: Known) -> list[tuple[int, int]]:
+    now_us = known.now_us
+    longest, recent = now_us - HORIZON_HOURS * HOUR_US, now_us - HISTORY_HOURS * HOUR_US
+    first_us = min(max(known.window.counted_from_us, longest), recent) // HOUR_US * HOUR_US
+    last_us = (now_us // HOUR_US + 1) * HOUR_US
+    period = Period(datetime_from_us(first_us), datetime_from_us(last_us), "", "UTC", "span", 1)
+    value = known.nearest.key.value if known.nearest is not None else ""
+    table = context.explorer.run(
+        Query(period, ("list_cost",), ("hour",), filters_of(known, value), timezone="UTC"), rows_only=True
+    )
+    return [
+        (us_from_datetime(datetime.fromisoformat(row["hour"])), pico_from_usd(row["list_cost"] or Decimal(0)))
+        for row in table.dicts()
+    ]
+
+
+def _books(context: ConsoleContext, known: Known) -> str | None:
+    if not known.window.in_force:
+        return None
+    totals = context.explorer.run(Query(period_of(known), ("list_cost",), (), filters_of(known))).totals
+    cost = totals["list_cost"]
+    return None if cost is None else plain(cost)

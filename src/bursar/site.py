@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from bursar.prices.compile import compile_book, inputs_digest
 if TYPE_CHECKING:
     from bursar.alerts.deliver import Deliverer
     from bursar.alerts.desk import AlertDesk
-    from bursar.alerts.facts import LoopCut
+    from bursar.alerts.facts import BudgetStanding, LoopCut
     from bursar.alerts.run import AlertThreads
     from bursar.budgets.budget import Budget
     from bursar.gateway.loop_cuts import Cut
@@ -172,14 +172,19 @@ class Site:
             if cut.since_us >= since_us
         ]
 
-    def alert_threads(self, desk: "Callable[[], AlertDesk]", ledger: "Ledger") -> "AlertThreads":
-        """What looks by the rules and delivers, for the process that has the ledger. desk: opens the control store."""
+    def alert_threads(
+        self, desk: "Callable[[], AlertDesk]", ledger: "Ledger", budgets: "Callable[[], Sequence[BudgetStanding]]"
+    ) -> "AlertThreads":
+        """What looks by the rules and delivers, for the process that has the ledger.
+
+        desk: opens the control store. budgets: how they stand, whenever it is asked.
+        """
         # start-up: as above
         from bursar.alerts.ledger_facts import LedgerFacts
         from bursar.alerts.run import AlertThreads, Parts
         from bursar.alerts.watch import Watch
 
-        facts = LedgerFacts(ledger, self.clock, self.config.console.timezone, loops=self.loop_cuts)
+        facts = LedgerFacts(ledger, self.clock, self.config.console.timezone, budgets, self.loop_cuts)
 
         def open_parts() -> Parts:
             opened = desk()

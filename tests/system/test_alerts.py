@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 from tests.alerts.conftest import SECRET, Hook
 from tests.postgres import postgresql
+from tests.system.test_budget_race import make_budget
 from tests.wire_client import exchange, request_bytes
 from tests.world import World, children, environment, site_world
 
@@ -75,6 +76,21 @@ def test_an_alert_outlives_a_channel_that_is_down_and_a_console_that_is_killed(t
         assert [one["state"] for one in alert["deliveries"]] == ["delivered"]
         assert hook.accepted == 2  # the alert and the test, each once
         assert ask(world, "/api/status")["process"]["alert_fault"] == ""
+
+
+def test_a_budget_that_is_nearly_used_up_is_told_once(tmp_path: Path):
+    body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 900})
+    request = request_bytes("/v1/chat/completions", body.encode(), HEADERS | {"x-sim": '{"output": 900}'})
+    with site_world(tmp_path / "data") as world:
+        made = make_budget(world, limit_pico=600_000_000)
+        assert asyncio.run(exchange(world.port, request)).status == 200
+        found = until(lambda: ask(world, "/api/alerts")["alerts"], world)
+        assert [alert["rule"] for alert in found] == ["budgets"]
+        assert "race" in found[0]["title"]
+        assert made.budget_id in json.dumps(ask(world, "/api/budgets"))
+        assert asyncio.run(exchange(world.port, request)).status == 402
+        time.sleep(2.5)  # two more looks
+        assert len(ask(world, "/api/alerts")["alerts"]) == 1
 
 
 def test_alerts_live_in_postgresql_as_well(hook: Hook):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bursar.alerts.facts import BudgetStanding
 from bursar.budgets.budget import Budget
 from bursar.budgets.forecast import HISTORY_HOURS, HORIZON_HOURS, HOUR_US, Forecast, forecast
 from bursar.budgets.lease import Standing
@@ -29,6 +30,8 @@ from bursar.domain.money import pico_from_usd, plain
 from bursar.domain.periods import Period, parse_period
 from bursar.explore.filters import Filter
 from bursar.explore.query import Query
+
+FORESEEN_MAX = 50
 
 
 class BudgetsAnswer(msgspec.Struct, frozen=True):
@@ -99,6 +102,32 @@ def known_budget(context: ConsoleContext, name_or_id: str) -> Known:
     store = context.budgets()
     budget = store.find(name_or_id)
     return Known(budget, store.standings([budget])[0], context.clock.now_us())
+
+
+def budget_facts(context: ConsoleContext) -> list[BudgetStanding]:
+    """How budgets stand, for alerts; the FORESEEN_MAX fullest with a forecast, each of which asks the books once."""
+    facts = []
+    for number, known in enumerate(known_budgets(context)):
+        nearest = known.nearest
+        ahead = foresee(context, known).forecast if number < FORESEEN_MAX and nearest is not None else None
+        for one in known.standings:
+            if one.limit is not None:
+                exhausts_us = (
+                    ahead.at_us if ahead is not None and ahead.state == "exhausts" and one is nearest else None
+                )
+                facts.append(
+                    BudgetStanding(
+                        known.budget.budget_id,
+                        known.budget.name,
+                        one.key.value,
+                        one.window_key,
+                        one.limit,
+                        one.posted,
+                        one.held,
+                        exhausts_us,
+                    )
+                )
+    return facts
 
 
 def budgets_answer(context: ConsoleContext) -> BudgetsAnswer:

@@ -19,6 +19,7 @@ import uvicorn
 from bursar import __version__
 from bursar.alerts.desk import AlertDesk
 from bursar.console.app import create_app
+from bursar.console.budgeting import budget_facts
 from bursar.console.context import ConsoleContext
 from bursar.console.following import Following
 from bursar.console.inside import get
@@ -105,8 +106,9 @@ def serve(site: Site) -> None:
         loader = Loader(ledger, site.paths.spool, site.clock)
         repricing = Repricing(site, ledger)
         desk = functools.cache(lambda: site.alerts(pooled=True))
-        alerts = site.alert_threads(desk, ledger)
-        app = create_app(build_context(site, ledger, loader, repricing, desk, lambda: alerts.error))
+        alerts = site.alert_threads(desk, ledger, lambda: budget_facts(context))
+        context = build_context(site, ledger, loader, repricing, desk, lambda: alerts.error)
+        app = create_app(context)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

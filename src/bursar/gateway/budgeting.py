@@ -5,14 +5,13 @@ A site without budgets never opens the control store here, and pays nothing for 
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
-from bursar.budgets.budget import Budget, decode_budgets
+from bursar.budgets.budget import decode_budgets
 from bursar.budgets.holds import Holding
 from bursar.budgets.matching import BudgetIndex
 from bursar.domain.clock import Clock
@@ -43,17 +42,13 @@ class Budgeting:
     async def use_file(self, path: Path) -> None:
         """Read the site's budgets. While they can't be read, the last ones that could stay in force."""
         try:
-            budgets = _read(path)
+            index = await asyncio.to_thread(_read, path)  # a hundred thousand take a second, and calls go on
         except (OSError, msgspec.DecodeError, BursarError) as error:
             log.error("budgets can't be read; the last ones stay in force", error=str(error))
             return
-        await self.use(budgets)
-
-    async def use(self, budgets: Sequence[Budget]) -> None:
-        """From here on these are the budgets."""
-        if budgets and self.refills is None:  # before they are in force: a call must not meet a budget nobody keeps
+        if index.by_id and self.refills is None:  # before they are in force: a call must not meet a budget nobody keeps
             await self._open()
-        before, self.index = self.index, BudgetIndex(budgets)
+        before, self.index = self.index, index
         self.version += 1
         if self.refills is not None:
             changed = {
@@ -114,5 +109,5 @@ class Budgeting:
         self._task = asyncio.create_task(self.refills.run())
 
 
-def _read(path: Path) -> list[Budget]:
-    return decode_budgets(path.read_bytes()) if path.exists() else []
+def _read(path: Path) -> BudgetIndex:
+    return BudgetIndex(decode_budgets(path.read_bytes()) if path.exists() else ())

@@ -15,7 +15,7 @@ LINES_MAX = 400
 
 BELOW_SITE = {
     "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers", "prices", "simulate",
-    "domain",
+    "controlfile", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
@@ -28,6 +28,7 @@ LAYERS: dict[str, set[str]] = {
     "ledger": {"spool", "prices", "domain"},
     "explore": {"ledger", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
+    "controlfile": {"alerts", "governance", "budgets", "domain"},
     "gateway": {"governance", "budgets", "spool", "providers", "prices", "domain"},
     "config": {"domain"},
     "child": set(),

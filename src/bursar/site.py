@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bursar.alerts.facts import BudgetStanding, LoopCut
     from bursar.alerts.run import AlertThreads
     from bursar.budgets.budget import Budget
+    from bursar.controlfile.state import ControlState
     from bursar.gateway.loop_cuts import Cut
     from bursar.governance.budgets import Budgets
     from bursar.governance.controls import Controls
@@ -207,6 +208,16 @@ class Site:
         parts = (ControlStore(self.control_location), self.secret(), self.clock)
         keys = Keys(*parts)
         return Controls(Policies(*parts), Limits(*parts), Kills(*parts), keys, lambda: self.publish(keys))
+
+    def control_state(self) -> "ControlState":
+        """All of the control store that a control file says."""
+        # start-up: as above
+        from bursar.controlfile.state import ControlState
+        from bursar.governance.store import ControlStore
+
+        self.prepare()
+        store = ControlStore(self.control_location)
+        return ControlState(store, self.secret(), self.clock, self.config.console.timezone)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

@@ -41,6 +41,8 @@ COMMANDS = {
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, remove."),
     "kill": Listed("kill", "Stop a key, agent, session, feature or everything within a second; lift it again."),
     "budgets": Listed("budgets", "Limits that can't be overspent, and how they stand."),
+    "apply": Listed("controlfile", "Make the control state what a file says, all or nothing."),
+    "export": Listed("controlfile", "The control state as a file that `bursar apply` reads."),
     "verify": Listed("verify", "Prove the laws on this installation: nothing lost, nothing twice, sums exact."),
     "simulate": Listed("simulate", "A provider that bills in play money, and traffic for it."),
     "bench": Listed("bench", "Measure this machine against the figures we promise."),

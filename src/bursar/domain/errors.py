@@ -61,6 +61,12 @@ class BadControl(BadRequest):
     code = "bad_control"
 
 
+class BadControlFile(BadRequest):
+    """A control file that can't be read, or says what can't be; the message names the line and the part."""
+
+    code = "bad_control_file"
+
+
 class BadPrice(BadRequest):
     """A price that can't be used as it is written; the message says why, and what to write."""
 

@@ -61,6 +61,27 @@ class ControlStore:
             yield connection
 
 
+class OpenTransaction(ControlStore):
+    """The store inside one transaction that is under way: what is changed through it is changed all or nothing."""
+
+    def __init__(self, store: ControlStore, connection: Connection) -> None:
+        self.is_sqlite = store.is_sqlite
+        self.engine = store.engine
+        self._connection = connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        yield self._connection
+
+    @contextmanager
+    def deciding(self) -> Iterator[Connection]:
+        yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        yield self._connection
+
+
 def _sqlite(path: Path, pooled: bool) -> Engine:
     engine = create_engine(f"sqlite:///{path}", poolclass=QueuePool if pooled else NullPool)
 

@@ -1,0 +1,195 @@
+"""The control state of an installation against a file: what differs, made so in one transaction; and the file."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple
+
+from bursar.alerts.desk import AlertDesk
+from bursar.budgets.budget import Budget
+from bursar.controlfile.alerts import ChannelSection, RuleSection
+from bursar.controlfile.document import Document, Place, write_document
+from bursar.controlfile.sections import (
+    BudgetSection,
+    Item,
+    KillSection,
+    LimitSection,
+    Openings,
+    PolicySection,
+    Section,
+)
+from bursar.domain.clock import Clock
+from bursar.domain.errors import BursarError
+from bursar.governance.budgets import Budgets
+from bursar.governance.kills import Kills
+from bursar.governance.limits import Limits
+from bursar.governance.policies import Policies
+from bursar.governance.store import ControlStore, OpenTransaction
+
+VERSION = "1"
+SECTIONS = ("budgets", "policies", "limits", "kills", "alert_channels", "alert_rules")
+
+
+class Field(NamedTuple):
+    """One field that differs. None: not there, so at its default."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+class Change(NamedTuple):
+    """One thing that the file wants otherwise. begins: the budget whose count begins with it, if one does."""
+
+    section: str
+    name: str
+    kind: Literal["create", "change", "remove"]
+    fields: list[Field]
+    begins: Budget | None = None
+
+
+class _Undone(Exception):
+    """Ends a transaction that was only tried."""
+
+
+class ControlState:
+    """All of an installation that one file says. timezone: of windows and quiet hours that name none."""
+
+    def __init__(self, store: ControlStore, secret: bytes, clock: Clock, timezone: str) -> None:
+        self._store = store
+        self._secret = secret
+        self._clock = clock
+        self._timezone = timezone
+
+    def export(self) -> str:
+        """The file that says what is in force now."""
+        with self._store.reading() as connection:
+            sections = self._sections(OpenTransaction(self._store, connection), {})
+            found: dict[str, Any] = {"version": int(VERSION)}
+            for section in sections:
+                items = section.in_force()
+                found[section.name] = (
+                    [item.told for item in items] if section.is_list else {item.name: item.told for item in items}
+                )
+        return write_document(found)
+
+    def compare(self, data: bytes, *, prune: bool) -> list[Change]:
+        """What `apply` would do: it is done and undone, so that whatever would refuse it refuses it here."""
+        document = Document(data)
+        changes: list[Change] = []
+        with suppress(_Undone), self._store.writing() as connection:
+            sections = self._sections(OpenTransaction(self._store, connection), {})
+            changes = _apply(sections, document, prune=prune, actor="")
+            raise _Undone
+        return changes
+
+    def apply(self, data: bytes, *, prune: bool, actor: str, openings: Openings) -> list[Change]:
+        """Make the state what the file says, all of it or, where an error is raised, nothing.
+
+        prune: remove what the file's sections lack. Raises BadControlFile that names the line, and what each kind's
+        own rules refuse.
+        """
+        document = Document(data)
+        with self._store.writing() as connection:
+            sections = self._sections(OpenTransaction(self._store, connection), openings)
+            return _apply(sections, document, prune=prune, actor=actor)
+
+    def _sections(self, store: ControlStore, openings: Openings) -> list[Section]:
+        parts = (store, self._secret, self._clock)
+        desk = AlertDesk(*parts, self._timezone)
+        return [
+            BudgetSection(Budgets(*parts), self._clock, self._timezone, openings),
+            PolicySection(Policies(*parts), store),
+            LimitSection(Limits(*parts), store),
+            KillSection(Kills(*parts), store),
+            ChannelSection(desk),
+            RuleSection(desk),
+        ]
+
+
+def _apply(sections: list[Section], document: Document, *, prune: bool, actor: str) -> list[Change]:
+    """Everything is read and checked before the first change. Rules go before the channels that they name."""
+    given = _check_top(document)
+    wanted = {
+        section.name: _read(section, document, given[section.name]) for section in sections if section.name in given
+    }
+    present = [section for section in sections if section.name in given]
+    held = {section.name: {item.name: item for item in section.in_force()} for section in present}
+    changes = []
+    for section in reversed(present if prune else []):
+        for name, old in held[section.name].items():
+            if name not in wanted[section.name]:
+                section.remove(old, actor=actor)
+                changes.append(Change(section.name, name, "remove", _fields(old.told, {})))
+    for section in present:
+        for name, (place, new) in wanted[section.name].items():
+            change = _difference(section, held[section.name].get(name), new)
+            if change is not None:
+                _make(section, document, place, held[section.name].get(name), new, actor)
+                changes.append(change)
+    return sorted(changes, key=lambda change: SECTIONS.index(change.section))
+
+
+def _make(section: Section, document: Document, place: Place, old: Item | None, new: Item, actor: str) -> None:
+    try:
+        if old is None:
+            section.create(new, actor=actor)
+        else:
+            section.change(old, new, actor=actor)
+    except BursarError as error:
+        raise document.error(_at(place, error), error.message) from error
+
+
+def _difference(section: Section, old: Item | None, new: Item) -> Change | None:
+    begins = new.value if isinstance(new.value, Budget) else None
+    if old is None:
+        return Change(section.name, new.name, "create", _fields({}, new.told), begins)
+    if old.told == new.told:
+        return None
+    if isinstance(section, BudgetSection) and not section.remakes(old, new):
+        begins = None
+    return Change(section.name, new.name, "change", _fields(old.told, new.told), begins)
+
+
+def _fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Field]:
+    names = [*after, *(name for name in before if name not in after)]
+    return [Field(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
+
+
+def _check_top(document: Document) -> dict[str, Any]:
+    if not isinstance(document.value, dict):
+        raise document.error((), f"a file has sections: {', '.join(SECTIONS)}")
+    given = dict(document.value)
+    if given.pop("version", VERSION) != VERSION:
+        raise document.error(("version",), f"this Bursar reads version {VERSION}")
+    for name in given:
+        if name not in SECTIONS:
+            raise document.error((name,), f"there is no such section; there are {', '.join(SECTIONS)}")
+    return given
+
+
+def _read(section: Section, document: Document, value: Any) -> dict[str, tuple[Place, Item]]:
+    """The items of a section by name, each with its place."""
+    entries: list[tuple[str, Any]]
+    if section.is_list and isinstance(value, list):
+        entries = [(str(at), entry) for at, entry in enumerate(value)]
+    elif not section.is_list and isinstance(value, dict):
+        entries = list(value.items())
+    else:
+        raise document.error((section.name,), f"is a {'list' if section.is_list else 'mapping of names'}, please")
+    found: dict[str, tuple[Place, Item]] = {}
+    for key, entry in entries:
+        place = (section.name, key)
+        if not isinstance(entry, dict):
+            raise document.error(place, "fields with their values, please")
+        try:
+            item = section.read(key, entry)
+        except BursarError as error:
+            raise document.error(_at(place, error), error.message) from error
+        if item.name in found:
+            raise document.error(place, f"{item.name!r} is there twice")
+        found[item.name] = (place, item)
+    return found
+
+
+def _at(place: Place, error: BursarError) -> Place:
+    return (*place, *error.field.split(".")) if error.field else place

@@ -168,3 +168,10 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_made(bursar, words: tuple[
     assert complaint in made.err
     assert len(made.err.splitlines()) == 1
     assert bursar("budgets", "list", "--format", "json").out.strip() in ("", "[]")
+
+
+def test_a_limit_that_workers_could_not_read_is_refused_before_it_is_kept(bursar):
+    for amount in ("9223373", "20000000", "1e30", "0.0000000000001", "NaN", "-1"):
+        refused = bursar("budgets", "create", "big", f"--limit={amount}", "--no-opening")
+        assert (refused.code, "bad_budget" in refused.err) == (2, True), amount
+    assert bursar("budgets", "create", "big", "--limit", "9223372", "--no-opening").code == 0

@@ -45,6 +45,7 @@ CONDITIONS_MAX = 8
 THRESHOLDS_MAX = 10
 OVERSHOOT_PERCENT_DEFAULT = 10
 PICO_PER_UNIT = 10**12
+AMOUNT_MAX = 9_223_372  # units: their picos fit in the 64 bits that workers read and balances are kept in
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,10 +154,11 @@ def check_dimension(name: str, field: str) -> None:
 
 def pico_of(amount: Decimal, field: str) -> int:
     """An amount a person wrote, in picos. Raises BadBudget below zero or past twelve decimal places."""
-    scaled = amount.scaleb(12)
-    if not amount.is_finite() or amount < 0 or scaled != scaled.to_integral_value():
-        raise BadBudget(f"{amount} is not an amount of money: 0 or more, twelve decimal places at most", field=field)
-    return int(scaled)
+    if not amount.is_finite() or not 0 <= amount <= AMOUNT_MAX or amount != round(amount, 12):
+        raise BadBudget(
+            f"{amount} is not an amount of money: 0 to {AMOUNT_MAX}, twelve decimal places at most", field=field
+        )
+    return int(amount.scaleb(12))
 
 
 def encode_budgets(budgets: list[Budget]) -> bytes:

@@ -1,5 +1,6 @@
 """What a control file says becomes the state, all or nothing; and what is exported is read back as no difference."""
 
+import re
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.budgets.specs import specs
+from tests.postgres import postgresql
 
 from bursar.alerts.rules import KINDS
 from bursar.budgets.budget import DIMENSIONS, Budget, Rate, Threshold
@@ -43,7 +45,7 @@ budgets:
     carry: {}
   fair-use: {limit: 5, window: day, each: customer, mode: clamp}
 policies:
-  small: {match: {feature: tagging}, deny_models: [gpt-4*], output_tokens_max: 500, on: false}
+  small: {match: {feature: tagging}, deny_models: [gpt-4*], output_tokens_max: 500, enabled: false}
 limits:
   each-customer: {each: customer, requests_per_minute: 60}
 kills:
@@ -59,9 +61,9 @@ alert_rules:
 class Desk:
     """A site's control state with what its parts say."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, location: Path | str) -> None:
         self.clock = FixedClock(NOON_US)
-        self.store = ControlStore(path / "control.sqlite")
+        self.store = ControlStore(location)
         parts = (self.store, SECRET, self.clock)
         self.budgets, self.policies, self.limits = Budgets(*parts), Policies(*parts), Limits(*parts)
         self.kills, self.keys = Kills(*parts), Keys(*parts)
@@ -83,7 +85,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+    return Desk(tmp_path / "control.sqlite")
 
 
 def test_a_file_with_every_section_becomes_the_state_with_an_audit_entry_for_each_thing(desk):
@@ -195,7 +197,7 @@ def test_rules_of_every_kind_are_exported_and_read_back(desk):
 def test_a_policy_is_switched_where_only_that_differs(desk):
     desk.apply("policies: {small: {deny_models: [a]}}")
     (before,) = desk.policies.all()
-    assert desk.apply("policies: {small: {deny_models: [a], on: false}}")[0].fields == [("on", None, False)]
+    assert desk.apply("policies: {small: {deny_models: [a], enabled: false}}")[0].fields == [("enabled", None, False)]
     (after,) = desk.policies.all()
     assert (after.policy_id, after.is_on) == (before.policy_id, False)
 
@@ -233,7 +235,7 @@ def test_nothing_is_changed_where_anything_is_refused(desk):
         ("limits: {a: {requests_per_minute: many}}", "limits.a.requests_per_minute"),
         ("limits: {a: {}}", "limits nothing"),
         ("limits: {a: {concurrent: 1}, 'a ': {concurrent: 2}}", "there twice"),
-        ("policies: {a: {deny_models: [x], on: perhaps}}", "policies.a.on"),
+        ("policies: {a: {deny_models: [x], enabled: perhaps}}", "policies.a.enabled"),
         (
             "kills: [{match: {agent: a}, reason: x}, {match: {agent: a}, reason: y}]",
             "kills.1: 'agent=a' is there twice",
@@ -249,6 +251,25 @@ def test_nothing_is_changed_where_anything_is_refused(desk):
 def test_a_mistake_is_named_with_its_line_or_its_place(desk, text, said):
     with pytest.raises(BadControlFile, match=said):
         desk.compare(text)
+
+
+def test_the_file_shown_in_the_docs_can_be_used(desk):
+    page = (Path(__file__).parents[2] / "docs" / "control-file.md").read_text("utf-8")
+    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(desk.apply(shown)) == 7
+    assert desk.compare(shown, prune=False) == []
+
+
+def test_on_postgresql_too_it_is_all_or_nothing():
+    with postgresql() as address:
+        desk = Desk(address)
+        desk.apply(EVERYTHING)
+        assert desk.compare(desk.state.export()) == []
+        actions = desk.actions()
+        with pytest.raises(BadControlFile):
+            desk.apply("budgets: {}\nalert_rules: {x: {kind: loops, channels: [nobody]}}", prune=True)
+        assert desk.actions() == actions
+        assert len(desk.budgets.all()) == 2
 
 
 def test_a_file_past_the_bound_is_not_read(desk):
@@ -315,7 +336,7 @@ policies = st.builds(
 limits = st.builds(LimitTerms, match=matches, requests_per_minute=figures, concurrent=st.none() | figures)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(budgets(), max_size=3, unique_by=lambda one: one.name),
     st.dictionaries(names, st.tuples(policies, st.booleans()), max_size=2),
@@ -323,7 +344,7 @@ limits = st.builds(LimitTerms, match=matches, requests_per_minute=figures, concu
 )
 def test_what_is_exported_is_read_back_as_no_difference_here_and_makes_the_same_elsewhere(made, ruled, limited):
     with TemporaryDirectory() as here, TemporaryDirectory() as elsewhere:
-        first, second = Desk(Path(here)), Desk(Path(elsewhere))
+        first, second = Desk(Path(here, "control.sqlite")), Desk(Path(elsewhere, "control.sqlite"))
         for budget in made:
             first.budgets.create(budget, actor="ann")
         for name, (terms, is_on) in ruled.items():

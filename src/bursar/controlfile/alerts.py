@@ -25,7 +25,7 @@ class ChannelEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     escalate_to: str = ""
     escalate_after_min: int = 0
     takes_all: bool = True
-    on: bool = True
+    enabled: bool = True
 
 
 class RuleHead(msgspec.Struct, kw_only=True):
@@ -35,7 +35,7 @@ class RuleHead(msgspec.Struct, kw_only=True):
     severity: Severity | None = None
     channels: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
-    on: bool = True
+    enabled: bool = True
 
 
 class ChannelSection:
@@ -52,7 +52,7 @@ class ChannelSection:
 
     def read(self, name: str, entry: Entry) -> Item:
         given = msgspec.structs.asdict(convert(entry, ChannelEntry))
-        return self._item(Channel(name=name, is_on=given.pop("on"), **given))
+        return self._item(Channel(name=name, is_on=given.pop("enabled"), **given))
 
     def create(self, item: Item, *, actor: str) -> None:
         self._desk.put_channel(item.value, actor=actor)
@@ -66,7 +66,7 @@ class ChannelSection:
     def _item(self, channel: Channel) -> Item:
         told = {field.name: getattr(channel, field.name) for field in msgspec.structs.fields(Channel)[1:-2]
                 if getattr(channel, field.name) != field.default}  # fmt: skip
-        return Item(channel.name, channel, told | ({} if channel.is_on else {"on": False}))
+        return Item(channel.name, channel, told | ({} if channel.is_on else {"enabled": False}))
 
 
 class RuleSection:
@@ -84,7 +84,9 @@ class RuleSection:
         head = convert(entry, RuleHead)
         given = {field: value for field, value in entry.items() if field not in RuleHead.__struct_fields__}
         parameters = {field: _joined(field, value) for field, value in given.items()}
-        rule = Rule(name, parameters_of(head.kind, parameters, head.filters), head.severity, head.channels, head.on)
+        rule = Rule(
+            name, parameters_of(head.kind, parameters, head.filters), head.severity, head.channels, head.enabled
+        )
         write_rule(rule)
         return self._item(rule)
 
@@ -106,7 +108,7 @@ class RuleSection:
             told["severity"] = rule.severity.value
         if rule.channels:
             told["channels"] = list(rule.channels)
-        return Item(rule.name, rule, told | ({} if rule.is_on else {"on": False}))
+        return Item(rule.name, rule, told | ({} if rule.is_on else {"enabled": False}))
 
 
 def _joined(field: str, value: Any) -> str:

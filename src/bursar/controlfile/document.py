@@ -13,6 +13,7 @@ from bursar.domain.errors import BadControlFile
 
 FILE_BYTES_MAX = 4_000_000
 DEPTH_MAX = 8
+LINE_CHARS = 10_000  # no value is folded: a line of a difference is a field
 PLACE_CHARS_MAX = 300  # of one that is told in an error
 _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _EMPTY = ("", "~", "null", "Null", "NULL")
@@ -99,7 +100,7 @@ def list_events(data: bytes) -> Iterator[Any]:
 
 def write_document(value: Any) -> str:
     """Plain values as YAML that `Document` reads back."""
-    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=LINE_CHARS)
     return text
 
 
@@ -115,4 +116,11 @@ def _represent_figure(dumper: yaml.SafeDumper, figure: Figure) -> Any:
     return dumper.represent_scalar(f"tag:yaml.org,2002:{kind}", str(figure))
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> Any:
+    """Whatever a reader might take for a break of a line is escaped, between quotation marks."""
+    style = None if text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
 _Dumper.add_representer(Figure, _represent_figure)
+_Dumper.add_representer(str, _represent_text)

@@ -99,8 +99,10 @@ class PolicySection:
         return [self._item(one) for one in self._policies.all()]
 
     def read(self, name: str, entry: Entry) -> Item:
-        is_on = convert({"on": entry.get("on", "true")}, _Switch).on
-        terms = check_policy(convert({field: value for field, value in entry.items() if field != "on"}, PolicyTerms))
+        is_on = convert({"enabled": entry.get("enabled", "true")}, _Switch).enabled
+        terms = check_policy(
+            convert({field: value for field, value in entry.items() if field != "enabled"}, PolicyTerms)
+        )
         return self._item(Policy("", check_name(name), _with_ids(self._store, terms), is_on, 0, ""))
 
     def create(self, item: Item, *, actor: str) -> None:
@@ -117,7 +119,7 @@ class PolicySection:
         self._policies.remove(old.value.policy_id, actor=actor)
 
     def _item(self, policy: Policy) -> Item:
-        return Item(policy.name, policy, _told(policy.terms) | ({} if policy.is_on else {"on": False}))
+        return Item(policy.name, policy, _told(policy.terms) | ({} if policy.is_on else {"enabled": False}))
 
 
 class LimitSection:
@@ -179,7 +181,7 @@ class KillSection:
 
 
 class _Switch(msgspec.Struct):
-    on: bool
+    enabled: bool
 
 
 def convert(entry: Entry, kind: type[T]) -> T:

@@ -135,4 +135,5 @@ def _flat(value: Any) -> str:
         return ""
     if isinstance(value, str) and value.isprintable():
         return str(value)
-    return msgspec.json.encode(value, enc_hook=str).decode()
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    return text if text.isprintable() else ascii(text)

@@ -68,7 +68,7 @@ class Register:
                     "one match what they have in common",
                     field=self.kind.noun,
                 )
-            terms = msgspec.structs.replace(terms, match=_with_key_ids(connection, terms.match))
+            terms = msgspec.structs.replace(terms, match=with_key_ids(connection, terms.match))
             text = msgspec.json.encode(terms).decode()
             connection.execute(
                 insert(table).values(
@@ -155,7 +155,8 @@ def _in_force(table: Table) -> Any:
     return select(table).where(table.c.ended_us.is_(None)).order_by(table.c.created_us, table.c.id)
 
 
-def _with_key_ids(connection: Connection, match: Match) -> Match:
+def with_key_ids(connection: Connection, match: Match) -> Match:
+    """A match with its key by id, where it was written by name. Raises UnknownKey."""
     named = match.get("credential", "")
     if not named or named.startswith(("vk_", "pt_")):
         return match

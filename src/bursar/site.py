@@ -8,6 +8,7 @@ import contextlib
 import getpass
 import os
 import secrets
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -338,6 +339,15 @@ def command_name() -> str:
     with contextlib.suppress(ValueError, OSError):
         return str(ours.relative_to(Path.cwd()))
     return str(ours)
+
+
+def data_option(config: Config) -> str:
+    """What a command told to people needs behind it to be about this site's data: nothing where that is the default."""
+    here = Path.cwd()
+    if config.data_path == (here / Config().data).resolve():
+        return ""
+    path = config.data_path.relative_to(here) if config.data_path.is_relative_to(here) else config.data_path
+    return f" --data {shlex.quote(str(path))}"
 
 
 def actor() -> str:

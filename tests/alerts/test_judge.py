@@ -194,7 +194,8 @@ def test_a_storm_is_told_again_only_after_half_an_hour_of_calm(gaps):
     [
         ("weather", {}, "kind"), ("daily_spend", {"factor": "1"}, "factor"), ("daily_spend", {"factor": "x"}, "factor"),
         ("daily_spend", {"colour": "red"}, "colour"), ("period_spend", {}, "parameters"),
-        ("period_spend", {"amount_usd": "-1"}, "amount_usd"), ("error_storm", {"percent": "101"}, "percent"),
+        ("period_spend", {"amount_usd": "-1"}, "amount_usd"),
+        ("period_spend", {"amount_usd": "1e999"}, "amount_usd"), ("error_storm", {"percent": "101"}, "percent"),
         ("budgets", {"percents": "0"}, "percents"), ("tag_coverage", {"dimension": "shoe"}, "dimension"),
         ("period_spend", {"amount_usd": "1", "period": "year"}, "period"), ("daily_spend", {"factor": "NaN"}, "factor"),
     ],

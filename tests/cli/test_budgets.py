@@ -49,6 +49,19 @@ def test_a_budget_is_published_to_the_workers_as_it_was_asked_for(bursar, tmp_pa
     assert decode_budgets((tmp_path / "bursar-data" / "budgets.msgpack").read_bytes()) == []
 
 
+def test_a_key_is_named_and_its_calls_are_known_by_its_id(bursar, tmp_path: Path):
+    key = json.loads(bursar("keys", "create", "ci", "--format", "json").out)
+    assert bursar("budgets", "create", "ci", "--limit", "5", "--where", "credential=ci").code == 0
+    (budget,) = decode_budgets((tmp_path / "bursar-data" / "budgets.msgpack").read_bytes())
+    assert budget.match == {"credential": key["id"]}
+
+
+def test_a_limit_that_cannot_be_counted_changes_no_budget(bursar):
+    assert bursar("budgets", "create", "ci", "--limit", "9223372").code == 0
+    assert "at most" in bursar("budgets", "raise", "ci", "--limit", "9223373").err
+    assert listed(bursar)["ci"]["limit"] == "9223372"
+
+
 def test_what_was_spent_in_the_running_window_already_counts_and_is_said(bursar, books: Path):
     made = bursar("budgets", "create", "all", "--limit", "1000", "--window", "lifetime", "--mode", "expected")
     assert "was spent in this window already, and counts" in made.err
@@ -149,6 +162,14 @@ def test_no_budgets_yet_is_one_line_that_makes_one(bursar):
     [
         (("--limit", "many"), "is not an amount"),
         (("--limit", "-1"), "is not an amount of money"),
+        (("--limit", "9223373"), "9,223,372 at most"),
+        (("--limit", "1e999999999"), "at most"),
+        (("--limit", "NaN"), "is not an amount of money"),
+        (
+            ("--limit", "9000000", "--currency", "KWD", "--rate", "3.25", "--rate-source", "x"),
+            "worth $9,223,372 at most",
+        ),
+        (("--limit", "5", "--where", "credential=nobody"), "no key is named 'nobody'"),
         (("--limit", "5", "--window", "fortnight"), "fortnight"),
         (("--limit", "5", "--mode", "soft"), "strict, expected, clamp or warn"),
         (("--limit", "5", "--where", "feature"), "write it as feature=checkout"),

@@ -1,5 +1,6 @@
 import json
 import stat
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from bursar.budgets.budget import Budget, decode_budgets
 from bursar.budgets.limits import LimitPlan
 from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
-from bursar.config import load_config
+from bursar.config import Config, load_config
 from bursar.domain.clock import FixedClock
 from bursar.domain.errors import ConfigError
 from bursar.domain.scope import Scope
@@ -18,7 +19,7 @@ from bursar.gateway.loop_cuts import Cut, write_cuts
 from bursar.gateway.loop_signs import Sign
 from bursar.gateway.settings import load_settings
 from bursar.prices.book import PriceBook
-from bursar.site import Site
+from bursar.site import Site, data_option
 
 
 @pytest.fixture
@@ -156,3 +157,13 @@ def test_what_the_loop_breaker_cut_is_a_fact_for_alerts_and_a_new_one_when_cut_a
     assert site.loop_cuts(now_us + 1) == []
     write_cuts(site.paths.run / "loops-0.json", [Cut(**(told | {"strikes": 2}))])
     assert [one.id for one in site.loop_cuts(0)] == ["c1 2"]
+
+
+def test_a_told_command_names_the_data_only_where_it_is_not_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert data_option(Config()) == ""
+    assert data_option(Config(data=str(tmp_path / "bursar-data"))) == ""
+    assert data_option(Config(data="bursar-demo-data")) == " --data bursar-demo-data"
+    assert data_option(Config(data="/srv/the books")) == " --data '/srv/the books'"

@@ -123,8 +123,9 @@ def _unpriced(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> It
             rule, value, _window(rule, value, episodes, now, UNPRICED_OVER), Severity.WARNING,
             f"{model} has no price",
             f"{_many(one.attempts, 'attempt')} of {model} at {one.provider or 'an unknown provider'} in the last "
-            "day have no price: what they cost is unknown, and in no sum. Put the provider's prices into prices.toml "
-            "in the data directory; within seconds these calls are priced too.",
+            f"day {'has' if one.attempts == 1 else 'have'} no price: the cost is unknown, and in no sum. Price it by "
+            f"`bursar prices set {one.provider or 'PROVIDER'}/{one.model or 'MODEL'} --input USD --output USD`; within "
+            "seconds these calls are priced too.",
             "/prices",
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from bursar.governance.alerts import StoredRule
 NAME_CHARS_MAX = 120
 FILTERS_MAX = 20
 THRESHOLDS_MAX = 10
+FIGURE_MAX = 10**12
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -164,6 +165,8 @@ def _check(what: AnyParameters) -> None:
         value = getattr(what, name, None)
         if value is not None and (not value.is_finite() or value < 0 or (value == 0 and name != "least_usd")):
             raise BadAlert(f"{name} is {value}; it must be above 0", field=name)
+        if value is not None and value > FIGURE_MAX:
+            raise BadAlert(f"{name} is {FIGURE_MAX:,} at most", field=name)
     if isinstance(what, DailySpend) and what.factor <= 1:
         raise BadAlert("factor must be above 1: half of all days cost more than the usual one", field="factor")
     if isinstance(what, EstimatedShare | ErrorStorm | TagCoverage) and what.percent > 100:

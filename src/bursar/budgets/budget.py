@@ -45,7 +45,7 @@ CONDITIONS_MAX = 8
 THRESHOLDS_MAX = 10
 OVERSHOOT_PERCENT_DEFAULT = 10
 PICO_PER_UNIT = 10**12
-AMOUNT_MAX = 9_223_372  # units: their picos fit in the 64 bits that workers read and balances are kept in
+PICO_MAX = 2**63 - 1  # what the control store, the workers' file and their counters can hold: $9,223,372
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,12 +153,19 @@ def check_dimension(name: str, field: str) -> None:
 
 
 def pico_of(amount: Decimal, field: str) -> int:
-    """An amount a person wrote, in picos. Raises BadBudget below zero or past twelve decimal places."""
-    if not amount.is_finite() or not 0 <= amount <= AMOUNT_MAX or amount != round(amount, 12):
-        raise BadBudget(
-            f"{amount} is not an amount of money: 0 to {AMOUNT_MAX}, twelve decimal places at most", field=field
-        )
-    return int(amount.scaleb(12))
+    """An amount a person wrote, in picos. Raises BadBudget below zero, past twelve decimal places or PICO_MAX."""
+    if amount.is_finite() and amount > PICO_MAX // PICO_PER_UNIT:
+        raise BadBudget(f"an amount is {PICO_MAX // PICO_PER_UNIT:,} at most", field=field)
+    if not amount.is_finite() or amount < 0 or (scaled := amount.scaleb(12)) != scaled.to_integral_value():
+        raise BadBudget(f"{amount} is not an amount of money: 0 or more, twelve decimal places at most", field=field)
+    return int(scaled)
+
+
+def check_fits(budget: Budget) -> None:
+    """Raises BadBudget for a limit that is more US dollars than can be counted."""
+    for limit_pico in (budget.limit.limit_pico, *(change.limit_pico for change in budget.limit.changes)):
+        if budget.usd_pico(limit_pico) > PICO_MAX:
+            raise BadBudget(f"a limit is worth ${PICO_MAX // PICO_PER_UNIT:,} at most", field="limit")
 
 
 def encode_budgets(budgets: list[Budget]) -> bytes:

@@ -74,7 +74,7 @@ def _sentence(found: Forecast, window: Window, timezone: str) -> str:
                 )  # fmt: skip
                 said += f" ({until})"
             return said
-    said = f"not {_stretch(window)} at this pace"
+    said = f"not exhausted {_stretch(window)} at this pace"
     if found.has_band and found.earliest_us is not None:
         said += f", though it could be by {moment(found.earliest_us)}"
     return said

@@ -18,7 +18,7 @@ from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadPeriod
 from bursar.domain.periods import parse_period, zone
-from bursar.site import command_name
+from bursar.site import command_name, data_option
 
 TEMPLATE_DIR = Path(__file__).parent / "templates"
 FILTER_FIELDS = (
@@ -79,6 +79,7 @@ class Renderer:
         )  # fmt: skip
         self.env.filters["lowerfirst"] = lambda text: text[:1].lower() + text[1:]
         self.env.globals["bursar"] = command_name()
+        self.env.globals["data_option"] = data_option(context.config)
         self.env.filters["decimal"] = Decimal
         self.env.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
 

@@ -16,11 +16,13 @@ def policy_phrases(terms: PolicyTerms) -> list[str]:
 def limit_phrases(terms: LimitTerms) -> list[str]:
     """One phrase per figure."""
     figures = (
-        (terms.requests_per_minute, "requests a minute"),
-        (terms.tokens_per_minute, "tokens a minute"),
+        (terms.requests_per_minute, "request{s} a minute"),
+        (terms.tokens_per_minute, "token{s} a minute"),
         (terms.concurrent, "at a time"),
     )
-    return [f"{count(figure)} {what}" for figure, what in figures if figure is not None]
+    return [
+        f"{count(figure)} {what.format(s='' if figure == 1 else 's')}" for figure, what in figures if figure is not None
+    ]
 
 
 def _policy(terms: PolicyTerms) -> Iterable[str]:

@@ -65,7 +65,7 @@ class BudgetSection:
         return [Item(one.name, one, tell_entry(one, self._now_us)) for one in self._budgets.all()]
 
     def read(self, name: str, entry: Entry) -> Item:
-        budget = budget_from_entry(name, convert(entry, BudgetEntry), self._timezone)
+        budget = self._budgets.with_key_id(budget_from_entry(name, convert(entry, BudgetEntry), self._timezone))
         return Item(name, budget, tell_entry(budget, self._now_us))
 
     def create(self, item: Item, *, actor: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from bursar.budgets.authority import Authority
 from bursar.budgets.balances import lock_value
-from bursar.budgets.budget import Budget
+from bursar.budgets.budget import Budget, check_fits
 from bursar.budgets.lease import Account, BalanceKey, Standing
 from bursar.budgets.limits import LimitChange, LimitPlan
 from bursar.budgets.schedule import scheduled_window
@@ -23,6 +23,7 @@ from bursar.budgets.windows import Window
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadBudget, NameTaken, UnknownBudget
 from bursar.governance.audit import record_change
+from bursar.governance.register import with_key_ids
 from bursar.governance.store import ControlStore
 
 BUDGETS_MAX = 100_000
@@ -47,14 +48,18 @@ class Budgets:
         self._clock = clock
 
     def create(self, budget: Budget, *, actor: str, opening: Iterable[Spent] = ()) -> Budget:
-        """Make a budget; its id and birth are set here. Raises NameTaken, or BadBudget past BUDGETS_MAX.
+        """Make a budget; its id and birth are set here, and a key in its match becomes the key's id.
+
+        Raises NameTaken, UnknownKey, or BadBudget past BUDGETS_MAX and for a limit that can't be counted.
 
         opening: what counts as spent in its running window already, posted in the same transaction.
         """
         now_us = self._clock.now_us()
         budget_id = "bg_" + "".join(secrets.choice(_BASE32) for _ in range(12))
-        made = msgspec.structs.replace(budget, budget_id=budget_id, created_us=now_us)
+        check_fits(budget)
         with self.store.writing() as connection:
+            match = with_key_ids(connection, budget.match)
+            made = msgspec.structs.replace(budget, budget_id=budget_id, created_us=now_us, match=match)
             if connection.execute(select(BUDGETS.c.name).where(BUDGETS.c.name == made.name)).first():
                 raise NameTaken(f"there is a budget named {made.name!r} already (`bursar budgets list`)", field="name")
             in_force = select(func.count()).select_from(BUDGETS).where(BUDGETS.c.removed_us.is_(None))
@@ -79,7 +84,9 @@ class Budgets:
             budget = _find(connection, name_or_id)
             change = LimitChange(now_us, limit_pico, until_us, reason, actor)
             plan = LimitPlan(budget.limit.limit_pico, (*budget.limit.changes, change))
-            return self._replace(connection, msgspec.structs.replace(budget, limit=plan), "budget.limit", actor)
+            raised = msgspec.structs.replace(budget, limit=plan)
+            check_fits(raised)
+            return self._replace(connection, raised, "budget.limit", actor)
 
     def replace(self, budget: Budget, *, actor: str) -> Budget:
         """The same budget (by id) with another definition. Raises UnknownBudget."""
@@ -101,6 +108,11 @@ class Budgets:
             )
             self._record(connection, now_us, actor, "budget.remove", budget)
         return budget
+
+    def with_key_id(self, budget: Budget) -> Budget:
+        """The budget with the key of its match by its id, as calls have it. Raises UnknownKey."""
+        with self.store.reading() as connection:
+            return msgspec.structs.replace(budget, match=with_key_ids(connection, budget.match))
 
     def all(self) -> list[Budget]:
         """Every budget in force, by name."""

@@ -99,6 +99,8 @@ def create(
         thresholds=tuple(Threshold(percent) for percent in sorted(set(threshold) or {50, 80, 100})),
         contact=contact,
     )
+    if site.exists():  # a site that isn't there has no keys either
+        budget = site.budgets().with_key_id(budget)
     counted = _ask_opening(site, budget, now_us) if opening else None
     budgets = site.budgets()
     made = budgets.create(budget, actor=actor(), opening=counted.spent if counted else ())

@@ -117,7 +117,8 @@ def controls_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
     refused = context.explorer.refused_by_code(view.period)
     tried = next((one for one in policies if one.policy_id == view.get("try")), None)
     on = sum(one.is_on for one in policies)
-    lead = f"{len(kills)} stopped, {len(limits)} limits, {on} of {len(policies)} policies on"
+    limits_said = f"{len(limits)} limit{'' if len(limits) == 1 else 's'}"
+    lead = f"{len(kills)} stopped, {limits_said}, {on} of {len(policies)} policies on"
     return {
         "data": {
             "lead": lead if kills or limits or policies else "",

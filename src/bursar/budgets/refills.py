@@ -22,7 +22,7 @@ from bursar.budgets.refusals import exhausted
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BudgetsUnavailable, BursarError
 
-TICK_S = 0.1  # how soon a worker notices that others need what it has free
+TICK_S = 0.2  # how soon a worker notices that others need what it has free; each look costs a query
 AGAIN_S = 0.02  # between two asks for what others may free
 RECALL_WAIT_S = 0.6  # how long a call waits for that before it is refused
 REPORT_EVERY_S = 1.0

@@ -16,9 +16,10 @@ from bursar.bench.installation import running
 from bursar.bench.load import wrk
 from bursar.bench.nginx import plain_proxy, static_upstream
 from bursar.budgets.authority import Authority
-from bursar.budgets.budget import Budget, encode_budgets
+from bursar.budgets.budget import Budget
 from bursar.budgets.holds import claims_of
 from bursar.budgets.limits import LimitPlan
+from bursar.budgets.listing import encode_budgets, listed
 from bursar.budgets.matching import BudgetIndex, Subject
 from bursar.budgets.refills import Refills
 from bursar.budgets.schedule import Schedule
@@ -78,7 +79,7 @@ async def _hold_and_settle(directory: Path, budgets: Sequence[Budget], options: 
     store = _store(directory, budgets)
     refills = Refills(Authority(store.deciding, store.reading), directory / "leases", "w0-bench", SystemClock())
     task = asyncio.create_task(refills.run())
-    index, purse = BudgetIndex(budgets), refills.purse
+    index, purse = BudgetIndex(listed(budgets)), refills.purse
     calls = max(1_000, round(CALLS * options.scale))
     per_call = []
     now_us = SystemClock().now_us()

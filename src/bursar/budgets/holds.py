@@ -31,7 +31,7 @@ class Lease:
 
     __slots__ = (
         "amount", "grant", "held", "is_dirty", "is_lean", "key", "lease_id", "number",
-        "overrun", "slot", "spent", "until_us", "used_us", "usual", "want_calls", "want_us", "window_key",
+        "overrun", "reported", "slot", "spent", "until_us", "used_us", "usual", "want_calls", "want_us", "window_key",
     )  # fmt: skip
 
     def __init__(self, key: BalanceKey, lease_id: str, slot: int, number: int) -> None:
@@ -51,6 +51,7 @@ class Lease:
         self.used_us = 0
         self.is_lean = False
         self.is_dirty = False
+        self.reported = 0  # grows from one report to the next
         self.grant: Grant | None = None
 
     @property
@@ -94,7 +95,9 @@ def claims_of(touched: Sequence[Touched], likely_pico: int, bound_pico: int) -> 
     claims = []
     for budget, value in touched:
         if budget.mode == "expected":
-            claims.append(Claim(BalanceKey(budget.budget_id, value, Account.LIKELY), likely_pico, budget, by_bound=False))
+            claims.append(
+                Claim(BalanceKey(budget.budget_id, value, Account.LIKELY), likely_pico, budget, by_bound=False)
+            )
             claims.append(Claim(BalanceKey(budget.budget_id, value, Account.BOUND), bound_pico, budget))
         else:
             claims.append(Claim(BalanceKey(budget.budget_id, value, Account.LIKELY), bound_pico, budget))
@@ -108,9 +111,10 @@ class Purse:
         self.counters = counters
         self.usable_until_us = 0  # leases of a holder that can't say that it lives will be assumed to be spent
         self.leases: dict[BalanceKey, Lease] = {}
-        self.retired: list[Lease] = []  # of windows that are over; calls of theirs may still be under way
+        self.retired: dict[Lease, None] = {}  # of windows that are over; calls of theirs may still be under way
         self.freed: set[Lease] = set()  # lean leases with something to give back
         self._on_freed = on_freed
+        self._reports = 0
 
     def hold(self, claims: Sequence[Claim], now_us: int) -> Holding | None:
         """Hold all claims, or none: None if any of them needs the authority first."""
@@ -225,6 +229,8 @@ class Purse:
     def report(self, lease: Lease, *, is_over: bool = False, amount: int | None = None) -> Report:
         """How a lease stands. `reported` when it has arrived; sent again if it didn't."""
         lease.is_dirty = False
+        self._reports += 1
+        lease.reported = self._reports
         overrun, lease.overrun = lease.overrun, 0
         return Report(lease.lease_id, lease.spent, lease.held, amount, overrun, is_over, lease.is_lean)
 
@@ -234,15 +240,16 @@ class Purse:
         if self.leases.get(lease.key) is lease:
             del self.leases[lease.key]
         elif lease in self.retired:
-            self.retired.remove(lease)
+            del self.retired[lease]
+        else:
+            return  # it has ended before, and its place may be another's
         self.freed.discard(lease)
         self.counters.give_back(lease.slot)
-
 
     def _retire(self, lease: Lease) -> None:
         del self.leases[lease.key]
         lease.until_us = 0
-        self.retired.append(lease)
+        self.retired[lease] = None
 
 
 def _want_after(want_calls: int, lasted_us: int) -> int:

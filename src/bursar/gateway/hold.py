@@ -1,7 +1,7 @@
 """The hold: what a call can cost at most is taken out of every budget it touches, before anything is sent (law 4)."""
 
 from bursar.budgets.budget import Budget
-from bursar.budgets.holds import Touching, claims_of
+from bursar.budgets.holds import Touching
 from bursar.budgets.matching import Subject
 from bursar.budgets.refusals import unpriced
 from bursar.domain.charge import Operation
@@ -21,7 +21,7 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
 
     Raises BudgetExhausted, BudgetUnpriced or BudgetsUnavailable; nothing is held then.
     """
-    touching = touched_by(worker, call, envelope, attributed) if worker.budgeting.index.by_id else None
+    touching = touched_by(worker, call, envelope, attributed) if len(worker.budgeting.index) else None
     now_us = call.facts.received_us
     if touching is None or not touching.budgets:
         call.bound = bound_of(worker, call, output_limit(worker, call), now_us)
@@ -51,9 +51,7 @@ async def take(worker: Worker, call: Call, touching: Touching, bound: Bound) -> 
     likely, most, now_us = bound.likely_pico or 0, bound.pico or 0, call.facts.received_us
     holding = refills.purse.hold_again(touching, likely, most, now_us)
     if holding is None:
-        claims = claims_of(touching.budgets, likely, most)
-        holding = refills.purse.hold(claims, now_us) or await refills.hold(claims)
-        refills.purse.remember(touching, claims)
+        holding = await refills.take(touching, likely, most, now_us)
     call.holding = holding
     if holding.warned:
         call.notes.append((b"x-bursar-budget-warning", warning_text(holding.warned)))

@@ -5,6 +5,7 @@ posted and leased never passes the limit, whatever number of workers and nodes a
 spend them locally. Runs on SQLite and PostgreSQL with the same code; synchronous, for a worker's own thread.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -17,6 +18,7 @@ from bursar.budgets.balances import (
     LEAN,
     OPEN,
     end_lease,
+    in_lock_order,
     lock_lease,
     lock_value,
     post,
@@ -62,8 +64,12 @@ class Authority:
     def report(self, reports: Sequence[Report]) -> None:
         """Post what was spent, take back what is free. Reporting the same twice changes nothing."""
         with self._writing() as connection:
-            for report in sorted(reports):
-                take_report(connection, report)
+            said: defaultdict[str, list[Report]] = defaultdict(list)
+            for report in reports:
+                said[report.lease_id].append(report)
+            for lease_id in in_lock_order(connection, BUDGET_LEASES.c.lease_id.in_(said)):
+                for report in said[lease_id]:
+                    take_report(connection, report)
 
     def renew(self, holder_id: str, now_us: int) -> list[str]:
         """Say that the holder lives; returns those of its leases that others need the free part of."""
@@ -83,17 +89,14 @@ class Authority:
         """
         assumed = 0
         with self._writing() as connection:
-            rows = connection.execute(
-                select(BUDGET_LEASES.c.lease_id).where(BUDGET_LEASES.c.holder_id == holder_id)
-            ).scalars()
-            for lease_id in sorted(rows):
+            connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id == holder_id))
+            for lease_id in in_lock_order(connection, BUDGET_LEASES.c.holder_id == holder_id):
                 lease = lock_lease(connection, lease_id)
                 if lease is None:
                     continue
                 held, spent = counters.get(lease_id, (0, lease.spent))
                 end_lease(connection, lease, held=held, spent=spent)
                 assumed += held
-            connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id == holder_id))
         return assumed
 
     def sweep(self, now_us: int) -> list[str]:
@@ -107,25 +110,21 @@ class Authority:
                 for holder_id in connection.execute(
                     select(BUDGET_HOLDERS.c.holder_id)
                     .where(BUDGET_HOLDERS.c.seen_us < now_us - EXPIRY_US)
+                    .order_by(BUDGET_HOLDERS.c.holder_id)
                     .with_for_update()
                 ).scalars()
             ]
-            for holder_id in gone:
-                leases = connection.execute(
-                    select(BUDGET_LEASES.c.lease_id).where(
-                        (BUDGET_LEASES.c.holder_id == holder_id) & (BUDGET_LEASES.c.state != ASSUMED)
-                    )
-                ).scalars()
-                for lease_id in sorted(leases):
-                    lease = lock_lease(connection, lease_id)
-                    if lease is None:
-                        continue
-                    rest = lease.amount - lease.spent
-                    post(connection, lease, posted=rest, leased=-rest, assumed=rest)
-                    connection.execute(
-                        update(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id).values(state=ASSUMED)
-                    )
-                connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id == holder_id))
+            vanished = BUDGET_LEASES.c.holder_id.in_(gone) & (BUDGET_LEASES.c.state != ASSUMED)
+            for lease_id in in_lock_order(connection, vanished) if gone else ():
+                lease = lock_lease(connection, lease_id)
+                if lease is None:
+                    continue
+                rest = lease.amount - lease.spent
+                post(connection, lease, posted=rest, leased=-rest, assumed=rest)
+                connection.execute(
+                    update(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id).values(state=ASSUMED)
+                )
+            connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id.in_(gone)))
         return gone
 
     def _refill(self, connection: Connection, holder_id: str, ask: Ask, now_us: int) -> Grant:

@@ -61,3 +61,15 @@ def test_a_bill_above_the_published_rule_is_posted_in_full_and_learned(tmp_path:
         now = standing(world, budget)
         assert now.posted >= billed * TOKEN
         assert now.overrun > 0
+
+
+def test_a_restarted_gateway_holds_what_it_had_learned_to_hold(tmp_path: Path) -> None:
+    text = {"model": "gpt-4o-mini", "max_tokens": 10, "messages": [{"role": "user", "content": "tea " * 2_000}]}
+    headers = {"content-type": "application/json", "authorization": "Bearer sk-client", "x-sim": '{"input": 2000}'}
+    request = request_bytes("/v1/chat/completions", json.dumps(text).encode(), headers)
+    with gateway_world(tmp_path / "data") as world:
+        for _ in range(20):
+            assert ask(world, request).status == 200
+    with gateway_world(tmp_path / "data") as world:
+        make_budget(world, limit_pico=4_000 * TOKEN)  # its 8,000 bytes as tokens would be twice that
+        assert ask(world, request).status == 200

@@ -49,6 +49,7 @@ class TokenCeilings:
 
     def __init__(self) -> None:
         self._models: dict[str, Learned] = {}
+        self.reports = 0  # that were learned from, in this process
 
     def learn(
         self, model: str, text_bytes: int, input_tokens: int, output_tokens: int, media_published: int = 0
@@ -63,6 +64,7 @@ class TokenCeilings:
             _learn_media(learned, input_tokens - self.input_tokens(model, text_bytes), media_published)
         else:
             _learn_text(learned, text_bytes, input_tokens)
+        self.reports += 1
         outputs = learned.output
         outputs[min(output_tokens.bit_length(), SIZES - 1)] += 1
         if sum(outputs) > HISTOGRAM_MAX:

@@ -33,6 +33,7 @@ from bursar.gateway.connection import Connection, tick_connections
 from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
+from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
 from bursar.gateway.loops import LoopBreaker
@@ -113,8 +114,8 @@ async def watch_snapshot(worker: Worker) -> None:
             use_snapshot(worker, path)
 
 
-async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path, seen: Seen) -> None:
-    """Follow changes of prices and budgets, and keep the metrics file fresh. Runs until cancelled."""
+async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_path: Path, seen: Seen) -> None:
+    """Follow changes of prices and budgets, and keep the worker's own files fresh. Runs until cancelled."""
     book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
     book_seen, budgets_seen = seen
     looks = 0
@@ -129,6 +130,7 @@ async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path, seen: Seen
             await worker.budgeting.use_file(budgets_path)
         await worker.budgeting.try_again()
         loops.look(worker.clock.now_us())
+        learned.look(worker.clock.now_us())
         looks += 1
         if looks % METRICS_EVERY == 0:
             write_metrics(worker, metrics_path)
@@ -194,6 +196,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     metrics_path = metrics_directory / f"metrics-{slot}.json"
     loops = LoopWatch(worker.loops, metrics_directory, slot, settings.workers)
     loops.begin(worker.clock.now_us())
+    learned = LearnedFile(worker.meter.ceilings, metrics_directory, slot)
+    learned.begin()
     edge = Edge(worker, metrics_directory)
     listener = listen(settings.host, settings.port)
     write_metrics(worker, metrics_path)  # there from the first: this worker stands
@@ -216,7 +220,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     gc.collect()
     gc.freeze()  # prices and modules live as long as the process: the collector needn't walk them again
     watchers = [
-        asyncio.create_task(watch(worker, loops, metrics_path, seen)),
+        asyncio.create_task(watch(worker, loops, learned, metrics_path, seen)),
         asyncio.create_task(watch_snapshot(worker)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]
@@ -239,6 +243,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         worker.recorder.flush()
         worker.recorder.journal.close()
         loops.look(worker.clock.now_us())
+        learned.look(worker.clock.now_us(), is_last=True)
         write_metrics(worker, metrics_path)
 
 

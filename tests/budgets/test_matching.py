@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 
 from bursar.budgets.budget import DIMENSIONS, Budget
 from bursar.budgets.limits import LimitPlan
+from bursar.budgets.listing import listed
 from bursar.budgets.matching import BudgetIndex, Subject, reader_of
 from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
@@ -38,6 +39,6 @@ def test_the_index_finds_what_going_through_all_budgets_finds(made, subject):
             value = reader_of(budget.each)(subject) if budget.each else ""
             if value or not budget.each:
                 expected.add((budget.budget_id, value))
-    found = BudgetIndex(made).touching(subject)
+    found = BudgetIndex(listed(made)).touching(subject)
     assert {(one.budget.budget_id, one.value) for one in found} == expected
     assert len(found) == len(expected)

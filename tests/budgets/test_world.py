@@ -22,9 +22,10 @@ from sqlalchemy import Connection, insert, select
 from bursar.budgets.authority import Authority
 from bursar.budgets.budget import Budget
 from bursar.budgets.counters import recover_dead
-from bursar.budgets.holds import Holding, claims_of
+from bursar.budgets.holds import Holding, Touching
 from bursar.budgets.lease import Account
 from bursar.budgets.limits import LimitPlan
+from bursar.budgets.listing import listed
 from bursar.budgets.matching import BudgetIndex, Subject
 from bursar.budgets.refills import Refills
 from bursar.budgets.schedule import Schedule
@@ -78,8 +79,9 @@ class BudgetWorld:
         self.directory = directory
         self.store = ControlStore(directory / "control.sqlite", pooled=True)
         self.store.engine.raw_connection().cursor().execute("PRAGMA synchronous = OFF")
-        self.index = BudgetIndex(budgets())
+        self.index = BudgetIndex(listed(budgets()))
         self.workers: list[tuple[Refills, asyncio.Task[None]]] = []
+        self.known: dict[tuple[str, str], Touching] = {}
         self.log: list[str] = []
         self.outage_until = 0
         self.settled = 0
@@ -87,7 +89,7 @@ class BudgetWorld:
         self.refused = 0
         self.unavailable = 0
         with self.store.writing() as connection:
-            for budget in self.index.by_id.values():
+            for budget in self.index:
                 row = {"budget_id": budget.budget_id, "name": budget.name, "revision": 1, "removed_us": None}
                 connection.execute(insert(BUDGETS).values(row | {"definition": _json(budget)}))
 
@@ -130,9 +132,11 @@ class BudgetWorld:
         cost = chance.choice([0, likely // 2, likely, chance.randint(0, bound)])
         slot = chance.randrange(4)
         refills = self.workers[slot][0]
-        claims = claims_of(touched, likely, bound)
+        touching = self.known.setdefault((refills.holder_id, str(who)), Touching(touched))
+        now_us = self.clock.now_us()
         try:
-            holding = refills.purse.hold(claims, self.clock.now_us()) or await refills.hold(claims)
+            holding = refills.purse.hold_again(touching, likely, bound, now_us)
+            holding = holding or await refills.take(touching, likely, bound, now_us)
         except (BudgetExhausted, BudgetsUnavailable) as error:
             self.refused += isinstance(error, BudgetExhausted)
             self.unavailable += isinstance(error, BudgetsUnavailable)

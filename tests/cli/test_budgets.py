@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bursar.budgets.budget import decode_budgets
+from bursar.budgets.listing import decode_budgets
 
 
 @pytest.fixture

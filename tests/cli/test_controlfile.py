@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from bursar.budgets.budget import decode_budgets
+from bursar.budgets.listing import decode_budgets
 from bursar.domain.snapshot import read_snapshot
 
 FILE = """budgets:

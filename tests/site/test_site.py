@@ -5,8 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bursar.budgets.budget import Budget, decode_budgets
+from bursar.budgets.budget import Budget
 from bursar.budgets.limits import LimitPlan
+from bursar.budgets.listing import decode_budgets
 from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
 from bursar.config import Config, load_config

@@ -1,10 +1,13 @@
 """What budgets cost a call: in memory, beside nginx, and at a worker's start with a hundred thousand of them."""
 
 import asyncio
+import itertools
+import random
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import insert
@@ -16,9 +19,10 @@ from bursar.bench.installation import running
 from bursar.bench.load import wrk
 from bursar.bench.nginx import plain_proxy, static_upstream
 from bursar.budgets.authority import Authority
-from bursar.budgets.budget import Budget, encode_budgets
-from bursar.budgets.holds import claims_of
+from bursar.budgets.budget import Budget
+from bursar.budgets.holds import Touching, claims_of
 from bursar.budgets.limits import LimitPlan
+from bursar.budgets.listing import encode_budgets, listed
 from bursar.budgets.matching import BudgetIndex, Subject
 from bursar.budgets.refills import Refills
 from bursar.budgets.schedule import Schedule
@@ -33,6 +37,8 @@ from bursar.site import Site
 
 CALLS = 50_000
 MANY = 100_000
+VALUES = 1_000_000
+ZIPF_ALPHA = 0.5  # of a hundred calls 29 are of the customer that calls most, five of one that never called before
 BOUND_PICO = 600_000_000
 COST_PICO = 200_000_000
 LIMIT_PICO = 10**18
@@ -61,44 +67,86 @@ def measure(options: Options) -> list[Figure]:
             *few,
             *(_budget(number, {"customer": f"c{number}"}) for number in range(4, round(MANY * options.scale))),
         ]
-        in_memory, asked = asyncio.run(_hold_and_settle(directory / "few", few, options))
-        in_memory_many, _ = asyncio.run(_hold_and_settle(directory / "many", many, options))
+        alike = asyncio.run(_hold_and_settle(directory / "alike", few, options, _one_subject, is_known=True))
+        anew = asyncio.run(_hold_and_settle(directory / "few", few, options, _one_subject))
+        of_many = asyncio.run(_hold_and_settle(directory / "many", many, options, _one_subject))
+        each = [*few[:3], msgspec.structs.replace(_budget(3, {}), each="customer")]
+        values = asyncio.run(_hold_and_settle(directory / "values", [*each, *many[4:]], options, _customers(options)))
+        customers = f"of {round(VALUES * options.scale):,} customers"
         figures = [
-            Figure("match, hold and settle, 4 budgets of 4", in_memory, "µs", FEW_MAX_US, note="CPU a call"),
-            Figure(f"the same, 4 budgets of {len(many):,}", in_memory_many, "µs", MANY_MAX_US, note="CPU a call"),
-            Figure("calls that waited for the authority", asked, "%", REFILL_MAX_PERCENT),
+            Figure("hold and settle, 4 budgets, calls alike", alike.cpu_us, "µs", FEW_MAX_US, note="CPU a call"),
+            Figure("match, hold and settle, 4 budgets of 4", anew.cpu_us, "µs", FEW_MAX_US, note="CPU a call"),
+            Figure(f"the same, 4 budgets of {len(many):,}", of_many.cpu_us, "µs", MANY_MAX_US, note="CPU a call"),
+            Figure(f"the same, each {customers}", values.cpu_us, "µs", MANY_MAX_US, note="CPU a call, but of waiting"),
+            Figure("calls that waited for the authority", anew.waited_percent, "%", REFILL_MAX_PERCENT),
+            Figure(f"the same, each {customers}", values.waited_percent, "%", note="all first calls"),
         ]
         figures.append(_beside_nginx(directory, few, options))
         figures.append(_start(directory, many))
         return figures
 
 
-async def _hold_and_settle(directory: Path, budgets: Sequence[Budget], options: Options) -> tuple[float, float]:
-    """(CPU µs a call, percent of calls that waited), median of rounds; a real authority answers what isn't leased."""
+class Held(NamedTuple):
+    """cpu_us: a call, waiting left out, median of rounds. waited_percent: of the calls, for the authority."""
+
+    cpu_us: float
+    waited_percent: float
+
+
+def _one_subject() -> Iterator[Subject]:
+    return itertools.repeat(SUBJECT)
+
+
+def _customers(options: Options) -> Callable[[], Iterator[Subject]]:
+    """Calls of a million customers: few call often, most hardly ever (Zipf)."""
+
+    def subjects() -> Iterator[Subject]:
+        chance = random.Random(1)  # noqa: S311 - a load, the same at each run
+        most = round(VALUES * options.scale)
+        while True:
+            customer = f"customer-{int(chance.paretovariate(ZIPF_ALPHA)) % most}"
+            yield SUBJECT._replace(attribution=Attribution(feature="checkout", team="growth", customer=customer))
+
+    return subjects
+
+
+async def _hold_and_settle(
+    directory: Path,
+    budgets: Sequence[Budget],
+    options: Options,
+    subjects: Callable[[], Iterator[Subject]],
+    *,
+    is_known: bool = False,
+) -> Held:
+    """A real authority answers what isn't leased. is_known: calls alike, as a client's with one head are."""
     store = _store(directory, budgets)
     refills = Refills(Authority(store.deciding, store.reading), directory / "leases", "w0-bench", SystemClock())
     task = asyncio.create_task(refills.run())
-    index, purse = BudgetIndex(budgets), refills.purse
+    index, purse, asking = BudgetIndex(listed(budgets)), refills.purse, subjects()
+    known = Touching(index.touching(SUBJECT))
     calls = max(1_000, round(CALLS * options.scale))
     per_call = []
     now_us = SystemClock().now_us()
     for _ in range(options.rounds):
+        batch = list(itertools.islice(asking, calls))
         started, waited = time.process_time(), 0.0
-        for number in range(calls):
+        for number, subject in enumerate(batch):
             if not number % 256:
                 now_us = SystemClock().now_us()
-            claims = claims_of(index.touching(SUBJECT), BOUND_PICO, BOUND_PICO)
-            holding = purse.hold(claims, now_us)
+            touching = known if is_known else Touching(index.touching(subject))
+            holding = purse.hold_again(touching, BOUND_PICO, BOUND_PICO, now_us)
+            if holding is None:
+                holding = purse.hold(claims_of(touching.budgets, BOUND_PICO, BOUND_PICO), now_us)
             if holding is None:
                 before = time.process_time()
-                holding = await refills.hold(claims)
+                holding = await refills.take(touching, BOUND_PICO, BOUND_PICO, now_us)
                 waited += time.process_time() - before
             purse.settle(holding, COST_PICO)
         per_call.append((time.process_time() - started - waited) / calls * 1e6)
     asked = refills.asked / (calls * options.rounds) * 100
     task.cancel()
     await refills.close()
-    return median(per_call), asked
+    return Held(median(per_call), asked)
 
 
 def _beside_nginx(directory: Path, budgets: Sequence[Budget], options: Options) -> Figure:

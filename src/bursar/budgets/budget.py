@@ -166,17 +166,3 @@ def check_fits(budget: Budget) -> None:
     for limit_pico in (budget.limit.limit_pico, *(change.limit_pico for change in budget.limit.changes)):
         if budget.usd_pico(limit_pico) > PICO_MAX:
             raise BadBudget(f"a limit is worth ${PICO_MAX // PICO_PER_UNIT:,} at most", field="limit")
-
-
-def encode_budgets(budgets: list[Budget]) -> bytes:
-    """The file that hands all budgets to the workers."""
-    return _ENCODER.encode(budgets)
-
-
-def decode_budgets(data: bytes) -> list[Budget]:
-    """Raises msgspec.DecodeError."""
-    return _DECODER.decode(data)
-
-
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(list[Budget])

@@ -1,6 +1,6 @@
 """What a worker holds and has spent of each lease, in a file mapped into memory: kill -9 loses none of it.
 
-A change is one store of 24 bytes into the page cache, 0.2 µs, so it can be made for each call. While its worker lives
+A change is a store of 8 bytes into the page cache, 0.05 µs, so it can be made for each call. While its worker lives
 the file is locked; whoever finds one that isn't may hand its counters to the authority (`recover_dead`).
 """
 
@@ -14,12 +14,17 @@ from pathlib import Path
 SLOTS_MAX = 65_536
 SUFFIX = ".leases"
 
-_SLOT = struct.Struct("<Qqq")  # lease number (0: free), held, spent; pico-USD
-_pack = _SLOT.pack_into
+_SLOT = struct.Struct("<qqq")  # lease number (0: free), held, spent; pico-USD
+_WORDS = _SLOT.size // 8
+HELD, SPENT = 1, 2
+"""Where they stand in a slot."""
 
 
 class Counters:
-    """One worker's file. Slots are reused; a lease's number never is."""
+    """One worker's file. Slots are reused; a lease's number never is.
+
+    slots: the file as 64-bit integers; a slot is named by where it begins, `slots[slot + HELD]` is what it holds.
+    """
 
     def __init__(self, directory: Path, holder_id: str) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -30,6 +35,7 @@ class Counters:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         os.ftruncate(self._fd, SLOTS_MAX * _SLOT.size)  # sparse: takes disk only where it was written
         self._map = mmap.mmap(self._fd, SLOTS_MAX * _SLOT.size)
+        self.slots = memoryview(self._map).cast("q")
         unlocked.rename(self._path)
         self._free: list[int] = []
         self._used = 0
@@ -40,24 +46,23 @@ class Counters:
         if self._free:
             slot = self._free.pop()
         elif self._used < SLOTS_MAX:
-            slot = self._used
+            slot = self._used * _WORDS
             self._used += 1
         else:
             return None
         self._number += 1
-        self.write(slot, self._number, 0, 0)
+        self.slots[slot] = self._number
         return slot, self._number
-
-    def write(self, slot: int, number: int, held: int, spent: int) -> None:
-        _pack(self._map, slot * _SLOT.size, number, held, spent)
 
     def give_back(self, slot: int) -> None:
         """The lease is over and reported."""
-        self.write(slot, 0, 0, 0)
+        self.slots[slot] = 0  # free first: what else stands in it no longer counts
+        self.slots[slot + HELD] = self.slots[slot + SPENT] = 0
         self._free.append(slot)
 
     def close(self, *, remove: bool) -> None:
         """remove: nothing is left in it that anybody needs to know."""
+        self.slots.release()
         self._map.close()
         if remove:
             self._path.unlink(missing_ok=True)

@@ -4,11 +4,15 @@ Budgets whose conditions name the same dimensions share one table from the value
 lookup for each such combination, whether a table has ten rows or a hundred thousand.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
+import msgspec
+
 from bursar.budgets.budget import TAG_PREFIX, Budget
+from bursar.budgets.listing import Listed
+from bursar.domain.errors import BudgetsUnavailable
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 
@@ -39,29 +43,52 @@ Reader = Callable[[Subject], str]
 class BudgetIndex:
     """All budgets, by what they are about."""
 
-    def __init__(self, budgets: Iterable[Budget]) -> None:
-        self.by_id: dict[str, Budget] = {}
-        shapes: dict[tuple[str, ...], dict[tuple[str, ...], list[Budget]]] = {}
-        for budget in budgets:
-            self.by_id[budget.budget_id] = budget
-            names = tuple(sorted(budget.match))
-            values = tuple(budget.match[name] for name in names)
-            shapes.setdefault(names, {}).setdefault(values, []).append(budget)
+    def __init__(self, budgets: Iterable[Listed]) -> None:
+        self._listed: dict[str, Listed] = {}
+        self._known: dict[str, Budget] = {}  # touched before
+        shapes: dict[tuple[str, ...], dict[tuple[str, ...], list[Listed]]] = {}
+        for one in budgets:
+            self._listed[one.budget_id] = one
+            names = tuple(sorted(one.match)) if len(one.match) > 1 else tuple(one.match)
+            values = tuple([one.match[name] for name in names])
+            shapes.setdefault(names, {}).setdefault(values, []).append(one)
         self._shapes = [(tuple(reader_of(name) for name in names), table) for names, table in shapes.items()]
 
     def __len__(self) -> int:
-        return len(self.by_id)
+        return len(self._listed)
+
+    def __iter__(self) -> Iterator[Budget]:
+        return map(self._budget, self._listed.values())
 
     def touching(self, subject: Subject) -> list[Touched]:
-        """Every budget that the call is held against. A call without a value has no "each" budget of that kind."""
+        """Every budget that the call is held against. A call without a value has no "each" budget of that kind.
+
+        Raises BudgetsUnavailable for a definition that can't be read.
+        """
         found: list[Touched] = []
         for readers, table in self._shapes:
-            for budget in table.get(tuple([read(subject) for read in readers]), ()):
+            for one in table.get(tuple([read(subject) for read in readers]), ()):
+                budget = self._known.get(one.budget_id) or self._budget(one)
                 if not budget.each:
                     found.append(Touched(budget, ""))
                 elif value := reader_of(budget.each)(subject):
                     found.append(Touched(budget, value))
         return found
+
+    def changed_since(self, before: "BudgetIndex") -> set[str]:
+        """The budgets of an earlier index that are gone or say something else now."""
+        return {budget_id for budget_id, one in before._listed.items() if self._listed.get(budget_id) != one}
+
+    def _budget(self, one: Listed) -> Budget:
+        try:
+            budget = self._known[one.budget_id] = one.budget()
+        except msgspec.DecodeError as error:
+            raise BudgetsUnavailable(
+                f"budget {one.budget_id} touches this call and its definition can't be read ({error}); nothing was "
+                "sent. Is this worker older than the console? Restart it.",
+                field="budget",
+            ) from error
+        return budget
 
 
 def reader_of(dimension: str) -> Reader:

@@ -9,6 +9,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -16,21 +17,22 @@ import structlog
 
 from bursar.budgets.authority import Authority
 from bursar.budgets.counters import Counters, recover_dead
-from bursar.budgets.holds import Claim, Holding, Lease, Purse
+from bursar.budgets.holds import Claim, Holding, Lease, Purse, Touching, claims_of
 from bursar.budgets.lease import Ask, BalanceKey, Grant, Report
 from bursar.budgets.refusals import exhausted
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BudgetsUnavailable, BursarError
 
-TICK_S = 0.1  # how soon a worker notices that others need what it has free
+TICK_S = 0.2  # how soon a worker notices that others need what it has free; each look costs a query
 AGAIN_S = 0.02  # between two asks for what others may free
 RECALL_WAIT_S = 0.6  # how long a call waits for that before it is refused
 REPORT_EVERY_S = 1.0
 RENEW_EVERY_S = 5.0
-TIDY_EVERY_S = 5.0
+TAKE_OVER_EVERY_S = 5.0
+IDLE_EVERY_S = 1.0
 IDLE_US = 10 * 1_000_000
 USABLE_US = 45 * 1_000_000  # less than the authority's EXPIRY_US by more than two clocks should differ
-REPORTS_MAX = 1_000  # in one transaction
+REPORTS_MAX = 50  # in one transaction: a tenth of a second in which waiting calls wait for it
 WAITING_MAX = 4_096
 
 log = structlog.get_logger("bursar.budgets")
@@ -72,10 +74,18 @@ class Refills:
         self._status = refusal_status
         self._tick_s = tick_s
         self._waiting: list[Waiter] = []
+        self._idle: list[Lease] = []  # to be given back, some at a time
         self._wake = asyncio.Event()
         self._thread = executor or ThreadPoolExecutor(1, thread_name_prefix="budgets")
         self._due: dict[str, float] = {}
         self.asked = 0  # calls that had to wait for the authority
+
+    async def take(self, touching: Touching, likely_pico: int, bound_pico: int, now_us: int) -> Holding:
+        """Hold a call against what it touches: from what is leased, else the authority is asked. Raises as `hold`."""
+        claims = claims_of(touching.budgets, likely_pico, bound_pico)
+        holding = self.purse.hold(claims, now_us) or await self.hold(claims)
+        self.purse.remember(touching, claims)
+        return holding
 
     async def hold(self, claims: Sequence[Claim]) -> Holding:
         """Hold all claims. Raises BudgetExhausted, or BudgetsUnavailable while the control store can't be reached."""
@@ -107,7 +117,7 @@ class Refills:
         """Until cancelled. A control store that can't be reached is logged, and tried again."""
         loop = asyncio.get_running_loop()
         while True:
-            pause = AGAIN_S if self._waiting else self._tick_s
+            pause = AGAIN_S if self._waiting or self._idle else self._tick_s
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
             self._wake.clear()
@@ -207,7 +217,7 @@ class Refills:
     async def _chores(self, loop: asyncio.AbstractEventLoop) -> None:
         purse, now = self.purse, loop.time()
         if not (purse.leases or purse.retired):
-            if self._is_due("tidy", TIDY_EVERY_S, now):
+            if self._is_due("take over", TAKE_OVER_EVERY_S, now):
                 await self._call(self._take_over)
             return
         reports: list[Report] = []
@@ -215,13 +225,17 @@ class Refills:
             freed, purse.freed = purse.freed, set()
             needed = {claim.key for waiter in self._waiting for claim in waiter.claims}
             reports += [purse.shrink(lease) for lease in freed if lease.key not in needed]
-        ending: list[Lease] = []
-        if self._is_due("tidy", TIDY_EVERY_S, now):
-            ending = self._idle()
-            reports += [purse.shrink(lease, is_over=True) for lease in ending]
+        if not self._idle and self._is_due("idle", IDLE_EVERY_S, now):
+            self._idle = self._find_idle()
+        ending, self._idle = self._idle[:REPORTS_MAX], self._idle[REPORTS_MAX:]
+        now_us = self._clock.now_us()
+        ending = [lease for lease in ending if _is_idle(lease, now_us)]  # it may have been used since
+        reports += [purse.shrink(lease, is_over=True) for lease in ending]
+        if self._is_due("take over", TAKE_OVER_EVERY_S, now):
             await self._call(self._take_over)
         if self._is_due("report", REPORT_EVERY_S, now):
             dirty = [lease for lease in (*purse.leases.values(), *purse.retired) if lease.is_dirty]
+            dirty.sort(key=attrgetter("reported"))  # more than can be said at once take turns
             reports += [purse.report(lease) for lease in dirty[:REPORTS_MAX]]
         if reports:
             await self._report(reports)
@@ -248,16 +262,9 @@ class Refills:
                 reports.append(self.purse.shrink(lease))
         await self._report(reports)
 
-    def _idle(self) -> list[Lease]:
-        """Leases that nothing holds and nobody used for a while, or whose window is over."""
+    def _find_idle(self) -> list[Lease]:
         now_us = self._clock.now_us()
-        idle = [lease for lease in self.purse.retired if not lease.held]
-        idle += [
-            lease
-            for lease in self.purse.leases.values()
-            if not lease.held and (now_us - lease.used_us > IDLE_US or now_us >= lease.until_us)
-        ]
-        return idle[:REPORTS_MAX]
+        return [lease for lease in (*self.purse.retired, *self.purse.leases.values()) if _is_idle(lease, now_us)]
 
     async def _report(self, reports: list[Report]) -> None:
         try:
@@ -301,6 +308,11 @@ class Refills:
 
     async def _call(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _is_idle(lease: Lease, now_us: int) -> bool:
+    """Whether nothing is held of a lease and nobody used it for a while, or its window is over."""
+    return not lease.held and (now_us - lease.used_us > IDLE_US or now_us >= lease.until_us)
 
 
 def _unavailable() -> BursarError:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from bursar.budgets.budget import decode_budgets
 from bursar.budgets.holds import Holding
+from bursar.budgets.listing import decode_listing
 from bursar.budgets.matching import BudgetIndex
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BudgetsUnavailable, BursarError
@@ -46,19 +46,16 @@ class Budgeting:
         except (OSError, msgspec.DecodeError, BursarError) as error:
             log.error("budgets can't be read; the last ones stay in force", error=str(error))
             return
-        if index.by_id and self.refills is None:  # before they are in force: a call must not meet a budget nobody keeps
+        if len(index) and self.refills is None:  # before they are in force: a call must not meet a budget nobody keeps
             await self._open()
         before, self.index = self.index, index
         self.version += 1
         if self.refills is not None:
-            changed = {
-                budget_id for budget_id, budget in before.by_id.items() if self.index.by_id.get(budget_id) != budget
-            }
-            self.refills.revise(changed)
+            self.refills.revise(self.index.changed_since(before))
 
     async def try_again(self) -> None:
         """Open the authority if it could not be opened before."""
-        if self.index.by_id and self.refills is None and self._clock.now_us() >= self._again_us:
+        if len(self.index) and self.refills is None and self._clock.now_us() >= self._again_us:
             await self._open()
 
     def the_refills(self) -> "Refills":
@@ -110,4 +107,4 @@ class Budgeting:
 
 
 def _read(path: Path) -> BudgetIndex:
-    return BudgetIndex(decode_budgets(path.read_bytes()) if path.exists() else ())
+    return BudgetIndex(decode_listing(path.read_bytes()) if path.exists() else ())

@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from bursar.budgets.matching import Touched
+from bursar.budgets.holds import Touching
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX
 from bursar.domain.snapshot import Snapshot
 from bursar.gateway.attribute import Attributed, attribute
@@ -54,7 +54,7 @@ class Envelope(msgspec.Struct, frozen=True):
     client_retry: int
     attempts_max: int  # what the client allows; it can't allow more than the settings do
     plans: dict[tuple[str, bytes, str, str], Plan] = {}
-    touched: dict[tuple[int, str, str, str], list[Touched]] = {}
+    touched: dict[tuple[int, str, str, str], Touching] = {}
 
 
 class Envelopes:

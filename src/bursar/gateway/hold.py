@@ -1,8 +1,8 @@
 """The hold: what a call can cost at most is taken out of every budget it touches, before anything is sent (law 4)."""
 
 from bursar.budgets.budget import Budget
-from bursar.budgets.holds import claims_of
-from bursar.budgets.matching import Subject, Touched
+from bursar.budgets.holds import Touching
+from bursar.budgets.matching import Subject
 from bursar.budgets.media import media_tokens
 from bursar.budgets.refusals import unpriced
 from bursar.domain.charge import Operation
@@ -22,45 +22,43 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
 
     Raises BudgetExhausted, BudgetUnpriced or BudgetsUnavailable; nothing is held then.
     """
-    touched = touched_by(worker, call, envelope, attributed) if worker.budgeting.index.by_id else ()
+    touching = touched_by(worker, call, envelope, attributed) if len(worker.budgeting.index) else None
     now_us = call.facts.received_us
-    if not touched:
+    if touching is None or not touching.budgets:
         call.bound = bound_of(worker, call, output_limit(worker, call), now_us)
         return
     limit = output_limit(worker, call)
-    if call.asked.max_output_tokens is None and limit and any(one.budget.mode != "warn" for one in touched):
+    if call.asked.max_output_tokens is None and limit and any(one.budget.mode != "warn" for one in touching.budgets):
         send_output_limit(call, limit)
     bound = call.bound = bound_of(worker, call, limit, now_us)
     if bound.pico is None:
-        hard = [one for one in touched if one.budget.mode != "warn"]
+        hard = [one for one in touching.budgets if one.budget.mode != "warn"]
         if hard:
             raise unpriced(hard[0].budget, hard[0].value, call.route.provider, call.asked.model)
         return
     if not bound.pico:
         return
     try:
-        await take(worker, call, touched, bound)
+        await take(worker, call, touching, bound)
     except BudgetExhausted as error:
         if not error.may_clamp or not clamp(worker, call, error.left_pico, now_us):
             raise
-        await take(worker, call, touched, call.bound)
+        await take(worker, call, touching, call.bound)
 
 
-async def take(worker: Worker, call: Call, touched: list[Touched] | tuple[Touched, ...], bound: Bound) -> None:
+async def take(worker: Worker, call: Call, touching: Touching, bound: Bound) -> None:
     """Out of the worker's purse if it can be, else the authority is asked."""
     refills = worker.budgeting.the_refills()
-    claims = claims_of(touched, bound.likely_pico or 0, bound.pico or 0)
-    holding = refills.purse.hold(claims, call.facts.received_us)
+    likely, most, now_us = bound.likely_pico or 0, bound.pico or 0, call.facts.received_us
+    holding = refills.purse.hold_again(touching, likely, most, now_us)
     if holding is None:
-        holding = await refills.hold(claims)
+        holding = await refills.take(touching, likely, most, now_us)
     call.holding = holding
     if holding.warned:
         call.notes.append((b"x-bursar-budget-warning", warning_text(holding.warned)))
 
 
-def touched_by(
-    worker: Worker, call: Call, envelope: Envelope, attributed: Attributed
-) -> list[Touched] | tuple[Touched, ...]:
+def touched_by(worker: Worker, call: Call, envelope: Envelope, attributed: Attributed) -> Touching:
     """The budgets that a call touches; remembered for calls whose headers alone say whom they are for."""
     budgeting, route, asked = worker.budgeting, call.route, call.asked
     key = (budgeting.version, route.name, asked.model, call.dialect.operation)
@@ -68,18 +66,17 @@ def touched_by(
     if is_known and (found := envelope.touched.get(key)) is not None:
         return found
     facts = call.facts
-    found = budgeting.index.touching(
-        Subject(
-            facts.scope,
-            facts.credential_id,
-            facts.credential_kind,
-            route.name,
-            route.provider,
-            asked.model,
-            call.dialect.operation,
-            attributed.attribution,
-        )
+    subject = Subject(
+        facts.scope,
+        facts.credential_id,
+        facts.credential_kind,
+        route.name,
+        route.provider,
+        asked.model,
+        call.dialect.operation,
+        attributed.attribution,
     )
+    found = Touching(budgeting.index.touching(subject))
     if is_known:
         if len(envelope.touched) >= TOUCHED_MAX:
             envelope.touched.clear()

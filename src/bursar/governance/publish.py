@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bursar.budgets.budget import Budget, encode_budgets
+from bursar.budgets.budget import Budget
+from bursar.budgets.listing import encode_budgets
 from bursar.domain.snapshot import Snapshot, encode_snapshot
 from bursar.governance.budgets import Budgets
 from bursar.governance.keys import Keys

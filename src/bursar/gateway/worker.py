@@ -42,6 +42,7 @@ from bursar.gateway.metrics import Metrics
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
+from bursar.gateway.retry_cap import RetryCap
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.settings import WorkerSettings, load_settings
 from bursar.gateway.upstream import PoolLimits
@@ -89,6 +90,9 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         budgeting=Budgeting(settings, writer, clock),
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
+        retry_cap=RetryCap(
+            pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope, settings.workers
+        ),
         decider=Decider(settings.workers, slot),
     )
 
@@ -157,6 +161,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_journal_failures_total",] = worker.recorder.failures + worker.recorder.journal.sync_failures
     counts["bursar_journal_lost_total",] = worker.recorder.lost
     counts["bursar_double_retries_total",] = worker.loops.double_retries
+    counts["bursar_retries_capped_total",] = worker.retry_cap.refused
     for route in worker.routes.routes:
         stats = route.pool.stats()
         for state in ("open", "idle", "waiting"):

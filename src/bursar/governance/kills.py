@@ -1,4 +1,4 @@
-"""Kill switches: what an operator has stopped, until somebody lifts it or its time is up. Workers know within a second."""
+"""Kill switches: what an operator has stopped, until it is lifted or its time is up. Workers know within a second."""
 
 import contextlib
 

@@ -19,6 +19,7 @@ from bursar.gateway.outbox import Outbox
 from bursar.gateway.rates import Taken
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
+from bursar.gateway.retry_cap import RetryCap, RetryHold
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.settings import WorkerSettings
 from bursar.providers.base import Asked, Dialect
@@ -42,6 +43,7 @@ class Worker(msgspec.Struct):
     budgeting: Budgeting
     loops: LoopBreaker
     retry_pico_max: int
+    retry_cap: RetryCap
     decider: Decider = msgspec.field(default_factory=Decider)
     in_flight: int = 0
 
@@ -56,6 +58,7 @@ class Attempt(msgspec.Struct):
     sku_price_id: str
     is_open: bool = True
     first_byte_us: int = 0
+    retried: RetryHold | None = None  # against the hour's cap on retries
 
 
 class Bound(msgspec.Struct, frozen=True, gc=False):

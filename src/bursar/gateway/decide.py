@@ -32,19 +32,22 @@ LATE = frozenset({"model", "provider"})  # a kill of these waits for what really
 class Stop:
     """A kill, ready to be asked."""
 
-    __slots__ = ("kill", "match")
+    __slots__ = ("kill", "match", "until_us")
 
     def __init__(self, kill: Kill) -> None:
         self.kill = kill
         self.match: Match = kill.terms.match
+        self.until_us = kill.until_us
 
     def refusal(self) -> Killed:
         """Who stopped it, when, why, and how to lift it."""
         kill = self.kill
         when = datetime_from_us(kill.created_us).astimezone(UTC)
+        ends = kill.terms.until
+        until = f"It lasts until {ends.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC. " if ends else ""
         error = Killed(
             f"{kill.name} was stopped by {kill.created_by} at {when:%Y-%m-%d %H:%M:%S} UTC: {kill.terms.reason}. "
-            f"To lift it: `bursar kill lift {kill.kill_id}`"
+            f"{until}To lift it: `bursar kill lift {kill.kill_id}`"
         )
         error.details = {
             "kill": kill.kill_id, "stopped": kill.name, "stopped_by": kill.created_by,
@@ -115,7 +118,8 @@ class Decider:
                 tag_rule.ask(case, self._seen, now_us)
         if not self._stops.is_empty:
             for stop in self._stops.about(case):
-                raise stop.refusal()
+                if now_us < stop.until_us:
+                    raise stop.refusal()
         if not self._forces.is_empty and operation in FORCED:
             self._force(case)
         if not self._rules.is_empty:
@@ -131,7 +135,8 @@ class Decider:
         case.provider, case.region = provider, region
         if not self._late_stops.is_empty:
             for stop in self._late_stops.about(case):
-                raise stop.refusal()
+                if now_us < stop.until_us:
+                    raise stop.refusal()
         if not self._late_rules.is_empty:
             for rule in self._late_rules.about(case):
                 rule.ask(case)

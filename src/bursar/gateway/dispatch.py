@@ -15,10 +15,12 @@ from bursar.domain.ids import attempt_id
 from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.meter import not_billed, unanswered
+from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
 from bursar.gateway.upstream import Reply
 from bursar.spool.records import Dispatched
 
+RETRY_NOTE = (b"x-bursar-retry", b"not made: retries have cost as much as gateway.retry_usd_per_hour_max allows")
 NO_REGION = ""  # the dialects served so far have none that is known before the answer
 RETRIED_STATUSES = frozenset({500, 502, 503, 529})
 BACKOFF_FIRST_S = 0.25
@@ -33,24 +35,28 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
     """
     cause = ""
     number = 0
+    retried: RetryHold | None = None
     while True:
         number += 1
         attempt = begin(worker, call, number, cause)
+        attempt.retried = retried
         is_last = number >= call.attempts_max or client.gone or costs_too_much(worker, call, attempt)
         try:
             reply = await send(worker, call, attempt)
         except BursarError as error:
-            if isinstance(error, UpstreamUnreachable) and not is_last and has_time(worker, call, number):
+            may_follow = isinstance(error, UpstreamUnreachable) and not is_last and has_time(worker, call, number)
+            if may_follow and (retried := within_the_hour(worker, call, attempt)):
                 settle_failed(worker, call, attempt, error, client, final=False)
                 cause = "connect"
                 await asyncio.sleep(backoff_s(number))
                 continue
             settle_failed(worker, call, attempt, error, client, final=True)
+            error.headers.update({name.decode(): value.decode() for name, value in call.notes if name == RETRY_NOTE[0]})
             raise
         attempt.first_byte_us = reply.first_byte_us
         if reply.status in RETRIED_STATUSES and not is_last and has_time(worker, call, number):
             wait_s = retry_after_s(reply, backoff_s(number))
-            if wait_s is not None:
+            if wait_s is not None and (retried := within_the_hour(worker, call, attempt)):
                 cause = await settle_refused_by_provider(worker, call, attempt, reply)
                 await asyncio.sleep(wait_s)
                 continue
@@ -147,6 +153,18 @@ def costs_too_much(worker: Worker, call: Call, attempt: Attempt) -> bool:
         return False
     retried = sum(earlier.bound_pico or 0 for earlier in call.attempts[1:])
     return retried + attempt.bound_pico > worker.retry_pico_max
+
+
+def within_the_hour(worker: Worker, call: Call, failed: Attempt) -> RetryHold | None:
+    """A place in the hour's cap on retries (`gateway.retry_usd_per_hour_max`); None, and said in the answer, if it is
+    full."""
+    if failed.retried is not None:  # it wasn't billed, or there would be no other
+        worker.retry_cap.end(failed.retried, 0)
+        failed.retried = None
+    hold = worker.retry_cap.begin(call.facts, call.bound.pico, worker.clock.now_us())
+    if hold is None:
+        call.notes = [*call.notes, RETRY_NOTE]
+    return hold
 
 
 def has_time(worker: Worker, call: Call, number: int) -> bool:

@@ -3,6 +3,7 @@
 from bursar.budgets.budget import Budget
 from bursar.budgets.holds import Touching
 from bursar.budgets.matching import Subject
+from bursar.budgets.media import media_tokens
 from bursar.budgets.refusals import unpriced
 from bursar.domain.charge import Operation
 from bursar.domain.errors import BadRequest, BudgetExhausted
@@ -95,9 +96,12 @@ def bound_of(worker: Worker, call: Call, output_max: int, now_us: int) -> Bound:
     """The most that the call can cost at the prices of its model, and what it likely will; unknown without a price."""
     if call.dialect.operation == COUNT_TOKENS:
         return FREE
-    model, ceilings = call.asked.model, worker.meter.ceilings
-    tokens = ceilings.input_tokens(model, len(call.body))
-    sheet = worker.meter.book.at(call.route.provider, model, now_us, tier=call.asked.tier, input_tokens=tokens)
+    asked, ceilings = call.asked, worker.meter.ceilings
+    model = asked.model
+    tokens = ceilings.input_tokens(model, len(call.body) - asked.data_bytes)
+    if asked.media:
+        tokens += ceilings.media_tokens(model, media_tokens(model, asked.media))
+    sheet = worker.meter.book.at(call.route.provider, model, now_us, tier=asked.tier, input_tokens=tokens)
     if sheet is None:
         return Bound(None, None, "")
     usual = ceilings.usual_output_tokens(model, output_max)

@@ -171,6 +171,7 @@ def test_no_budgets_yet_is_one_line_that_makes_one(bursar):
         ),
         (("--limit", "5", "--where", "credential=nobody"), "no key is named 'nobody'"),
         (("--limit", "5", "--window", "fortnight"), "fortnight"),
+        (("--limit", "5", "--window", "2020-01-01..2020-02-01"), "is over"),
         (("--limit", "5", "--mode", "soft"), "strict, expected, clamp or warn"),
         (("--limit", "5", "--where", "feature"), "write it as feature=checkout"),
         (("--limit", "5", "--where", "team=a", "--where", "team=b"), "given twice"),

@@ -28,7 +28,7 @@ from bursar.budgets.balances import (
     take_report,
 )
 from bursar.budgets.budget import Budget
-from bursar.budgets.lease import GRANT_MAX_PICO, Account, Ask, BalanceKey, Grant, Report
+from bursar.budgets.lease import GRANT_MAX_PICO, LEASE_MAX_PICO, Account, Ask, BalanceKey, Grant, Report
 from bursar.budgets.limits import CarryOver, carried_pico, limit_at, window_limit
 from bursar.budgets.schedule import previous_window, scheduled_window
 from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_HOLDERS, BUDGET_LEASES, BUDGETS
@@ -135,7 +135,9 @@ class Authority:
         window = scheduled_window(budget.window, now_us)
         until_us = min(window.end_us, limit_at(budget.limit, now_us).until_us)
         resets = turn_text(window)
-        if ask.window_key and (ask.window_key != window.key or _was_assumed(connection, ask.lease_id)):
+        if ask.window_key and (
+            ask.window_key != window.key or ask.spent >= GRANT_MAX_PICO or _was_assumed(connection, ask.lease_id)
+        ):
             return Grant(ask.lease_id, 0, "", until_us, False, True, True, None, 0, 0, resets, window.end_us)
         lock_value(connection, key)
         if ask.window_key:
@@ -145,14 +147,16 @@ class Authority:
         ).all()
         posted, leased = sum(row.posted for row in counted), sum(row.leased for row in counted)
         limit = self.limit(connection, budget, key, window, now_us)
-        granted, is_lean = slice_of(None if limit is None else limit - posted - leased, ask)
+        before = _amount_of(connection, ask.lease_id)
+        room = min(GRANT_MAX_PICO, LEASE_MAX_PICO - (before or 0))
+        granted, is_lean = slice_of(None if limit is None else limit - posted - leased, ask, room)
         is_short = granted < ask.need
         if is_short and budget.mode == "warn":
-            granted = ask.need
+            granted = min(ask.need, room)
         may_free = is_short and _is_shared(connection, key, holder_id)
         here = next((row for row in counted if row.window_key == window.key), None)
         _lend(connection, key, window, here, granted, recall=may_free or bool(here and here.recall and is_lean))
-        amount = _grow_lease(connection, holder_id, ask, window, granted, LEAN if is_lean else OPEN)
+        amount = _grow_lease(connection, holder_id, ask, window, before, granted, LEAN if is_lean else OPEN)
         return Grant(
             ask.lease_id,
             amount,
@@ -289,11 +293,17 @@ def _lend(
         )
 
 
-def _grow_lease(connection: Connection, holder_id: str, ask: Ask, window: Window, granted: int, state: str) -> int:
-    """The lease's amount in all, after the grant."""
-    lease = connection.execute(select(BUDGET_LEASES.c.amount).where(BUDGET_LEASES.c.lease_id == ask.lease_id)).first()
-    if lease is not None:
-        amount = int(lease.amount) + granted
+def _amount_of(connection: Connection, lease_id: str) -> int | None:
+    """A lease's amount in all; None if there is no such lease yet."""
+    return connection.execute(select(BUDGET_LEASES.c.amount).where(BUDGET_LEASES.c.lease_id == lease_id)).scalar()
+
+
+def _grow_lease(
+    connection: Connection, holder_id: str, ask: Ask, window: Window, before: int | None, granted: int, state: str
+) -> int:
+    """The lease's amount in all, after the grant. before: what it was; None if it is new."""
+    if before is not None:
+        amount = before + granted
         connection.execute(
             update(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == ask.lease_id).values(amount=amount, state=state)
         )

@@ -15,8 +15,10 @@ SHARE = 16
 OPEN, LEAN, ASSUMED = "open", "lean", "assumed"
 
 
-def slice_of(left: int | None, ask: Ask) -> tuple[int, bool]:
+def slice_of(left: int | None, ask: Ask, room: int = GRANT_MAX_PICO) -> tuple[int, bool]:
     """(what to grant of what is left, whether the balance is near its limit). left None: nothing is limited.
+
+    room: what the lease can still take, and a grant at most.
 
     Far from the limit: what is wanted, up to a share of what is left. Near it: what is needed and no more; if even that
     is too much, all that is left, provided that the smallest waiting call fits in it.
@@ -30,10 +32,11 @@ def slice_of(left: int | None, ask: Ask) -> tuple[int, bool]:
     ((7, True), (0, True))
     """
     if left is None:
-        return min(max(ask.need, ask.want), GRANT_MAX_PICO), False
-    share = min(left // SHARE, ask.want, GRANT_MAX_PICO)
+        return min(max(ask.need, ask.want), room), False
+    share = min(left // SHARE, ask.want, room)
     if share > ask.need:
         return share, False
+    left = min(left, room)
     if left >= ask.need:
         return ask.need, True
     return (left, True) if left >= ask.least and left > 0 else (0, True)

@@ -12,6 +12,7 @@ import msgspec
 from bursar.budgets.limits import CarryOver, LimitPlan
 from bursar.budgets.schedule import Schedule
 from bursar.domain.errors import BadBudget
+from bursar.domain.money import EXACT
 from bursar.domain.tags import TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX
 
 Mode = Literal["strict", "expected", "clamp", "warn"]
@@ -45,7 +46,10 @@ CONDITIONS_MAX = 8
 THRESHOLDS_MAX = 10
 OVERSHOOT_PERCENT_DEFAULT = 10
 PICO_PER_UNIT = 10**12
-PICO_MAX = 2**63 - 1  # what the control store, the workers' file and their counters can hold: $9,223,372
+UNITS_MAX = (
+    10**14
+)  # a hundred trillion of any currency: 27 digits with the twelve places, which a Decimal holds exactly
+PICO_MAX = UNITS_MAX * PICO_PER_UNIT
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,10 +157,14 @@ def check_dimension(name: str, field: str) -> None:
 
 
 def pico_of(amount: Decimal, field: str) -> int:
-    """An amount a person wrote, in picos. Raises BadBudget below zero, past twelve decimal places or PICO_MAX."""
-    if amount.is_finite() and amount > PICO_MAX // PICO_PER_UNIT:
-        raise BadBudget(f"an amount is {PICO_MAX // PICO_PER_UNIT:,} at most", field=field)
-    if not amount.is_finite() or amount < 0 or (scaled := amount.scaleb(12)) != scaled.to_integral_value():
+    """An amount a person wrote, in picos. Raises BadBudget below zero, past twelve decimal places or UNITS_MAX."""
+    if amount.is_finite() and amount > UNITS_MAX:
+        raise BadBudget(f"an amount is {UNITS_MAX:,} at most", field=field)
+    if (
+        not amount.is_finite()
+        or amount < 0
+        or (scaled := amount.scaleb(12, EXACT)) != scaled.to_integral_value(context=EXACT)
+    ):
         raise BadBudget(f"{amount} is not an amount of money: 0 or more, twelve decimal places at most", field=field)
     return int(scaled)
 
@@ -165,4 +173,4 @@ def check_fits(budget: Budget) -> None:
     """Raises BadBudget for a limit that is more US dollars than can be counted."""
     for limit_pico in (budget.limit.limit_pico, *(change.limit_pico for change in budget.limit.changes)):
         if budget.usd_pico(limit_pico) > PICO_MAX:
-            raise BadBudget(f"a limit is worth ${PICO_MAX // PICO_PER_UNIT:,} at most", field="limit")
+            raise BadBudget(f"a limit is worth ${UNITS_MAX:,} at most", field="limit")

@@ -6,7 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 GRANT_MAX_PICO = 4 * 10**18
-"""Four million dollars at a time: what is counted in a lease's file is 64 bits wide."""
+"""Four million dollars at a time: what a lease's file counts is 64 bits wide. Budgets have no such width: a lease
+that was spent so far is followed by a fresh one."""
+
+LEASE_MAX_PICO = 2 * GRANT_MAX_PICO
+"""What one lease comes to at most; the rest of the 64 bits, $1.2 million, is for bills above their holds."""
 
 
 class Account(StrEnum):
@@ -47,7 +51,8 @@ class Grant(msgspec.Struct, frozen=True):
     """The authority's answer.
 
     amount:     of the lease in all, what was spent of it included. 0 with `window_key` "" where the ask had one: its
-                window is over, or it was given up for lost; ask again with a fresh lease.
+                window is over, it was given up for lost, or GRANT_MAX_PICO of it is spent; ask again with a
+                fresh lease.
     until_us:   when the window ends or its limit changes.
     is_lean:    near the limit: what is freed is given back at once, and more comes a call at a time.
     is_short:   there was less left than was needed.

@@ -182,6 +182,13 @@ class Refills:
                 continue
             if lease.grant.may_free and loop.time() < waiter.deadline:
                 return False
+            if claim.budget.mode == "warn":  # more than a lease can hold; a dry run stops no call
+                rest = [one for one in waiter.claims if one.budget.mode != "warn"]
+                if (holding := self.purse.hold(rest, now_us)) is not None:
+                    holding.warned = [claim.budget]
+                    waiter.done.set_result(holding)
+                    return True
+                continue
             waiter.done.set_exception(exhausted(claim, lease.grant, lease.free, now_us, status=self._status))
             return True
         if loop.time() < waiter.deadline:

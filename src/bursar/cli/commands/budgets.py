@@ -10,9 +10,10 @@ import typer
 from bursar.budgets.budget import Budget, Mode, Rate, Threshold, pico_of
 from bursar.budgets.limits import CarryOver, LimitPlan
 from bursar.budgets.outlook import Outlook
-from bursar.budgets.schedule import Schedule
+from bursar.budgets.schedule import Schedule, scheduled_window
 from bursar.budgets.spec import parse_spec
 from bursar.budgets.told import Balance, BudgetTold, spec_at, tell_budget, tell_detail, usd_text
+from bursar.budgets.windows import NEVER_US
 from bursar.cli import client
 from bursar.cli.commands.budgets_shown import show_budget, show_budgets
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
@@ -99,6 +100,11 @@ def create(
         thresholds=tuple(Threshold(percent) for percent in sorted(set(threshold) or {50, 80, 100})),
         contact=contact,
     )
+    running = scheduled_window(budget.window, now_us)
+    if not running.in_force and running.end_us == NEVER_US:
+        raise BadWindow(
+            f"window {window} is over: it would limit nothing; give dates that are still to come", field="window"
+        )
     if site.exists():  # a site that isn't there has no keys either
         budget = site.budgets().with_key_id(budget)
     counted = _ask_opening(site, budget, now_us) if opening else None

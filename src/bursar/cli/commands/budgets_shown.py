@@ -53,7 +53,7 @@ def show_budget(detail: BudgetDetail, locale: str, outlook: Outlook | None) -> N
             [
                 {
                     "value": one.value,
-                    "limit": money(one.limit_usd),
+                    "limit": _limit(one.limit_usd, money),
                     "spent": money(one.spent_usd),
                     "held": money(one.held_usd),
                     "left": money(one.left_usd),
@@ -103,6 +103,11 @@ def budget_lines(detail: BudgetDetail, locale: str) -> list[str]:
     return lines
 
 
+def _limit(limit_usd: str | None, money: Callable[[str | None], str]) -> str:
+    """A limit of 0 refuses everything: a dash would hide it."""
+    return money(limit_usd) if limit_usd is None or Decimal(limit_usd) else "0"
+
+
 def _forecast_line(outlook: Outlook, money: Callable[[str | None], str]) -> str:
     about = f" ({outlook.about})" if outlook.about else ""
     line = f"forecast{about}: {outlook.said}"
@@ -121,7 +126,7 @@ def _row(told: BudgetTold, rate: RateTold | None, locale: str) -> dict[str, Any]
         used = 1 - Decimal(left) / Decimal(limit)
     return {
         "name": told.name,
-        "limit": (money(limit) if limit is not None else NO_LIMIT) + (" each" if told.each else ""),
+        "limit": (_limit(limit, money) if limit is not None else NO_LIMIT) + (" each" if told.each else ""),
         "spent": money(told.spent_usd),
         "held": money(told.held_usd),
         "left": (money(left), used),

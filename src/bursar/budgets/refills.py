@@ -224,6 +224,7 @@ class Refills:
     async def _chores(self, loop: asyncio.AbstractEventLoop) -> None:
         purse, now = self.purse, loop.time()
         if not (purse.leases or purse.retired):
+            self._idle = []
             if self._is_due("take over", TAKE_OVER_EVERY_S, now):
                 await self._call(self._take_over)
             return

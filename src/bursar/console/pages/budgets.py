@@ -228,6 +228,8 @@ def _who(context: ConsoleContext, inside: View, f: Format, dimension: str) -> di
     rows: Sequence[Shown] = [
         show_row(inside, dimension, row, slot, largest) for row, slot in zip(table.rows, slots, strict=True)
     ]
+    if dimension == "credential":
+        rows = [msgspec.structs.replace(row, label=context.key_name(row.label)) for row in rows]
     return {
         "dimension": dimension,
         "title": f.field(dimension),

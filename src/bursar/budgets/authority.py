@@ -19,8 +19,10 @@ from bursar.budgets.balances import (
     end_lease,
     lock_lease,
     lock_value,
+    past_of,
     post,
     put,
+    room_of,
     same_balance,
     slice_of,
     take_report,
@@ -146,7 +148,9 @@ class Authority:
         ).all()
         posted, leased = sum(row.posted for row in counted), sum(row.leased for row in counted)
         limit = self.limit(connection, budget, key, window, now_us)
-        granted, is_lean = slice_of(None if limit is None else limit - posted - leased, ask)
+        room = room_of(budget, key.account, limit, posted + leased, ask)
+        limit = room.limit
+        granted, is_lean = slice_of(None if room.ceiling is None else room.ceiling - posted - leased, ask)
         is_short = granted < ask.need
         if is_short and budget.mode == "warn":
             granted = ask.need
@@ -167,6 +171,8 @@ class Authority:
             leased,
             resets,
             window.end_us,
+            room.mark if is_short else 0,
+            past_of(room.marks, ask.past, posted + leased + granted),
         )
 
     def _definition(self, connection: Connection, budget_id: str) -> Budget | None:

@@ -39,6 +39,7 @@ from bursar.gateway.loops import LoopBreaker
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
 from bursar.gateway.outbox import Outbox
+from bursar.gateway.pace import Paces
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.route import Route, Routes
@@ -89,6 +90,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
         decider=Decider(settings.workers, slot),
+        paces=Paces(settings.workers, slot),
     )
 
 

@@ -37,7 +37,7 @@ def budget(request: Asked, budget_id: FromPath[str]) -> BudgetAnswer:
 
 
 class NewApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """percent: past the thresholds up to it, null: all. value: of the budget's `each`. until: null: the window's end."""
+    """percent: past thresholds up to it, null: all. value: of the budget's `each`. until: null: the window's end."""
 
     percent: int | None = None
     value: str = ""

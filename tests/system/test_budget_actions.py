@@ -36,7 +36,7 @@ def make_budget(world: World, *thresholds: str, limit_pico: int = LIMIT) -> Budg
         actor="test",
     )
     world.site.publish_budgets(budgets)
-    until_in_force(world)
+    until_in_force(world, 1)
     return made
 
 

@@ -21,8 +21,10 @@ from bursar.budgets.balances import (
     in_lock_order,
     lock_lease,
     lock_value,
+    past_of,
     post,
     put,
+    room_of,
     same_balance,
     slice_of,
     take_report,
@@ -147,12 +149,14 @@ class Authority:
         ).all()
         posted, leased = sum(row.posted for row in counted), sum(row.leased for row in counted)
         limit = self.limit(connection, budget, key, window, now_us)
+        room = room_of(budget, key.account, limit, posted + leased, ask)
+        limit = room.limit
         before = _amount_of(connection, ask.lease_id)
-        room = min(GRANT_MAX_PICO, LEASE_MAX_PICO - (before or 0))
-        granted, is_lean = slice_of(None if limit is None else limit - posted - leased, ask, room)
+        most = min(GRANT_MAX_PICO, LEASE_MAX_PICO - (before or 0))
+        granted, is_lean = slice_of(None if room.ceiling is None else room.ceiling - posted - leased, ask, most)
         is_short = granted < ask.need
         if is_short and budget.mode == "warn":
-            granted = min(ask.need, room)
+            granted = min(ask.need, most)
         may_free = is_short and _is_shared(connection, key, holder_id)
         here = next((row for row in counted if row.window_key == window.key), None)
         _lend(connection, key, window, here, granted, recall=may_free or bool(here and here.recall and is_lean))
@@ -170,6 +174,8 @@ class Authority:
             leased,
             resets,
             window.end_us,
+            room.mark if is_short else 0,
+            past_of(room.marks, ask.past, posted + leased + granted),
         )
 
     def _definition(self, connection: Connection, budget_id: str) -> Budget | None:

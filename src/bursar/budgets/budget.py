@@ -11,12 +11,12 @@ import msgspec
 
 from bursar.budgets.limits import CarryOver, LimitPlan
 from bursar.budgets.schedule import Schedule
+from bursar.budgets.thresholds import APPROVALS_MAX, Approval, Threshold
 from bursar.domain.errors import BadBudget
 from bursar.domain.money import EXACT
 from bursar.domain.tags import TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX
 
 Mode = Literal["strict", "expected", "clamp", "warn"]
-Action = Literal["alert", "block"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 DIMENSIONS = (
@@ -66,17 +66,6 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BadBudget("an exchange rate says where it is from", field="rate_source")
 
 
-class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What happens when this share of the limit is spent or held."""
-
-    percent: int
-    action: Action = "alert"
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.percent <= 1_000:
-            raise BadBudget("a threshold is 1 to 1000 percent of the limit", field="thresholds")
-
-
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One budget.
 
@@ -88,6 +77,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                   nothing, shows what strict would have refused).
     overshoot_pico: of `expected`: how far over the limit it may go at most; picos of `currency`.
     rate:         where `currency` isn't USD.
+    approvals:    what people let past its `approve` thresholds, oldest first.
     contact:      whom to ask for more; part of a refusal.
     created_us:   windows before it carry nothing over.
     """
@@ -105,6 +95,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     carry: CarryOver | None = None
     prorate_from_us: int | None = None
     thresholds: tuple[Threshold, ...] = (Threshold(50), Threshold(80), Threshold(100))
+    approvals: tuple[Approval, ...] = ()
     contact: str = ""
     created_us: int = 0
 
@@ -133,6 +124,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise BadBudget("an overshoot bound is for mode expected, and not below zero", field="overshoot")
         if len(self.thresholds) > THRESHOLDS_MAX:
             raise BadBudget(f"a budget has at most {THRESHOLDS_MAX} thresholds", field="thresholds")
+        if len(self.approvals) > APPROVALS_MAX:
+            raise BadBudget(f"a budget remembers at most {APPROVALS_MAX} approvals", field="approvals")
 
     def usd_pico(self, amount_pico: int) -> int:
         """An amount of the budget's currency in pico-USD, rounded down: a limit never grows by rounding."""

@@ -35,6 +35,7 @@ class Ask(NamedTuple):
     window_key: of that lease; "" if fresh.
     least:      the smallest single call that waits; need: all that waits; want: what would spare it coming back soon.
     spent, held: of that lease so far, so that an ask is a report too.
+    past:       the threshold, in percent, whose action was taken for the calls that wait; 0: none.
     """
 
     key: BalanceKey
@@ -45,6 +46,7 @@ class Ask(NamedTuple):
     want: int
     spent: int = 0
     held: int = 0
+    past: int = 0
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -58,6 +60,8 @@ class Grant(msgspec.Struct, frozen=True):
     is_short:   there was less left than was needed.
     may_free:   others hold some of it, so asking again soon may help.
     limit, posted, leased: of the balance, for a refusal's text; limit None: not in force, nothing is limited.
+    mark:       the highest threshold, in percent, whose action must be taken before more is granted; 0: none.
+    past:       the threshold that some of the lease may lie past: only for calls that its action was taken for.
     """
 
     lease_id: str
@@ -72,6 +76,8 @@ class Grant(msgspec.Struct, frozen=True):
     leased: int
     resets: str
     end_us: int
+    mark: int = 0
+    past: int = 0
 
 
 class Report(NamedTuple):

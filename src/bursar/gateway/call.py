@@ -16,6 +16,7 @@ from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
 from bursar.gateway.outbox import Outbox
+from bursar.gateway.pace import Paces
 from bursar.gateway.rates import Taken
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
@@ -45,6 +46,7 @@ class Worker(msgspec.Struct):
     retry_pico_max: int
     retry_cap: RetryCap
     decider: Decider = msgspec.field(default_factory=Decider)
+    paces: Paces = msgspec.field(default_factory=Paces)
     in_flight: int = 0
 
 

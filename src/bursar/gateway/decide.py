@@ -133,6 +133,28 @@ class Decider:
         Raises Killed, PolicyRule or RateLimited.
         """
         case.provider, case.region = provider, region
+        self._ask_late(case)
+        return self.place(case, now_us)
+
+    def place(self, case: Case, now_us: int) -> Taken | None:
+        """A place in every limit. Raises RateLimited."""
+        if self._limits.is_empty:
+            return None
+        return take(self._limits.about(case), case, now_us)
+
+    def reconsider(self, case: Case, model: str, provider: str, region: str) -> Case:
+        """The case with another model in the place of the one asked for; no place is taken.
+
+        Raises Killed or PolicyRule where that may not be called.
+        """
+        other = msgspec.structs.replace(case, model=model, model_forced=model, provider=provider, region=region)
+        if not self._rules.is_empty:
+            for rule in self._rules.about(other):
+                rule.ask(other)
+        self._ask_late(other)
+        return other
+
+    def _ask_late(self, case: Case) -> None:
         if not self._late_stops.is_empty:
             for stop in self._late_stops.about(case):
                 if now_us < stop.until_us:
@@ -140,9 +162,6 @@ class Decider:
         if not self._late_rules.is_empty:
             for rule in self._late_rules.about(case):
                 rule.ask(case)
-        if self._limits.is_empty:
-            return None
-        return take(self._limits.about(case), case, now_us)
 
     def _force(self, case: Case) -> None:
         """The model of the policy closest to the call: with most conditions; of equals the oldest."""
@@ -173,12 +192,17 @@ def as_decided(asked: Asked, body: bytes, case: Case, dialect: Dialect) -> tuple
     Raises BadRequest where a field that must change is given twice.
     """
     if case.model_forced:
-        body = changed(with_value(body, "model", msgspec.json.encode(case.model_forced)), "model")
-        asked = msgspec.structs.replace(asked, model=case.model_forced)
+        asked, body = with_model(asked, body, case.model_forced)
     if case.output_tokens_sent:
         body = changed(dialect.with_output_limit(body, case.output_tokens_sent), "max_tokens")
         asked = msgspec.structs.replace(asked, max_output_tokens=case.output_tokens_sent)
     return asked, body
+
+
+def with_model(asked: Asked, body: bytes, model: str) -> tuple[Asked, bytes]:
+    """The same with another model, every other byte as it came. Raises BadRequest where it is given twice."""
+    body = changed(with_value(body, "model", msgspec.json.encode(model)), "model")
+    return msgspec.structs.replace(asked, model=model), body
 
 
 def changed(body: bytes | None, field: str) -> bytes:

@@ -1,20 +1,22 @@
 """The way of a call, top to bottom. Each step is one function in the module that its name says."""
 
-from bursar.domain.errors import BursarError, Forbidden, NoUpstreamKey
+from bursar.budgets.holds import MarkReached
+from bursar.domain.errors import BursarError
 from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.call import Arrival, Call, Worker
 from bursar.gateway.case import Case
+from bursar.gateway.choose import body_for, choose_upstream
 from bursar.gateway.client import Client, ClientGone
 from bursar.gateway.decide import as_attributed, as_decided, notes_of
 from bursar.gateway.dispatch import dispatch
-from bursar.gateway.envelope import PLANS_MAX, Envelope, Plan
-from bursar.gateway.forward import write_head
+from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.heads import Headers
 from bursar.gateway.hold import hold
 from bursar.gateway.rates import Taken
 from bursar.gateway.relay import relay
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
+from bursar.gateway.thresholds import act_and_hold
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -45,7 +47,10 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
         call.taken = taken
         call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
-        await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
+        try:
+            await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
+        except MarkReached as reached:  # one of them is past a threshold: its pace, an approval, a cheaper model
+            await act_and_hold(worker, call, arrival, envelope, attributed, case, reached)
         attempt, reply = await dispatch(worker, call, client)  # attempts: each in the journal before it is sent
         try:
             await relay(worker, call, attempt, reply, client)  # answer back; meter, price, settle
@@ -59,6 +64,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         worker.in_flight -= 1
         if call is not None:
             settle_lost(worker, call)
+            taken = call.taken  # a cheaper model may have its own limits
         if taken is not None:
             taken.release(was_sent=bool(call and call.attempts))
 
@@ -86,34 +92,6 @@ def admit(worker: Worker, case: Case, plan: Plan) -> Taken | None:
     """What depends on the upstream, and the limits. Raises Killed, PolicyRule or RateLimited."""
     upstream = plan.route.settings
     return worker.decider.admit(case, upstream.provider, upstream.region, worker.clock.now_us())
-
-
-def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str) -> Plan:
-    """Which upstream, decided once for calls alike. Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key)."""
-    key = (arrival.path, arrival.query, arrival.upstream_name, model)
-    plan = envelope.plans.get(key)
-    if plan is not None:
-        return plan
-    credential, family = envelope.credential, arrival.dialect.family
-    if arrival.upstream_name:
-        route = worker.routes.named(arrival.upstream_name, family)
-    else:
-        route = worker.routes.choose(family, model)
-    if credential.kind == "passthrough" and not route.settings.passthrough:
-        raise Forbidden(
-            f"upstream {route.name!r} takes Bursar keys only (`bursar keys create NAME`)", field="authorization"
-        )
-    needs_key = not credential.client_secret and bool(route.settings.api_key_env)
-    if needs_key and not route.api_key:
-        raise NoUpstreamKey(
-            f"a Bursar key was used and upstream {route.name!r} has no key of its own: set "
-            f"{route.settings.api_key_env} where `bursar up` runs",
-            field="authorization",
-        )
-    plan = Plan(route, write_head(route, "POST", arrival.path, arrival.query, envelope.headers, credential))
-    if len(envelope.plans) < PLANS_MAX:
-        envelope.plans[key] = plan
-    return plan
 
 
 def prepare(
@@ -149,9 +127,7 @@ def prepare(
     if case:
         asked, body = as_decided(asked, body, case, dialect)
         notes = notes_of(case)
-    decided = body
-    if asked.stream and not asked.wants_usage and plan.route.settings.include_usage:
-        body = dialect.with_usage(body, asked)
+    decided, body = body, body_for(plan.route, dialect, asked, body)
     return Call(
         facts,
         dialect,

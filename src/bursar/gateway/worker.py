@@ -40,6 +40,7 @@ from bursar.gateway.loops import LoopBreaker
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
 from bursar.gateway.outbox import Outbox
+from bursar.gateway.pace import Paces
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
@@ -94,6 +95,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
             pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope, settings.workers
         ),
         decider=Decider(settings.workers, slot),
+        paces=Paces(settings.workers, slot),
     )
 
 

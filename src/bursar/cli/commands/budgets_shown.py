@@ -82,7 +82,11 @@ def budget_lines(detail: BudgetDetail, locale: str) -> list[str]:
 
     lines = [f"calls: {', '.join(told.where) or 'all'}" + (f", each {told.each} by itself" if told.each else "")]
     lines.append(f"window: {told.window}, {told.window_label}; {told.resets}")
-    marks = [f"{one.percent} % ({money(one.at_usd)}{', reached' if one.reached else ''})" for one in detail.thresholds]
+    marks = [
+        f"{one.percent} %{f' {one.says}' if one.says else ''} ({money(one.at_usd)}"
+        f"{', reached' if one.reached else ''}{f', approved by {one.approved_by}' if one.approved_by else ''})"
+        for one in detail.thresholds
+    ]
     lines.append(f"thresholds: {', '.join(marks)}")
     if rate is not None:
         lines.append(f"rate: 1 {told.currency} = {rate.usd} USD, {rate.source}, {rate.as_of}")

@@ -124,7 +124,9 @@ def budget_page(context: ConsoleContext, view: View, f: Format, name_or_id: str)
             "end_low": money(answer.forecast.end_low_usd),
             "end_high": money(answer.forecast.end_high_usd),
             "per_day": money(answer.forecast.per_day_usd),
-        }
+            "approvable": any(one.action == "approve" and not one.approved_by for one in answer.thresholds),
+        },
+        "csrf": context.csrf,
     }
 
 

@@ -133,7 +133,7 @@ class Decider:
         Raises Killed, PolicyRule or RateLimited.
         """
         case.provider, case.region = provider, region
-        self._ask_late(case)
+        self._ask_late(case, now_us)
         return self.place(case, now_us)
 
     def place(self, case: Case, now_us: int) -> Taken | None:
@@ -142,7 +142,7 @@ class Decider:
             return None
         return take(self._limits.about(case), case, now_us)
 
-    def reconsider(self, case: Case, model: str, provider: str, region: str) -> Case:
+    def reconsider(self, case: Case, model: str, provider: str, region: str, now_us: int) -> Case:
         """The case with another model in the place of the one asked for; no place is taken.
 
         Raises Killed or PolicyRule where that may not be called.
@@ -151,10 +151,10 @@ class Decider:
         if not self._rules.is_empty:
             for rule in self._rules.about(other):
                 rule.ask(other)
-        self._ask_late(other)
+        self._ask_late(other, now_us)
         return other
 
-    def _ask_late(self, case: Case) -> None:
+    def _ask_late(self, case: Case, now_us: int) -> None:
         if not self._late_stops.is_empty:
             for stop in self._late_stops.about(case):
                 if now_us < stop.until_us:

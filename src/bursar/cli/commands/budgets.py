@@ -22,7 +22,7 @@ from bursar.cli.render import Format, print_csv, print_json, say
 from bursar.domain import display
 from bursar.domain.calendar import zone
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.errors import BadBudget, BursarError
+from bursar.domain.errors import BadBudget, BadWindow, BursarError
 from bursar.site import Site, actor, command_name
 
 if TYPE_CHECKING:

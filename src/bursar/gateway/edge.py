@@ -15,6 +15,7 @@ from bursar.gateway.pipeline import serve
 from bursar.providers.base import Dialect
 from bursar.providers.registry import DIALECTS, dialect_for
 
+GOOGLE_HEADERS = {b"x-goog-api-key", b"x-goog-api-client"}
 CALLS_PREFIX = "/bursar/calls/"
 ROUTES_KNOWN_MAX = 1024
 LIST_BYTES_MAX = 8 * 1024 * 1024
@@ -134,8 +135,11 @@ class Edge:
         worker = self.worker
         envelope = worker.envelopes.open(client.head)
         family = dialect.family
-        if any(header == b"anthropic-version" for header, _ in client.head.headers):
+        names = {header for header, _ in client.head.headers}
+        if b"anthropic-version" in names:
             family = "anthropic"
+        elif names & GOOGLE_HEADERS:  # its client asks `/v1/models` as OpenAI's does
+            family = "gemini"
         route = worker.routes.named(name, family) if name else worker.routes.choose(family, "")
         head = write_head(route, client.head.method, path, envelope.query, client.head.headers, envelope.credential)
         reply = await route.pool.send(head, b"", first_byte_timeout_s=worker.settings.first_byte_timeout_s, whole=True)
@@ -166,6 +170,6 @@ def _seeming(head: Head) -> str:
     names = {name for name, _ in head.headers}
     if b"anthropic-version" in names or "messages" in head.path:
         return "anthropic-messages"
-    if b"x-goog-api-key" in names or "/v1beta" in head.path or "/publishers/google/" in head.path:
+    if names & GOOGLE_HEADERS or "/v1beta" in head.path or ("/models/" in head.path and ":" in head.path):
         return "gemini-generate"
     return "openai-chat"

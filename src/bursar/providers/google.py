@@ -177,9 +177,7 @@ class GeminiEmbed(GeminiCountTokens):
     def read_request(self, body: bytes) -> Asked:
         decode_request(_OBJECT, body)
         media, data_bytes = media_of_gemini(body)
-        return Asked(
-            _named(self._model), max_output_tokens=0, model_in_path=True, media=media, data_bytes=data_bytes
-        )
+        return Asked(_named(self._model), max_output_tokens=0, model_in_path=True, media=media, data_bytes=data_bytes)
 
     def read_answer(self, body: bytes, status: int) -> Answer:
         if status >= 400:

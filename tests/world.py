@@ -21,7 +21,7 @@ from urllib.request import urlopen
 import msgspec
 import psutil
 
-from bursar.config import Config, Gateway, load_config
+from bursar.config import Config, Gateway, Upstream, load_config
 from bursar.domain.clock import SystemClock
 from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
@@ -39,6 +39,7 @@ OPERATOR_KEYS = {
     "SIM_OPENAI_KEY": "sk-operator-openai-canary",
     "SIM_ANTHROPIC_KEY": "sk-ant-operator-canary",
     "SIM_GEMINI_KEY": "AIza-operator-canary",
+    "SIM_VERTEX_KEY": "ya29.operator-canary",
 }
 
 
@@ -58,7 +59,8 @@ def make_config(data: Path, simulator: str, *, control: str = "", **gateway: Any
     config.console.port = free_port()
     config.control.url = control
     config.alerts.look_every_s = 1.0
-    for name in ("openai", "anthropic", "gemini"):
+    config.upstreams["vertex"] = Upstream(simulator, "vertex", "google")
+    for name in ("openai", "anthropic", "gemini", "vertex"):
         variable = f"SIM_{name.upper()}_KEY"
         upstream = config.upstreams[name]
         upstream.base_url = simulator

@@ -31,6 +31,7 @@ class Recording(NamedTuple):
     request: bytes
     body: bytes
     expected: dict[str, Any] | None
+    path: str  # Google's: it names the model
 
     def asked(self) -> Asked:
         return self.dialect.read_request(self.request)
@@ -80,4 +81,5 @@ def _read(path: Path) -> Recording:
         json.dumps(case["request"]["body"]).encode(),
         body.encode(),
         (case.get("expected") or {}).get("chosen"),
+        case["request"]["path"] if case["provider"] in ("gemini", "vertex") else "",
     )

@@ -93,9 +93,18 @@ def test_a_refusal_has_googles_envelope(world: World, path: str):
     assert seen == []
 
 
-def test_an_upstream_that_isnt_configured_is_said(world: World):
+def test_vertex_gets_the_clients_own_token_or_the_operators(world: World, key: list[str]):
     path = "/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:generateContent"
-    answer, _ = call(world, path, "vertex", authorization="Bearer ya29.own")
+    for sent, wanted in (("ya29.own", "ya29.own"), (key[0], OPERATOR_KEYS["SIM_VERTEX_KEY"])):
+        answer, seen = call(world, path, f"vertex {wanted}", authorization=f"Bearer {sent}")
+        assert (answer.status, answer.headers["x-bursar-cost-quality"]) == (200, "reported")
+        assert [entry.key_sha256 for entry in seen] == [of_key(wanted)]
+        assert "authorization" in seen[0].header_names
+
+
+def test_a_path_that_only_vertex_has_is_not_sent_to_the_gemini_api(world: World):
+    path = "/gemini/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:generateContent"
+    answer, seen = call(world, path, "astray", authorization="Bearer ya29.own")
     error = json.loads(answer.body)["error"]
-    assert error["details"][0]["reason"] == "NO_UPSTREAM"
-    assert "vertex" in error["message"]
+    assert (answer.status >= 400, error["details"][0]["reason"]) == (True, "NO_UPSTREAM")
+    assert seen == []

@@ -95,6 +95,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     prices: Prices = msgspec.field(default_factory=Prices)
     alerts: Alerts = msgspec.field(default_factory=Alerts)
     loops: Loops = msgspec.field(default_factory=Loops)
+    aliases: dict[str, str] = {}  # a name that calls may ask for → the model, `provider/model` or not
     upstreams: dict[str, Upstream] = msgspec.field(default_factory=dict)
 
     @property
@@ -216,6 +217,9 @@ def _check(config: Config) -> None:
             raise ConfigError(
                 f"upstreams.{name}.base_url must start with http:// or https://", field=f"upstreams.{name}.base_url"
             )
+    for name, model in config.aliases.items():
+        if not name or not model:
+            raise ConfigError("an alias and its model can't be empty", field=f"aliases.{name}")
     if config.gateway.attempts_max > ATTEMPT_NUMBER_MAX:
         raise ConfigError(
             f"gateway.attempts_max is {config.gateway.attempts_max}; it can be {ATTEMPT_NUMBER_MAX} at most",

@@ -15,6 +15,7 @@ from bursar.gateway.heads import Headers
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
+from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.rates import Taken
 from bursar.gateway.recent import Recent
@@ -35,6 +36,7 @@ class Worker(msgspec.Struct):
     recorder: Recorder
     meter: Meter
     routes: Routes
+    names: Names
     envelopes: Envelopes
     recent: Recent
     metrics: Metrics

@@ -1,5 +1,7 @@
 """The way of a call, top to bottom. Each step is one function in the module that its name says."""
 
+import msgspec
+
 from bursar.domain.errors import BursarError, Forbidden, NoUpstreamKey
 from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed, attribute
@@ -12,6 +14,7 @@ from bursar.gateway.envelope import PLANS_MAX, Envelope, Plan
 from bursar.gateway.forward import write_head
 from bursar.gateway.heads import Headers
 from bursar.gateway.hold import hold
+from bursar.gateway.names import with_model
 from bursar.gateway.rates import Taken
 from bursar.gateway.relay import relay
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
@@ -36,9 +39,10 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
             body = await client.body(worker.settings.body_bytes_max)
         arrival.body = body
         arrival.asked = asked = dialect.read_request(body)  # what is asked, and of which model
+        upstream_name, asked = read_name(worker, arrival, asked)  # and what is meant by its name
         attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
         case = judge(worker, arrival, envelope, asked, attributed)  # decide: may it, and as what
-        plan = choose_upstream(worker, arrival, envelope, case.model if case else asked.model)
+        plan = choose_upstream(worker, arrival, envelope, upstream_name, case.model if case else asked.model)
         if case:
             taken = admit(worker, case, plan)  # its place in the limits
             attributed = as_attributed(case, attributed)
@@ -61,6 +65,16 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
             settle_lost(worker, call)
         if taken is not None:
             taken.release(was_sent=bool(call and call.attempts))
+
+
+def read_name(worker: Worker, arrival: Arrival, asked: Asked) -> tuple[str, Asked]:
+    """The upstream that the call names, "" for none, and what it asks for by its provider's own name of the model."""
+    if arrival.upstream_name:  # named in the path: the model is that upstream's affair
+        return arrival.upstream_name, asked
+    named = worker.names.read(arrival.dialect.family, asked.model)
+    if named is None:
+        return "", asked
+    return named.upstream, msgspec.structs.replace(asked, model=named.model)
 
 
 def attribute_call(envelope: Envelope, asked: Asked) -> Attributed:
@@ -88,15 +102,15 @@ def admit(worker: Worker, case: Case, plan: Plan) -> Taken | None:
     return worker.decider.admit(case, upstream.provider, upstream.region, worker.clock.now_us())
 
 
-def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str) -> Plan:
+def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, upstream_name: str, model: str) -> Plan:
     """Which upstream, decided once for calls alike. Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key)."""
-    key = (arrival.path, arrival.query, arrival.upstream_name, model)
+    key = (arrival.path, arrival.query, upstream_name, model)
     plan = envelope.plans.get(key)
     if plan is not None:
         return plan
     credential, family = envelope.credential, arrival.dialect.family
-    if arrival.upstream_name:
-        route = worker.routes.named(arrival.upstream_name, family)
+    if upstream_name:
+        route = worker.routes.named(upstream_name, family)
     else:
         route = worker.routes.choose(family, model)
     if credential.kind == "passthrough" and not route.settings.passthrough:
@@ -135,7 +149,7 @@ def prepare(
         credential.scope,
         credential.id,
         credential.kind,
-        asked.model,
+        model_asked(arrival),
         asked.stream,
         len(arrival.body),
         fingerprint(worker.secret, arrival.body),
@@ -145,6 +159,8 @@ def prepare(
         envelope.client_retry,
     )
     body = arrival.body
+    if asked.model != model_asked(arrival) and not (case and case.model_forced):
+        body = with_model(body, asked.model)
     notes: Headers = []
     if case:
         asked, body = as_decided(asked, body, case, dialect)
@@ -165,3 +181,8 @@ def prepare(
         min(worker.settings.attempts_max, envelope.attempts_max),
         notes=notes,
     )
+
+
+def model_asked(arrival: Arrival) -> str:
+    """The model as the client wrote it: the facts keep that, whatever it means."""
+    return arrival.asked.model if arrival.asked else ""

@@ -57,6 +57,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     budgets: str = ""  # path of the file with all budgets
     leases: str = ""  # directory of what workers hold
     control: str = ""  # path or address of the control store
+    aliases: dict[str, str] = {}
     loops: Loops = msgspec.field(default_factory=Loops)
 
 

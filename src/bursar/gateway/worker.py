@@ -38,6 +38,7 @@ from bursar.gateway.loop_watch import LoopWatch
 from bursar.gateway.loops import LoopBreaker
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
+from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
@@ -81,6 +82,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         recorder=Recorder(Journal(spool, writer, segment_bytes=settings.journal_segment_bytes)),
         meter=Meter(PriceBook.load(Path(settings.price_book))),
         routes=Routes(routes),
+        names=Names(routes, settings.aliases),
         envelopes=Envelopes(secret, settings.organization),
         recent=Recent(spool),
         metrics=Metrics(),

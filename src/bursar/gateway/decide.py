@@ -129,15 +129,34 @@ class Decider:
         Raises Killed, PolicyRule or RateLimited.
         """
         case.provider, case.region = provider, region
+        self._ask_late(case)
+        return self.place(case, now_us)
+
+    def place(self, case: Case, now_us: int) -> Taken | None:
+        """A place in every limit. Raises RateLimited."""
+        if self._limits.is_empty:
+            return None
+        return take(self._limits.about(case), case, now_us)
+
+    def reconsider(self, case: Case, model: str, provider: str, region: str) -> Case:
+        """The case with another model in the place of the one asked for; no place is taken.
+
+        Raises Killed or PolicyRule where that may not be called.
+        """
+        other = msgspec.structs.replace(case, model=model, model_forced=model, provider=provider, region=region)
+        if not self._rules.is_empty:
+            for rule in self._rules.about(other):
+                rule.ask(other)
+        self._ask_late(other)
+        return other
+
+    def _ask_late(self, case: Case) -> None:
         if not self._late_stops.is_empty:
             for stop in self._late_stops.about(case):
                 raise stop.refusal()
         if not self._late_rules.is_empty:
             for rule in self._late_rules.about(case):
                 rule.ask(case)
-        if self._limits.is_empty:
-            return None
-        return take(self._limits.about(case), case, now_us)
 
     def _force(self, case: Case) -> None:
         """The model of the policy closest to the call: with most conditions; of equals the oldest."""

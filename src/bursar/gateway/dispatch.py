@@ -16,6 +16,7 @@ from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.meter import not_billed, unanswered
 from bursar.gateway.settle import settle
+from bursar.gateway.turns import ELSEWHERE_STATUSES, may_follow, note_answer, note_error, turn, turns
 from bursar.gateway.upstream import Reply
 from bursar.spool.records import Dispatched
 
@@ -36,18 +37,33 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
     while True:
         number += 1
         attempt = begin(worker, call, number, cause)
+        if call.routing is not None:
+            call.route.health.begin(attempt.dispatched_us)
         is_last = number >= call.attempts_max or client.gone or costs_too_much(worker, call, attempt)
         try:
             reply = await send(worker, call, attempt)
         except BursarError as error:
-            if isinstance(error, UpstreamUnreachable) and not is_last and has_time(worker, call, number):
+            if call.routing is not None:
+                note_error(worker, call, error)
+            if not is_last and has_time(worker, call, number) and may_follow(call, error):
                 settle_failed(worker, call, attempt, error, client, final=False)
-                cause = "connect"
-                await asyncio.sleep(backoff_s(number))
+                cause = "connect" if isinstance(error, UpstreamUnreachable) else error.code
+                if not turn(worker, call):
+                    await asyncio.sleep(backoff_s(number))
                 continue
             settle_failed(worker, call, attempt, error, client, final=True)
             raise
+        except asyncio.CancelledError:
+            if call.routing is not None:
+                call.route.health.left()
+            raise
         attempt.first_byte_us = reply.first_byte_us
+        if call.routing is not None:
+            note_answer(worker, call, attempt, reply)
+            if reply.status in ELSEWHERE_STATUSES and not is_last and turns(call):
+                cause = await settle_refused_by_provider(worker, call, attempt, reply)
+                turn(worker, call)
+                continue
         if reply.status in RETRIED_STATUSES and not is_last and has_time(worker, call, number):
             wait_s = retry_after_s(reply, backoff_s(number))
             if wait_s is not None:
@@ -86,11 +102,14 @@ def begin(worker: Worker, call: Call, number: int, cause: str) -> Attempt:
 
 def send(worker: Worker, call: Call, attempt: Attempt) -> Awaitable[Reply]:
     """One request on one connection; back when the answer's head is there, or all of a plain answer."""
+    timeout_s = worker.settings.first_byte_timeout_s
+    if call.routing is not None and call.routing.rule.first_byte_timeout_s is not None:
+        timeout_s = min(timeout_s, call.routing.rule.first_byte_timeout_s)
     left_s = (call.deadline_us - attempt.dispatched_us) / 1_000_000
     return call.route.pool.send(
         call.head,
         call.body,
-        first_byte_timeout_s=min(worker.settings.first_byte_timeout_s, left_s),
+        first_byte_timeout_s=min(timeout_s, left_s),
         whole=not call.asked.stream,
     )
 

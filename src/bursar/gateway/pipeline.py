@@ -2,21 +2,22 @@
 
 import msgspec
 
-from bursar.domain.errors import BursarError, Forbidden, NoUpstreamKey
+from bursar.domain.errors import BursarError
 from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed, attribute
-from bursar.gateway.call import Arrival, Call, Worker
+from bursar.gateway.call import Arrival, Call, Routing, Worker
 from bursar.gateway.case import Case
+from bursar.gateway.choose import choose_upstream
 from bursar.gateway.client import Client, ClientGone
 from bursar.gateway.decide import as_attributed, as_decided, notes_of
 from bursar.gateway.dispatch import dispatch
-from bursar.gateway.envelope import PLANS_MAX, Envelope, Plan
-from bursar.gateway.forward import write_head
+from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.heads import Headers
 from bursar.gateway.hold import hold
 from bursar.gateway.names import with_model
 from bursar.gateway.rates import Taken
 from bursar.gateway.relay import relay
+from bursar.gateway.routing import route_call
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
@@ -42,12 +43,18 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         upstream_name, asked = read_name(worker, arrival, asked)  # and what is meant by its name
         attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
         case = judge(worker, arrival, envelope, asked, attributed)  # decide: may it, and as what
-        plan = choose_upstream(worker, arrival, envelope, upstream_name, case.model if case else asked.model)
+        routing: Routing | None = None
+        if worker.route_table.is_active and not upstream_name:
+            routing = route(worker, arrival, envelope, asked, attributed, case)  # where to, by the route table
+        if routing is not None:
+            plan, asked = routing.ways[0].plan, msgspec.structs.replace(asked, model=routing.ways[0].model)
+        else:
+            plan = choose_upstream(worker, arrival, envelope, upstream_name, case.model if case else asked.model)
         if case:
             taken = admit(worker, case, plan)  # its place in the limits
             attributed = as_attributed(case, attributed)
         call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
-        call.taken = taken
+        call.taken, call.routing = taken, routing
         call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
         await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
         attempt, reply = await dispatch(worker, call, client)  # attempts: each in the journal before it is sent
@@ -102,32 +109,25 @@ def admit(worker: Worker, case: Case, plan: Plan) -> Taken | None:
     return worker.decider.admit(case, upstream.provider, upstream.region, worker.clock.now_us())
 
 
-def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, upstream_name: str, model: str) -> Plan:
-    """Which upstream, decided once for calls alike. Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key)."""
-    key = (arrival.path, arrival.query, upstream_name, model)
-    plan = envelope.plans.get(key)
-    if plan is not None:
-        return plan
-    credential, family = envelope.credential, arrival.dialect.family
-    if upstream_name:
-        route = worker.routes.named(upstream_name, family)
-    else:
-        route = worker.routes.choose(family, model)
-    if credential.kind == "passthrough" and not route.settings.passthrough:
-        raise Forbidden(
-            f"upstream {route.name!r} takes Bursar keys only (`bursar keys create NAME`)", field="authorization"
-        )
-    needs_key = not credential.client_secret and bool(route.settings.api_key_env)
-    if needs_key and not route.api_key:
-        raise NoUpstreamKey(
-            f"a Bursar key was used and upstream {route.name!r} has no key of its own: set "
-            f"{route.settings.api_key_env} where `bursar up` runs",
-            field="authorization",
-        )
-    plan = Plan(route, write_head(route, "POST", arrival.path, arrival.query, envelope.headers, credential))
-    if len(envelope.plans) < PLANS_MAX:
-        envelope.plans[key] = plan
-    return plan
+def route(
+    worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, attributed: Attributed, case: Case | None
+) -> Routing | None:
+    """What the route table makes of the call. The case then has the model of the way that is tried first."""
+    seen = case or Case(
+        envelope.credential.scope,
+        envelope.credential.id,
+        envelope.credential.kind,
+        attributed.attribution,
+        asked.model,
+        arrival.dialect.operation,
+        len(arrival.body),
+        asked.max_output_tokens,
+    )
+    routing = route_call(worker, arrival, envelope, asked, seen)
+    if case is not None and routing is not None:
+        case.model = routing.ways[0].model
+        case.model_forced = case.model if case.model_forced else ""
+    return routing
 
 
 def prepare(

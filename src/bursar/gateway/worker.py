@@ -43,6 +43,7 @@ from bursar.gateway.outbox import Outbox
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.route import Route, Routes
+from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings, load_settings
 from bursar.gateway.upstream import PoolLimits
 from bursar.prices.book import PriceBook
@@ -90,6 +91,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         budgeting=Budgeting(settings, writer, clock),
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
+        route_table=RouteTable(settings.routes),
         decider=Decider(settings.workers, slot),
     )
 

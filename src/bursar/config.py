@@ -20,6 +20,7 @@ from bursar.domain.ids import ATTEMPT_NUMBER_MAX
 from bursar.domain.loops import COUNT_FIELDS, EXEMPT_BY, MONEY_FIELDS, TIME_FIELDS, Loops
 from bursar.domain.periods import zone
 from bursar.domain.routes import RouteRule, faults_of
+from bursar.domain.scope import RETRY_SCOPES
 
 ENV_PREFIX = "BURSAR_"
 HARMLESS_ENV = frozenset({"BURSAR_CONFIG"})
@@ -50,6 +51,8 @@ class Gateway(msgspec.Struct, forbid_unknown_fields=True):
     body_bytes_max: int = 20 * 1024 * 1024
     attempts_max: int = 3
     retry_usd_max: str = "10"  # what the retries of one call can cost at most, in USD
+    retry_usd_per_hour_max: str = "50"  # what all retries of one scope can cost at most in a clock hour, in USD
+    retry_scope: str = "organization"  # that scope: each organization, team, project, key, feature, customer, ...
     connect_timeout_s: float = 5.0
     first_byte_timeout_s: float = 600.0
     idle_timeout_s: float = 300.0  # between two chunks of a stream
@@ -248,6 +251,12 @@ def _check(config: Config) -> None:
         )
     _check_control(config.control)
     _check_usd("gateway.retry_usd_max", config.gateway.retry_usd_max)
+    _check_usd("gateway.retry_usd_per_hour_max", config.gateway.retry_usd_per_hour_max)
+    if config.gateway.retry_scope not in RETRY_SCOPES:
+        raise ConfigError(
+            f"gateway.retry_scope is {config.gateway.retry_scope!r}; it can be {', '.join(RETRY_SCOPES)}",
+            field="gateway.retry_scope",
+        )
     _check_loops(config.loops)
     _check_console(config.console)
     _check_alerts(config.alerts)

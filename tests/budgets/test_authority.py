@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from sqlalchemy import select
 from bursar.budgets.authority import EXPIRY_US, Authority
 from bursar.budgets.balances import ASSUMED
 from bursar.budgets.budget import Budget
-from bursar.budgets.lease import Ask, BalanceKey, Report
+from bursar.budgets.lease import GRANT_MAX_PICO, LEASE_MAX_PICO, Ask, BalanceKey, Report
 from bursar.budgets.limits import CarryOver, LimitPlan
 from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
@@ -181,12 +181,41 @@ def test_a_dry_run_gives_what_is_needed_and_says_that_it_was_short(tmp_path):
 
 
 def test_money_past_nine_million_dollars_is_exact(tmp_path):
-    bench = Bench(tmp_path, budget(limit=10**18, mode="warn"))  # a limit ends there; what is spent need not
+    bench = Bench(tmp_path, budget(limit=10**18, mode="warn"))
     amount, _ = bench.ask("a", 1, 1)
     assert amount == 1
     for number in range(2, 7):
         assert bench.ask("a", number, 3 * 10**18 + 1) == (3 * 10**18 + 1, True)
     assert bench.balance() == (0, 15 * 10**18 + 6)
+
+
+def test_a_lease_that_is_spent_past_what_its_file_counts_is_followed_by_a_fresh_one(tmp_path):
+    bench = Bench(tmp_path, budget(limit=50_000_000 * 10**12))
+    spent = 0
+    for number in range(1, 20):
+        amount, is_short = bench.ask("a", number, 10**12, want=10**20)
+        assert amount <= GRANT_MAX_PICO
+        assert not is_short
+        bench.authority.report([Report(f"a/{number}", spent=amount, held=0)])
+        spent += amount
+        again = bench.ask("a", number, 10**12, window_key="all", spent=amount)
+        assert again[0] == 0 or amount < GRANT_MAX_PICO
+        bench.authority.report([Report(f"a/{number}", spent=amount, held=0, is_over=True)])
+        assert bench.balance() == (spent, 0)
+    assert spent > 2**64
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 9 * 10**18), st.integers(0, 10**21)), max_size=8), st.integers(0, 10**20))
+def test_at_any_size_no_lease_passes_its_file_and_no_balance_its_limit(asks, limit):
+    with TemporaryDirectory() as name:
+        bench = Bench(Path(name), budget(limit=limit))
+        for number, (need, want) in enumerate(asks):
+            for window_key in ("", "all"):
+                amount, _ = bench.ask("a", number, need, want=want, window_key=window_key)
+                assert amount <= LEASE_MAX_PICO < 2**63
+            assert sum(bench.balance()) <= limit
+        bench.store.engine.dispose()
 
 
 class Workers(RuleBasedStateMachine):

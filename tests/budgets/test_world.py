@@ -22,8 +22,8 @@ from sqlalchemy import Connection, insert, select
 from bursar.budgets.authority import Authority
 from bursar.budgets.budget import Budget
 from bursar.budgets.counters import recover_dead
-from bursar.budgets.holds import Holding, Touching
-from bursar.budgets.lease import Account
+from bursar.budgets.holds import Holding, MarkReached, Touching
+from bursar.budgets.lease import Account, BalanceKey
 from bursar.budgets.limits import LimitPlan
 from bursar.budgets.listing import listed
 from bursar.budgets.matching import BudgetIndex, Subject
@@ -31,6 +31,7 @@ from bursar.budgets.refills import Refills
 from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
 from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_LEASES, BUDGETS
+from bursar.budgets.thresholds import Threshold
 from bursar.domain.errors import BudgetExhausted, BudgetsUnavailable
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
@@ -40,8 +41,18 @@ from bursar.simulate.clock import JumpingClock, run_jumping
 SEEDS = range(int(os.environ.get("BURSAR_SIM_SEEDS", "6")))
 CALLS = 60
 BOUND_MAX = 100
-LIMITS = {"bg_all": 1_500, "bg_each": 400, "bg_day": 900, "bg_slots": 700, "bg_likely": 600}
+LIMITS = {
+    "bg_all": 1_500,
+    "bg_each": 400,
+    "bg_day": 900,
+    "bg_slots": 700,
+    "bg_likely": 600,
+    "bg_marked": 1_000,
+    "bg_shut": 800,
+}
 OVERSHOOT = 60
+MARKS = (Threshold(40, "throttle", per_minute=9), Threshold(70, "approve"), Threshold(95, "block"))
+NEVER_MET = 50  # percent of bg_shut, past which nobody lets a call go on
 
 
 class Inline(Executor):
@@ -67,6 +78,8 @@ def budgets() -> list[Budget]:
         make("bg_day", "day", match={"feature": "chat"}),
         make("bg_slots", "rolling:1h", match={"feature": "search"}),
         make("bg_likely", "lifetime", match={"team": "lab"}, mode="expected", overshoot_pico=OVERSHOOT),
+        make("bg_marked", "lifetime", match={"feature": "chat"}, thresholds=MARKS),
+        make("bg_shut", "lifetime", match={"feature": "search"}, thresholds=(Threshold(NEVER_MET, "approve"),)),
     ]
 
 
@@ -133,10 +146,19 @@ class BudgetWorld:
         slot = chance.randrange(4)
         refills = self.workers[slot][0]
         touching = self.known.setdefault((refills.holder_id, str(who)), Touching(touched))
-        now_us = self.clock.now_us()
+        met: dict[BalanceKey, int] = {}
         try:
-            holding = refills.purse.hold_again(touching, likely, bound, now_us)
-            holding = holding or await refills.take(touching, likely, bound, now_us)
+            while True:
+                try:
+                    now_us = self.clock.now_us()
+                    found = refills.purse.hold_again(touching, likely, bound, now_us)
+                    holding = found or await refills.take(touching, likely, bound, now_us, met)
+                    break
+                except MarkReached as reached:
+                    if reached.claim.budget.budget_id == "bg_shut" or chance.random() < 0.3:
+                        self.note(f"{number} stopped at {reached.percent}")
+                        return
+                    met[reached.claim.key] = reached.percent
         except (BudgetExhausted, BudgetsUnavailable) as error:
             self.refused += isinstance(error, BudgetExhausted)
             self.unavailable += isinstance(error, BudgetsUnavailable)
@@ -190,6 +212,10 @@ class BudgetWorld:
         for (budget_id, _, account, _), total in sums.items():
             if budget_id == "bg_likely" and account == Account.LIKELY:
                 continue  # what is likely may be less than what it was; the bound below is the promise
+            if budget_id == "bg_shut":
+                assert total <= LIMITS[budget_id] * NEVER_MET // 100
+            if budget_id == "bg_marked":
+                assert total <= LIMITS[budget_id] * 95 // 100
             assert total <= LIMITS[budget_id] + (OVERSHOOT if account == Account.BOUND else 0)
 
 

@@ -57,9 +57,9 @@ def test_a_key_is_named_and_its_calls_are_known_by_its_id(bursar, tmp_path: Path
 
 
 def test_a_limit_that_cannot_be_counted_changes_no_budget(bursar):
-    assert bursar("budgets", "create", "ci", "--limit", "9223372").code == 0
-    assert "at most" in bursar("budgets", "raise", "ci", "--limit", "9223373").err
-    assert listed(bursar)["ci"]["limit"] == "9223372"
+    assert bursar("budgets", "create", "ci", "--limit", "100000000000000").code == 0
+    assert "at most" in bursar("budgets", "raise", "ci", "--limit", "100000000000001").err
+    assert listed(bursar)["ci"]["limit"] == "100000000000000"
 
 
 def test_what_was_spent_in_the_running_window_already_counts_and_is_said(bursar, books: Path):
@@ -162,15 +162,16 @@ def test_no_budgets_yet_is_one_line_that_makes_one(bursar):
     [
         (("--limit", "many"), "is not an amount"),
         (("--limit", "-1"), "is not an amount of money"),
-        (("--limit", "9223373"), "9,223,372 at most"),
+        (("--limit", "100000000000001"), "100,000,000,000,000 at most"),
         (("--limit", "1e999999999"), "at most"),
         (("--limit", "NaN"), "is not an amount of money"),
         (
-            ("--limit", "9000000", "--currency", "KWD", "--rate", "3.25", "--rate-source", "x"),
-            "worth $9,223,372 at most",
+            ("--limit", "90000000000000", "--currency", "KWD", "--rate", "3.25", "--rate-source", "x"),
+            "worth $100,000,000,000,000 at most",
         ),
         (("--limit", "5", "--where", "credential=nobody"), "no key is named 'nobody'"),
         (("--limit", "5", "--window", "fortnight"), "fortnight"),
+        (("--limit", "5", "--window", "2020-01-01..2020-02-01"), "is over"),
         (("--limit", "5", "--mode", "soft"), "strict, expected, clamp or warn"),
         (("--limit", "5", "--where", "feature"), "write it as feature=checkout"),
         (("--limit", "5", "--where", "team=a", "--where", "team=b"), "given twice"),
@@ -192,7 +193,26 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_made(bursar, words: tuple[
 
 
 def test_a_limit_that_workers_could_not_read_is_refused_before_it_is_kept(bursar):
-    for amount in ("9223373", "20000000", "1e30", "0.0000000000001", "NaN", "-1"):
+    for amount in ("100000000000001", "1e30", "0.0000000000001", "NaN", "-1"):
         refused = bursar("budgets", "create", "big", f"--limit={amount}", "--no-opening")
         assert (refused.code, "bad_budget" in refused.err) == (2, True), amount
-    assert bursar("budgets", "create", "big", "--limit", "9223372", "--no-opening").code == 0
+    assert bursar("budgets", "create", "big", "--limit", "100000000000000", "--no-opening").code == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "more"),
+    [
+        ("50000000", ()),
+        ("3000000000", ("--currency", "JPY", "--rate", "0.0067", "--rate-source", "ECB")),
+    ],
+)
+def test_a_budget_of_millions_is_kept_shown_exported_and_applied_to_the_last_digit(bursar, tmp_path, limit, more):
+    assert bursar("budgets", "create", "big", "--limit", f"{limit}.000000000001", "--window", "year", *more).code == 0
+    assert listed(bursar)["big"]["limit"] == f"{limit}.000000000001"
+    (kept,) = decode_budgets((tmp_path / "bursar-data" / "budgets.msgpack").read_bytes())
+    assert kept.limit.limit_pico == int(limit) * 10**12 + 1
+    file = tmp_path / "site.yaml"
+    file.write_text(bursar("export").out)
+    assert bursar("budgets", "remove", "big").code == 0
+    assert bursar("apply", "-f", str(file)).code == 0
+    assert listed(bursar)["big"]["limit"] == f"{limit}.000000000001"

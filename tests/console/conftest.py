@@ -56,6 +56,7 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
         config=config,
         spool_dir=spool,
         budgets=lambda: budgets,
+        publish_budgets=Site(config, clock).publish_budgets,
         clock=clock,
         open_controls=Site(config, clock).controls,
         alerts=functools.cache(Site(config, clock).alerts),

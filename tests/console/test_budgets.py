@@ -9,6 +9,8 @@ from html import unescape
 import pytest
 from litestar.testing import TestClient
 
+from bursar.budgets.thresholds import parse_threshold
+
 
 def budget(client: TestClient, name: str) -> dict[str, object]:
     return next(one for one in client.get("/api/budgets").json()["budgets"] if one["name"] == name)
@@ -106,3 +108,24 @@ def test_without_budgets_the_page_shows_the_one_command(empty_client: TestClient
     assert "No budgets yet" in html
     assert "budgets create everything --limit 500" in html
     assert empty_client.get("/api/budgets").json() == {"budgets": []}
+
+
+def test_an_approval_is_given_by_the_page_or_the_api_and_shown(client: TestClient):
+    context = client.app.state.context
+    store = context.budgets()
+    known = store.all()[0]
+    store.set_thresholds(known.budget_id, (parse_threshold("1:throttle=7"), parse_threshold("2:approve")), actor="test")
+    page = client.get(f"/budgets/{known.budget_id}").text
+    assert "7 calls a minute" in page
+    assert "Approve this window" in page
+    form = {"csrf": context.csrf, "id": known.budget_id, "reason": "launch"}
+    assert client.post("/budgets/approve", data=form | {"csrf": "x"}).status_code == 403
+    answer = client.post("/budgets/approve", data=form, headers={"origin": "null"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/budgets/{known.budget_id}")
+    page = client.get(f"/budgets/{known.budget_id}").text
+    assert "approved" in page
+    assert "Approve this window" not in page
+    told = client.post(f"/api/budgets/{known.budget_id}/approve", json={"reason": "more"}).json()
+    assert [one["approved_by"] for one in told["thresholds"]] == ["", "console"]
+    assert client.post(f"/api/budgets/{known.budget_id}/approve", json={"percent": 1}).json()["code"] == "bad_budget"
+    store.set_thresholds(known.budget_id, known.thresholds, actor="test")

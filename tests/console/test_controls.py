@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -131,6 +132,20 @@ def test_a_form_stops_an_agent_and_says_first_what_that_refuses(desk: TestClient
     assert "loops since noon" in page
     desk.post("/controls/change", data={"csrf": csrf, "act": "lift", "id": kill["kill_id"]})
     assert desk.get("/api/kills").json() == []
+
+
+def test_a_kill_of_the_page_or_the_api_may_end_by_itself(desk: TestClient):
+    csrf = token(desk)
+    page = desk.get("/controls?stop=feature&value=bot&reason=loops&for=4h").text
+    assert '<input type="hidden" name="for" value="4h">' in page
+    form = {"csrf": csrf, "act": "kill", "dimension": "feature", "value": "bot", "reason": "loops", "for": "4h"}
+    assert desk.post("/controls/change", data=form, follow_redirects=False).status_code == 303
+    (kill,) = desk.get("/api/kills").json()
+    ends = datetime.fromisoformat(kill["terms"]["until"])
+    assert abs((ends - datetime.fromisoformat(kill["created_at"])).total_seconds() - 4 * 3600) < 1
+    body = {"match": {"agent": "x"}, "reason": "y", "until": "2020-01-01T00:00:00Z"}
+    assert desk.post("/api/kills", json=body).status_code == 400
+    assert desk.post("/api/kills", json=body | {"until": "2099-01-01T00:00:00Z"}).status_code == 201
 
 
 @pytest.mark.parametrize(

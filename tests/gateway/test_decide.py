@@ -1,10 +1,12 @@
 """Policies and kills as tables: what a call is, what the operator said, what comes of it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
+from bursar.domain.clock import us_from_datetime
 from bursar.domain.controls import Kill, KillTerms, Policy, PolicyTerms
 from bursar.domain.errors import BadRequest, BursarError, Killed, PolicyRule
 from bursar.domain.scope import Scope
@@ -257,6 +259,27 @@ def test_a_kill_says_who_when_why_and_how_to_lift_it(match):
         assert word in error.message
     if match:
         judged(decider(kills=[kill(**match | {"customer": "another"})]))
+
+
+@pytest.mark.parametrize("match", [{"agent": "crawler"}, {"model": "gpt-4o"}])
+def test_a_kill_lapses_at_its_instant_and_says_when_without_any_news_from_anybody(match):
+    ends = datetime(2026, 11, 26, 18, tzinfo=UTC)
+    ends_us = us_from_datetime(ends)
+    stopped = decider(kills=[Kill("ks_1", "agent=crawler", KillTerms(match=match, reason="x", until=ends), 1, "ada")])
+    with pytest.raises(Killed) as caught:
+        judged(stopped, now_us=ends_us - 1)
+    assert "until 2026-11-26 18:00:00 UTC" in caught.value.message
+    judged(stopped, now_us=ends_us)
+
+
+def test_a_lapsed_kill_hides_no_other_one():
+    terms = KillTerms(match={"agent": "crawler"}, reason="x", until=datetime(2026, 1, 1, tzinfo=UTC))
+    past = Kill("ks_1", "agent=crawler", terms, 1, "ada")
+    with pytest.raises(Killed, match="ks_2"):
+        judged(
+            decider(kills=[past, msgspec.structs.replace(kill(agent="crawler"), kill_id="ks_2")]),
+            now_us=1_795_000_000_000_000,
+        )
 
 
 def test_a_kill_comes_before_what_policies_say():

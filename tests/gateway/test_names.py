@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bursar.domain.errors import BadRequest, NoUpstream
-from bursar.gateway.names import Named, Names, with_model
+from bursar.gateway.decide import with_model
+from bursar.gateway.names import Named, Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.route import Route
 from bursar.gateway.settings import UpstreamSettings
 from bursar.gateway.upstream import PoolLimits
+from bursar.providers.base import Asked
 
 UPSTREAMS = (
     ("openai", "openai", "openai", []),
@@ -76,7 +78,8 @@ def test_only_the_model_changes(
 ) -> None:
     body = json.dumps({**before, "model": asked, **after}, indent=indent).encode()
     expected = json.dumps({**before, "model": "\0", **after}, indent=indent, ensure_ascii=True).encode()
-    changed = with_model(body, sent)
+    now, changed = with_model(Asked(asked), body, sent)
+    assert now.model == sent
     assert json.loads(changed)["model"] == sent
     if b'"\\u0000"' in expected and expected.count(b'"\\u0000"') == 1:
         head, tail = expected.split(b'"\\u0000"')
@@ -86,4 +89,4 @@ def test_only_the_model_changes(
 
 def test_a_body_that_names_two_models_is_refused() -> None:
     with pytest.raises(BadRequest):
-        with_model(b'{"model":"a","model":"b"}', "c")
+        with_model(Asked("a"), b'{"model":"a","model":"b"}', "c")

@@ -1,6 +1,7 @@
 """Policies, limits and kills are kept, ended and published; each change is in the audit log, and history stays."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from bursar.domain.snapshot import read_snapshot
 from bursar.domain.tags import Attribution
 from bursar.governance import register
 from bursar.governance.audit import audit_entries, first_broken_entry
+from bursar.governance.checks import ends_at
 from bursar.governance.controls import Controls
 from bursar.governance.keys import Keys
 from bursar.governance.kills import Kills
@@ -74,6 +76,37 @@ def test_the_snapshot_carries_what_is_in_force_and_nothing_else(controls, tmp_pa
     assert published.policies == [on]
     assert published.limits == [limit]
     assert published.kills == [kill]
+
+
+def test_a_lapsed_kill_is_in_no_list_and_its_like_can_be_made_again(store, tmp_path):
+    later = (store, SECRET, FixedClock(NOON_US + 7_200_000_000))
+    terms = KillTerms(match={"agent": "a"}, reason="loops", until=ends_at("2h", "", NOON_US))
+    first = Kills(store, SECRET, FixedClock(NOON_US))
+    made = first.create(terms, actor="ada")
+    assert first.all() == [made]
+    after = Kills(*later)
+    assert after.all() == []
+    again = after.create(KillTerms(match={"agent": "a"}, reason="again"), actor="bob")
+    assert after.all() == [again]
+    with store.reading() as connection:
+        entries = audit_entries(connection)
+    assert [(one.actor, one.action) for one in entries] == [
+        ("ada", "kill.create"), ("expiry", "kill.lift"), ("bob", "kill.create"),
+    ]  # fmt: skip
+
+
+def test_an_end_must_be_a_time_to_come_with_its_zone(controls):
+    for until, word in ((datetime(2020, 1, 1, tzinfo=UTC), "has passed"), (datetime(2099, 1, 1), "zone")):  # noqa: DTZ001
+        with pytest.raises(BadControl, match=word):
+            controls.kills.create(KillTerms(reason="x", until=until), actor="ada")
+
+
+@pytest.mark.parametrize(
+    ("span", "until"), [("2", ""), ("0h", ""), ("x", ""), ("9999d", ""), ("", "soon"), ("1h", "2099-01-01T00:00:00Z")]
+)
+def test_an_end_that_cannot_be_read_is_said(span, until):
+    with pytest.raises(BadControl):
+        ends_at(span, until, NOON_US)
 
 
 def test_every_change_is_in_the_audit_log_with_its_terms(controls, store):

@@ -119,5 +119,17 @@ def test_retries_that_could_cost_more_than_their_cap_are_not_made(tmp_path: Path
         assert len(world.sim_log("cheap")) == 3
 
 
+def test_retries_of_an_hour_are_capped_and_the_client_hears_of_it(tmp_path: Path) -> None:
+    with gateway_world(tmp_path / "data", retry_usd_per_hour_max="0.30", retry_scope="organization") as world:
+        status, headers, _ = post(world, fault="500", label="dear")  # each attempt is bound at some $0.21
+        assert (status, "x-bursar-retry" in headers) == (500, False)  # they failed at no cost, so none was in the way
+        assert len(world.sim_log("dear")) == 3
+    with gateway_world(tmp_path / "other", retry_usd_per_hour_max="0.10") as world:
+        status, headers, _ = post(world, fault="500", label="dear")
+        assert status == 500
+        assert "retry_usd_per_hour_max" in headers["x-bursar-retry"]
+        assert len(world.sim_log("dear")) == 1
+
+
 def now_us() -> int:
     return time.time_ns() // 1000

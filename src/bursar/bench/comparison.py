@@ -50,12 +50,16 @@ class Probe(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct):
-    """All gateways of one run, nginx first. `load`: load averages of a minute before and after."""
+    """All gateways of one run, nginx first. `load`: load averages of a minute before and after.
+
+    control: how budgets held; the heading of such a probe is what a correct gateway does.
+    """
 
     cases: list[Case]
     gateways: list[Gateway]
     probes: list[Probe]
     load: tuple[float, float] = (0.0, 0.0)
+    control: list[Probe] = msgspec.field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -118,7 +122,9 @@ def figures(comparison: Comparison) -> list[Figure]:
 def json_rows(comparison: Comparison) -> list[dict[str, object]]:
     """What `--json` prints: all figures; then what each said to the probes, and why something is missing, as notes."""
     told = [
-        (f"{name}: {probe.question}", answer) for probe in comparison.probes for name, answer in probe.answers.items()
+        (f"{name}: {probe.question}", answer)
+        for probe in (*comparison.probes, *comparison.control)
+        for name, answer in probe.answers.items()
     ]
     before, after = comparison.load
     told.append(("load average before and after", f"{before:.1f}, {after:.1f}"))

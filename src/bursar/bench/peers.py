@@ -15,6 +15,7 @@ import msgspec
 
 from bursar.bench import bodies
 from bursar.bench.comparison import BASELINE, OURS, Case, Comparison, Gateway
+from bursar.bench.control_probes import budgets_kept
 from bursar.bench.drained import drained
 from bursar.bench.environments import reason
 from bursar.bench.figure import Options
@@ -85,10 +86,13 @@ def measure(options: Options, tell: Tell = lambda line: None) -> Comparison:
                 gateway.beside_mb = memory_mb(target.beside) if target.beside else None
         tell("what they say of cost, and what is left after kill -9")
         probes = stated_costs(targets[1:], PLAIN)
+        tell("whether a budget for 50 calls can be overspent")
+        litellm = next((path for peer, path in environments if isinstance(peer, LiteLLM)), None)
+        control = budgets_kept(directory / "control", litellm)
         measured = [peer.name for peer in PEERS if peer.name not in absent]
         probes.append(after_kill9(directory / "killed", upstreams["answer"], PLAIN, measured))
     gateways += [Gateway(peer.name, peer.version, absent=absent[peer.name]) for peer in PEERS if peer.name in absent]
-    return Comparison([load.case for load in LOADS], gateways, probes, (load_before, os.getloadavg()[0]))
+    return Comparison([load.case for load in LOADS], gateways, probes, (load_before, os.getloadavg()[0]), control)
 
 
 def installed(tell: Tell) -> tuple[list[tuple[Peer, Path]], dict[str, str]]:

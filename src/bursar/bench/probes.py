@@ -61,14 +61,14 @@ def _kept(data: Path, upstream: int, body: bytes) -> str:
     with running(data, upstream, body) as installation, ThreadPoolExecutor(CLIENTS) as clients:
         ask = Ask(installation.port, CHAT, {}, body)
         statuses = list(clients.map(lambda _: post(ask, tags=f"feature={FEATURE}")[0], range(CALLS)))
-        _kill9(installation)
+        kill9(installation)
     answered = statuses.count(200)
     with running(data, upstream, body) as installation:
         kept, cost = _in_the_ledger(installation.console_port, answered)
     return f"{kept} of {answered}, {cost}"
 
 
-def _kill9(installation: Installation) -> None:
+def kill9(installation: Installation) -> None:
     """The supervisor first: it would start the others again."""
     supervisor = parent(installation.gateway_pids[0])
     if "bursar" not in command_line(supervisor):

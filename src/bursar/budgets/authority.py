@@ -5,6 +5,7 @@ posted and leased never passes the limit, whatever number of workers and nodes a
 spend them locally. Runs on SQLite and PostgreSQL with the same code; synchronous, for a worker's own thread.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -17,16 +18,19 @@ from bursar.budgets.balances import (
     LEAN,
     OPEN,
     end_lease,
+    in_lock_order,
     lock_lease,
     lock_value,
+    past_of,
     post,
     put,
+    room_of,
     same_balance,
     slice_of,
     take_report,
 )
 from bursar.budgets.budget import Budget
-from bursar.budgets.lease import GRANT_MAX_PICO, Account, Ask, BalanceKey, Grant, Report
+from bursar.budgets.lease import GRANT_MAX_PICO, LEASE_MAX_PICO, Account, Ask, BalanceKey, Grant, Report
 from bursar.budgets.limits import CarryOver, carried_pico, limit_at, window_limit
 from bursar.budgets.schedule import previous_window, scheduled_window
 from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_HOLDERS, BUDGET_LEASES, BUDGETS
@@ -62,8 +66,12 @@ class Authority:
     def report(self, reports: Sequence[Report]) -> None:
         """Post what was spent, take back what is free. Reporting the same twice changes nothing."""
         with self._writing() as connection:
-            for report in sorted(reports):
-                take_report(connection, report)
+            said: defaultdict[str, list[Report]] = defaultdict(list)
+            for report in reports:
+                said[report.lease_id].append(report)
+            for lease_id in in_lock_order(connection, BUDGET_LEASES.c.lease_id.in_(said)):
+                for report in said[lease_id]:
+                    take_report(connection, report)
 
     def renew(self, holder_id: str, now_us: int) -> list[str]:
         """Say that the holder lives; returns those of its leases that others need the free part of."""
@@ -83,17 +91,14 @@ class Authority:
         """
         assumed = 0
         with self._writing() as connection:
-            rows = connection.execute(
-                select(BUDGET_LEASES.c.lease_id).where(BUDGET_LEASES.c.holder_id == holder_id)
-            ).scalars()
-            for lease_id in sorted(rows):
+            connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id == holder_id))
+            for lease_id in in_lock_order(connection, BUDGET_LEASES.c.holder_id == holder_id):
                 lease = lock_lease(connection, lease_id)
                 if lease is None:
                     continue
                 held, spent = counters.get(lease_id, (0, lease.spent))
                 end_lease(connection, lease, held=held, spent=spent)
                 assumed += held
-            connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id == holder_id))
         return assumed
 
     def sweep(self, now_us: int) -> list[str]:
@@ -107,25 +112,21 @@ class Authority:
                 for holder_id in connection.execute(
                     select(BUDGET_HOLDERS.c.holder_id)
                     .where(BUDGET_HOLDERS.c.seen_us < now_us - EXPIRY_US)
+                    .order_by(BUDGET_HOLDERS.c.holder_id)
                     .with_for_update()
                 ).scalars()
             ]
-            for holder_id in gone:
-                leases = connection.execute(
-                    select(BUDGET_LEASES.c.lease_id).where(
-                        (BUDGET_LEASES.c.holder_id == holder_id) & (BUDGET_LEASES.c.state != ASSUMED)
-                    )
-                ).scalars()
-                for lease_id in sorted(leases):
-                    lease = lock_lease(connection, lease_id)
-                    if lease is None:
-                        continue
-                    rest = lease.amount - lease.spent
-                    post(connection, lease, posted=rest, leased=-rest, assumed=rest)
-                    connection.execute(
-                        update(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id).values(state=ASSUMED)
-                    )
-                connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id == holder_id))
+            vanished = BUDGET_LEASES.c.holder_id.in_(gone) & (BUDGET_LEASES.c.state != ASSUMED)
+            for lease_id in in_lock_order(connection, vanished) if gone else ():
+                lease = lock_lease(connection, lease_id)
+                if lease is None:
+                    continue
+                rest = lease.amount - lease.spent
+                post(connection, lease, posted=rest, leased=-rest, assumed=rest)
+                connection.execute(
+                    update(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id).values(state=ASSUMED)
+                )
+            connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id.in_(gone)))
         return gone
 
     def _refill(self, connection: Connection, holder_id: str, ask: Ask, now_us: int) -> Grant:
@@ -136,7 +137,9 @@ class Authority:
         window = scheduled_window(budget.window, now_us)
         until_us = min(window.end_us, limit_at(budget.limit, now_us).until_us)
         resets = turn_text(window)
-        if ask.window_key and (ask.window_key != window.key or _was_assumed(connection, ask.lease_id)):
+        if ask.window_key and (
+            ask.window_key != window.key or ask.spent >= GRANT_MAX_PICO or _was_assumed(connection, ask.lease_id)
+        ):
             return Grant(ask.lease_id, 0, "", until_us, False, True, True, None, 0, 0, resets, window.end_us)
         lock_value(connection, key)
         if ask.window_key:
@@ -146,14 +149,18 @@ class Authority:
         ).all()
         posted, leased = sum(row.posted for row in counted), sum(row.leased for row in counted)
         limit = self.limit(connection, budget, key, window, now_us)
-        granted, is_lean = slice_of(None if limit is None else limit - posted - leased, ask)
+        room = room_of(budget, key.account, limit, posted + leased, ask)
+        limit = room.limit
+        before = _amount_of(connection, ask.lease_id)
+        most = min(GRANT_MAX_PICO, LEASE_MAX_PICO - (before or 0))
+        granted, is_lean = slice_of(None if room.ceiling is None else room.ceiling - posted - leased, ask, most)
         is_short = granted < ask.need
         if is_short and budget.mode == "warn":
-            granted = ask.need
+            granted = min(ask.need, most)
         may_free = is_short and _is_shared(connection, key, holder_id)
         here = next((row for row in counted if row.window_key == window.key), None)
         _lend(connection, key, window, here, granted, recall=may_free or bool(here and here.recall and is_lean))
-        amount = _grow_lease(connection, holder_id, ask, window, granted, LEAN if is_lean else OPEN)
+        amount = _grow_lease(connection, holder_id, ask, window, before, granted, LEAN if is_lean else OPEN)
         return Grant(
             ask.lease_id,
             amount,
@@ -167,6 +174,8 @@ class Authority:
             leased,
             resets,
             window.end_us,
+            room.mark if is_short else 0,
+            past_of(room.marks, ask.past, posted + leased + granted),
         )
 
     def _definition(self, connection: Connection, budget_id: str) -> Budget | None:
@@ -290,11 +299,17 @@ def _lend(
         )
 
 
-def _grow_lease(connection: Connection, holder_id: str, ask: Ask, window: Window, granted: int, state: str) -> int:
-    """The lease's amount in all, after the grant."""
-    lease = connection.execute(select(BUDGET_LEASES.c.amount).where(BUDGET_LEASES.c.lease_id == ask.lease_id)).first()
-    if lease is not None:
-        amount = int(lease.amount) + granted
+def _amount_of(connection: Connection, lease_id: str) -> int | None:
+    """A lease's amount in all; None if there is no such lease yet."""
+    return connection.execute(select(BUDGET_LEASES.c.amount).where(BUDGET_LEASES.c.lease_id == lease_id)).scalar()
+
+
+def _grow_lease(
+    connection: Connection, holder_id: str, ask: Ask, window: Window, before: int | None, granted: int, state: str
+) -> int:
+    """The lease's amount in all, after the grant. before: what it was; None if it is new."""
+    if before is not None:
+        amount = before + granted
         connection.execute(
             update(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == ask.lease_id).values(amount=amount, state=state)
         )

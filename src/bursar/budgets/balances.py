@@ -1,13 +1,16 @@
 """Reading and changing the authority's rows, inside a transaction that the caller holds."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from bursar.budgets.lease import GRANT_MAX_PICO, Ask, BalanceKey, Report
+from bursar.budgets.budget import Budget
+from bursar.budgets.lease import GRANT_MAX_PICO, Account, Ask, BalanceKey, Report
 from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_LEASES, BUDGET_VALUES
+from bursar.budgets.thresholds import Mark, blocked_limit, marks_below
 
 SHARE = 16
 """A slice is a 16th of what is left at most: so much can lie idle with each worker, and it shrinks near the limit."""
@@ -15,8 +18,10 @@ SHARE = 16
 OPEN, LEAN, ASSUMED = "open", "lean", "assumed"
 
 
-def slice_of(left: int | None, ask: Ask) -> tuple[int, bool]:
+def slice_of(left: int | None, ask: Ask, room: int = GRANT_MAX_PICO) -> tuple[int, bool]:
     """(what to grant of what is left, whether the balance is near its limit). left None: nothing is limited.
+
+    room: what the lease can still take, and a grant at most.
 
     Far from the limit: what is wanted, up to a share of what is left. Near it: what is needed and no more; if even that
     is too much, all that is left, provided that the smallest waiting call fits in it.
@@ -30,13 +35,58 @@ def slice_of(left: int | None, ask: Ask) -> tuple[int, bool]:
     ((7, True), (0, True))
     """
     if left is None:
-        return min(max(ask.need, ask.want), GRANT_MAX_PICO), False
-    share = min(left // SHARE, ask.want, GRANT_MAX_PICO)
+        return min(max(ask.need, ask.want), room), False
+    share = min(left // SHARE, ask.want, room)
     if share > ask.need:
         return share, False
+    left = min(left, room)
     if left >= ask.need:
         return ask.need, True
     return (left, True) if left >= ask.least and left > 0 else (0, True)
+
+
+class Room(NamedTuple):
+    """Up to where an ask may be answered.
+
+    limit:   of the balance, as `block` lowers it; None: nothing is limited.
+    ceiling: the limit, or the first mark that the ask isn't past.
+    mark:    the highest threshold, in percent, that the smallest waiting call would pass, or else the first that
+             a larger one may; 0: there is none.
+    marks:   of the balance, ascending.
+    """
+
+    limit: int | None
+    ceiling: int | None
+    mark: int
+    marks: Sequence[Mark]
+
+
+def room_of(budget: Budget, account: str, limit: int | None, used: int, ask: Ask) -> Room:
+    """A slice never crosses a threshold that acts: whoever needs more must ask there, and meets the action.
+
+    Of mode expected only what is likely has marks; a dry run has none, since it acts on nothing.
+    """
+    if limit is None:
+        return Room(None, None, 0, ())
+    blocked = blocked_limit(budget.thresholds, limit)
+    if budget.mode == "warn" or account != Account.LIKELY:
+        return Room(blocked, blocked, 0, ())
+    marks = marks_below(budget.thresholds, limit, blocked)
+    ahead = [mark for mark in marks if mark.percent > ask.past]
+    if not ahead:
+        return Room(blocked, blocked, 0, marks)
+    needed = used + max(ask.least, 1)
+    passed = max((mark.percent for mark in ahead if needed > mark.pico), default=ahead[0].percent)
+    return Room(blocked, ahead[0].pico, passed, marks)
+
+
+def past_of(marks: Sequence[Mark], past: int, used: int) -> int:
+    """The highest threshold up to `past` that so much, spent and leased, really lies past.
+
+    >>> past_of([Mark(50, 500), Mark(80, 800)], 80, 801), past_of([Mark(50, 500), Mark(80, 800)], 80, 600)
+    (80, 50)
+    """
+    return max((mark.percent for mark in marks if mark.percent <= past and used > mark.pico), default=0)
 
 
 def same_balance(key: BalanceKey) -> ColumnElement[bool]:
@@ -68,6 +118,18 @@ def put(connection: Connection, table: Table, row: dict[str, Any], otherwise: di
         connection.execute(statement.on_conflict_do_nothing(index_elements=keys))
     else:
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=otherwise))
+
+
+def in_lock_order(connection: Connection, which: ColumnElement[bool]) -> list[str]:
+    """Ids of leases, in the order in which everybody locks their balances: two transactions never wait for each other.
+
+    The row of a holder is locked before its balances.
+    """
+    columns = BUDGET_LEASES.c
+    rows = connection.execute(
+        select(columns.budget_id, columns.value, columns.account, columns.lease_id).where(which)
+    ).all()
+    return [row.lease_id for row in sorted(rows, key=tuple)]
 
 
 def lock_lease(connection: Connection, lease_id: str) -> Row[Any] | None:

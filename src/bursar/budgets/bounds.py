@@ -1,10 +1,18 @@
 """How many tokens a request can come to: a ceiling learned from what providers reported, never a tokenizer.
 
 A token is at least one byte of text, so the bytes themselves are the ceiling of a model nobody has seen yet. What came
-back since lowers it: the highest ratio of tokens to bytes seen for requests of about that size, and a margin. Images
-by address, tools and prompts that are added upstream have no bytes here; the ratio that they cause is learned like any
-other, so after the first overrun the ceiling is above it.
+back since lowers it: the highest ratio of tokens to bytes seen for requests of about that size, and a margin. Tools and
+prompts that are added upstream have no bytes here; the ratio that they cause is learned like any other, so after the
+first overrun the ceiling is above it.
+
+Images, recordings and files are bounded beside the text (`media.py`); their requests teach nothing about text. Where a
+bill shows that they came to more than published, so much more is held for the model's next ones. Never less: the next
+image may be larger.
 """
+
+from collections.abc import Mapping
+
+import msgspec
 
 MODELS_MAX = 1_024
 SIZES = 32  # by the number of bits in the size: 1 KB and 1.9 KB are of one size
@@ -15,52 +23,118 @@ FADE = 512  # a ceiling above all that comes now goes down by one part in so man
 HISTOGRAM_MAX = 1_024  # reports after which older ones count half
 
 
+class Learned(msgspec.Struct):
+    """What is known of one model. Lists by size; `input`: ppm of tokens per byte, 0 where nothing was seen.
+
+    output: how many answers had 2^n to 2^(n+1)-1 tokens. media: ppm of billed to published tokens, if above one.
+    """
+
+    input: list[int]
+    seen: list[int]
+    output: list[int]
+    media: int = PPM
+
+    @classmethod
+    def nothing(cls) -> "Learned":
+        return cls([0] * SIZES, [0] * SIZES, [0] * SIZES)
+
+    def is_sound(self) -> bool:
+        """Whether it can have been learned: read from a file, it is only believed then."""
+        lists = (self.input, self.seen, self.output)
+        return all(len(one) == SIZES and min(one) >= 0 for one in lists) and self.media >= PPM
+
+
 class TokenCeilings:
     """Input ceilings per model and size, and how much the answers of a model usually hold. Integers alone."""
 
     def __init__(self) -> None:
-        self._input: dict[str, list[int]] = {}  # ppm of tokens per byte, by size; 0: not enough was seen
-        self._seen: dict[str, list[int]] = {}
-        self._output: dict[str, list[int]] = {}  # how many answers had 2^n..2^(n+1)-1 tokens
+        self._models: dict[str, Learned] = {}
+        self.reports = 0  # that were learned from, in this process
 
-    def learn(self, model: str, request_bytes: int, input_tokens: int, output_tokens: int) -> None:
-        """What a provider reported of one request of this size."""
-        ceilings = self._input.get(model)
-        if ceilings is None:
-            if len(self._input) >= MODELS_MAX or not request_bytes:
+    def learn(
+        self, model: str, text_bytes: int, input_tokens: int, output_tokens: int, media_published: int = 0
+    ) -> None:
+        """What a provider reported of one request. media_published: tokens of what wasn't text, by the rules."""
+        learned = self._models.get(model)
+        if learned is None:
+            if len(self._models) >= MODELS_MAX or not text_bytes:
                 return
-            ceilings = self._input[model] = [0] * SIZES
-            self._seen[model] = [0] * SIZES
-            self._output[model] = [0] * SIZES
-        size = min(request_bytes.bit_length(), SIZES - 1)
-        ratio = input_tokens * PPM // (request_bytes or 1)
-        known = ceilings[size]
-        ceilings[size] = ratio if ratio >= known else known - (known - ratio) // FADE
-        self._seen[model][size] += 1
-        outputs = self._output[model]
+            learned = self._models[model] = Learned.nothing()
+        if media_published:
+            _learn_media(learned, input_tokens - self.input_tokens(model, text_bytes), media_published)
+        else:
+            _learn_text(learned, text_bytes, input_tokens)
+        self.reports += 1
+        outputs = learned.output
         outputs[min(output_tokens.bit_length(), SIZES - 1)] += 1
         if sum(outputs) > HISTOGRAM_MAX:
-            self._output[model] = [count // 2 for count in outputs]
+            learned.output = [count // 2 for count in outputs]
 
-    def input_tokens(self, model: str, request_bytes: int) -> int:
-        """The most that a request of so many bytes comes to, as far as anybody can know."""
-        size = min(request_bytes.bit_length(), SIZES - 1)
-        seen = self._seen.get(model)
-        if seen is None:
-            return request_bytes
-        ratio = self._input[model][size]
-        if seen[size] < EVIDENCE_MIN:
+    def input_tokens(self, model: str, text_bytes: int) -> int:
+        """The most that so many bytes of text come to, as far as anybody can know."""
+        size = min(text_bytes.bit_length(), SIZES - 1)
+        learned = self._models.get(model)
+        if learned is None:
+            return text_bytes
+        ratio = learned.input[size]
+        if learned.seen[size] < EVIDENCE_MIN:
             ratio = max(ratio, PPM)
-        return -(-request_bytes * ratio * (100 + MARGIN_PERCENT) // (100 * PPM)) if ratio != PPM else request_bytes
+        return -(-text_bytes * ratio * (100 + MARGIN_PERCENT) // (100 * PPM)) if ratio != PPM else text_bytes
+
+    def media_tokens(self, model: str, published: int) -> int:
+        """The most that parts which aren't text come to: as published, or as bills showed if that was more."""
+        learned = self._models.get(model)
+        if learned is None or learned.media == PPM:
+            return published
+        return -(-published * learned.media * (100 + MARGIN_PERCENT) // (100 * PPM))
 
     def usual_output_tokens(self, model: str, at_most: int) -> int:
         """So many tokens or fewer have 99 of 100 answers of the model; `at_most` while too little was seen."""
-        outputs = self._output.get(model)
-        if outputs is None or (total := sum(outputs)) < EVIDENCE_MIN:
+        learned = self._models.get(model)
+        if learned is None or (total := sum(learned.output)) < EVIDENCE_MIN:
             return at_most
         above = total // 100
         for bits in range(SIZES - 1, -1, -1):
-            above -= outputs[bits]
+            above -= learned.output[bits]
             if above < 0:
                 return min(at_most, (1 << bits) - 1 if bits else 0)
         return at_most
+
+    def known(self) -> Mapping[str, Learned]:
+        """All that was learned, by model."""
+        return self._models
+
+    def take(self, others: Mapping[str, Learned]) -> int:
+        """Take over what another worker, or an earlier run, has learned: field by field the higher one.
+
+        Twice is once. What can't have been learned is left out; returns how many models were.
+        """
+        left_out = 0
+        for model, other in others.items():
+            if not other.is_sound():
+                left_out += 1
+                continue
+            mine = self._models.get(model)
+            if mine is None:
+                if len(self._models) < MODELS_MAX:
+                    self._models[model] = msgspec.convert(msgspec.to_builtins(other), Learned)
+                continue
+            mine.input = list(map(max, mine.input, other.input))
+            mine.seen = list(map(max, mine.seen, other.seen))
+            mine.output = list(map(max, mine.output, other.output))
+            mine.media = max(mine.media, other.media)
+        return left_out
+
+
+def _learn_text(learned: Learned, text_bytes: int, input_tokens: int) -> None:
+    size = min(text_bytes.bit_length(), SIZES - 1)
+    ratio = input_tokens * PPM // (text_bytes or 1)
+    known = learned.input[size]
+    learned.input[size] = ratio if ratio >= known else known - (known - ratio) // FADE
+    learned.seen[size] += 1
+
+
+def _learn_media(learned: Learned, billed: int, published: int) -> None:
+    ratio = max(PPM, billed * PPM // published)
+    known = learned.media
+    learned.media = ratio if ratio >= known else known - (known - ratio) // FADE

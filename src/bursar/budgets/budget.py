@@ -11,11 +11,12 @@ import msgspec
 
 from bursar.budgets.limits import CarryOver, LimitPlan
 from bursar.budgets.schedule import Schedule
+from bursar.budgets.thresholds import APPROVALS_MAX, Approval, Threshold
 from bursar.domain.errors import BadBudget
+from bursar.domain.money import EXACT
 from bursar.domain.tags import TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX
 
 Mode = Literal["strict", "expected", "clamp", "warn"]
-Action = Literal["alert", "block"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 DIMENSIONS = (
@@ -45,7 +46,10 @@ CONDITIONS_MAX = 8
 THRESHOLDS_MAX = 10
 OVERSHOOT_PERCENT_DEFAULT = 10
 PICO_PER_UNIT = 10**12
-PICO_MAX = 2**63 - 1  # what the control store, the workers' file and their counters can hold: $9,223,372
+UNITS_MAX = (
+    10**14
+)  # a hundred trillion of any currency: 27 digits with the twelve places, which a Decimal holds exactly
+PICO_MAX = UNITS_MAX * PICO_PER_UNIT
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,17 +66,6 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BadBudget("an exchange rate says where it is from", field="rate_source")
 
 
-class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What happens when this share of the limit is spent or held."""
-
-    percent: int
-    action: Action = "alert"
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.percent <= 1_000:
-            raise BadBudget("a threshold is 1 to 1000 percent of the limit", field="thresholds")
-
-
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One budget.
 
@@ -84,6 +77,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                   nothing, shows what strict would have refused).
     overshoot_pico: of `expected`: how far over the limit it may go at most; picos of `currency`.
     rate:         where `currency` isn't USD.
+    approvals:    what people let past its `approve` thresholds, oldest first.
     contact:      whom to ask for more; part of a refusal.
     created_us:   windows before it carry nothing over.
     """
@@ -101,6 +95,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     carry: CarryOver | None = None
     prorate_from_us: int | None = None
     thresholds: tuple[Threshold, ...] = (Threshold(50), Threshold(80), Threshold(100))
+    approvals: tuple[Approval, ...] = ()
     contact: str = ""
     created_us: int = 0
 
@@ -129,6 +124,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise BadBudget("an overshoot bound is for mode expected, and not below zero", field="overshoot")
         if len(self.thresholds) > THRESHOLDS_MAX:
             raise BadBudget(f"a budget has at most {THRESHOLDS_MAX} thresholds", field="thresholds")
+        if len(self.approvals) > APPROVALS_MAX:
+            raise BadBudget(f"a budget remembers at most {APPROVALS_MAX} approvals", field="approvals")
 
     def usd_pico(self, amount_pico: int) -> int:
         """An amount of the budget's currency in pico-USD, rounded down: a limit never grows by rounding."""
@@ -153,10 +150,14 @@ def check_dimension(name: str, field: str) -> None:
 
 
 def pico_of(amount: Decimal, field: str) -> int:
-    """An amount a person wrote, in picos. Raises BadBudget below zero, past twelve decimal places or PICO_MAX."""
-    if amount.is_finite() and amount > PICO_MAX // PICO_PER_UNIT:
-        raise BadBudget(f"an amount is {PICO_MAX // PICO_PER_UNIT:,} at most", field=field)
-    if not amount.is_finite() or amount < 0 or (scaled := amount.scaleb(12)) != scaled.to_integral_value():
+    """An amount a person wrote, in picos. Raises BadBudget below zero, past twelve decimal places or UNITS_MAX."""
+    if amount.is_finite() and amount > UNITS_MAX:
+        raise BadBudget(f"an amount is {UNITS_MAX:,} at most", field=field)
+    if (
+        not amount.is_finite()
+        or amount < 0
+        or (scaled := amount.scaleb(12, EXACT)) != scaled.to_integral_value(context=EXACT)
+    ):
         raise BadBudget(f"{amount} is not an amount of money: 0 or more, twelve decimal places at most", field=field)
     return int(scaled)
 
@@ -165,4 +166,4 @@ def check_fits(budget: Budget) -> None:
     """Raises BadBudget for a limit that is more US dollars than can be counted."""
     for limit_pico in (budget.limit.limit_pico, *(change.limit_pico for change in budget.limit.changes)):
         if budget.usd_pico(limit_pico) > PICO_MAX:
-            raise BadBudget(f"a limit is worth ${PICO_MAX // PICO_PER_UNIT:,} at most", field="limit")
+            raise BadBudget(f"a limit is worth ${UNITS_MAX:,} at most", field="limit")

@@ -4,7 +4,7 @@ Holding and settling are arithmetic on leases in memory, with no wait in them. W
 `refills.py`, beside the calls.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -31,7 +31,8 @@ class Lease:
 
     __slots__ = (
         "amount", "grant", "held", "is_dirty", "is_lean", "key", "lease_id", "number",
-        "overrun", "reported", "slot", "spent", "until_us", "used_us", "usual", "want_calls", "want_us", "window_key",
+        "overrun", "past", "reported", "slot", "spent", "until_us", "used_us", "usual", "want_calls", "want_us",
+        "window_key",
     )  # fmt: skip
 
     def __init__(self, key: BalanceKey, lease_id: str, slot: int, number: int) -> None:
@@ -49,6 +50,7 @@ class Lease:
         self.want_us = 0  # when it was last asked for
         self.until_us = 0
         self.used_us = 0
+        self.past = 0  # what is free may lie past this threshold (percent): only for calls that met its action
         self.is_lean = False
         self.is_dirty = False
         self.reported = 0  # grows from one report to the next
@@ -59,6 +61,12 @@ class Lease:
         return self.amount - self.held - self.spent
 
 
+Met = Mapping[BalanceKey, int]
+"""Up to which threshold, in percent, of each balance the actions were taken for a call."""
+
+NOTHING_MET: Met = {}
+
+
 class Claim(NamedTuple):
     """What a call needs of one balance."""
 
@@ -66,6 +74,19 @@ class Claim(NamedTuple):
     amount: int
     budget: Budget
     by_bound: bool = True
+
+
+class MarkReached(Exception):  # news for the gateway, which takes the action; no client sees it
+    """A call would pass a threshold that acts, and its action wasn't taken for it yet. Nothing is held.
+
+    claim: of the call, on the balance that is past. percent: the threshold. grant: how the balance stood.
+    """
+
+    def __init__(self, claim: Claim, percent: int, grant: Grant) -> None:
+        super().__init__(claim.key)
+        self.claim = claim
+        self.percent = percent
+        self.grant = grant
 
 
 class Part(NamedTuple):
@@ -116,8 +137,8 @@ class Purse:
         self._on_freed = on_freed
         self._reports = 0
 
-    def hold(self, claims: Sequence[Claim], now_us: int) -> Holding | None:
-        """Hold all claims, or none: None if any of them needs the authority first."""
+    def hold(self, claims: Sequence[Claim], now_us: int, met: Met = NOTHING_MET) -> Holding | None:
+        """Hold all claims, or none: None if any of them needs the authority, or the action of a threshold, first."""
         leases = self.leases
         if now_us >= self.usable_until_us:
             return None
@@ -125,6 +146,8 @@ class Purse:
         for key, amount, _, _ in claims:
             lease = leases.get(key)
             if lease is None or now_us >= lease.until_us or lease.amount - lease.held - lease.spent < amount:
+                return None
+            if lease.past and lease.past > met.get(key, 0):
                 return None
             parts.append((lease, amount))
         return self._hold(parts, now_us)
@@ -139,7 +162,7 @@ class Purse:
         parts = []
         for lease, by_bound in touching.parts:
             amount = bound_pico if by_bound else likely_pico
-            if now_us >= lease.until_us or lease.amount - lease.held - lease.spent < amount:
+            if now_us >= lease.until_us or lease.past or lease.amount - lease.held - lease.spent < amount:
                 return None
             parts.append((lease, amount))
         return self._hold(parts, now_us)
@@ -178,8 +201,11 @@ class Purse:
             lease.is_dirty = True
         return Holding(parts)
 
-    def ask(self, key: BalanceKey, least: int, need: int, now_us: int) -> Ask | None:
-        """What to ask the authority for, so that `need` more can be held. None: no room for another lease."""
+    def ask(self, key: BalanceKey, least: int, need: int, now_us: int, past: int = 0) -> Ask | None:
+        """What to ask the authority for, so that `need` more can be held. None: no room for another lease.
+
+        past: the threshold whose action was taken for those that wait.
+        """
         lease = self.leases.get(key)
         if lease is not None and lease.grant is not None and now_us >= lease.until_us and _is_over(lease, now_us):
             self._retire(lease)
@@ -197,7 +223,7 @@ class Purse:
         short = max(need - lease.free, 0)
         return Ask(
             key, lease.lease_id, lease.window_key, max(least - lease.free, 0), short, lease.usual * lease.want_calls,
-            lease.spent, lease.held,
+            lease.spent, lease.held, max(past, lease.past),
         )  # fmt: skip
 
     def take(self, key: BalanceKey, grant: Grant, now_us: int) -> None:
@@ -209,6 +235,7 @@ class Purse:
         lease.window_key = grant.window_key
         lease.amount = grant.amount
         lease.until_us = grant.until_us
+        lease.past = grant.past
         lease.is_lean = grant.is_lean
         lease.grant = grant
         lease.used_us = now_us
@@ -224,6 +251,7 @@ class Purse:
     def shrink(self, lease: Lease, *, is_over: bool = False) -> Report:
         """Give back what is free of a lease: it can't be spent from here on, whenever the report arrives."""
         lease.amount = lease.spent + lease.held
+        lease.past = 0  # nothing is free, so nothing lies past it
         return self.report(lease, is_over=is_over, amount=lease.amount)
 
     def report(self, lease: Lease, *, is_over: bool = False, amount: int | None = None) -> Report:

@@ -6,7 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 GRANT_MAX_PICO = 4 * 10**18
-"""Four million dollars at a time: what is counted in a lease's file is 64 bits wide."""
+"""Four million dollars at a time: what a lease's file counts is 64 bits wide. Budgets have no such width: a lease
+that was spent so far is followed by a fresh one."""
+
+LEASE_MAX_PICO = 2 * GRANT_MAX_PICO
+"""What one lease comes to at most; the rest of the 64 bits, $1.2 million, is for bills above their holds."""
 
 
 class Account(StrEnum):
@@ -31,6 +35,7 @@ class Ask(NamedTuple):
     window_key: of that lease; "" if fresh.
     least:      the smallest single call that waits; need: all that waits; want: what would spare it coming back soon.
     spent, held: of that lease so far, so that an ask is a report too.
+    past:       the threshold, in percent, whose action was taken for the calls that wait; 0: none.
     """
 
     key: BalanceKey
@@ -41,18 +46,22 @@ class Ask(NamedTuple):
     want: int
     spent: int = 0
     held: int = 0
+    past: int = 0
 
 
 class Grant(msgspec.Struct, frozen=True):
     """The authority's answer.
 
     amount:     of the lease in all, what was spent of it included. 0 with `window_key` "" where the ask had one: its
-                window is over, or it was given up for lost; ask again with a fresh lease.
+                window is over, it was given up for lost, or GRANT_MAX_PICO of it is spent; ask again with a
+                fresh lease.
     until_us:   when the window ends or its limit changes.
     is_lean:    near the limit: what is freed is given back at once, and more comes a call at a time.
     is_short:   there was less left than was needed.
     may_free:   others hold some of it, so asking again soon may help.
     limit, posted, leased: of the balance, for a refusal's text; limit None: not in force, nothing is limited.
+    mark:       the highest threshold, in percent, whose action must be taken before more is granted; 0: none.
+    past:       the threshold that some of the lease may lie past: only for calls that its action was taken for.
     """
 
     lease_id: str
@@ -67,6 +76,8 @@ class Grant(msgspec.Struct, frozen=True):
     leased: int
     resets: str
     end_us: int
+    mark: int = 0
+    past: int = 0
 
 
 class Report(NamedTuple):

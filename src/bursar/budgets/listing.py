@@ -12,11 +12,11 @@ from bursar.budgets.budget import Budget
 
 
 class Listed(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """A budget in the file. definition: the whole Budget, still encoded."""
+    """A budget in the file. definition: the whole Budget, still encoded; JSON, which has integers past 64 bits."""
 
     budget_id: str
     match: dict[str, str]
-    definition: msgspec.Raw
+    definition: bytes
 
     def budget(self) -> Budget:
         """Raises msgspec.DecodeError."""
@@ -25,7 +25,7 @@ class Listed(msgspec.Struct, array_like=True, gc=False, frozen=True):
 
 def listed(budgets: Iterable[Budget]) -> list[Listed]:
     """Budgets as they stand in the file."""
-    return [Listed(budget.budget_id, budget.match, msgspec.Raw(msgspec.msgpack.encode(budget))) for budget in budgets]
+    return [Listed(budget.budget_id, budget.match, msgspec.json.encode(budget)) for budget in budgets]
 
 
 def encode_budgets(budgets: Iterable[Budget]) -> bytes:
@@ -43,5 +43,5 @@ def decode_budgets(data: bytes) -> list[Budget]:
     return [one.budget() for one in decode_listing(data)]
 
 
-_BUDGET = msgspec.msgpack.Decoder(Budget)
+_BUDGET = msgspec.json.Decoder(Budget)
 _LISTING = msgspec.msgpack.Decoder(list[Listed])

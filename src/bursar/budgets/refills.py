@@ -17,7 +17,7 @@ import structlog
 
 from bursar.budgets.authority import Authority
 from bursar.budgets.counters import Counters, recover_dead
-from bursar.budgets.holds import Claim, Holding, Lease, Purse, Touching, claims_of
+from bursar.budgets.holds import NOTHING_MET, Claim, Holding, Lease, MarkReached, Met, Purse, Touching, claims_of
 from bursar.budgets.lease import Ask, BalanceKey, Grant, Report
 from bursar.budgets.refusals import exhausted
 from bursar.domain.clock import Clock
@@ -34,6 +34,8 @@ IDLE_US = 10 * 1_000_000
 USABLE_US = 45 * 1_000_000  # less than the authority's EXPIRY_US by more than two clocks should differ
 REPORTS_MAX = 50  # in one transaction: a tenth of a second in which waiting calls wait for it
 WAITING_MAX = 4_096
+MARK_KNOWN_US = 1_000_000  # how long calls meet a threshold's action without the authority being asked again
+MARKS_KNOWN_MAX = 10_000
 
 log = structlog.get_logger("bursar.budgets")
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class Waiter(NamedTuple):
     claims: Sequence[Claim]
     deadline: float
     done: "asyncio.Future[Holding]"
+    met: Met = NOTHING_MET
 
 
 class Refills:
@@ -78,23 +81,30 @@ class Refills:
         self._wake = asyncio.Event()
         self._thread = executor or ThreadPoolExecutor(1, thread_name_prefix="budgets")
         self._due: dict[str, float] = {}
+        self._marks: dict[BalanceKey, tuple[int, Grant, int]] = {}  # threshold reached, the word on it, until when
         self.asked = 0  # calls that had to wait for the authority
 
-    async def take(self, touching: Touching, likely_pico: int, bound_pico: int, now_us: int) -> Holding:
+    async def take(
+        self, touching: Touching, likely_pico: int, bound_pico: int, now_us: int, met: Met = NOTHING_MET
+    ) -> Holding:
         """Hold a call against what it touches: from what is leased, else the authority is asked. Raises as `hold`."""
         claims = claims_of(touching.budgets, likely_pico, bound_pico)
-        holding = self.purse.hold(claims, now_us) or await self.hold(claims)
+        holding = self.purse.hold(claims, now_us, met) or await self.hold(claims, met)
         self.purse.remember(touching, claims)
         return holding
 
-    async def hold(self, claims: Sequence[Claim]) -> Holding:
-        """Hold all claims. Raises BudgetExhausted, or BudgetsUnavailable while the control store can't be reached."""
+    async def hold(self, claims: Sequence[Claim], met: Met = NOTHING_MET) -> Holding:
+        """Hold all claims.
+
+        Raises BudgetExhausted, BudgetsUnavailable while the control store can't be reached, or MarkReached.
+        """
+        self._check_marks(claims, met)
         if len(self._waiting) >= WAITING_MAX:
             raise BudgetsUnavailable(
                 f"{WAITING_MAX} calls wait for budgets in this worker", headers={"retry-after": "1"}
             )
         loop = asyncio.get_running_loop()
-        waiter = Waiter(claims, loop.time() + RECALL_WAIT_S, loop.create_future())
+        waiter = Waiter(claims, loop.time() + RECALL_WAIT_S, loop.create_future(), met)
         self._waiting.append(waiter)
         self.asked += 1
         self._wake.set()
@@ -110,6 +120,7 @@ class Refills:
         for lease in self.purse.leases.values():
             if lease.key.budget_id in budget_ids:
                 lease.until_us = 0
+        self._marks = {key: known for key, known in self._marks.items() if key.budget_id not in budget_ids}
         if budget_ids:
             self._wake.set()
 
@@ -162,6 +173,8 @@ class Refills:
             self.purse.take(ask.key, grant, now_us)
             if grant.is_short:
                 short.add(ask.key)
+            elif not ask.past:
+                self._marks.pop(ask.key, None)
         late = [waiter for waiter in waiting if not waiter.done.done() and not self._pass(waiter, short, now_us, loop)]
         self._waiting = [*late, *self._waiting]
         for ask in asks:
@@ -169,7 +182,7 @@ class Refills:
 
     def _pass(self, waiter: Waiter, short: set[BalanceKey], now_us: int, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether the waiter has its answer."""
-        holding = self.purse.hold(waiter.claims, now_us)
+        holding = self.purse.hold(waiter.claims, now_us, waiter.met)
         if holding is not None:
             holding.warned = [
                 claim.budget for claim in waiter.claims if claim.budget.mode == "warn" and claim.key in short
@@ -178,10 +191,29 @@ class Refills:
             return True
         for claim in waiter.claims:
             lease = self.purse.leases.get(claim.key)
-            if lease is None or lease.grant is None or now_us >= lease.until_us or lease.free >= claim.amount:
+            if lease is None or lease.grant is None or now_us >= lease.until_us:
                 continue
-            if lease.grant.may_free and loop.time() < waiter.deadline:
+            met = waiter.met.get(claim.key, 0)
+            if lease.past > met:
+                waiter.done.set_exception(MarkReached(claim, lease.past, lease.grant))
+                return True
+            if lease.free >= claim.amount:
+                continue
+            is_marked = lease.grant.mark > met
+            knows = is_marked and claim.key in self._marks  # calls waited there before: one second's wait is enough
+            if lease.grant.may_free and loop.time() < waiter.deadline and not knows:
                 return False
+            if claim.budget.mode == "warn":  # more than a lease can hold; a dry run stops no call
+                rest = [one for one in waiter.claims if one.budget.mode != "warn"]
+                if (holding := self.purse.hold(rest, now_us, waiter.met)) is not None:
+                    holding.warned = [claim.budget]
+                    waiter.done.set_result(holding)
+                    return True
+                continue
+            if is_marked:
+                self._know_mark(claim.key, lease.grant, now_us)
+                waiter.done.set_exception(MarkReached(claim, lease.grant.mark, lease.grant))
+                return True
             waiter.done.set_exception(exhausted(claim, lease.grant, lease.free, now_us, status=self._status))
             return True
         if loop.time() < waiter.deadline:
@@ -189,19 +221,38 @@ class Refills:
         waiter.done.set_exception(_unavailable())
         return True
 
+    def _check_marks(self, claims: Sequence[Claim], met: Met) -> None:
+        """Raises MarkReached where the answer is known without asking."""
+        now_us = self._clock.now_us()
+        for claim in claims:
+            lease, least = self.purse.leases.get(claim.key), met.get(claim.key, 0)
+            if lease is not None and lease.grant is not None and lease.past > least and now_us < lease.until_us:
+                raise MarkReached(claim, lease.past, lease.grant)
+            known = self._marks.get(claim.key)
+            if known is not None and known[0] > least and now_us < known[2]:
+                raise MarkReached(claim, known[0], known[1])
+
+    def _know_mark(self, key: BalanceKey, grant: Grant, now_us: int) -> None:
+        if len(self._marks) >= MARKS_KNOWN_MAX:
+            self._marks.clear()
+        self._marks[key] = grant.mark, grant, min(now_us + MARK_KNOWN_US, grant.until_us)
+
     def _asks(self, waiting: Sequence[Waiter], now_us: int) -> tuple[list[Ask], list[Report]]:
         purse = self.purse
         wanted: defaultdict[BalanceKey, list[int]] = defaultdict(list)
+        past: dict[BalanceKey, int] = {}
         for waiter in waiting:
             for claim in waiter.claims:
                 wanted[claim.key].append(claim.amount)
+            for met_key, percent in waiter.met.items():
+                past[met_key] = max(percent, past.get(met_key, 0))
         asks, reports = [], []
         for key, amounts in wanted.items():
             lease = purse.leases.get(key)
             if lease is not None and lease.grant is not None and now_us >= lease.until_us:
                 reports.append(purse.shrink(lease))  # its limit changed: what is free of the old one is void
             if lease is None or now_us >= lease.until_us or lease.free < sum(amounts):
-                ask = purse.ask(key, min(amounts), sum(amounts), now_us)
+                ask = purse.ask(key, min(amounts), sum(amounts), now_us, past.get(key, 0))
                 if ask is not None:
                     asks.append(ask)
         return asks, reports
@@ -217,6 +268,7 @@ class Refills:
     async def _chores(self, loop: asyncio.AbstractEventLoop) -> None:
         purse, now = self.purse, loop.time()
         if not (purse.leases or purse.retired):
+            self._idle = []
             if self._is_due("take over", TAKE_OVER_EVERY_S, now):
                 await self._call(self._take_over)
             return

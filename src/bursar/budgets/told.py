@@ -15,6 +15,7 @@ from bursar.budgets.lease import Standing
 from bursar.budgets.limits import limit_at, window_limit
 from bursar.budgets.schedule import scheduled_window
 from bursar.budgets.spec import WindowSpec, format_spec
+from bursar.budgets.thresholds import Threshold, approved, threshold_words
 from bursar.budgets.windows import BEGIN_US, NEVER_US, Window, turn_text
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.money import plain, usd_from_pico
@@ -76,12 +77,18 @@ class BudgetTold(msgspec.Struct, frozen=True):
 
 
 class ThresholdTold(msgspec.Struct, frozen=True):
-    """A share of the limit, what it is in USD, and whether what is spent and held has reached it."""
+    """A share of the limit, what it is in USD, and whether what is spent and held has reached it.
+
+    says: what it does, "" for one that only tells. approved_until: of `approve`, while a person lets calls go on.
+    """
 
     percent: int
     action: str
     at_usd: str | None
     reached: bool
+    says: str = ""
+    approved_until: datetime | None = None
+    approved_by: str = ""
 
 
 class ChangeTold(msgspec.Struct, frozen=True):
@@ -170,12 +177,7 @@ def tell_detail(budget: Budget, standings: Sequence[Standing], now_us: int) -> B
         budget=tell_budget(budget, standings, now_us),
         balances=[_balance(one) for one in standings],
         thresholds=[
-            ThresholdTold(
-                one.percent,
-                one.action,
-                None if limit is None else usd_text(limit * one.percent // 100),
-                limit is not None and used * 100 >= limit * one.percent,
-            )
+            _tell_threshold(budget, one, nearest.key.value if nearest else "", limit, used, now_us)
             for one in budget.thresholds
         ],
         first_limit=usd_text(budget.limit.limit_pico),
@@ -199,6 +201,21 @@ def tell_detail(budget: Budget, standings: Sequence[Standing], now_us: int) -> B
         prorated_from=None if budget.prorate_from_us is None else datetime_from_us(budget.prorate_from_us),
         created=datetime_from_us(budget.created_us),
     )  # fmt: skip
+
+
+def _tell_threshold(
+    budget: Budget, one: Threshold, value: str, limit: int | None, used: int, now_us: int
+) -> ThresholdTold:
+    given = approved(budget.approvals, one.percent, value, now_us) if one.action == "approve" else None
+    return ThresholdTold(
+        one.percent,
+        one.action,
+        None if limit is None else usd_text(limit * one.percent // 100),
+        limit is not None and used * 100 >= limit * one.percent,
+        threshold_words(one),
+        None if given is None or given.until_us >= NEVER_US else datetime_from_us(given.until_us),
+        "" if given is None else given.by,
+    )
 
 
 def left_pico(standing: Standing) -> int | None:

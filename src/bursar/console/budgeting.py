@@ -25,7 +25,7 @@ from bursar.budgets.told import (
 from bursar.budgets.windows import Window
 from bursar.console.context import ConsoleContext
 from bursar.domain.clock import datetime_from_us, us_from_datetime
-from bursar.domain.errors import UnknownBudget
+from bursar.domain.errors import Unavailable, UnknownBudget
 from bursar.domain.money import pico_from_usd, plain
 from bursar.domain.periods import Period, parse_period
 from bursar.explore.filters import Filter
@@ -138,6 +138,17 @@ def budget_answer(context: ConsoleContext, name_or_id: str) -> BudgetAnswer:
     """Raises UnknownBudget."""
     known = known_budget(context, name_or_id)
     return told_whole(context, known, foresee(context, known))
+
+
+def approve_budget(
+    context: ConsoleContext, name_or_id: str, percent: int | None, value: str, until_us: int | None, reason: str
+) -> None:
+    """Let calls past its `approve` thresholds, and tell the workers. Raises UnknownBudget, BadBudget, Unavailable."""
+    if context.budgets is None or context.publish_budgets is None:
+        raise Unavailable("this console was started without a control store; `bursar up` starts one with it")
+    store = context.budgets()
+    store.approve(name_or_id, percent=percent, value=value, until_us=until_us, reason=reason, actor="console")
+    context.publish_budgets(store)
 
 
 def told_whole(context: ConsoleContext, known: Known, foreseen: Foreseen) -> BudgetAnswer:

@@ -42,6 +42,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
     csrf:    what forms that change something must carry; another one each time the console starts.
     budgets: opens the control store's budgets; None for a console without one, which has no budgets.
+    publish_budgets: hands changed ones to the workers.
     status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
     """
 
@@ -51,6 +52,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     config: Config
     spool_dir: Path
     budgets: "Callable[[], Budgets] | None" = None
+    publish_budgets: "Callable[[Budgets], object] | None" = None
     status: Callable[[], Mapping[str, Any]] = dict
     alerts: Callable[[], AlertDesk] | None = None
     open_controls: Callable[[], Controls] | None = None
@@ -80,6 +82,12 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
                 raise Unavailable("this console was started without a control store; `bursar up` starts one with it")
             self._controls = self.open_controls()
         return self._controls
+
+    def key_name(self, credential_id: str) -> str:
+        """What people call a key; a client's own key, and any where there is no control store, has its id alone."""
+        if self.open_controls is None or not credential_id:
+            return credential_id
+        return self.controls().key_names().get(credential_id, credential_id)
 
     def tag_names(self, view: View) -> tuple[str, ...]:
         """The free tags in use, most used first, for menus."""

@@ -26,8 +26,12 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
-CHANGING = ("/api/policies", "/api/limits", "/api/kills", "/api/alerts/")
-FORMS = ("/controls/change", *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")))
+CHANGING = ("/api/budgets/", "/api/policies", "/api/limits", "/api/kills", "/api/alerts/")
+FORMS = (
+    "/controls/change",
+    "/budgets/approve",
+    *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
+)
 CHANGING_METHODS = ("POST", "DELETE")
 
 

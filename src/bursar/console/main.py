@@ -89,6 +89,7 @@ def build_context(
         config=site.config,
         spool_dir=site.paths.spool,
         budgets=OneStore(site),
+        publish_budgets=site.publish_budgets,
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
         open_controls=site.controls,

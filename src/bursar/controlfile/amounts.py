@@ -3,12 +3,11 @@
 import re
 from datetime import datetime
 
+from bursar.budgets.budget import PICO_MAX, PICO_PER_UNIT, UNITS_MAX
 from bursar.controlfile.document import Figure
 from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.errors import BadBudget
 
-PICO_PER_UNIT = 10**12
-PICO_MAX = 2**63 - 1  # what a balance's column holds
 _AMOUNT = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,12}))?")
 
 
@@ -18,8 +17,7 @@ def pico_from_text(text: str, field: str) -> int:
     pico = int(found[1]) * PICO_PER_UNIT + int((found[2] or "").ljust(12, "0")) if found else PICO_MAX + 1
     if pico > PICO_MAX:
         raise BadBudget(
-            f"{text[:40]!r} is no amount: write 500 or 0.25, up to {PICO_MAX // PICO_PER_UNIT}, with twelve decimal "
-            "places at most",
+            f"{text[:40]!r} is no amount: write 500 or 0.25, up to {UNITS_MAX}, with twelve decimal places at most",
             field=field,
         )
     return pico

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from bursar.budgets.budget import Budget, Mode, Rate, Threshold
+from bursar.budgets.budget import Budget, Mode, Rate
 from bursar.budgets.limits import CarryOver, LimitChange, LimitPlan
 from bursar.budgets.schedule import Schedule, SpecChange
 from bursar.budgets.spec import format_spec, parse_spec
+from bursar.budgets.thresholds import parse_threshold, threshold_text
 from bursar.budgets.told import spec_at
 from bursar.controlfile.amounts import amount_text, instant_from_text, instant_text, pico_from_text
-from bursar.domain.errors import BadBudget
 
 _DEFAULT_THRESHOLDS = ("50", "80", "100")
 
@@ -89,7 +89,7 @@ def budget_from_entry(name: str, entry: BudgetEntry, timezone: str) -> Budget:
         if carry
         else None,
         prorate_from_us=instant_from_text(entry.prorate_from, "prorate_from") if entry.prorate_from else None,
-        thresholds=tuple(_threshold(text) for text in entry.thresholds),
+        thresholds=tuple(parse_threshold(text) for text in entry.thresholds),
         contact=entry.contact,
     )
 
@@ -115,7 +115,7 @@ def tell_entry(budget: Budget, now_us: int) -> dict[str, Any]:
     if carry is not None:  # {} means something here
         cap = {} if carry.cap_pico is None else {"cap": amount_text(carry.cap_pico)}
         told["carry"] = cap | ({"overruns": True} if carry.overruns else {})
-    thresholds = [f"{one.percent}" if one.action == "alert" else f"{one.percent} block" for one in budget.thresholds]
+    thresholds = [threshold_text(one, " ") for one in budget.thresholds]
     if thresholds != list(_DEFAULT_THRESHOLDS):
         told["thresholds"] = thresholds
     return told
@@ -145,7 +145,14 @@ def changed(old: Budget, new: Budget, now_us: int, actor: str) -> Budget:
     if new.window.spec != spec_at(old, now_us):
         window = Schedule(window.spec, (*window.changes, SpecChange(now_us, new.window.spec)))
     limit = LimitPlan(old.limit.limit_pico, (*old.limit.changes, *_decisions(old.limit, new.limit, now_us, actor)))
-    return msgspec.structs.replace(new, budget_id=old.budget_id, created_us=old.created_us, window=window, limit=limit)
+    return msgspec.structs.replace(
+        new,
+        budget_id=old.budget_id,
+        created_us=old.created_us,
+        window=window,
+        limit=limit,
+        approvals=old.approvals,  # a person's word on a running window, which no file takes back
+    )
 
 
 def _decisions(old: LimitPlan, new: LimitPlan, now_us: int, actor: str) -> list[LimitChange]:
@@ -166,10 +173,3 @@ def _tell_raise(change: LimitChange) -> dict[str, Any]:
         "until": instant_text(change.until_us or 0),
         "reason": change.reason,
     }
-
-
-def _threshold(text: str) -> Threshold:
-    percent, _, action = text.partition(" ")
-    if not percent.isdecimal() or len(percent) > 4 or action not in ("", "alert", "block"):
-        raise BadBudget(f"{text[:40]!r} is no threshold: write 80, or 100 block", field="thresholds")
-    return Threshold(int(percent), "block" if action == "block" else "alert")

@@ -4,10 +4,12 @@ A match is conditions on what a call is: `{"feature": "checkout", "tag:plan": "f
 the empty match holds for every call.
 """
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
+from bursar.domain.clock import us_from_datetime
 from bursar.domain.tags import DIMENSIONS
 
 TAG_PREFIX = "tag:"
@@ -19,6 +21,7 @@ list applies."""
 BYTES_PER_TOKEN = 4  # of a cap on input tokens: English prose and JSON; no tokenizer stands in a call's way
 CONTROLS_MAX = 10_000  # policies, limits and kills in force, of each: a worker holds them all
 MINUTE_S = 60
+FOREVER_US = 2**62
 
 Match = dict[str, str]
 OnMissing = Literal["reject", "default", "warn"]
@@ -92,10 +95,11 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class KillTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is stopped, and why. The empty match is everything."""
+    """What is stopped, and why. The empty match is everything. until: when it lapses by itself; None: when lifted."""
 
     match: Match = {}
     reason: str = ""
+    until: datetime | None = None
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -106,6 +110,11 @@ class Kill(msgspec.Struct, frozen=True):
     terms: KillTerms
     created_us: int
     created_by: str
+
+    @property
+    def until_us(self) -> int:
+        """The first instant at which it stops nothing any more."""
+        return FOREVER_US if self.terms.until is None else us_from_datetime(self.terms.until)
 
 
 def written(match: Match) -> str:

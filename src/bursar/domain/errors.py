@@ -219,6 +219,18 @@ class BudgetExhausted(BursarError):
     may_clamp = False
 
 
+class BudgetThrottled(BursarError):
+    """A budget is past its `throttle` threshold, and this minute's calls were made. Nothing was sent."""
+
+    code, status, retry = "budget_throttled", 429, True
+
+
+class BudgetApprovalRequired(BursarError):
+    """A budget is past its `approve` threshold, and nobody let calls go on yet. Nothing was sent."""
+
+    code, status = "budget_approval_required", 402
+
+
 class BudgetUnpriced(BursarError):
     """A hard budget touches a call whose cost nobody can bound: its model has no price. Nothing was sent."""
 

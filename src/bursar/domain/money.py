@@ -5,12 +5,15 @@ A charge is an integer number of pico-dollars (1e-12 USD), rounded once, half-ev
 No float ever holds money.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 
 PICO_PER_USD = 10**12
 FEMTO_PER_USD = 10**15
 FEMTO_PER_PICO = 1_000
 PICO_MAX = 10**18 - 1  # what DECIMAL(18,12) holds: just under one million dollars a charge
+
+EXACT = Context(prec=64, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""For scaling: the usual 28 digits would round what a thousand large budgets add up to."""
 
 _PLACES_12 = Decimal(1).scaleb(-12)
 
@@ -38,7 +41,7 @@ def pico_from_usd(usd: Decimal) -> int:
 
 def usd_from_pico(pico: int) -> Decimal:
     """Pico-dollars as an exact decimal with 12 places: `usd_from_pico(10**12) == Decimal("1.000000000000")`."""
-    return Decimal(pico).scaleb(-12)
+    return Decimal(pico).scaleb(-12, EXACT)
 
 
 def usd_from_femto(femto: int) -> Decimal:

@@ -2,6 +2,9 @@
 
 import msgspec
 
+RETRY_SCOPES = ("organization", "team", "project", "key", "feature", "customer", "session", "agent")
+"""What the hourly cap on retries may be counted by."""
+
 
 class Scope(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A path; the empty string means "not placed". Bound to the credential, never to what a client says."""

@@ -18,9 +18,11 @@ from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
+from bursar.gateway.pace import Paces
 from bursar.gateway.rates import Taken
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
+from bursar.gateway.retry_cap import RetryCap, RetryHold
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings
@@ -46,8 +48,10 @@ class Worker(msgspec.Struct):
     budgeting: Budgeting
     loops: LoopBreaker
     retry_pico_max: int
+    retry_cap: RetryCap
     route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)
+    paces: Paces = msgspec.field(default_factory=Paces)
     in_flight: int = 0
 
 
@@ -61,6 +65,7 @@ class Attempt(msgspec.Struct):
     sku_price_id: str
     is_open: bool = True
     first_byte_us: int = 0
+    retried: RetryHold | None = None  # against the hour's cap on retries
 
 
 class Bound(msgspec.Struct, frozen=True, gc=False):

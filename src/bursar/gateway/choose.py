@@ -4,10 +4,16 @@ from bursar.domain.errors import Forbidden, NoUpstreamKey
 from bursar.gateway.call import Arrival, Worker
 from bursar.gateway.envelope import PLANS_MAX, Envelope, Plan
 from bursar.gateway.forward import write_head
+from bursar.gateway.route import Route
+from bursar.providers.base import Asked, Dialect
 
 
-def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, upstream_name: str, model: str) -> Plan:
-    """Which upstream, decided once for calls alike. Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key)."""
+def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str, upstream_name: str = "") -> Plan:
+    """Which upstream, decided once for calls alike. upstream_name: the one that it must be, where the path names none.
+
+    Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key).
+    """
+    upstream_name = arrival.upstream_name or upstream_name
     key = (arrival.path, arrival.query, upstream_name, model)
     plan = envelope.plans.get(key)
     if plan is not None:
@@ -32,3 +38,10 @@ def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, upstre
     if len(envelope.plans) < PLANS_MAX:
         envelope.plans[key] = plan
     return plan
+
+
+def body_for(route: Route, dialect: Dialect, asked: Asked, body: bytes) -> bytes:
+    """The body as that upstream gets it: usage is asked for where a stream wouldn't say it; else the same object."""
+    if asked.stream and not asked.wants_usage and route.settings.include_usage:
+        return dialect.with_usage(body, asked)
+    return body

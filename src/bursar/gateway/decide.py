@@ -32,19 +32,22 @@ LATE = frozenset({"model", "provider"})  # a kill of these waits for what really
 class Stop:
     """A kill, ready to be asked."""
 
-    __slots__ = ("kill", "match")
+    __slots__ = ("kill", "match", "until_us")
 
     def __init__(self, kill: Kill) -> None:
         self.kill = kill
         self.match: Match = kill.terms.match
+        self.until_us = kill.until_us
 
     def refusal(self) -> Killed:
         """Who stopped it, when, why, and how to lift it."""
         kill = self.kill
         when = datetime_from_us(kill.created_us).astimezone(UTC)
+        ends = kill.terms.until
+        until = f"It lasts until {ends.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC. " if ends else ""
         error = Killed(
             f"{kill.name} was stopped by {kill.created_by} at {when:%Y-%m-%d %H:%M:%S} UTC: {kill.terms.reason}. "
-            f"To lift it: `bursar kill lift {kill.kill_id}`"
+            f"{until}To lift it: `bursar kill lift {kill.kill_id}`"
         )
         error.details = {
             "kill": kill.kill_id, "stopped": kill.name, "stopped_by": kill.created_by,
@@ -115,7 +118,8 @@ class Decider:
                 tag_rule.ask(case, self._seen, now_us)
         if not self._stops.is_empty:
             for stop in self._stops.about(case):
-                raise stop.refusal()
+                if now_us < stop.until_us:
+                    raise stop.refusal()
         if not self._forces.is_empty and operation in FORCED:
             self._force(case)
         if not self._rules.is_empty:
@@ -129,7 +133,7 @@ class Decider:
         Raises Killed, PolicyRule or RateLimited.
         """
         case.provider, case.region = provider, region
-        self._ask_late(case)
+        self._ask_late(case, now_us)
         return self.place(case, now_us)
 
     def place(self, case: Case, now_us: int) -> Taken | None:
@@ -138,7 +142,7 @@ class Decider:
             return None
         return take(self._limits.about(case), case, now_us)
 
-    def reconsider(self, case: Case, model: str, provider: str, region: str) -> Case:
+    def reconsider(self, case: Case, model: str, provider: str, region: str, now_us: int) -> Case:
         """The case with another model in the place of the one asked for; no place is taken.
 
         Raises Killed or PolicyRule where that may not be called.
@@ -147,13 +151,14 @@ class Decider:
         if not self._rules.is_empty:
             for rule in self._rules.about(other):
                 rule.ask(other)
-        self._ask_late(other)
+        self._ask_late(other, now_us)
         return other
 
-    def _ask_late(self, case: Case) -> None:
+    def _ask_late(self, case: Case, now_us: int) -> None:
         if not self._late_stops.is_empty:
             for stop in self._late_stops.about(case):
-                raise stop.refusal()
+                if now_us < stop.until_us:
+                    raise stop.refusal()
         if not self._late_rules.is_empty:
             for rule in self._late_rules.about(case):
                 rule.ask(case)
@@ -187,18 +192,23 @@ def as_decided(asked: Asked, body: bytes, case: Case, dialect: Dialect) -> tuple
     Raises BadRequest where a field that must change is given twice.
     """
     if case.model_forced:
-        body = changed(with_value(body, "model", msgspec.json.encode(case.model_forced)), "model")
-        asked = msgspec.structs.replace(asked, model=case.model_forced)
+        asked, body = with_model(asked, body, case.model_forced)
     if case.output_tokens_sent:
         body = changed(dialect.with_output_limit(body, case.output_tokens_sent), "max_tokens")
         asked = msgspec.structs.replace(asked, max_output_tokens=case.output_tokens_sent)
     return asked, body
 
 
+def with_model(asked: Asked, body: bytes, model: str) -> tuple[Asked, bytes]:
+    """The same with another model, every other byte as it came. Raises BadRequest where it is given twice."""
+    body = changed(with_value(body, "model", msgspec.json.encode(model)), "model")
+    return msgspec.structs.replace(asked, model=model), body
+
+
 def changed(body: bytes | None, field: str) -> bytes:
     """The body. Raises BadRequest where there is none: the field's place was in doubt."""
     if body is None:
-        raise BadRequest(f"{field} is given more than once, so a policy can't change it; send it once", field=field)
+        raise BadRequest(f"{field} is given more than once, so it can't be changed; send it once", field=field)
     return body
 
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import msgspec
 
 from bursar.budgets.budget import Budget
-from bursar.budgets.holds import Touching
+from bursar.budgets.holds import NOTHING_MET, Met, Touching
 from bursar.budgets.matching import Subject
+from bursar.budgets.media import media_tokens
 from bursar.budgets.refusals import unpriced
 from bursar.domain.charge import Operation
 from bursar.domain.errors import BadRequest, BudgetExhausted
@@ -22,10 +23,10 @@ FREE = Bound(0, 0, "")
 CLAMPED_TOKENS_MIN = 16  # an answer shorter than that helps nobody: the call is refused instead
 
 
-async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attributed) -> None:
+async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attributed, met: Met = NOTHING_MET) -> None:
     """Bound the call, and hold that against its budgets.
 
-    Raises BudgetExhausted, BudgetUnpriced or BudgetsUnavailable; nothing is held then.
+    Raises BudgetExhausted, BudgetUnpriced, BudgetsUnavailable or MarkReached; nothing is held then.
     """
     touching = touched_by(worker, call, envelope, attributed) if len(worker.budgeting.index) else None
     now_us = call.facts.received_us
@@ -46,22 +47,22 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
     if not bound.pico:
         return
     try:
-        await take(worker, call, touching, dearest(worker, call, limit) if call.routing else bound)
+        await take(worker, call, touching, dearest(worker, call, limit) if call.routing else bound, met)
     except BudgetExhausted as error:
         if not error.may_clamp or not clamp(worker, call, error.left_pico, now_us):
             raise
         if call.routing is not None:  # what is left was measured for the first way
             keep_ways(call.routing, "budget", lambda way: False)
-        await take(worker, call, touching, call.bound)
+        await take(worker, call, touching, call.bound, met)
 
 
-async def take(worker: Worker, call: Call, touching: Touching, bound: Bound) -> None:
+async def take(worker: Worker, call: Call, touching: Touching, bound: Bound, met: Met) -> None:
     """Out of the worker's purse if it can be, else the authority is asked."""
     refills = worker.budgeting.the_refills()
     likely, most, now_us = bound.likely_pico or 0, bound.pico or 0, call.facts.received_us
     holding = refills.purse.hold_again(touching, likely, most, now_us)
     if holding is None:
-        holding = await refills.take(touching, likely, most, now_us)
+        holding = await refills.take(touching, likely, most, now_us, met)
     call.holding = holding
     if holding.warned:
         call.notes.append((b"x-bursar-budget-warning", warning_text(holding.warned)))
@@ -140,11 +141,23 @@ def output_limit(worker: Worker, call: Call) -> int:
     return (asked.max_output_tokens or worker.settings.output_tokens_default) * (asked.choices or 1)
 
 
-def bound_of(worker: Worker, call: Call, output_max: int, now_us: int) -> Bound:
-    """The most that the call can cost at the prices of its model, and what it likely will; unknown without a price."""
+def input_bound(worker: Worker, asked: Asked, body_bytes: int) -> int:
+    """Input tokens at most: by what the model's tokens per byte were so far, and media by what providers publish."""
+    ceilings = worker.meter.ceilings
+    tokens = ceilings.input_tokens(asked.model, body_bytes - asked.data_bytes)
+    if asked.media:
+        tokens += ceilings.media_tokens(asked.model, media_tokens(asked.model, asked.media))
+    return tokens
+
+
+def bound_of(worker: Worker, call: Call, output_max: int, now_us: int, input_tokens: int | None = None) -> Bound:
+    """The most that the call can cost at the prices of its model, and what it likely will; unknown without a price.
+
+    input_tokens: at most; None: by the model's ceiling.
+    """
     if call.dialect.operation == COUNT_TOKENS:
         return FREE
-    return bound_at(worker, call.route.provider, call.asked, len(call.body), output_max, now_us)
+    return bound_at(worker, call.route.provider, call.asked, len(call.body), output_max, now_us, input_tokens)
 
 
 def bound_there(worker: Worker, call: Call, way: Way, output_max: int, now_us: int) -> Bound:
@@ -155,10 +168,18 @@ def bound_there(worker: Worker, call: Call, way: Way, output_max: int, now_us: i
     return bound_at(worker, way.plan.route.provider, asked, len(call.body), output_max, now_us)
 
 
-def bound_at(worker: Worker, provider: str, asked: Asked, body_bytes: int, output_max: int, now_us: int) -> Bound:
+def bound_at(
+    worker: Worker,
+    provider: str,
+    asked: Asked,
+    body_bytes: int,
+    output_max: int,
+    now_us: int,
+    input_tokens: int | None = None,
+) -> Bound:
     """What a request of so many bytes can cost at a provider."""
     model, ceilings = asked.model, worker.meter.ceilings
-    tokens = ceilings.input_tokens(model, body_bytes)
+    tokens = input_bound(worker, asked, body_bytes) if input_tokens is None else input_tokens
     sheet = worker.meter.book.at(provider, model, now_us, tier=asked.tier, input_tokens=tokens)
     if sheet is None:
         return Bound(None, None, "")

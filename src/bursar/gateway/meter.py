@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from bursar.budgets.bounds import TokenCeilings
+from bursar.budgets.media import media_tokens
 from bursar.domain.charge import Lever, Operation, Quality
 from bursar.domain.money import pico_from_femto
 from bursar.domain.usage import Usage
@@ -96,17 +97,19 @@ class Meter:
         if operation == COUNT_TOKENS:
             return FREE
         model = answer.model or asked.model
-        usage = answer.usage
-        if usage is None:
-            usage = self.estimator.estimate(model, request_bytes, out_bytes)
-            quality = ESTIMATED
-        elif not answer.complete:
-            seen = self.estimator.estimate(model, request_bytes, out_bytes)
-            usage = _at_least(usage, seen)
+        usage, media = answer.usage, asked.media
+        text_bytes = request_bytes - asked.data_bytes
+        published = media_tokens(asked.model, media) if media else 0
+        if usage is None or not answer.complete:
+            seen = self.estimator.estimate(model, text_bytes, out_bytes)
+            if published:
+                seen = replace(seen, input=seen.input + published)
+            usage = seen if usage is None else _at_least(usage, seen)
             quality = ESTIMATED
         else:
-            self.estimator.learn(model, request_bytes, usage, out_bytes)
-            self.ceilings.learn(asked.model, request_bytes, usage.total_input, usage.total_output)
+            if not published:  # what isn't text would spoil the ratio
+                self.estimator.learn(model, text_bytes, usage, out_bytes)
+            self.ceilings.learn(asked.model, text_bytes, usage.total_input, usage.total_output, published)
             quality = REPORTED
         metered = self.price(
             usage, quality, provider, model, asked.model, answer.tier or asked.tier, answer.region, at_us

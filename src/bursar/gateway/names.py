@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-import msgspec
-
-from bursar.domain.errors import BadRequest, NoUpstream
+from bursar.domain.errors import NoUpstream
 from bursar.gateway.route import Route
-from bursar.providers.splice import with_value
 
 NAMES_REMEMBERED = 4096
 PATHS = {"openai": "/v1/chat/completions, /v1/responses or /v1/embeddings", "anthropic": "/v1/messages"}
@@ -78,14 +75,6 @@ class Names:
                 prefix = name[:at]
                 return (prefix, name[at + 1 :]) if prefix in self._prefixes else ("", "")
         return "", ""
-
-
-def with_model(body: bytes, model: str) -> bytes:
-    """The body asking for another model, every other byte as it came. Raises BadRequest where it names two."""
-    changed = with_value(body, "model", msgspec.json.encode(model))
-    if changed is None:
-        raise BadRequest("model is given more than once, so it can't be rewritten; send it once", field="model")
-    return changed
 
 
 def _ways(meant: Sequence[Route], speaking: Sequence[Route]) -> str:

@@ -2,23 +2,24 @@
 
 import msgspec
 
+from bursar.budgets.holds import MarkReached
 from bursar.domain.errors import BursarError
 from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.call import Arrival, Call, Routing, Worker
 from bursar.gateway.case import Case
-from bursar.gateway.choose import choose_upstream
+from bursar.gateway.choose import body_for, choose_upstream
 from bursar.gateway.client import Client, ClientGone
-from bursar.gateway.decide import as_attributed, as_decided, notes_of
+from bursar.gateway.decide import as_attributed, as_decided, notes_of, with_model
 from bursar.gateway.dispatch import dispatch
 from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.heads import Headers
 from bursar.gateway.hold import hold
-from bursar.gateway.names import with_model
 from bursar.gateway.rates import Taken
 from bursar.gateway.relay import relay
 from bursar.gateway.routing import route_call
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
+from bursar.gateway.thresholds import act_and_hold
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -49,14 +50,17 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         if routing is not None:
             plan, asked = routing.ways[0].plan, msgspec.structs.replace(asked, model=routing.ways[0].model)
         else:
-            plan = choose_upstream(worker, arrival, envelope, upstream_name, case.model if case else asked.model)
+            plan = choose_upstream(worker, arrival, envelope, case.model if case else asked.model, upstream_name)
         if case:
             taken = admit(worker, case, plan)  # its place in the limits
             attributed = as_attributed(case, attributed)
         call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
         call.taken, call.routing = taken, routing
         call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
-        await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
+        try:
+            await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
+        except MarkReached as reached:  # one of them is past a threshold: its pace, an approval, a cheaper model
+            await act_and_hold(worker, call, arrival, envelope, attributed, case, reached)
         attempt, reply = await dispatch(worker, call, client)  # attempts: each in the journal before it is sent
         try:
             await relay(worker, call, attempt, reply, client)  # answer back; meter, price, settle
@@ -70,6 +74,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         worker.in_flight -= 1
         if call is not None:
             settle_lost(worker, call)
+            taken = call.taken  # a cheaper model may have its own limits
         if taken is not None:
             taken.release(was_sent=bool(call and call.attempts))
 
@@ -160,14 +165,12 @@ def prepare(
     )
     body = arrival.body
     if asked.model != model_asked(arrival) and not (case and case.model_forced):
-        body = with_model(body, asked.model)
+        asked, body = with_model(asked, body, asked.model)
     notes: Headers = []
     if case:
         asked, body = as_decided(asked, body, case, dialect)
         notes = notes_of(case)
-    decided = body
-    if asked.stream and not asked.wants_usage and plan.route.settings.include_usage:
-        body = dialect.with_usage(body, asked)
+    decided, body = body, body_for(plan.route, dialect, asked, body)
     return Call(
         facts,
         dialect,

@@ -26,14 +26,14 @@ def route_call(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Aske
         return None
     default = None
     with contextlib.suppress(BursarError):  # only the route knows this model, or this key goes nowhere else
-        default = choose_upstream(worker, arrival, envelope, "", case.model).route
+        default = choose_upstream(worker, arrival, envelope, case.model).route
     ways: list[Way] = []
     passed: list[tuple[str, str, str]] = []
     refusal: BursarError | None = None
     for target in rule.targets:
         model = target.model or case.model
         try:
-            plan = choose_upstream(worker, arrival, envelope, target.upstream, model)
+            plan = choose_upstream(worker, arrival, envelope, model, target.upstream)
             settings = plan.route.settings
             if envelope.credential.client_secret and (default is None or default.provider != plan.route.provider):
                 raise Forbidden(  # a provider's key is for that provider's eyes
@@ -41,7 +41,7 @@ def route_call(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Aske
                     field="authorization",
                 )
             if worker.decider.is_active:
-                worker.decider.reconsider(case, model, settings.provider, settings.region)
+                worker.decider.reconsider(case, model, settings.provider, settings.region, arrival.received_us)
         except BursarError as error:
             passed.append((target.upstream, model, error.code))
             refusal = error

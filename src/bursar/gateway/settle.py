@@ -39,7 +39,10 @@ def settle(
     if not attempt.is_open:
         return
     attempt.is_open = False
-    call.cost_pico += (attempt.bound_pico or 0) if metered.list_pico is None else metered.list_pico
+    cost_pico = (attempt.bound_pico or 0) if metered.list_pico is None else metered.list_pico
+    call.cost_pico += cost_pico
+    if attempt.retried is not None:
+        worker.retry_cap.end(attempt.retried, cost_pico)
     if final and call.holding is not None:  # before the client hears the end: its next call finds the hold freed
         worker.budgeting.settle(call.holding, call.cost_pico)
     facts = call.facts

@@ -2,8 +2,9 @@
 
 from bursar.domain.errors import BursarError, Overloaded, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from bursar.gateway.call import Attempt, Call, Way, Worker
+from bursar.gateway.choose import body_for
+from bursar.gateway.decide import with_model
 from bursar.gateway.hold import bound_there, output_limit
-from bursar.gateway.names import with_model
 from bursar.gateway.upstream import Reply
 from bursar.gateway.upstream_rates import cool_until_us
 
@@ -17,43 +18,46 @@ def may_follow(call: Call, error: BursarError) -> bool:
     """Whether another attempt may follow one without an answer: nothing was sent, or the route allows it after all."""
     if isinstance(error, UpstreamUnreachable):
         return True
-    if not turns(call):
+    if call.routing is None or len(left(call)) == 0:
         return False
     if isinstance(error, UpstreamTimeout | UpstreamBroken):
-        return call.routing is not None and call.routing.rule.after_timeout
+        return call.routing.rule.after_timeout
     return isinstance(error, Overloaded)
 
 
-def turns(call: Call) -> bool:
-    """Whether there is an upstream that was not tried yet."""
-    return call.routing is not None and any(
-        not way.is_tried and way.plan.route is not call.route for way in call.routing.ways
-    )
-
-
-def turn(worker: Worker, call: Call) -> bool:
-    """Point the call at the next way: one that is well, else any. False: there is no other, it stays where it is."""
+def left(call: Call) -> list[Way]:
+    """The ways that were not tried yet."""
     if call.routing is None:
-        return False
+        return []
+    return [
+        way
+        for way in call.routing.ways
+        if not way.is_tried
+        and not (way.plan.route is call.route and way.model == call.asked.model)
+        and suits(call, way)
+    ]
+
+
+def next_way(worker: Worker, call: Call) -> Way | None:
+    """Where the next attempt goes: to one that is well, else to any that is left; None: it stays where it is."""
+    ways = left(call)
     now_us = worker.clock.now_us()
-    for way in call.routing.ways:
-        if way.plan.route is call.route and way.model == call.asked.model:
-            way.is_tried = True
-    left = [way for way in call.routing.ways if not way.is_tried and suits(call, way)]
-    if not left:
-        return False
-    way = next((one for one in left if not one.plan.route.health.why_not(now_us)), left[0])
-    way.is_tried = True
+    return next((way for way in ways if not way.plan.route.health.why_not(now_us)), ways[0] if ways else None)
+
+
+def turn(worker: Worker, call: Call, way: Way) -> None:
+    """Point the call at another way."""
+    for one in call.routing.ways if call.routing else ():
+        if one is way or (one.plan.route is call.route and one.model == call.asked.model):
+            one.is_tried = True
     if way.model != call.asked.model:
-        call.body = with_model(call.body, way.model)
-        call.asked.model = way.model
+        call.asked, call.body = with_model(call.asked, call.body, way.model)
     call.route, call.head = way.plan.route, way.plan.head
     asked = call.asked
-    if asked.stream and not asked.wants_usage and not call.strips_usage and call.route.settings.include_usage:
-        body = call.dialect.with_usage(call.body, asked)
+    if not call.strips_usage:
+        body = body_for(call.route, call.dialect, asked, call.body)
         call.strips_usage, call.body = body is not call.body, body
     call.bound = bound_there(worker, call, way, output_limit(worker, call), call.facts.received_us)
-    return True
 
 
 def suits(call: Call, way: Way) -> bool:

@@ -33,6 +33,7 @@ from bursar.gateway.connection import Connection, tick_connections
 from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
+from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
 from bursar.gateway.loops import LoopBreaker
@@ -40,8 +41,10 @@ from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
+from bursar.gateway.pace import Paces
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
+from bursar.gateway.retry_cap import RetryCap
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings, load_settings
@@ -92,7 +95,11 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
         route_table=RouteTable(settings.routes),
+        retry_cap=RetryCap(
+            pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope, settings.workers
+        ),
         decider=Decider(settings.workers, slot),
+        paces=Paces(settings.workers, slot),
     )
 
 
@@ -117,8 +124,8 @@ async def watch_snapshot(worker: Worker) -> None:
             use_snapshot(worker, path)
 
 
-async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path, seen: Seen) -> None:
-    """Follow changes of prices and budgets, and keep the metrics file fresh. Runs until cancelled."""
+async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_path: Path, seen: Seen) -> None:
+    """Follow changes of prices and budgets, and keep the worker's own files fresh. Runs until cancelled."""
     book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
     book_seen, budgets_seen = seen
     looks = 0
@@ -133,6 +140,7 @@ async def watch(worker: Worker, loops: LoopWatch, metrics_path: Path, seen: Seen
             await worker.budgeting.use_file(budgets_path)
         await worker.budgeting.try_again()
         loops.look(worker.clock.now_us())
+        learned.look(worker.clock.now_us())
         looks += 1
         if looks % METRICS_EVERY == 0:
             write_metrics(worker, metrics_path)
@@ -159,6 +167,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_journal_failures_total",] = worker.recorder.failures + worker.recorder.journal.sync_failures
     counts["bursar_journal_lost_total",] = worker.recorder.lost
     counts["bursar_double_retries_total",] = worker.loops.double_retries
+    counts["bursar_retries_capped_total",] = worker.retry_cap.refused
     for route in worker.routes.routes:
         stats = route.pool.stats()
         for state in ("open", "idle", "waiting"):
@@ -198,6 +207,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     metrics_path = metrics_directory / f"metrics-{slot}.json"
     loops = LoopWatch(worker.loops, metrics_directory, slot, settings.workers)
     loops.begin(worker.clock.now_us())
+    learned = LearnedFile(worker.meter.ceilings, metrics_directory, slot)
+    learned.begin()
     edge = Edge(worker, metrics_directory)
     listener = listen(settings.host, settings.port)
     write_metrics(worker, metrics_path)  # there from the first: this worker stands
@@ -220,7 +231,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     gc.collect()
     gc.freeze()  # prices and modules live as long as the process: the collector needn't walk them again
     watchers = [
-        asyncio.create_task(watch(worker, loops, metrics_path, seen)),
+        asyncio.create_task(watch(worker, loops, learned, metrics_path, seen)),
         asyncio.create_task(watch_snapshot(worker)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]
@@ -243,6 +254,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         worker.recorder.flush()
         worker.recorder.journal.close()
         loops.look(worker.clock.now_us())
+        learned.look(worker.clock.now_us(), is_last=True)
         write_metrics(worker, metrics_path)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
+from bursar.budgets.approvals import new_approval
 from bursar.budgets.authority import Authority
 from bursar.budgets.balances import lock_value
 from bursar.budgets.budget import Budget, check_fits
@@ -19,6 +20,7 @@ from bursar.budgets.limits import LimitChange, LimitPlan
 from bursar.budgets.schedule import scheduled_window
 from bursar.budgets.standings import standings_of
 from bursar.budgets.tables import BUDGET_BALANCES, BUDGETS
+from bursar.budgets.thresholds import APPROVALS_MAX, Threshold
 from bursar.budgets.windows import Window
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadBudget, NameTaken, UnknownBudget
@@ -93,6 +95,34 @@ class Budgets:
         with self.store.writing() as connection:
             _find(connection, budget.budget_id)
             return self._replace(connection, budget, "budget.change", actor)
+
+    def set_thresholds(self, name_or_id: str, thresholds: tuple[Threshold, ...], *, actor: str) -> Budget:
+        """What happens near the limit, from now on. Raises UnknownBudget or BadBudget."""
+        with self.store.writing() as connection:
+            budget = _find(connection, name_or_id)
+            changed = msgspec.structs.replace(budget, thresholds=thresholds)
+            return self._replace(connection, changed, "budget.thresholds", actor)
+
+    def approve(
+        self,
+        name_or_id: str,
+        *,
+        percent: int | None = None,
+        value: str = "",
+        until_us: int | None = None,
+        reason: str = "",
+        actor: str,
+    ) -> Budget:
+        """Let calls past the `approve` thresholds up to a percent (None: all), at most to the running window's end.
+
+        Raises UnknownBudget, or BadBudget for one that asks for no approval, or until when its window is over.
+        """
+        now_us = self._clock.now_us()
+        with self.store.writing() as connection:
+            budget = _find(connection, name_or_id)
+            given = new_approval(budget, percent, value, until_us, reason, actor, now_us)
+            kept = (*budget.approvals, given)[-APPROVALS_MAX:]
+            return self._replace(connection, msgspec.structs.replace(budget, approvals=kept), "budget.approve", actor)
 
     def remove(self, name_or_id: str, *, actor: str) -> Budget:
         """Limit nothing any more. Raises UnknownBudget."""

@@ -1,10 +1,12 @@
 """What a policy, limit or kill must be before it is kept: every mistake is named with its field and what to write."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 
+from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import MATCHED, TAG_PREFIX, KillTerms, LimitTerms, Match, PolicyTerms
 from bursar.domain.errors import BadControl
 from bursar.domain.tags import TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX
@@ -15,6 +17,8 @@ NAME_CHARS_MAX = 120
 REASON_CHARS_MAX = 500
 TAG_VALUES_COUNTED_MAX = 10_000  # a worker remembers them all for a day
 FIGURE_MAX = 10**12
+SPAN_SECONDS = {"m": 60, "h": 3_600, "d": 86_400}
+SPAN_MAX_S = 366 * 86_400
 T = TypeVar("T")
 
 
@@ -86,6 +90,8 @@ def check_kill(terms: KillTerms) -> KillTerms:
             f"reason: say why in 1 to {REASON_CHARS_MAX} printable characters: whoever is refused reads it",
             field="reason",
         )
+    if terms.until is not None and terms.until.tzinfo is None:
+        raise BadControl("until: say the zone too, as in 2026-11-26T18:00:00Z", field="until")
     return msgspec.structs.replace(terms, reason=reason)
 
 
@@ -167,3 +173,23 @@ def _bare(name: str) -> str:
 
 def _bare_keys(values: Mapping[str, T]) -> dict[str, T]:
     return {_bare(name): value for name, value in values.items()}
+
+
+def ends_at(span: str, until: str, now_us: int) -> datetime | None:
+    """When a kill ends, from how long it is to last ("30m", "2h", "7d") or a time with its zone; None: neither is said.
+
+    Raises BadControl for both, or for what is neither.
+    """
+    if span and until:
+        raise BadControl("for and until: say one of them", field="until")
+    if span:
+        count, unit = span[:-1], SPAN_SECONDS.get(span[-1:])
+        if unit is None or not (count.isascii() and count.isdigit()) or not 0 < int(count) * unit <= SPAN_MAX_S:
+            raise BadControl(f"for is {span[:40]!r}; write how long as 30m, 2h or 7d, a year at most", field="for")
+        return datetime_from_us(now_us + int(count) * unit * 1_000_000)
+    try:
+        return datetime.fromisoformat(until) if until else None
+    except ValueError as error:
+        raise BadControl(
+            f"until is {until[:40]!r}; write a time such as 2026-11-26T18:00:00Z", field="until"
+        ) from error

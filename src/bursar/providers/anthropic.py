@@ -14,8 +14,9 @@ from bursar.domain.errors import BursarError
 from bursar.domain.usage import Usage
 from bursar.providers import errors
 from bursar.providers.anthropic_usage import MessageUsage, billed_beside, merge_usage, usage_of_message
+from bursar.providers.media import TextMessage, TextPart, decode_with_media
 from bursar.providers.peer_fields import PeerFields, metadata_of
-from bursar.providers.reading import clip, decode_answer, decode_request, labels, require_model, served_tier
+from bursar.providers.reading import clip, decode_answer, labels, require_model, served_tier
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
@@ -28,6 +29,13 @@ class _Request(PeerFields):
     service_tier: str | None = None
     metadata: dict[str, Any] | None = None
     tools: list[msgspec.Raw] | None = None
+
+
+class _TextRequest(_Request):
+    """One that holds text alone."""
+
+    messages: list[TextMessage] | None = None
+    system: str | list[TextPart] | None = None
 
 
 class _Message(msgspec.Struct):
@@ -83,6 +91,7 @@ class _Counted(msgspec.Struct, gc=False):
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
+_TEXT_REQUEST = msgspec.json.Decoder(_TextRequest)
 _MESSAGE = msgspec.json.Decoder(_Message)
 _LENIENT = msgspec.json.Decoder(_Lenient)
 _COUNTED = msgspec.json.Decoder(_Counted)
@@ -98,7 +107,7 @@ class AnthropicMessages:
     operation = Operation.CHAT
 
     def read_request(self, body: bytes) -> Asked:
-        seen = decode_request(_REQUEST, body)
+        seen, media, data_bytes = decode_with_media(_TEXT_REQUEST, _REQUEST, body)
         return Asked(
             require_model(seen.model),
             seen.stream is True,
@@ -110,6 +119,8 @@ class AnthropicMessages:
             len(seen.tools) if seen.tools else 0,
             1,
             labels(seen.tags) if seen.tags else [],
+            media=media,
+            data_bytes=data_bytes,
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:

@@ -19,9 +19,10 @@ import msgspec
 from bursar.domain.charge import Operation
 from bursar.domain.errors import BursarError
 from bursar.providers import errors
+from bursar.providers.media import TextMessage, decode_with_media
 from bursar.providers.openai_usage import ChatUsage, cost_pico, usage_of_chat
 from bursar.providers.peer_fields import PeerFields, metadata_of
-from bursar.providers.reading import clip, decode_answer, decode_request, labels, require_model, served_tier
+from bursar.providers.reading import clip, decode_answer, labels, require_model, served_tier
 from bursar.providers.splice import with_number, with_stream_usage
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, Choices, ModelName, OutputLimit
@@ -43,6 +44,12 @@ class _Request(PeerFields):
     metadata: dict[str, Any] | None = None
     n: Choices | None = None
     tools: list[msgspec.Raw] | None = None
+
+
+class _TextRequest(_Request):
+    """One that holds text alone."""
+
+    messages: list[TextMessage] | None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -119,6 +126,7 @@ class _LenientChunk(msgspec.Struct):
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
+_TEXT_REQUEST = msgspec.json.Decoder(_TextRequest)
 _COMPLETION = msgspec.json.Decoder(_Completion)
 _LENIENT = msgspec.json.Decoder(_LenientChunk)
 
@@ -135,7 +143,7 @@ class OpenAIChat:
         self._limits = ("max_completion_tokens", "max_tokens") if is_chat else ("max_tokens",)
 
     def read_request(self, body: bytes) -> Asked:
-        seen = decode_request(_REQUEST, body)
+        seen, media, data_bytes = decode_with_media(_TEXT_REQUEST, _REQUEST, body)
         options = seen.stream_options
         return Asked(
             require_model(seen.model),
@@ -149,6 +157,8 @@ class OpenAIChat:
             1 if seen.n is None else seen.n,
             labels(seen.tags) if seen.tags else [],
             options is not msgspec.UNSET,
+            media,
+            data_bytes,
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:

@@ -13,9 +13,10 @@ import msgspec
 from bursar.domain.charge import Operation
 from bursar.domain.errors import BursarError, MissingField
 from bursar.providers import errors
+from bursar.providers.media import TextItem, decode_with_media
 from bursar.providers.openai_usage import ResponseUsage, cost_pico, usage_of_response
 from bursar.providers.peer_fields import PeerFields, metadata_of
-from bursar.providers.reading import clip, decode_answer, decode_request, labels, served_tier
+from bursar.providers.reading import clip, decode_answer, labels, served_tier
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
@@ -30,6 +31,13 @@ class _Request(PeerFields):
     safety_identifier: str | None = None
     metadata: dict[str, Any] | None = None
     tools: list[msgspec.Raw] | None = None
+
+
+class _TextRequest(_Request):
+    """One that holds text alone."""
+
+    input: str | list[TextItem] | None = None
+    prompt: str | None = None  # a stored one is an object, whose variables may hold anything
 
 
 class _Action(msgspec.Struct, gc=False):
@@ -89,6 +97,7 @@ class _LenientEvent(msgspec.Struct):
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
+_TEXT_REQUEST = msgspec.json.Decoder(_TextRequest)
 _RESPONSE = msgspec.json.Decoder(_Response)
 _RESPONSE_WITH_ITEMS = msgspec.json.Decoder(_ResponseWithItems)
 _LENIENT = msgspec.json.Decoder(_LenientResponse)
@@ -106,7 +115,7 @@ class OpenAIResponses:
 
     def read_request(self, body: bytes) -> Asked:
         """A stored prompt (`prompt.id`) may name the model instead of the request; it can't be priced ahead."""
-        seen = decode_request(_REQUEST, body)
+        seen, media, data_bytes = decode_with_media(_TEXT_REQUEST, _REQUEST, body)
         if not seen.model and b'"prompt"' not in body:
             raise MissingField("the request names no model", field="model")
         return Asked(
@@ -120,6 +129,8 @@ class OpenAIResponses:
             len(seen.tools) if seen.tools else 0,
             1,
             labels(seen.tags) if seen.tags else [],
+            media=media,
+            data_bytes=data_bytes,
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from bursar.domain.media import Media
 from bursar.domain.usage import Usage
 
 MODEL_CHARS_MAX = 256  # longer than any model name in any catalogue; a ledger column shouldn't hold an essay
@@ -30,6 +31,8 @@ class Asked(msgspec.Struct):
     choices: int = 1  # answers to generate: the output limit holds for each
     tags: list[str] = []  # bare labels of LiteLLM's `tags`
     has_stream_options: bool = False
+    media: tuple[Media, ...] = ()  # its parts that aren't text
+    data_bytes: int = 0  # of the body: their data, which is no text
 
 
 class Answer(msgspec.Struct):

@@ -86,6 +86,17 @@ def show_comparison(compared: Comparison) -> None:
     print_table(
         [text_column("gateway", "gateway"), *headings], probe_rows(compared), title="what each says a call cost"
     )
+    if compared.control:
+        names = list(compared.control[0].answers)
+        print_table(
+            [
+                text_column("probe", "probe", grow=True),
+                text_column("correct", "a correct gateway", grow=True),
+                *(text_column(name, name, grow=True) for name in names),
+            ],
+            [{"probe": one.question, "correct": one.heading} | one.answers for one in compared.control],
+            title="calls that were billed; LiteLLM by its budgets per deployment, without a database",
+        )
 
 
 def show_figures(title: str, found: list[Figure]) -> None:

@@ -1,25 +1,27 @@
 """`bursar budgets`: how much may be spent on what, and how much of it is."""
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
-from bursar.budgets.budget import Budget, Mode, Rate, Threshold, pico_of
+from bursar.budgets.budget import Budget, Mode, Rate, pico_of
 from bursar.budgets.limits import CarryOver, LimitPlan
 from bursar.budgets.outlook import Outlook
-from bursar.budgets.schedule import Schedule
+from bursar.budgets.schedule import Schedule, scheduled_window
 from bursar.budgets.spec import parse_spec
 from bursar.budgets.told import Balance, BudgetTold, spec_at, tell_budget, tell_detail, usd_text
+from bursar.budgets.windows import NEVER_US
 from bursar.cli import client
+from bursar.cli.commands.budgets_acts import approve, instant_from, set_thresholds, thresholds_from
 from bursar.cli.commands.budgets_shown import show_budget, show_budgets
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
 from bursar.cli.render import Format, print_csv, print_json, say
 from bursar.domain import display
-from bursar.domain.calendar import instant_of, zone
-from bursar.domain.clock import datetime_from_us, us_from_datetime
+from bursar.domain.calendar import zone
+from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadBudget, BadWindow, BursarError
 from bursar.site import Site, actor, command_name
 
@@ -66,7 +68,11 @@ def create(
         bool, typer.Option("--prorate", help="Begin with the share of the limit for what is left of the window.")
     ] = False,
     threshold: Annotated[
-        list[int], typer.Option(help="Say so at this percent of the limit. May be repeated (default: 50, 80, 100).")
+        list[str],
+        typer.Option(
+            help="At this percent of the limit say so, or act: 80:throttle=30, 80:route=MODEL, 90:approve, 95:block. "
+            "May be repeated (default: 50, 80, 100)."
+        ),
     ] = [],  # noqa: B006
     contact: Annotated[str, typer.Option(help="Whom to ask for more; told in refusals.")] = "",
     opening: Annotated[
@@ -96,9 +102,14 @@ def create(
         rate=_rate(site, rate, rate_source, rate_date, now_us),
         carry=_carry(carry, carry_cap, overruns=carry_overruns),
         prorate_from_us=now_us if prorate else None,
-        thresholds=tuple(Threshold(percent) for percent in sorted(set(threshold) or {50, 80, 100})),
+        thresholds=thresholds_from(threshold or ["50", "80", "100"]),
         contact=contact,
     )
+    running = scheduled_window(budget.window, now_us)
+    if not running.in_force and running.end_us == NEVER_US:
+        raise BadWindow(
+            f"window {window} is over: it would limit nothing; give dates that are still to come", field="window"
+        )
     if site.exists():  # a site that isn't there has no keys either
         budget = site.budgets().with_key_id(budget)
     counted = _ask_opening(site, budget, now_us) if opening else None
@@ -161,7 +172,7 @@ def raise_limit(
     site = resolve_existing(config, data)
     budgets = site.budgets()
     budget = budgets.find(name)
-    until_us = _instant(until, spec_at(budget, site.clock.now_us()).timezone) if until else None
+    until_us = instant_from(until, spec_at(budget, site.clock.now_us()).timezone) if until else None
     changed = budgets.raise_limit(
         budget.budget_id, _pico(limit, "limit"), until_us=until_us, reason=reason, actor=actor()
     )
@@ -192,6 +203,8 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_budgets)
     group.command("show")(show)
     group.command("raise")(raise_limit)
+    group.command("thresholds")(set_thresholds)
+    group.command("approve")(approve)
     group.command("remove")(remove)
     app.add_typer(group, name="budgets")
 
@@ -295,16 +308,6 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise BadBudget(f"--rate-date {text!r} is no date; write it as 2026-11-01", field="rate_date") from error
-
-
-def _instant(text: str, timezone: str) -> int:
-    try:
-        local = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadWindow(
-            f"--until {text!r} is no date; write it as 2026-12-01 or 2026-12-01T00:00", field="until"
-        ) from error
-    return us_from_datetime(instant_of(local, timezone))
 
 
 def _export(told: list[BudgetTold], fmt: Format) -> None:

@@ -53,7 +53,7 @@ def show_budget(detail: BudgetDetail, locale: str, outlook: Outlook | None) -> N
             [
                 {
                     "value": one.value,
-                    "limit": money(one.limit_usd),
+                    "limit": _limit(one.limit_usd, money),
                     "spent": money(one.spent_usd),
                     "held": money(one.held_usd),
                     "left": money(one.left_usd),
@@ -82,7 +82,11 @@ def budget_lines(detail: BudgetDetail, locale: str) -> list[str]:
 
     lines = [f"calls: {', '.join(told.where) or 'all'}" + (f", each {told.each} by itself" if told.each else "")]
     lines.append(f"window: {told.window}, {told.window_label}; {told.resets}")
-    marks = [f"{one.percent} % ({money(one.at_usd)}{', reached' if one.reached else ''})" for one in detail.thresholds]
+    marks = [
+        f"{one.percent} %{f' {one.says}' if one.says else ''} ({money(one.at_usd)}"
+        f"{', reached' if one.reached else ''}{f', approved by {one.approved_by}' if one.approved_by else ''})"
+        for one in detail.thresholds
+    ]
     lines.append(f"thresholds: {', '.join(marks)}")
     if rate is not None:
         lines.append(f"rate: 1 {told.currency} = {rate.usd} USD, {rate.source}, {rate.as_of}")
@@ -103,6 +107,11 @@ def budget_lines(detail: BudgetDetail, locale: str) -> list[str]:
     return lines
 
 
+def _limit(limit_usd: str | None, money: Callable[[str | None], str]) -> str:
+    """A limit of 0 refuses everything: a dash would hide it."""
+    return money(limit_usd) if limit_usd is None or Decimal(limit_usd) else "0"
+
+
 def _forecast_line(outlook: Outlook, money: Callable[[str | None], str]) -> str:
     about = f" ({outlook.about})" if outlook.about else ""
     line = f"forecast{about}: {outlook.said}"
@@ -121,7 +130,7 @@ def _row(told: BudgetTold, rate: RateTold | None, locale: str) -> dict[str, Any]
         used = 1 - Decimal(left) / Decimal(limit)
     return {
         "name": told.name,
-        "limit": (money(limit) if limit is not None else NO_LIMIT) + (" each" if told.each else ""),
+        "limit": (_limit(limit, money) if limit is not None else NO_LIMIT) + (" each" if told.each else ""),
         "spent": money(told.spent_usd),
         "held": money(told.held_usd),
         "left": (money(left), used),

@@ -11,9 +11,10 @@ from bursar.cli.render import Format, print_csv, print_json, print_table, say, t
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Kill, KillTerms
 from bursar.domain.errors import BadControl
+from bursar.governance.checks import ends_at
 from bursar.site import actor
 
-EXPORTED = ("id", "stopped", "reason", "stopped_at", "stopped_by")
+EXPORTED = ("id", "stopped", "reason", "stopped_at", "stopped_by", "until")
 
 
 def add(
@@ -24,6 +25,8 @@ def add(
     feature: Annotated[str, typer.Option(help="A feature.")] = "",
     match: MatchOption = [],  # noqa: B006
     everything: Annotated[bool, typer.Option("--everything", help="Every call.")] = False,
+    span: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 7d. It lapses by itself then.")] = "",
+    until: Annotated[str, typer.Option("--until", help="Until when, with its zone: 2026-11-26T18:00:00Z.")] = "",
     data: DataOption = None,
     config: ConfigOption = None,
     fmt: FormatOption = Format.TABLE,
@@ -37,8 +40,10 @@ def add(
     if bool(conditions) == everything:
         raise BadControl("say what to stop: --key, --agent, --session, --feature, --match, or --everything alone",
                          field="match")  # fmt: skip
-    controls = resolve_site(config, data).controls()
-    made = controls.kills.create(KillTerms(match=conditions, reason=reason), actor=actor())
+    site = resolve_site(config, data)
+    controls = site.controls()
+    ends = ends_at(span, until, site.clock.now_us())
+    made = controls.kills.create(KillTerms(match=conditions, reason=reason, until=ends), actor=actor())
     controls.publish()
     _told([made], fmt)
     if fmt is Format.TABLE:
@@ -83,6 +88,7 @@ def exported(kill: Kill) -> dict[str, str]:
     return {
         "id": kill.kill_id, "stopped": kill.name, "reason": kill.terms.reason,
         "stopped_at": datetime_from_us(kill.created_us).isoformat(timespec="seconds"), "stopped_by": kill.created_by,
+        "until": kill.terms.until.isoformat(timespec="seconds") if kill.terms.until else "",
     }  # fmt: skip
 
 
@@ -99,6 +105,7 @@ def _told(kills: list[Kill], fmt: Format) -> None:
                 text_column("reason", "why", grow=True),
                 text_column("stopped_at", "since"),
                 text_column("stopped_by", "by"),
+                text_column("until", "until"),
                 text_column("id", "id", style="dim"),
             ],
             rows,

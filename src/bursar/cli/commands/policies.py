@@ -155,6 +155,21 @@ def rules_of(terms: PolicyTerms) -> dict[str, object]:
     return told
 
 
+def rules_text(rules: dict[str, object]) -> str:
+    """Rules as people say them.
+
+    >>> rules_text({"allow_models": ["*mini*"], "output_tokens_max": 500, "tag_defaults": {"team": "core"}})
+    'allow models *mini*; output tokens max 500; tag defaults team=core'
+    """
+    return "; ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in rules.items()) or "none"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={_plain(one)}" for name, one in value.items())
+    return "|".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
+
+
 def _switch(name: str, is_on: bool, data: DataOption, config: ConfigOption) -> None:
     controls = resolve_existing(config, data).controls()
     policy = controls.policies.switch(name, is_on, actor=actor())
@@ -181,8 +196,9 @@ def _told(policies: list[Policy], fmt: Format) -> None:
     if fmt is Format.JSON:
         print_json(rows)
         return
-    for row in rows:
-        row["rules"] = msgspec.json.encode(row["rules"]).decode()
+    for row, policy in zip(rows, policies, strict=True):
+        rules = rules_of(policy.terms)
+        row["rules"] = msgspec.json.encode(rules).decode() if fmt is Format.CSV else rules_text(rules)
         row["on"] = "on" if row["on"] else "off"
     if fmt is Format.CSV:
         print_csv(EXPORTED, [list(row.values()) for row in rows])

@@ -6,9 +6,11 @@ import typer
 
 from bursar.cli import client
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_site
-from bursar.cli.render import Format, out_bytes, print_csv
+from bursar.cli.render import Format, out_bytes, print_csv, say
 from bursar.cli.report import Proved, show_proofs
+from bursar.domain.errors import Unavailable
 
+EXIT_UNKNOWN = 3
 FIELDS = ("law", "name", "ok", "expected", "actual", "detail")
 
 
@@ -16,10 +18,14 @@ def verify(data: DataOption = None, config: ConfigOption = None, fmt: FormatOpti
     """Prove the laws on this installation: nothing lost, nothing twice, sums exact.
 
     Attempts equal charges, rollups equal charges, each call has one outcome, no gap in any sequence. Exit code 1 if one
-    doesn't hold: `bursar verify --format json`.
+    doesn't hold, 3 if nobody could say (a console that starts or isn't reached): `bursar verify --format json`.
     """
-    body = client.fetch(resolve_site(config, data), "/api/verify")
-    answer: dict[str, Any] = client.decode(body, dict[str, Any])
+    try:
+        body = client.fetch(resolve_site(config, data), "/api/verify")
+        answer: dict[str, Any] = client.decode(body, dict[str, Any])
+    except (client.Refused, Unavailable) as error:
+        say(f"nothing was proved: {error.message}")
+        raise typer.Exit(EXIT_UNKNOWN) from error
     if fmt is Format.JSON:
         out_bytes(body)
     elif fmt is Format.CSV:

@@ -1,14 +1,17 @@
 """The JSON API's answers about budgets."""
 
+from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get
-from litestar.params import FromPath
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.params import FromPath, JSONBody
 
 from bursar.console.api.parameters import PROBLEMS, Shape
-from bursar.console.budgeting import BudgetAnswer, BudgetsAnswer, budget_answer, budgets_answer
+from bursar.console.budgeting import BudgetAnswer, BudgetsAnswer, approve_budget, budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.pages.budgets import budgets_csv
+from bursar.domain.clock import us_from_datetime
 
 Asked = Request[Any, Any, Any]
 
@@ -33,4 +36,23 @@ def budget(request: Asked, budget_id: FromPath[str]) -> BudgetAnswer:
     return budget_answer(context, budget_id)
 
 
-BUDGET_HANDLERS = [budgets, budget]
+class NewApproval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """percent: past thresholds up to it, null: all. value: of the budget's `each`. until: null: the window's end."""
+
+    percent: int | None = None
+    value: str = ""
+    until: datetime | None = None
+    reason: str = ""
+
+
+@post("/api/budgets/{budget_id:str}/approve", sync_to_thread=True, status_code=200, responses=PROBLEMS,
+      summary="Let calls past a budget's approve thresholds")  # fmt: skip
+def approve(request: Asked, budget_id: FromPath[str], data: JSONBody[NewApproval]) -> BudgetAnswer:
+    """For the running window at most, on all workers within about a second. 400 `bad_budget`, 404 `unknown_budget`."""
+    context: ConsoleContext = request.app.state.context
+    until_us = None if data.until is None else us_from_datetime(data.until)
+    approve_budget(context, budget_id, data.percent, data.value, until_us, data.reason)
+    return budget_answer(context, budget_id)
+
+
+BUDGET_HANDLERS = [budgets, budget, approve]

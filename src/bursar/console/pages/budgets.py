@@ -124,7 +124,9 @@ def budget_page(context: ConsoleContext, view: View, f: Format, name_or_id: str)
             "end_low": money(answer.forecast.end_low_usd),
             "end_high": money(answer.forecast.end_high_usd),
             "per_day": money(answer.forecast.per_day_usd),
-        }
+            "approvable": any(one.action == "approve" and not one.approved_by for one in answer.thresholds),
+        },
+        "csrf": context.csrf,
     }
 
 
@@ -228,6 +230,8 @@ def _who(context: ConsoleContext, inside: View, f: Format, dimension: str) -> di
     rows: Sequence[Shown] = [
         show_row(inside, dimension, row, slot, largest) for row, slot in zip(table.rows, slots, strict=True)
     ]
+    if dimension == "credential":
+        rows = [msgspec.structs.replace(row, label=context.key_name(row.label)) for row in rows]
     return {
         "dimension": dimension,
         "title": f.field(dimension),

@@ -23,12 +23,12 @@ from bursar.console.format import Format
 from bursar.console.trial import try_policy
 from bursar.console.view import View
 from bursar.console.words import limit_phrases, policy_phrases
-from bursar.domain.clock import datetime_from_us
+from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.controls import Kill, KillTerms, Limit, Policy, written
 from bursar.domain.errors import BadControl
 from bursar.domain.periods import parse_period
 from bursar.explore.filters import Filter
-from bursar.governance.checks import check_kill
+from bursar.governance.checks import check_kill, ends_at
 
 STOPPABLE = ("agent", "session", "feature", "customer", "user", "team", "credential")
 REFUSALS = {"killed": "By a kill", "policy_rule": "By a policy", "rate_limited": "By a limit"}
@@ -56,6 +56,7 @@ class Shown(msgspec.Struct, frozen=True):
     is_on: bool = True
     try_href: str = ""
     command: str = ""
+    until: datetime | None = None
 
 
 class Consequence(msgspec.Struct, frozen=True):
@@ -65,6 +66,7 @@ class Consequence(msgspec.Struct, frozen=True):
     dimension: str
     value: str
     reason: str
+    span: str
     calls: int
     keys: int
     cost: Decimal | None
@@ -148,8 +150,7 @@ def change_controls(context: ConsoleContext, form: Mapping[str, str]) -> None:
     act, name = form.get("act", ""), form.get("id", "")
     match act:
         case "kill":
-            controls.kills.create(_kill_terms(form.get("dimension", ""), form.get("value", ""), form.get("reason", "")),
-                                  actor=ACTOR)  # fmt: skip
+            controls.kills.create(_kill_terms(context.clock.now_us(), form), actor=ACTOR)
         case "lift":
             controls.kills.lift(name, actor=ACTOR)
         case "on" | "off":
@@ -166,12 +167,15 @@ def change_controls(context: ConsoleContext, form: Mapping[str, str]) -> None:
 
 def _consequence(context: ConsoleContext, view: View) -> Consequence:
     dimension, value, reason = view.get("stop"), view.get("value").strip(), view.get("reason").strip()
-    terms = check_kill(_kill_terms(dimension, value, reason))
+    span = view.get("for").strip()
+    said = {"dimension": dimension, "value": value, "reason": reason, "for": span}
+    terms = check_kill(_kill_terms(us_from_datetime(view.now), said))
     period = parse_period(LOOK_BACK, view.now, view.timezone)
     groups = ask(context.explorer, period, view, ("credential",), filters=[Filter(dimension, (value,))])
     total = sum((one.calls for one in groups.values()), 0)
     return Consequence(
-        name=written(terms.match), dimension=dimension, value=value, reason=reason, calls=total, keys=len(groups),
+        name=written(terms.match), dimension=dimension, value=value, reason=reason, span=span,
+        calls=total, keys=len(groups),
         cost=_cost(list(groups.values())),
         calls_href=view.url("/calls", period=LOOK_BACK, filters=(Filter(dimension, (value,)),)),
     )  # fmt: skip
@@ -182,20 +186,22 @@ def _cost(groups: list[Amounts]) -> Decimal | None:
     return sum(known, Decimal(0)) if known or not groups else None
 
 
-def _kill_terms(dimension: str, value: str, reason: str) -> KillTerms:
+def _kill_terms(now_us: int, said: Mapping[str, str]) -> KillTerms:
+    dimension = said.get("dimension", "")
     if dimension not in STOPPABLE:
         raise BadControl(
             f"stop is {dimension[:40]!r}; it can be {', '.join(STOPPABLE)}. Anything else, and everything at once: "
             "`bursar kill add`",
             field="stop",
         )
-    return KillTerms(match={dimension: value}, reason=reason)
+    ends = ends_at(said.get("for", ""), "", now_us)
+    return KillTerms(match={dimension: said.get("value", "")}, reason=said.get("reason", ""), until=ends)
 
 
 def _kill(one: Kill, names: Mapping[str, str]) -> Shown:
     about = _about(one.terms.match, names)
     return Shown(one.kill_id, one.name, about, [one.terms.reason], datetime_from_us(one.created_us), one.created_by,
-                 command=f"kill lift {one.kill_id}")  # fmt: skip
+                 command=f"kill lift {one.kill_id}", until=one.terms.until)  # fmt: skip
 
 
 def _limit(one: Limit, names: Mapping[str, str]) -> Shown:

@@ -1,5 +1,6 @@
 """Loops and waste: what was cut and when it comes back, and what calls cost that brought nothing."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -30,6 +31,7 @@ class ShownCut(msgspec.Struct, frozen=True):
     cut: CutAnswer
     title: str
     whose: str
+    key: str
     href: str
     cost: Decimal | None
     time: str
@@ -67,7 +69,7 @@ def loops_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
     """Everything around and in the template."""
     loops = loops_answer(context)
     waste = waste_of(context.explorer, view)
-    cuts = [_show_cut(view, f, cut) for cut in loops.cuts]
+    cuts = [_show_cut(view, f, cut, context.key_name(cut.credential_id)) for cut in loops.cuts]
     largest = max((part.effective_cost for part in waste.by_cause.values()), default=Decimal(0))
     spent = waste.spent.shown
     lead = f"{f.plain_money(waste.total.shown)} of {f.plain_money(spent)} brought nothing" if spent else ""
@@ -84,7 +86,7 @@ def loops_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
                 for cause, part in sorted(waste.by_cause.items(), key=lambda item: -item[1].effective_cost)
             ],
             features=_show_groups(view, "feature", waste.by_feature),
-            keys=_show_groups(view, "credential_id", waste.by_key),
+            keys=_show_groups(view, "credential_id", waste.by_key, context.key_name),
             double=_show(view, "", "", (NOT_FIRST, SDK_RETRY), waste.double, Decimal(0)),
         ),
         "has_any": bool(waste.spent.attempts or cuts) or context.explorer.first_call_at() is not None,
@@ -92,7 +94,7 @@ def loops_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
     }
 
 
-def _show_groups(view: View, dimension: str, groups: list[Group]) -> list[ShownPart]:
+def _show_groups(view: View, dimension: str, groups: list[Group], name: Callable[[str], str] = str) -> list[ShownPart]:
     largest = groups[0].total.effective_cost if groups else Decimal(0)
     shown = []
     for group in groups[:ROWS_SHOWN]:
@@ -101,7 +103,7 @@ def _show_groups(view: View, dimension: str, groups: list[Group]) -> list[ShownP
         causes = [(CAUSES[cause], _calls(view, (*own, *filters_of(cause))), part) for cause, part in dearest]
         href = view.with_filter(dimension, group.value, "/loops")
         shown.append(
-            ShownPart(group.value or NONE, "", href, group.total, group.total.shown,
+            ShownPart(name(group.value) or NONE, group.value, href, group.total, group.total.shown,
                       share_of(group.total.effective_cost, largest), not group.value, causes)
         )  # fmt: skip
     rest = groups[ROWS_SHOWN:]
@@ -122,7 +124,7 @@ def _calls(view: View, filters: tuple[Filter, ...]) -> str:
     return view.url("/calls", filters=(*kept, *filters), order="dearest")
 
 
-def _show_cut(view: View, f: Format, cut: CutAnswer) -> ShownCut:
+def _show_cut(view: View, f: Format, cut: CutAnswer, key: str) -> ShownCut:
     if cut.fingerprint:
         own: tuple[Filter, ...] = (Filter("fingerprint", (cut.fingerprint,)),)
     else:
@@ -137,6 +139,6 @@ def _show_cut(view: View, f: Format, cut: CutAnswer) -> ShownCut:
     }[cut.state]
     known = cut.unpriced < cut.calls or cut.cost != "0"
     return ShownCut(
-        cut, SIGNS.get(cut.sign, cut.sign), whose, view.url("/calls", filters=own, order="newest"),
+        cut, SIGNS.get(cut.sign, cut.sign), whose, key, view.url("/calls", filters=own, order="newest"),
         Decimal(cut.cost) if known else None, time,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Models and prices: what each price is, since when, from which source; those that are used first, unpriced on top."""
 
+import shlex
 from collections.abc import Iterable
 from datetime import UTC
 from decimal import Decimal
@@ -16,8 +17,8 @@ from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.errors import BadRequest
 from bursar.domain.money import plain, usd_from_femto
 from bursar.domain.usage import Unit
-from bursar.prices.overrides import price_template
 from bursar.prices.sheet import PriceSheet
+from bursar.site import command_name
 
 COLUMNS = (Unit.INPUT, Unit.CACHE_READ, Unit.CACHE_WRITE_5M, Unit.OUTPUT)
 FOUND_MAX = 100
@@ -41,7 +42,7 @@ class PriceRow(msgspec.Struct, frozen=True):
     calls_href: str = ""
     calls: int = 0
     cost: Decimal | None = None
-    snippet: str = ""
+    command: str = ""
 
 
 class UsedPrice(msgspec.Struct, frozen=True):
@@ -145,6 +146,12 @@ def prices_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any
     }
 
 
+def price_command(provider: str, model: str) -> str:
+    """What gives a model a price, once the amounts are written into it."""
+    name = shlex.quote(f"{provider or 'PROVIDER'}/{model}")
+    return f"{command_name()} prices set {name} --input USD --output USD"
+
+
 def since(sheet: PriceSheet) -> str:
     """From when on a price holds; a catalogue that doesn't say has always known it."""
     if sheet.valid_from_us is None:
@@ -164,7 +171,7 @@ def _rows(view: View, f: Format, models: Iterable[Used]) -> Iterable[PriceRow]:
             assumption=sheet.assumption if sheet else "",
             href=view.with_filter("model", model, "/explore", by="feature"),
             calls_href=view.with_filter("model", model, "/calls"), calls=amounts.calls, cost=amounts.effective_cost,
-            snippet=price_template(provider, model),
+            command=price_command(provider, model),
         )  # fmt: skip
 
 

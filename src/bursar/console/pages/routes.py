@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from litestar import MediaType, Request, Response, get, post
@@ -17,7 +18,7 @@ from bursar.console.api.answers import (
     csv_bytes,
 )
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
-from bursar.console.budgeting import budget_answer, budgets_answer
+from bursar.console.budgeting import approve_budget, budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, budgets_page
@@ -263,6 +264,18 @@ async def change(request: Asked) -> Redirect:
     return Redirect("/controls", status_code=303)
 
 
+@post("/budgets/approve", include_in_schema=False, status_code=303)
+async def approve(request: Asked) -> Redirect:
+    """The form of a budget's page that lets calls go on."""
+    context: ConsoleContext = request.app.state.context
+    form = await request.form()
+    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    context.check_form(fields)
+    name, reason = fields.get("id", ""), fields.get("reason", "")
+    await asyncio.to_thread(approve_budget, context, name, None, "", None, reason)
+    return Redirect(f"/budgets/{quote(name, safe='')}", status_code=303)
+
+
 _NO_PRICE: dict[str, str | None] = {"": None}  # a model without a price keeps its row
 PAGE_HANDLERS = [
     get(path, include_in_schema=False, sync_to_thread=True)(page)
@@ -280,5 +293,5 @@ PAGE_HANDLERS = [
     )
     for path in paths
 ]
-CHANGE_HANDLERS = [change]
+CHANGE_HANDLERS = [change, approve]
 """A handler per path: Litestar 2.25 wraps a threaded handler again for each further path of a list, and breaks it."""

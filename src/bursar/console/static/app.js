@@ -6,6 +6,7 @@ import { startCopy } from "./copy.js";
 import { startLive } from "./live.js";
 
 document.documentElement.classList.add("js");
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 startMenus();
 startKeys();
 startCharts(document);

@@ -1,0 +1,73 @@
+"""`bursar budgets thresholds` and `approve`: what happens near a limit, and letting calls go on."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from bursar.budgets.thresholds import Threshold, parse_threshold, threshold_text
+from bursar.budgets.told import spec_at
+from bursar.cli.options import ConfigOption, DataOption, resolve_existing
+from bursar.cli.render import say
+from bursar.domain import display
+from bursar.domain.calendar import instant_of, zone
+from bursar.domain.clock import datetime_from_us, us_from_datetime
+from bursar.domain.errors import BadWindow
+from bursar.site import actor
+
+
+def set_thresholds(
+    name: Annotated[str, typer.Argument(help="The budget's name or id.")],
+    threshold: Annotated[
+        list[str], typer.Argument(help="All of them: 50, 80:throttle=30, 80:route=MODEL, 90:approve.")
+    ],
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Other thresholds in the place of those it has: `bursar budgets thresholds engineering 50 80:throttle=30 100`."""
+    site = resolve_existing(config, data)
+    budgets = site.budgets()
+    changed = budgets.set_thresholds(name, thresholds_from(threshold), actor=actor())
+    site.publish_budgets(budgets)
+    say(f"{changed.name} acts at {', '.join(threshold_text(one) for one in changed.thresholds)}.")
+
+
+def approve(
+    name: Annotated[str, typer.Argument(help="The budget's name or id.")],
+    at: Annotated[int, typer.Option(help="Only past the thresholds up to this percent (default: all).")] = 0,
+    value: Annotated[str, typer.Option(help="Of a budget with `each`: only for this value.")] = "",
+    until: Annotated[
+        str, typer.Option(help="Only until then, in the budget's time zone: 2026-12-01 or 2026-12-01T00:00.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why; kept with the approval.")] = "",
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Let calls past its `approve` thresholds in the running window: `bursar budgets approve engineering`."""
+    site = resolve_existing(config, data)
+    budgets = site.budgets()
+    timezone = spec_at(budgets.find(name), site.clock.now_us()).timezone
+    until_us = instant_from(until, timezone) if until else None
+    changed = budgets.approve(name, percent=at or None, value=value, until_us=until_us, reason=reason, actor=actor())
+    site.publish_budgets(budgets)
+    given = changed.approvals[-1]
+    end = display.moment(datetime_from_us(given.until_us), zone(timezone), seconds=False)
+    say(f"{changed.name}{f' ({value})' if value else ''} may be spent past {given.percent} % until {end}.")
+
+
+def thresholds_from(texts: Iterable[str]) -> tuple[Threshold, ...]:
+    """As people write them, each once, ascending. Raises BadBudget."""
+    found = {parse_threshold(text) for text in texts}
+    return tuple(sorted(found, key=lambda one: (one.percent, one.action, one.models)))
+
+
+def instant_from(text: str, timezone: str) -> int:
+    """An instant that an option names. Raises BadWindow."""
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadWindow(
+            f"--until {text!r} is no date; write it as 2026-12-01 or 2026-12-01T00:00", field="until"
+        ) from error
+    return us_from_datetime(instant_of(local, timezone))

@@ -6,21 +6,30 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from tests import world as worlds
+from tests.system.test_budget_race import until_in_force
 from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import BOOKS, World, free_port, make_config
 
+from bursar.budgets.budget import Budget
+from bursar.budgets.limits import LimitPlan
+from bursar.budgets.schedule import Schedule
+from bursar.budgets.spec import parse_spec
+from bursar.cli.commands.calls import told_ways
 from bursar.config import Upstream
 from bursar.domain.money import usd_from_pico
-from bursar.domain.routes import RouteRule, Target
+from bursar.domain.routes import RECEIPTS, RouteRule, Target
+from bursar.explore.detail import CallDetail, call_detail
 from bursar.simulate.launch import Running, provider_thread
 from bursar.simulate.provider import Options
 from bursar.site import Site
+from bursar.spool.records import Dispatched
 
 pytestmark = pytest.mark.slow
 
@@ -163,3 +172,79 @@ def test_a_named_upstream_is_not_routed_away_from(tmp_path: Path) -> None:
         assert asyncio.run(exchange(world.port, chat(1))).status == 200
         named = chat(2, path="/limited/v1/chat/completions")
         assert asyncio.run(exchange(world.port, named)).status == 429
+
+
+def dear_and_cheap() -> dict[str, Any]:
+    """A cheap model at one upstream, then a dear one at the other."""
+    return {"targets": (Target("limited", "gpt-4o-mini"), Target("healthy", "gpt-4o"))}
+
+
+def test_a_receipt_says_who_could_have_taken_it_and_what_the_default_would_have_cost(tmp_path: Path) -> None:
+    with (
+        provider_thread(Options(faults={"429": 1.0})) as limited,
+        provider_thread() as healthy,
+        routed_world(tmp_path / "data", {"limited": limited, "healthy": healthy}, **dear_and_cheap()) as world,
+    ):
+        answer = asyncio.run(exchange(world.port, chat(1)))
+        assert answer.status == 200
+        world.settle_down()
+        detail = call_detail_of(world, answer.call_id)
+    first, second = detail.attempts
+    receipt = RECEIPTS.decode(first.routing)
+    assert [(one.upstream, one.model, one.why) for one in receipt.candidates] == [
+        ("limited", "gpt-4o-mini", ""),
+        ("healthy", "gpt-4o", ""),
+    ]
+    assert receipt.default is not None
+    assert (receipt.default.upstream, receipt.default.model) == ("openai", "gpt-4o-mini")
+    assert (first.list_cost, second.model_sent, second.retry_cause) == (0, "gpt-4o", "status_429")
+    assert second.lever == "routing"
+    assert second.list_cost is not None
+    assert second.counterfactual_cost is not None
+    assert 0 < second.counterfactual_cost < second.list_cost  # the fallback was the dearer model
+    told = "\n".join(told_ways(msgspec.to_builtins(detail.attempts, builtin_types=(Decimal,), str_keys=True)))
+    assert "Attempt 2 because of status_429: healthy/gpt-4o" in told
+    assert "without a route openai/gpt-4o-mini" in told
+    assert "without a route it would have cost $0.0" in told
+
+
+def call_detail_of(world: World, call_id: str) -> CallDetail:
+    with world.load().reading() as session:
+        return call_detail(session, call_id)
+
+
+@pytest.mark.parametrize(("limit_of_dear", "passes"), [(1.05, True), (0.5, False)])
+def test_a_budget_holds_what_the_dearest_way_can_cost(tmp_path: Path, limit_of_dear: float, passes: bool) -> None:
+    """Half of what the dear model can cost is enough for the cheap one; still such a call isn't sent at all."""
+    with (
+        provider_thread(Options(faults={"429": 1.0})) as limited,
+        provider_thread() as healthy,
+        routed_world(tmp_path / "data", {"limited": limited, "healthy": healthy}, **dear_and_cheap()) as world,
+    ):
+        asyncio.run(exchange(world.port, chat(1)))
+        world.settle_down()
+        dearest = max(record.bound_pico or 0 for record in world.records() if isinstance(record, Dispatched))
+        budgets = world.site.budgets()
+        budgets.create(
+            Budget(
+                budget_id="",
+                name="all",
+                limit=LimitPlan(int(dearest * limit_of_dear)),
+                window=Schedule(parse_spec("lifetime")),
+            ),
+            actor="test",
+        )
+        world.site.publish_budgets(budgets)
+        until_in_force(world, 1)
+        seen = len(limited.log())
+        answer = asyncio.run(exchange(world.port, chat(2)))
+        world.settle_down()
+        world.load()
+        spent = world.rows("SELECT sum(list_cost) AS total FROM charges WHERE attempt_number = 2")[0]["total"]
+        paid, sent = billed(limited, healthy), len(limited.log()) - seen
+    assert (answer.status == 200) == passes
+    if passes:
+        assert spent == usd_from_pico(paid)
+    else:
+        assert answer.status == 402
+        assert sent == 0

@@ -41,6 +41,41 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     first_byte_timeout_s: float | None = None
 
 
+class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A target that was looked at. why: "" if it could be tried; else "open", "cooling", "probing" (put behind the
+    others), or what kept it out: an error's code, or "budget"."""
+
+    upstream: str
+    model: str
+    why: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a call went where it went: kept with each of its attempts.
+
+    candidates: in the order in which they were to be tried, then those that were left out.
+    default:    where it would have gone without a route; None: nowhere.
+    """
+
+    route: str
+    strategy: str
+    candidates: list[Candidate]
+    default: Candidate | None = None
+
+
+def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
+    """A receipt as a person reads it, for the attempt that went there."""
+    named = [f"{one.upstream}/{one.model}{f' ({one.why})' if one.why else ''}" for one in receipt.candidates]
+    told = f"route {receipt.route!r}, {receipt.strategy}: {', '.join(named)}"
+    default = receipt.default
+    if default is not None and (default.upstream, default.model) != (upstream, model):
+        told += f"; without a route {default.upstream}/{default.model}"
+    return told
+
+
+RECEIPTS: msgspec.json.Decoder[Receipt] = msgspec.json.Decoder(Receipt)
+
+
 def minutes_of(hours: str) -> tuple[int, int]:
     """The two ends of "22:00-06:00" in minutes since midnight. Raises ValueError."""
     start, dash, end = hours.partition("-")

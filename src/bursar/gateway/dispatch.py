@@ -18,7 +18,7 @@ from bursar.gateway.hold import bound_there, output_limit
 from bursar.gateway.meter import not_billed, unanswered
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
-from bursar.gateway.turns import ELSEWHERE_STATUSES, may_follow, next_way, note_answer, note_error, turn
+from bursar.gateway.turns import ELSEWHERE_STATUSES, may_follow, next_way, note_answer, note_error, receipt_of, turn
 from bursar.gateway.upstream import Reply
 from bursar.spool.records import Dispatched
 
@@ -105,6 +105,7 @@ def begin(worker: Worker, call: Call, number: int, cause: str) -> Attempt:
             bound.pico,
             bound.sku_price_id,
             call.facts,
+            "" if call.routing is None else receipt_of(call.routing),
         )
     )
     call.attempts.append(attempt)

@@ -1,7 +1,10 @@
 """When the next attempt goes to another upstream, and what each answer says of the one it came from."""
 
+import msgspec
+
 from bursar.domain.errors import BursarError, Overloaded, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
-from bursar.gateway.call import Attempt, Call, Way, Worker
+from bursar.domain.routes import Candidate, Receipt
+from bursar.gateway.call import Attempt, Call, Routing, Way, Worker
 from bursar.gateway.choose import body_for
 from bursar.gateway.decide import with_model
 from bursar.gateway.hold import bound_there, output_limit
@@ -83,3 +86,20 @@ def note_answer(worker: Worker, call: Call, attempt: Attempt, reply: Reply) -> N
     until_us = cool_until_us(reply.status, reply.headers, now_us)
     if until_us:
         health.cool(until_us)
+
+
+def receipt_of(routing: Routing) -> str:
+    """Why the call goes where it goes, as its rows keep it."""
+    default = routing.default
+    return _ENCODER.encode(
+        Receipt(
+            routing.rule.name,
+            routing.rule.strategy,
+            [Candidate(way.plan.route.name, way.model, way.why) for way in routing.ways]
+            + [Candidate(*one) for one in routing.passed],
+            None if default is None else Candidate(default.name, routing.default_model),
+        )
+    ).decode()
+
+
+_ENCODER = msgspec.json.Encoder()

@@ -32,7 +32,7 @@ class Upstream(msgspec.Struct, forbid_unknown_fields=True):
     """One provider endpoint. `dialects`: which wire dialects it speaks, named as in `providers/registry.py`."""
 
     base_url: str
-    dialect: str = "openai"  # a family: "openai" (chat, responses, embeddings, completions) or "anthropic"
+    dialect: str = "openai"  # a family: "openai", "anthropic", "gemini" or "vertex"; what each is: docs/dialects.md
     provider: str = ""  # whose price list applies; default: the upstream's own name
     api_key_env: str = ""  # the environment variable with the operator's key, for virtual keys
     passthrough: bool = True  # may a client use its own provider key?
@@ -111,6 +111,12 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
 DEFAULT_UPSTREAMS: dict[str, dict[str, Any]] = {
     "openai": {"base_url": "https://api.openai.com", "dialect": "openai", "api_key_env": "OPENAI_API_KEY"},
     "anthropic": {"base_url": "https://api.anthropic.com", "dialect": "anthropic", "api_key_env": "ANTHROPIC_API_KEY"},
+    "gemini": {
+        "base_url": "https://generativelanguage.googleapis.com",
+        "dialect": "gemini",
+        "provider": "google",
+        "api_key_env": "GEMINI_API_KEY",
+    },
 }
 """The zero-config install. `base_url` is the host; the path a client asked for (`/v1/…`) is kept."""
 

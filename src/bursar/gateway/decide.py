@@ -201,6 +201,12 @@ def as_decided(asked: Asked, body: bytes, case: Case, dialect: Dialect) -> tuple
 
 def with_model(asked: Asked, body: bytes, model: str) -> tuple[Asked, bytes]:
     """The same with another model, every other byte as it came. Raises BadRequest where it is given twice."""
+    if asked.model_in_path:
+        if asked.max_output_tokens == 0:  # an embedding's body may name its model once more for each text
+            raise BadRequest(
+                "a policy changes the model, and these embeddings name theirs in path and body", field="model"
+            )
+        return msgspec.structs.replace(asked, model=model), body
     body = changed(with_value(body, "model", msgspec.json.encode(model)), "model")
     return msgspec.structs.replace(asked, model=model), body
 

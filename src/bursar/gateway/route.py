@@ -93,7 +93,7 @@ CHOICES_MAX = 4096
 
 
 def _base_path(base_url: str) -> str:
-    """The path part of a base URL, without a trailing `/v1`: the client's own path brings that along."""
+    """The path part of a base URL, without a trailing version: the client's own path brings that along."""
     path = base_url.split("://", 1)[1]
     path = path[path.index("/") :].rstrip("/") if "/" in path else ""
-    return path.removesuffix("/v1")
+    return path.removesuffix("/v1").removesuffix("/v1beta")

@@ -120,7 +120,7 @@ def _considered(worker: Worker, arrival: Arrival, envelope: Envelope, case: Case
     """The case with another model; None where no upstream has it for this caller, or a policy or kill forbids it."""
     try:
         upstream = choose_upstream(worker, arrival, envelope, model).route.settings
-        return worker.decider.reconsider(case, model, upstream.provider, upstream.region, arrival.received_us)
+        return worker.decider.reconsider(case, model, upstream.provider, upstream.region, worker.clock.now_us())
     except BursarError:
         return None
 

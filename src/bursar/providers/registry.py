@@ -2,24 +2,26 @@
 
 from bursar.providers.anthropic import COUNT_TOKENS, MESSAGES
 from bursar.providers.base import Dialect
-from bursar.providers.models import ANTHROPIC_MODELS, OPENAI_MODELS
+from bursar.providers.google import UNBOUND
+from bursar.providers.google_paths import google_dialect
+from bursar.providers.models import ANTHROPIC_MODELS, GEMINI_MODELS, OPENAI_MODELS
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
 from bursar.providers.openai_embeddings import EMBEDDINGS
 from bursar.providers.openai_responses import RESPONSES
 
-DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in (
-        CHAT,
-        RESPONSES,
-        EMBEDDINGS,
-        COMPLETIONS,
-        MESSAGES,
-        COUNT_TOKENS,
-        OPENAI_MODELS,
-        ANTHROPIC_MODELS,
-    )
-}
+_ALL: tuple[Dialect, ...] = (
+    CHAT,
+    RESPONSES,
+    EMBEDDINGS,
+    COMPLETIONS,
+    MESSAGES,
+    COUNT_TOKENS,
+    OPENAI_MODELS,
+    ANTHROPIC_MODELS,
+    GEMINI_MODELS,
+    *UNBOUND,
+)
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 
 _PATHS: tuple[tuple[str, str, Dialect], ...] = (
     ("POST", "/chat/completions", CHAT),
@@ -31,6 +33,7 @@ _PATHS: tuple[tuple[str, str, Dialect], ...] = (
     ("GET", "/models", OPENAI_MODELS),
 )
 _PREFIXES = ("", "/v1", "/openai", "/openai/v1", "/anthropic", "/anthropic/v1")
+_GEMINI_LISTS = ("/v1beta/models", "/gemini/v1beta/models")
 _MODEL_PREFIXES = ("/v1/models/", "/models/", "/openai/v1/models/", "/anthropic/v1/models/")
 
 
@@ -59,7 +62,13 @@ def dialect_for(method: str, path: str) -> tuple[Dialect, str] | None:
     found = _ROUTES.get((method, plain.rstrip("/")))
     if found is not None:
         return found[0], found[1] + mark + query
+    if method == "POST" and ":" in plain:
+        bound = google_dialect(plain)
+        return None if bound is None else (bound[0], bound[1] + mark + query)
     if method == "GET":
+        for named in _GEMINI_LISTS:
+            if plain == named or (plain.startswith(named + "/") and len(plain) > len(named) + 1):
+                return GEMINI_MODELS, plain.removeprefix("/gemini") + mark + query
         for prefix in _MODEL_PREFIXES:
             if plain.startswith(prefix) and len(plain) > len(prefix):
                 dialect = ANTHROPIC_MODELS if prefix.startswith("/anthropic") else OPENAI_MODELS

@@ -1,4 +1,4 @@
-"""A provider to run against: speaks OpenAI's and Anthropic's wire formats, bills by its own table, fails on demand.
+"""A provider to run against: OpenAI's, Anthropic's and Google's wire formats, its own price table, faults on demand.
 
 `python -m bursar.simulate.provider --port 0 --log FILE` prints one JSON line, {"port": N}, when it is ready.
 Besides the providers' endpoints it has GET /sim/log?after=SEQ, GET /sim/bill, POST /sim/reset and GET /healthz.
@@ -21,7 +21,7 @@ import uvloop
 
 from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.usage import Usage
-from bursar.simulate import wire_anthropic, wire_openai, wire_responses
+from bursar.simulate import wire_anthropic, wire_google, wire_openai, wire_responses
 from bursar.simulate.billing import Bill, LogEntry, Model, load_models
 from bursar.simulate.exchange import Dialect, Exchange
 from bursar.simulate.faults import BadControl, Control, FaultPlan, parse_shares, read_control
@@ -37,6 +37,16 @@ ROUTES = {
     "/v1/messages": Dialect("anthropic-messages", wire_anthropic.message, wire_anthropic.message_events),
     "/v1/messages/count_tokens": Dialect("anthropic-count-tokens", wire_anthropic.message, None),
 }
+GEMINI = Dialect("gemini-generate", wire_google.answer, wire_google.answer_events)
+GOOGLE = {
+    "generateContent": GEMINI,
+    "streamGenerateContent": Dialect(
+        "gemini-generate", wire_google.answer, wire_google.answer_array, "application/json; charset=UTF-8"
+    ),
+    "countTokens": Dialect("gemini-count-tokens", wire_google.answer, None),
+    "embedContent": Dialect("gemini-embed", wire_google.embedding, None),
+    "batchEmbedContents": Dialect("gemini-embed", wire_google.embedding, None),
+}
 HEADER_SETS_MAX = 1000
 MESSAGES = {429: "Rate limit reached for requests", 529: "Overloaded"}
 _PREFIXES = {
@@ -44,6 +54,7 @@ _PREFIXES = {
     "openai-responses": "resp_",
     "openai-completions": "cmpl-",
     "anthropic-messages": "msg_01",
+    "gemini-generate": "gen_",
 }
 _ASK = msgspec.json.Decoder(Ask)
 
@@ -98,7 +109,7 @@ class Provider:
 
     def handle(self, connection: Connection, request: Request) -> Coroutine[Any, Any, None] | None:
         """Answer one request: at once where nothing takes time, else with a coroutine."""
-        dialect = ROUTES.get(request.path)
+        dialect = _dialect_of(request)
         if dialect is None:
             self._beside(connection, request)
             return None
@@ -127,15 +138,16 @@ class Provider:
             return None
         if control.status:
             return self._fail(exchange, dialect, control)
-        if dialect.name == "anthropic-count-tokens":
+        if dialect.name in ("anthropic-count-tokens", "gemini-count-tokens"):
             counted = control.input if control.input is not None else tokens_in(len(ask.prompt_bytes))
-            exchange.refuse(200, wire_anthropic.count_tokens(counted), self._headers(entry.request_id, dialect))
+            wire = wire_google if dialect.is_google else wire_anthropic
+            exchange.refuse(200, wire.count_tokens(counted), self._headers(entry.request_id, dialect))
             return None
         return self._answer(exchange, dialect, ask, control)
 
     def early(self, connection: Connection, request: Request) -> bool:
         """A refusal before the body was read, if the header demands it."""
-        dialect = ROUTES.get(request.path)
+        dialect = _dialect_of(request)
         if dialect is None or '"early"' not in request.headers.get("x-sim", ""):
             return False
         exchange = self._exchange(connection, request, dialect)
@@ -220,7 +232,8 @@ class Provider:
         return names
 
     def _read(self, request: Request) -> tuple[Ask, Control]:
-        ask = _ASK.decode(request.body)
+        target = wire_google.target_of(request.path)
+        ask = _ASK.decode(request.body) if target is None else wire_google.ask_of(target, request.body)
         ask.model, _, suffix = ask.model.partition("~")
         return ask, read_control(request.headers.get("x-sim", ""), ask.metadata, ask.user or "", suffix)
 
@@ -251,6 +264,8 @@ class Provider:
                 ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z"),
                 ("anthropic-organization-id", "00000000-0000-4000-8000-000000000000"),
             ]
+        if dialect.is_google:
+            return [("x-gemini-service-tier", "standard"), ("server-timing", "gfet4t7; dur=1")]
         return [
             ("x-request-id", request_id),
             ("openai-processing-ms", "1"),
@@ -269,6 +284,8 @@ class Provider:
         connection.finish()
 
     def _page(self, request: Request) -> tuple[int, bytes]:
+        if request.path == "/v1beta/models" or (request.path == "/v1/models" and "x-goog-api-key" in request.headers):
+            return 200, wire_google.models([name for name, one in self.models.items() if one.provider == "google"])
         if request.path == "/v1/models":
             anthropic = "anthropic-version" in request.headers
             wanted = "anthropic" if anthropic else "openai"
@@ -297,13 +314,25 @@ async def _later(delay_s: float, exchange: Exchange, status: int, body: bytes, h
 
 
 def _key(request: Request) -> str:
-    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return request.headers.get("x-api-key", "") or bearer
+    headers = request.headers
+    named = headers.get("x-api-key", "") or headers.get("x-goog-api-key", "")
+    return named or headers.get("authorization", "").removeprefix("Bearer ") or wire_google.key_of(request.query)
+
+
+def _dialect_of(request: Request) -> Dialect | None:
+    dialect = ROUTES.get(request.path)
+    if dialect is None and (target := wire_google.target_of(request.path)) is not None:
+        dialect = GOOGLE.get(target.action)
+        if target.action == "streamGenerateContent" and wire_google.wants_events(request.query):
+            dialect = GEMINI
+    return dialect
 
 
 def _error(dialect: Dialect, status: int, message: str, request_id: str) -> bytes:
     if dialect.is_anthropic:
         return wire_anthropic.error(status, message, request_id)
+    if dialect.is_google:
+        return wire_google.error(status, message)
     return wire_openai.error(status, message)
 
 

@@ -19,6 +19,7 @@ from bursar.domain.errors import BadPeriod, ConfigError
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX
 from bursar.domain.loops import COUNT_FIELDS, EXEMPT_BY, MONEY_FIELDS, TIME_FIELDS, Loops
 from bursar.domain.periods import zone
+from bursar.domain.routes import RouteRule, faults_of
 from bursar.domain.scope import RETRY_SCOPES
 
 ENV_PREFIX = "BURSAR_"
@@ -98,6 +99,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     prices: Prices = msgspec.field(default_factory=Prices)
     alerts: Alerts = msgspec.field(default_factory=Alerts)
     loops: Loops = msgspec.field(default_factory=Loops)
+    aliases: dict[str, str] = {}  # a name that calls may ask for → the model, `provider/model` or not
+    routes: list[RouteRule] = []  # the first that is about a call says where it goes
     upstreams: dict[str, Upstream] = msgspec.field(default_factory=dict)
 
     @property
@@ -225,6 +228,12 @@ def _check(config: Config) -> None:
             raise ConfigError(
                 f"upstreams.{name}.base_url must start with http:// or https://", field=f"upstreams.{name}.base_url"
             )
+    for name, model in config.aliases.items():
+        if not name or not model:
+            raise ConfigError("an alias and its model can't be empty", field=f"aliases.{name}")
+    for at, rule in enumerate(config.routes):
+        for field, wrong in faults_of(rule, frozenset(config.upstreams)):
+            raise ConfigError(f"routes[{at}] {rule.name!r}: {wrong}", field=f"routes[{at}].{field}")
     if config.gateway.attempts_max > ATTEMPT_NUMBER_MAX:
         raise ConfigError(
             f"gateway.attempts_max is {config.gateway.attempts_max}; it can be {ATTEMPT_NUMBER_MAX} at most",

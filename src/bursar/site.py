@@ -308,6 +308,8 @@ class Site:
             "leases": str(paths.leases),
             "control": str(self.control_location),
             "loops": msgspec.to_builtins(config.loops),
+            "aliases": config.aliases,
+            "routes": msgspec.to_builtins(config.routes),
             "upstreams": [
                 {**msgspec.to_builtins(upstream), "name": name, "provider": upstream.provider or name}
                 for name, upstream in config.upstreams.items()

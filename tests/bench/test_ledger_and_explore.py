@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bursar.bench import decide, explore, ledger
+from bursar.bench import decide, explore, ledger, route
 from bursar.bench.figure import Options
 from bursar.bench.synthetic import synthetic_ledger
 from bursar.ledger.verify import verify
@@ -23,6 +23,12 @@ def test_what_deciding_costs_is_measured_with_and_without_anything_configured() 
     assert figures[0].name == "nothing configured"
     assert {figure.unit for figure in figures} == {"µs"}
     assert {figure.bound for figure in figures} == {1.0, 3.0, None}
+
+
+def test_what_routing_costs_is_measured() -> None:
+    figures = route.measure(Options(scale=0.02, rounds=1))
+    assert {figure.bound for figure in figures} == {1.0, 8.0}
+    assert all(figure.value > 0 for figure in figures)
 
 
 def test_the_made_up_ledger_is_a_real_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

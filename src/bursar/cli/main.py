@@ -31,6 +31,10 @@ COMMANDS = {
     "costs": Listed("costs", "Cost by feature, customer, model or any tag, largest first."),
     "calls": Listed("calls", "Calls of a period, newest first."),
     "call": Listed("calls", "One call: its attempts, usage, and what it cost line by line."),
+    "explain": Listed(
+        "calls",
+        "Why a call went where it went, and what it would have cost elsewhere.",
+    ),
     "price": Listed("price", "What a call would cost: usage in, lines and total out."),
     "prices": Listed("prices", "The price list: what is in force, its history, where catalogues disagree."),
     "meter": Listed("meter", "What a recorded answer of a provider cost."),

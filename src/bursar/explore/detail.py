@@ -58,6 +58,7 @@ class AttemptDetail(msgspec.Struct, kw_only=True):
     tier_asked: str
     tier_served: str
     retry_cause: str
+    routing: str  # why it went there, JSON; "": no route was about the call
     outcome: str
     quality: str
     error_code: str
@@ -188,6 +189,7 @@ def _in_flight(flight: InFlight) -> AttemptDetail:
         tier_asked=record.tier_asked,
         tier_served="",
         retry_cause=record.retry_cause,
+        routing=record.routing,
         outcome="",
         quality="",
         error_code="",

@@ -8,13 +8,15 @@ import msgspec
 from bursar.budgets.holds import Holding
 from bursar.domain.clock import Clock
 from bursar.domain.ids import Ids
+from bursar.domain.routes import RouteRule
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.decide import Decider
-from bursar.gateway.envelope import Envelope, Envelopes
+from bursar.gateway.envelope import Envelope, Envelopes, Plan
 from bursar.gateway.heads import Headers
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
+from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
 from bursar.gateway.rates import Taken
@@ -22,6 +24,7 @@ from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap, RetryHold
 from bursar.gateway.route import Route, Routes
+from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
@@ -37,6 +40,7 @@ class Worker(msgspec.Struct):
     recorder: Recorder
     meter: Meter
     routes: Routes
+    names: Names
     envelopes: Envelopes
     recent: Recent
     metrics: Metrics
@@ -45,6 +49,7 @@ class Worker(msgspec.Struct):
     loops: LoopBreaker
     retry_pico_max: int
     retry_cap: RetryCap
+    route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)
     paces: Paces = msgspec.field(default_factory=Paces)
     in_flight: int = 0
@@ -69,6 +74,34 @@ class Bound(msgspec.Struct, frozen=True, gc=False):
     pico: int | None
     likely_pico: int | None
     sku_price_id: str
+
+
+class Way(msgspec.Struct):
+    """An upstream that may take a call, and the model it would be asked for.
+
+    why: it was put behind the others: "open", "probing", "cooling". is_tried: an attempt went there.
+    """
+
+    plan: Plan
+    model: str
+    weight: int = 1
+    why: str = ""
+    is_tried: bool = False
+
+
+class Routing(msgspec.Struct):
+    """What a route makes of a call.
+
+    ways:    to be tried in this order.
+    passed:  (upstream, model, why) of targets that may not take it.
+    default: where it would have gone without a route; None: nowhere.
+    """
+
+    rule: RouteRule
+    ways: list[Way]
+    passed: list[tuple[str, str, str]]
+    default: Route | None
+    default_model: str
 
 
 class Arrival(msgspec.Struct):
@@ -103,4 +136,5 @@ class Call(msgspec.Struct):
     notes: Headers = []  # more of our headers on the answer
     marks: Marks | None = None  # where the loop breaker counts it; None: nowhere
     attempts: list[Attempt] = []
+    routing: Routing | None = None  # None: no route is about it
     taken: Taken | None = None  # its place in the limits

@@ -9,15 +9,19 @@ from bursar.providers.base import Asked, Dialect
 from bursar.providers.google_paths import with_model
 
 
-def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str) -> Plan:
-    """Which upstream, decided once for calls alike. Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key)."""
-    key = (arrival.path, envelope.query, arrival.upstream_name, model)
+def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str, upstream_name: str = "") -> Plan:
+    """Which upstream, decided once for calls alike. upstream_name: the one that it must be, where the path names none.
+
+    Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key).
+    """
+    upstream_name = arrival.upstream_name or upstream_name
+    key = (arrival.path, envelope.query, upstream_name, model)
     plan = envelope.plans.get(key)
     if plan is not None:
         return plan
     credential, family = envelope.credential, arrival.dialect.family
-    if arrival.upstream_name:
-        route = worker.routes.named(arrival.upstream_name, family)
+    if upstream_name:
+        route = worker.routes.named(upstream_name, family)
     else:
         route = worker.routes.choose(family, model)
     if credential.kind == "passthrough" and not route.settings.passthrough:

@@ -214,7 +214,7 @@ def with_model(asked: Asked, body: bytes, model: str) -> tuple[Asked, bytes]:
 def changed(body: bytes | None, field: str) -> bytes:
     """The body. Raises BadRequest where there is none: the field's place was in doubt."""
     if body is None:
-        raise BadRequest(f"{field} is given more than once, so a policy can't change it; send it once", field=field)
+        raise BadRequest(f"{field} is given more than once, so it can't be changed; send it once", field=field)
     return body
 
 

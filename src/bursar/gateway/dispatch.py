@@ -2,7 +2,7 @@
 
 An attempt follows another only if the first one can't have been billed: the connection was never made, or the
 provider itself said that it failed. After a time-out or a broken connection the request may have been billed, so the
-client hears of it instead.
+client hears of it instead, unless its route says otherwise. Where it goes next: `turns.py`.
 """
 
 import asyncio
@@ -12,11 +12,13 @@ from collections.abc import Awaitable
 from bursar.domain.charge import Outcome
 from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from bursar.domain.ids import attempt_id
-from bursar.gateway.call import Attempt, Call, Worker
+from bursar.gateway.call import Attempt, Call, Way, Worker
 from bursar.gateway.client import Client
+from bursar.gateway.hold import bound_there, output_limit
 from bursar.gateway.meter import not_billed, unanswered
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
+from bursar.gateway.turns import ELSEWHERE_STATUSES, may_follow, next_way, note_answer, note_error, receipt_of, turn
 from bursar.gateway.upstream import Reply
 from bursar.spool.records import Dispatched
 
@@ -40,23 +42,42 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
         number += 1
         attempt = begin(worker, call, number, cause)
         attempt.retried = retried
+        if call.routing is not None:
+            call.route.health.begin(attempt.dispatched_us)
         is_last = number >= call.attempts_max or client.gone or costs_too_much(worker, call, attempt)
         try:
             reply = await send(worker, call, attempt)
         except BursarError as error:
-            may_follow = isinstance(error, UpstreamUnreachable) and not is_last and has_time(worker, call, number)
-            if may_follow and (retried := within_the_hour(worker, call, attempt)):
+            if call.routing is not None:
+                note_error(worker, call, error)
+            follows = not is_last and has_time(worker, call, number) and may_follow(call, error)
+            way = next_way(worker, call) if follows else None
+            if follows and (retried := within_the_caps(worker, call, attempt, way, error)):
                 settle_failed(worker, call, attempt, error, client, final=False)
-                cause = "connect"
-                await asyncio.sleep(backoff_s(number))
+                cause = "connect" if isinstance(error, UpstreamUnreachable) else error.code
+                if way is None:
+                    await asyncio.sleep(backoff_s(number))
+                else:
+                    turn(worker, call, way)
                 continue
             settle_failed(worker, call, attempt, error, client, final=True)
             error.headers.update({name.decode(): value.decode() for name, value in call.notes if name == RETRY_NOTE[0]})
             raise
+        except asyncio.CancelledError:
+            if call.routing is not None:
+                call.route.health.left()
+            raise
         attempt.first_byte_us = reply.first_byte_us
+        if call.routing is not None:
+            note_answer(worker, call, attempt, reply)
+            way = next_way(worker, call) if reply.status in ELSEWHERE_STATUSES and not is_last else None
+            if way is not None and (retried := within_the_caps(worker, call, attempt, way)):
+                cause = await settle_refused_by_provider(worker, call, attempt, reply)
+                turn(worker, call, way)
+                continue
         if reply.status in RETRIED_STATUSES and not is_last and has_time(worker, call, number):
             wait_s = retry_after_s(reply, backoff_s(number))
-            if wait_s is not None and (retried := within_the_hour(worker, call, attempt)):
+            if wait_s is not None and (retried := within_the_caps(worker, call, attempt, None)):
                 cause = await settle_refused_by_provider(worker, call, attempt, reply)
                 await asyncio.sleep(wait_s)
                 continue
@@ -84,6 +105,7 @@ def begin(worker: Worker, call: Call, number: int, cause: str) -> Attempt:
             bound.pico,
             bound.sku_price_id,
             call.facts,
+            "" if call.routing is None else receipt_of(call.routing),
         )
     )
     call.attempts.append(attempt)
@@ -92,11 +114,14 @@ def begin(worker: Worker, call: Call, number: int, cause: str) -> Attempt:
 
 def send(worker: Worker, call: Call, attempt: Attempt) -> Awaitable[Reply]:
     """One request on one connection; back when the answer's head is there, or all of a plain answer."""
+    timeout_s = worker.settings.first_byte_timeout_s
+    if call.routing is not None and call.routing.rule.first_byte_timeout_s is not None:
+        timeout_s = min(timeout_s, call.routing.rule.first_byte_timeout_s)
     left_s = (call.deadline_us - attempt.dispatched_us) / 1_000_000
     return call.route.pool.send(
         call.head,
         call.body,
-        first_byte_timeout_s=min(worker.settings.first_byte_timeout_s, left_s),
+        first_byte_timeout_s=min(timeout_s, left_s),
         whole=not call.asked.stream,
     )
 
@@ -155,13 +180,20 @@ def costs_too_much(worker: Worker, call: Call, attempt: Attempt) -> bool:
     return retried + attempt.bound_pico > worker.retry_pico_max
 
 
-def within_the_hour(worker: Worker, call: Call, failed: Attempt) -> RetryHold | None:
+def within_the_caps(
+    worker: Worker, call: Call, failed: Attempt, way: Way | None, error: BursarError | None = None
+) -> RetryHold | None:
     """A place in the hour's cap on retries (`gateway.retry_usd_per_hour_max`); None, and said in the answer, if it is
-    full."""
-    if failed.retried is not None:  # it wasn't billed, or there would be no other
+    full. None too where the upstream that it would go to is so dear that `gateway.retry_usd_max` forbids it."""
+    if failed.retried is not None and not isinstance(error, UpstreamBroken | UpstreamTimeout):  # it wasn't billed
         worker.retry_cap.end(failed.retried, 0)
         failed.retried = None
-    hold = worker.retry_cap.begin(call.facts, call.bound.pico, worker.clock.now_us())
+    pico = call.bound.pico
+    if way is not None:
+        pico = bound_there(worker, call, way, output_limit(worker, call), call.facts.received_us).pico
+        if (pico or 0) + sum(earlier.bound_pico or 0 for earlier in call.attempts[1:]) > worker.retry_pico_max:
+            return None
+    hold = worker.retry_cap.begin(call.facts, pico, worker.clock.now_us())
     if hold is None:
         call.notes = [*call.notes, RETRY_NOTE]
     return hold

@@ -1,5 +1,9 @@
 """The hold: what a call can cost at most is taken out of every budget it touches, before anything is sent (law 4)."""
 
+from collections.abc import Callable
+
+import msgspec
+
 from bursar.budgets.budget import Budget
 from bursar.budgets.holds import NOTHING_MET, Met, Touching
 from bursar.budgets.matching import Subject
@@ -8,9 +12,11 @@ from bursar.budgets.refusals import unpriced
 from bursar.domain.charge import Operation
 from bursar.domain.errors import BadRequest, BudgetExhausted
 from bursar.gateway.attribute import Attributed
-from bursar.gateway.call import Bound, Call, Worker
+from bursar.gateway.call import Bound, Call, Routing, Way, Worker
 from bursar.gateway.envelope import TOUCHED_MAX, Envelope
+from bursar.gateway.route import Route
 from bursar.prices.rates import UnpricedUnit, bound_pico
+from bursar.providers.base import Asked
 
 COUNT_TOKENS, EMBEDDINGS = Operation.COUNT_TOKENS, Operation.EMBEDDINGS  # an enum's attribute costs 0.13 µs
 FREE = Bound(0, 0, "")
@@ -28,6 +34,8 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
         call.bound = bound_of(worker, call, output_limit(worker, call), now_us)
         return
     limit = output_limit(worker, call)
+    if call.routing is not None:
+        keep_ways_alike(worker, call, attributed, touching)
     if call.asked.max_output_tokens is None and limit and any(one.budget.mode != "warn" for one in touching.budgets):
         send_output_limit(call, limit)
     bound = call.bound = bound_of(worker, call, limit, now_us)
@@ -39,10 +47,12 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
     if not bound.pico:
         return
     try:
-        await take(worker, call, touching, bound, met)
+        await take(worker, call, touching, dearest(worker, call, limit) if call.routing else bound, met)
     except BudgetExhausted as error:
         if not error.may_clamp or not clamp(worker, call, error.left_pico, now_us):
             raise
+        if call.routing is not None:  # what is left was measured for the first way
+            keep_ways(call.routing, "budget", lambda way: False)
         await take(worker, call, touching, call.bound, met)
 
 
@@ -65,6 +75,16 @@ def touched_by(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
     is_known = attributed is envelope.attributed
     if is_known and (found := envelope.touched.get(key)) is not None:
         return found
+    found = touched_there(worker, call, route, asked.model, attributed)
+    if is_known:
+        if len(envelope.touched) >= TOUCHED_MAX:
+            envelope.touched.clear()
+        envelope.touched[key] = found
+    return found
+
+
+def touched_there(worker: Worker, call: Call, route: Route, model: str, attributed: Attributed) -> Touching:
+    """The budgets that the call touches when it goes there."""
     facts = call.facts
     subject = Subject(
         facts.scope,
@@ -72,16 +92,45 @@ def touched_by(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
         facts.credential_kind,
         route.name,
         route.provider,
-        asked.model,
+        model,
         call.dialect.operation,
         attributed.attribution,
     )
-    found = Touching(budgeting.index.touching(subject))
-    if is_known:
-        if len(envelope.touched) >= TOUCHED_MAX:
-            envelope.touched.clear()
-        envelope.touched[key] = found
-    return found
+    return Touching(worker.budgeting.index.touching(subject))
+
+
+def keep_ways_alike(worker: Worker, call: Call, attributed: Attributed, touching: Touching) -> None:
+    """Of the ways that a call may go, those that touch the same budgets as the first and have a price: the hold that
+    is taken now covers an attempt there too."""
+    routing, limit, now_us = call.routing, output_limit(worker, call), call.facts.received_us
+    if routing is None or all(one.budget.mode == "warn" for one in touching.budgets):
+        return
+
+    def is_alike(way: Way) -> bool:
+        there = touched_there(worker, call, way.plan.route, way.model, attributed)
+        return there.budgets == touching.budgets and bound_there(worker, call, way, limit, now_us).pico is not None
+
+    keep_ways(routing, "budget", is_alike)
+
+
+def keep_ways(routing: Routing, why: str, is_kept: Callable[[Way], bool]) -> None:
+    """Drop ways behind the first that aren't kept, and remember why."""
+    for way in routing.ways[1:]:
+        if not is_kept(way):
+            routing.passed.append((way.plan.route.name, way.model, why))
+            routing.ways.remove(way)
+
+
+def dearest(worker: Worker, call: Call, limit: int) -> Bound:
+    """What must be held so that an attempt on any way is covered; each of them, if more than one may be billed."""
+    routing, bound = call.routing, call.bound
+    if routing is None:
+        return bound
+    bounds = [bound_there(worker, call, way, limit, call.facts.received_us) for way in routing.ways]
+    times = call.attempts_max if routing.rule.after_timeout and len(bounds) > 1 else 1
+    pico = max(one.pico or 0 for one in bounds) * times
+    likely = max(one.likely_pico or 0 for one in bounds)
+    return Bound(pico, likely, bound.sku_price_id)
 
 
 def output_limit(worker: Worker, call: Call) -> int:
@@ -92,10 +141,10 @@ def output_limit(worker: Worker, call: Call) -> int:
     return (asked.max_output_tokens or worker.settings.output_tokens_default) * (asked.choices or 1)
 
 
-def input_bound(worker: Worker, call: Call) -> int:
+def input_bound(worker: Worker, asked: Asked, body_bytes: int) -> int:
     """Input tokens at most: by what the model's tokens per byte were so far, and media by what providers publish."""
-    asked, ceilings = call.asked, worker.meter.ceilings
-    tokens = ceilings.input_tokens(asked.model, len(call.body) - asked.data_bytes)
+    ceilings = worker.meter.ceilings
+    tokens = ceilings.input_tokens(asked.model, body_bytes - asked.data_bytes)
     if asked.media:
         tokens += ceilings.media_tokens(asked.model, media_tokens(asked.model, asked.media))
     return tokens
@@ -108,10 +157,30 @@ def bound_of(worker: Worker, call: Call, output_max: int, now_us: int, input_tok
     """
     if call.dialect.operation == COUNT_TOKENS:
         return FREE
-    asked, ceilings = call.asked, worker.meter.ceilings
-    model = asked.model
-    tokens = input_bound(worker, call) if input_tokens is None else input_tokens
-    sheet = worker.meter.book.at(call.route.provider, model, now_us, tier=asked.tier, input_tokens=tokens)
+    return bound_at(worker, call.route.provider, call.asked, len(call.body), output_max, now_us, input_tokens)
+
+
+def bound_there(worker: Worker, call: Call, way: Way, output_max: int, now_us: int) -> Bound:
+    """The same for another way that the call may go."""
+    if call.dialect.operation == COUNT_TOKENS:
+        return FREE
+    asked = msgspec.structs.replace(call.asked, model=way.model)
+    return bound_at(worker, way.plan.route.provider, asked, len(call.body), output_max, now_us)
+
+
+def bound_at(
+    worker: Worker,
+    provider: str,
+    asked: Asked,
+    body_bytes: int,
+    output_max: int,
+    now_us: int,
+    input_tokens: int | None = None,
+) -> Bound:
+    """What a request of so many bytes can cost at a provider."""
+    model, ceilings = asked.model, worker.meter.ceilings
+    tokens = input_bound(worker, asked, body_bytes) if input_tokens is None else input_tokens
+    sheet = worker.meter.book.at(provider, model, now_us, tier=asked.tier, input_tokens=tokens)
     if sheet is None:
         return Bound(None, None, "")
     usual = ceilings.usual_output_tokens(model, output_max)

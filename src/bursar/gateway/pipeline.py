@@ -1,20 +1,23 @@
 """The way of a call, top to bottom. Each step is one function in the module that its name says."""
 
+import msgspec
+
 from bursar.budgets.holds import MarkReached
 from bursar.domain.errors import BursarError
 from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed, attribute
-from bursar.gateway.call import Arrival, Call, Worker
+from bursar.gateway.call import Arrival, Call, Routing, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import body_for, choose_upstream
 from bursar.gateway.client import Client, ClientGone
-from bursar.gateway.decide import as_attributed, as_decided, notes_of
+from bursar.gateway.decide import as_attributed, as_decided, notes_of, with_model
 from bursar.gateway.dispatch import dispatch
 from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.heads import Headers
 from bursar.gateway.hold import hold
 from bursar.gateway.rates import Taken
 from bursar.gateway.relay import relay
+from bursar.gateway.routing import route_call
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
 from bursar.gateway.thresholds import act_and_hold
 from bursar.providers.base import Asked, Dialect
@@ -38,14 +41,21 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
             body = await client.body(worker.settings.body_bytes_max)
         arrival.body = body
         arrival.asked = asked = dialect.read_request(body)  # what is asked, and of which model
+        upstream_name, asked = read_name(worker, arrival, asked)  # and what is meant by its name
         attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
         case = judge(worker, arrival, envelope, asked, attributed)  # decide: may it, and as what
-        plan = choose_upstream(worker, arrival, envelope, case.model if case else asked.model)
+        routing: Routing | None = None
+        if worker.route_table.is_active and not upstream_name:
+            routing = route(worker, arrival, envelope, asked, attributed, case)  # where to, by the route table
+        if routing is not None:
+            plan, asked = routing.ways[0].plan, msgspec.structs.replace(asked, model=routing.ways[0].model)
+        else:
+            plan = choose_upstream(worker, arrival, envelope, case.model if case else asked.model, upstream_name)
         if case:
             taken = admit(worker, case, plan)  # its place in the limits
             attributed = as_attributed(case, attributed)
         call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
-        call.taken = taken
+        call.taken, call.routing = taken, routing
         call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
         try:
             await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
@@ -67,6 +77,16 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
             taken = call.taken  # a cheaper model may have its own limits
         if taken is not None:
             taken.release(was_sent=bool(call and call.attempts))
+
+
+def read_name(worker: Worker, arrival: Arrival, asked: Asked) -> tuple[str, Asked]:
+    """The upstream that the call names, "" for none, and what it asks for by its provider's own name of the model."""
+    if arrival.upstream_name:  # named in the path: the model is that upstream's affair
+        return arrival.upstream_name, asked
+    named = worker.names.read(arrival.dialect.family, asked.model)
+    if named is None:
+        return "", asked
+    return named.upstream, msgspec.structs.replace(asked, model=named.model)
 
 
 def attribute_call(envelope: Envelope, asked: Asked) -> Attributed:
@@ -94,6 +114,27 @@ def admit(worker: Worker, case: Case, plan: Plan) -> Taken | None:
     return worker.decider.admit(case, upstream.provider, upstream.region, worker.clock.now_us())
 
 
+def route(
+    worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, attributed: Attributed, case: Case | None
+) -> Routing | None:
+    """What the route table makes of the call. The case then has the model of the way that is tried first."""
+    seen = case or Case(
+        envelope.credential.scope,
+        envelope.credential.id,
+        envelope.credential.kind,
+        attributed.attribution,
+        asked.model,
+        arrival.dialect.operation,
+        len(arrival.body),
+        asked.max_output_tokens,
+    )
+    routing = route_call(worker, arrival, envelope, asked, seen)
+    if case is not None and routing is not None:
+        case.model = routing.ways[0].model
+        case.model_forced = case.model if case.model_forced else ""
+    return routing
+
+
 def prepare(
     worker: Worker,
     arrival: Arrival,
@@ -113,7 +154,7 @@ def prepare(
         credential.scope,
         credential.id,
         credential.kind,
-        asked.model,
+        model_asked(arrival),
         asked.stream,
         len(arrival.body),
         fingerprint(worker.secret, arrival.body),
@@ -123,6 +164,8 @@ def prepare(
         envelope.client_retry,
     )
     body = arrival.body
+    if asked.model != model_asked(arrival) and not (case and case.model_forced):
+        asked, body = with_model(asked, body, asked.model)
     notes: Headers = []
     if case:
         asked, body = as_decided(asked, body, case, dialect)
@@ -141,3 +184,8 @@ def prepare(
         min(worker.settings.attempts_max, envelope.attempts_max),
         notes=notes,
     )
+
+
+def model_asked(arrival: Arrival) -> str:
+    """The model as the client wrote it: the facts keep that, whatever it means."""
+    return arrival.asked.model if arrival.asked else ""

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Awaitable
 
-from bursar.domain.charge import Operation, Outcome
+import msgspec
+
+from bursar.domain.charge import Lever, Operation, Outcome, Quality
 from bursar.domain.errors import BursarError, UpstreamTimeout
 from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
@@ -183,7 +185,7 @@ def meter(worker: Worker, call: Call, answer: Answer, status: int, out_bytes: in
         return not_billed()
     if call.dialect.operation == EMBEDDINGS:
         out_bytes = 0  # vectors, not tokens
-    return worker.meter.answered(
+    metered = worker.meter.answered(
         call.asked,
         answer,
         call.dialect.operation,
@@ -192,6 +194,23 @@ def meter(worker: Worker, call: Call, answer: Answer, status: int, out_bytes: in
         len(call.body),
         out_bytes,
     )
+    return metered if call.routing is None else beside_default(worker, call, metered)
+
+
+def beside_default(worker: Worker, call: Call, metered: Metered) -> Metered:
+    """With what the same usage would have cost where the call had gone without its route, if that is elsewhere."""
+    routing = call.routing
+    if routing is None or routing.default is None or metered.list_pico is None:
+        return metered
+    provider, model = routing.default.provider, routing.default_model
+    if (provider, model) == (call.route.provider, call.asked.model):
+        return metered
+    default = worker.meter.price(
+        metered.usage, Quality.ESTIMATED, provider, model, model, call.asked.tier, "", call.facts.received_us
+    )
+    if default.list_pico is None:  # unknown: no saving is claimed
+        return metered
+    return msgspec.structs.replace(metered, counterfactual_pico=default.list_pico, lever=Lever.ROUTING)
 
 
 def outcome_of(status: int, answer: Answer) -> Outcome:

@@ -3,6 +3,7 @@
 from fnmatch import fnmatchcase
 
 from bursar.domain.errors import NoUpstream
+from bursar.gateway.health import Health
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.settings import UpstreamSettings
 from bursar.gateway.upstream import Origin, Pool, PoolLimits
@@ -11,7 +12,18 @@ from bursar.gateway.upstream import Origin, Pool, PoolLimits
 class Route:
     """One upstream with its connection pool and the constant parts of what is sent there."""
 
-    __slots__ = ("api_key", "base_path", "family", "host_line", "name", "origin", "pool", "provider", "settings")
+    __slots__ = (
+        "api_key",
+        "base_path",
+        "family",
+        "health",
+        "host_line",
+        "name",
+        "origin",
+        "pool",
+        "provider",
+        "settings",
+    )
 
     def __init__(self, settings: UpstreamSettings, api_key: bytes, limits: PoolLimits, outbox: Outbox) -> None:
         self.settings = settings
@@ -20,6 +32,7 @@ class Route:
         self.provider = settings.provider
         self.api_key = api_key
         self.origin = Origin.parse(settings.base_url, settings.proxy, settings.ca_bundle)
+        self.health = Health()
         self.pool = Pool(self.origin, limits, outbox)
         self.base_path = _base_path(settings.base_url)
         self.host_line = b"host: " + self.origin.authority.encode("ascii") + b"\r\n"

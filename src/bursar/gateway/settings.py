@@ -6,6 +6,7 @@ import msgspec
 
 from bursar.domain.errors import ConfigError
 from bursar.domain.loops import Loops
+from bursar.domain.routes import RouteRule
 
 
 class UpstreamSettings(msgspec.Struct, frozen=True):
@@ -59,6 +60,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     budgets: str = ""  # path of the file with all budgets
     leases: str = ""  # directory of what workers hold
     control: str = ""  # path or address of the control store
+    routes: list[RouteRule] = []
+    aliases: dict[str, str] = {}
     loops: Loops = msgspec.field(default_factory=Loops)
 
 

@@ -111,6 +111,7 @@ def _route(
             _change_places(worker, call, considered, arrival.received_us)
         for name in ("asked", "route", "head", "body", "strips_usage", "notes", "bound"):
             setattr(call, name, getattr(routed, name))
+        call.routing = None  # the route chose for another model
         return True
     return False
 
@@ -140,7 +141,7 @@ def _as_routed(
         call, asked=asked, route=plan.route, head=plan.head, body=body, strips_usage=body is not decided, notes=notes
     )
     now_us, before = arrival.received_us, call.bound.pico
-    tokens = input_bound(worker, call)  # alike for both: prices are compared
+    tokens = input_bound(worker, call.asked, len(call.body))  # alike for both: prices are compared
     output_max = output_limit(worker, call)
     after = bound_of(worker, routed, output_max, now_us, tokens).pico
     if before is None or after is None or after >= before:

@@ -39,12 +39,14 @@ from bursar.gateway.loop_watch import LoopWatch
 from bursar.gateway.loops import LoopBreaker
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
+from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
 from bursar.gateway.route import Route, Routes
+from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings, load_settings
 from bursar.gateway.upstream import PoolLimits
 from bursar.prices.book import PriceBook
@@ -84,6 +86,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         recorder=Recorder(Journal(spool, writer, segment_bytes=settings.journal_segment_bytes)),
         meter=Meter(PriceBook.load(Path(settings.price_book))),
         routes=Routes(routes),
+        names=Names(routes, settings.aliases),
         envelopes=Envelopes(secret, settings.organization),
         recent=Recent(spool),
         metrics=Metrics(),
@@ -91,6 +94,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         budgeting=Budgeting(settings, writer, clock),
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
+        route_table=RouteTable(settings.routes),
         retry_cap=RetryCap(
             pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope, settings.workers
         ),

@@ -14,7 +14,7 @@ import duckdb
 from bursar.domain.errors import LedgerBusy, Unavailable
 from bursar.ledger.calls import CALLS_VIEW
 from bursar.ledger.rollups import ROLLUP_TABLES
-from bursar.ledger.schema import BOOK_TABLES, SCHEMA_VERSION
+from bursar.ledger.schema import ADDED_COLUMNS, BOOK_TABLES, SCHEMA_VERSION
 from bursar.ledger.store import Columns, Ledger, Params, Rows, Session, UnfitData
 
 CHECKPOINT_BYTES = "256MB"  # of write-ahead log: each checkpoint packs the last row group again; a crash replays ≤ 2 s
@@ -149,7 +149,7 @@ def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _make_tables(ledger: DuckLedger) -> None:
     with ledger.writing() as session:
-        for statement in (*BOOK_TABLES, *ROLLUP_TABLES, CALLS_VIEW):
+        for statement in (*BOOK_TABLES, *ADDED_COLUMNS, *ROLLUP_TABLES, CALLS_VIEW):
             session.run(statement)
         session.run(
             "INSERT INTO ledger_facts VALUES ('schema', $version) ON CONFLICT DO NOTHING",

@@ -106,7 +106,7 @@ CHARGE_COLUMNS: tuple[Column, ...] = (
     Column("lines", LINES, "lines", "settled.lines"),
     *_texts("settled", "outcome", "quality", "error_code", "finish_reason"),
     Column("http_status", "BIGINT", "int", "settled.http_status"),
-    *_texts("dispatched", "retry_cause"),
+    *_texts("dispatched", "retry_cause", "routing"),
     *_texts("settled", "upstream_id"),
     Column("request_fingerprint", "VARCHAR", "text", "call.fingerprint"),
     Column("request_bytes", "BIGINT", "int", "call.request_bytes"),
@@ -176,6 +176,9 @@ def _table(name: str, columns: dict[str, str]) -> str:
     inside = ",\n  ".join(f'"{column}" {kind}' for column, kind in columns.items())
     return f"CREATE TABLE IF NOT EXISTS {name} (\n  {inside}\n)"
 
+
+ADDED_COLUMNS = ("ALTER TABLE charges ADD COLUMN IF NOT EXISTS routing VARCHAR DEFAULT ''",)
+"""Columns that a ledger of an earlier Bursar may not have yet."""
 
 BOOK_TABLES = (
     _table("charges", {**{c.name: c.type for c in CHARGE_COLUMNS}, **ENTRY_COLUMNS}),

@@ -53,6 +53,7 @@ class Dispatched(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="d"
     bound_pico: int | None  # the most it can cost; None: no price is known
     sku_price_id: str  # the sheet the bound was computed with, "" if none
     call: CallFacts
+    routing: str = ""  # why it went there, `domain.routes.Receipt` as JSON; "": no route was about the call
 
 
 class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):

@@ -17,6 +17,7 @@ class Part(StrEnum):
     EXPLORE = "explore"
     CONTROL = "control"
     DECIDE = "decide"
+    ROUTE = "route"
 
 
 def bench(

@@ -34,6 +34,7 @@ from bursar.cli.render import (
 )
 from bursar.domain import display
 from bursar.domain.money import plain
+from bursar.domain.routes import RECEIPTS, receipt_words
 from bursar.site import command_name
 
 SAID = ("feature", "team", "customer", "environment", "request_type", "session", "agent")
@@ -120,9 +121,45 @@ def call(
         _show_attempt(attempt)
 
 
+def explain(
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="As in `x-bursar-call-id`, or from `bursar calls`.")],
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Why a call went where it went, and what it would have cost elsewhere.
+
+    Example: `bursar explain 018bcfe5-6800-7abc-8def-0123456789ab`.
+    """
+    site = resolve_site(config, data)
+    answer = client.ask(site, client.path_of("api", "calls", call_id), [], dict[str, Any])
+    for line in told_ways(answer["attempts"]):
+        out().print(Text(line))
+
+
+def told_ways(attempts: list[dict[str, Any]]) -> list[str]:
+    """Each attempt in words."""
+    lines = []
+    for attempt in attempts:
+        cost = "unpriced" if attempt["effective_cost"] is None else f"${plain(Decimal(attempt['effective_cost']))}"
+        because = f" because of {attempt['retry_cause']}" if attempt["retry_cause"] else ""
+        ended = ", ".join(part for part in (attempt["outcome"] or attempt["state"], cost) if part)
+        lines.append(
+            f"Attempt {attempt['attempt_number']}{because}: {attempt['upstream']}/{attempt['model_sent']}: {ended}"
+        )
+        if not attempt["routing"]:
+            lines.append("  no route was about it: the upstream that lists the model, or its dialect's default")
+            continue
+        receipt = RECEIPTS.decode(attempt["routing"])
+        lines.append(f"  {receipt_words(receipt, attempt['upstream'], attempt['model_sent'])}")
+        if attempt["lever"] == "routing" and attempt["counterfactual_cost"] is not None:
+            lines.append(f"  without a route it would have cost ${plain(Decimal(attempt['counterfactual_cost']))}")
+    return lines or ["nothing was sent"]
+
+
 def register(app: typer.Typer) -> None:
     app.command("calls")(calls)
     app.command("call")(call)
+    app.command("explain")(explain)
 
 
 def _show_head(answer: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from bursar.console.pages.prices import since
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.money import plain
+from bursar.domain.routes import RECEIPTS, receipt_words
 from bursar.explore.calls import CallSummary
 from bursar.explore.detail import AttemptDetail, CallDetail
 from bursar.prices.book import STANDARD_TIERS, PriceBook
@@ -281,6 +282,7 @@ def _shown_attempt(attempt: AttemptDetail, f: Format) -> ShownAttempt:
         ("Answer", f"{attempt.http_status or 'none'}{f', {attempt.error_code}' if attempt.error_code else ''}"),
         ("Ended by", attempt.finish_reason),
         ("Retried because", attempt.retry_cause.replace("_", " ")),
+        ("Went there by", _way(attempt)),
         ("Bytes", f"{f.size(attempt.request_bytes)} out, {f.size(attempt.response_bytes)} back"),
         ("Speed", _speed(attempt)),
         ("Sent", f.moment(attempt.dispatched_at, millis=True)),
@@ -310,6 +312,12 @@ def _who(call: CallSummary, f: Format) -> list[tuple[str, Any]]:
         ("Worker", call.writer),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _way(attempt: AttemptDetail) -> str:
+    if not attempt.routing:
+        return ""
+    return receipt_words(RECEIPTS.decode(attempt.routing), attempt.upstream, attempt.model_sent)
 
 
 def _tier_words(attempt: AttemptDetail) -> str:

@@ -1,0 +1,117 @@
+"""Routes as an operator writes them: which calls, and the upstreams that may take them, in which order."""
+
+from typing import Literal
+
+import msgspec
+
+from bursar.domain.controls import MATCHED, TAG_PREFIX
+
+Strategy = Literal["ordered", "weighted", "sticky", "lowest-latency", "cheapest"]
+ROUTED_BY = (*(name for name in MATCHED if name != "provider"), "operation")
+"""What a route's match may name, beside `tag:NAME`. The provider is what the route decides."""
+
+WEIGHT_MAX = 1_000_000
+DAY_MINUTES = 24 * 60
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An upstream that may take the call. model: "" sends the model asked for."""
+
+    upstream: str
+    model: str = ""
+    weight: int = 1
+
+
+class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One route: the first whose conditions all hold takes the call.
+
+    match:  dimension → pattern with `*` and `?`.
+    hours:  "22:00-06:00" UTC; the end is not part of it.
+    after_timeout: try another upstream when the answer didn't come in time or broke off: that one may be billed too.
+    """
+
+    name: str
+    targets: tuple[Target, ...]
+    match: dict[str, str] = {}
+    input_bytes_min: int | None = None
+    input_bytes_max: int | None = None
+    hours: str = ""
+    strategy: Strategy = "ordered"
+    after_timeout: bool = False
+    first_byte_timeout_s: float | None = None
+
+
+class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A target that was looked at. why: "" if it could be tried; else "open", "cooling", "probing" (put behind the
+    others), or what kept it out: an error's code, or "budget"."""
+
+    upstream: str
+    model: str
+    why: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a call went where it went: kept with each of its attempts.
+
+    candidates: in the order in which they were to be tried, then those that were left out.
+    default:    where it would have gone without a route; None: nowhere.
+    """
+
+    route: str
+    strategy: str
+    candidates: list[Candidate]
+    default: Candidate | None = None
+
+
+def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
+    """A receipt as a person reads it, for the attempt that went there."""
+    named = [f"{one.upstream}/{one.model}{f' ({one.why})' if one.why else ''}" for one in receipt.candidates]
+    told = f"route {receipt.route!r}, {receipt.strategy}: {', '.join(named)}"
+    default = receipt.default
+    if default is not None and (default.upstream, default.model) != (upstream, model):
+        told += f"; without a route {default.upstream}/{default.model}"
+    return told
+
+
+RECEIPTS: msgspec.json.Decoder[Receipt] = msgspec.json.Decoder(Receipt)
+
+
+def minutes_of(hours: str) -> tuple[int, int]:
+    """The two ends of "22:00-06:00" in minutes since midnight. Raises ValueError."""
+    start, dash, end = hours.partition("-")
+    if not dash:
+        raise ValueError("no dash")
+    ends = []
+    for text in (start, end):
+        hour, minute = text.strip().split(":")
+        ends.append(int(hour) * 60 + int(minute))
+    if not all(0 <= one <= DAY_MINUTES for one in ends) or ends[0] == ends[1]:
+        raise ValueError("no such time")
+    return ends[0], ends[1]
+
+
+def faults_of(rule: RouteRule, upstreams: frozenset[str]) -> list[tuple[str, str]]:
+    """(field, what is wrong) of a route, given the upstreams there are."""
+    faults = []
+    if not rule.name:
+        faults.append(("name", "a route needs a name"))
+    if not rule.targets:
+        faults.append(("targets", "a route needs targets"))
+    faults += [
+        ("match", f"{name!r} can't be matched; write one of {', '.join(ROUTED_BY)} or tag:NAME")
+        for name in rule.match
+        if name not in ROUTED_BY and not (name.startswith(TAG_PREFIX) and name != TAG_PREFIX)
+    ]
+    for target in rule.targets:
+        if target.upstream not in upstreams:
+            faults.append(("targets.upstream", f"there is no upstream {target.upstream!r}"))
+        if not 0 < target.weight <= WEIGHT_MAX:
+            faults.append(("targets.weight", f"a weight is from 1 to {WEIGHT_MAX}"))
+    if rule.hours:
+        try:
+            minutes_of(rule.hours)
+        except ValueError:
+            faults.append(("hours", f'{rule.hours!r} is no time of day; write "22:00-06:00", in UTC'))
+    if rule.first_byte_timeout_s is not None and rule.first_byte_timeout_s <= 0:
+        faults.append(("first_byte_timeout_s", "a time-out is longer than 0"))
+    return faults

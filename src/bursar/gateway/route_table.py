@@ -1,0 +1,84 @@
+"""The route table, compiled: which route is about a call. Nothing configured costs a look at one flag."""
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from operator import itemgetter
+
+from bursar.domain.routes import DAY_MINUTES, RouteRule, minutes_of
+from bursar.gateway.case import Case, reader_of
+
+MINUTE_US = 60_000_000
+
+
+class CompiledRoute:
+    """One route, ready to be asked."""
+
+    __slots__ = ("_hours", "_reads", "rule")
+
+    def __init__(self, rule: RouteRule) -> None:
+        self.rule = rule
+        self._reads = [(_reader(name), pattern, not _is_pattern(pattern)) for name, pattern in rule.match.items()]
+        self._hours = minutes_of(rule.hours) if rule.hours else None
+
+    def is_about(self, case: Case, now_us: int) -> bool:
+        """Whether all its conditions hold."""
+        rule = self.rule
+        for read, pattern, is_plain in self._reads:
+            value = read(case)
+            if value != pattern if is_plain else not fnmatchcase(value, pattern):
+                return False
+        if rule.input_bytes_min is not None and case.body_bytes < rule.input_bytes_min:
+            return False
+        if rule.input_bytes_max is not None and case.body_bytes > rule.input_bytes_max:
+            return False
+        if self._hours is None:
+            return True
+        start, end = self._hours
+        minute = now_us // MINUTE_US % DAY_MINUTES
+        return start <= minute < end if start < end else minute >= start or minute < end
+
+
+class RouteTable:
+    """All routes of one worker, filed under one plain condition of each: a call costs a lookup, not a look at all."""
+
+    def __init__(self, rules: Sequence[RouteRule] = ()) -> None:
+        self._rest: list[tuple[int, CompiledRoute]] = []
+        tables: dict[str, dict[str, list[tuple[int, CompiledRoute]]]] = {}
+        for at, rule in enumerate(rules):
+            plain = next((name for name, value in rule.match.items() if not _is_pattern(value)), "")
+            entry = (at, CompiledRoute(rule))
+            if plain:
+                tables.setdefault(plain, {}).setdefault(rule.match[plain], []).append(entry)
+            else:
+                self._rest.append(entry)
+        self._tables = [(_reader(name), table) for name, table in tables.items()]
+        self.is_active = bool(rules)
+
+    def about(self, case: Case, now_us: int) -> RouteRule | None:
+        """The first route, as they were written, that is about the call."""
+        found = self._rest
+        for read, table in self._tables:
+            filed = table.get(read(case))
+            if filed is not None:
+                found = found + filed
+        if len(found) > 1:
+            found = sorted(found, key=_first)
+        for _, route in found:
+            if route.is_about(case, now_us):
+                return route.rule
+        return None
+
+
+_first = itemgetter(0)
+
+
+def _reader(name: str) -> Callable[[Case], str]:
+    return _operation if name == "operation" else reader_of(name)
+
+
+def _operation(case: Case) -> str:
+    return case.operation
+
+
+def _is_pattern(text: str) -> bool:
+    return any(character in text for character in "*?[")

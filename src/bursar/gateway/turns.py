@@ -1,0 +1,105 @@
+"""When the next attempt goes to another upstream, and what each answer says of the one it came from."""
+
+import msgspec
+
+from bursar.domain.errors import BursarError, Overloaded, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from bursar.domain.routes import Candidate, Receipt
+from bursar.gateway.call import Attempt, Call, Routing, Way, Worker
+from bursar.gateway.choose import body_for
+from bursar.gateway.decide import with_model
+from bursar.gateway.hold import bound_there, output_limit
+from bursar.gateway.upstream import Reply
+from bursar.gateway.upstream_rates import cool_until_us
+
+ELSEWHERE_STATUSES = frozenset({401, 403, 404, 408, 429, 500, 502, 503, 504, 529})
+"""The provider refused or failed, and says so itself: nothing is billed, and another one may do better."""
+
+FAILED_STATUSES = frozenset({500, 502, 503, 504, 529})
+
+
+def may_follow(call: Call, error: BursarError) -> bool:
+    """Whether another attempt may follow one without an answer: nothing was sent, or the route allows it after all."""
+    if isinstance(error, UpstreamUnreachable):
+        return True
+    if call.routing is None or len(left(call)) == 0:
+        return False
+    if isinstance(error, UpstreamTimeout | UpstreamBroken):
+        return call.routing.rule.after_timeout
+    return isinstance(error, Overloaded)
+
+
+def left(call: Call) -> list[Way]:
+    """The ways that were not tried yet."""
+    if call.routing is None:
+        return []
+    return [
+        way
+        for way in call.routing.ways
+        if not way.is_tried
+        and not (way.plan.route is call.route and way.model == call.asked.model)
+        and suits(call, way)
+    ]
+
+
+def next_way(worker: Worker, call: Call) -> Way | None:
+    """Where the next attempt goes: to one that is well, else to any that is left; None: it stays where it is."""
+    ways = left(call)
+    now_us = worker.clock.now_us()
+    return next((way for way in ways if not way.plan.route.health.why_not(now_us)), ways[0] if ways else None)
+
+
+def turn(worker: Worker, call: Call, way: Way) -> None:
+    """Point the call at another way."""
+    for one in call.routing.ways if call.routing else ():
+        if one is way or (one.plan.route is call.route and one.model == call.asked.model):
+            one.is_tried = True
+    if way.model != call.asked.model:
+        call.asked, call.body = with_model(call.asked, call.body, way.model)
+    call.route, call.head = way.plan.route, way.plan.head
+    asked = call.asked
+    if not call.strips_usage:
+        body = body_for(call.route, call.dialect, asked, call.body)
+        call.strips_usage, call.body = body is not call.body, body
+    call.bound = bound_there(worker, call, way, output_limit(worker, call), call.facts.received_us)
+
+
+def suits(call: Call, way: Way) -> bool:
+    """An upstream that takes no `stream_options` can't have a body that was given them for another one."""
+    return way.plan.route.settings.include_usage or not call.strips_usage
+
+
+def note_error(worker: Worker, call: Call, error: BursarError) -> None:
+    """No answer came."""
+    if isinstance(error, Overloaded):  # our own queue was full: that says nothing of the upstream
+        call.route.health.left()
+    else:
+        call.route.health.failed(worker.clock.now_us())
+
+
+def note_answer(worker: Worker, call: Call, attempt: Attempt, reply: Reply) -> None:
+    """An answer's head came: how long it took, whether it is a failure, and whether the provider wants a rest."""
+    health, now_us = call.route.health, worker.clock.now_us()
+    if reply.status in FAILED_STATUSES:
+        health.failed(now_us)
+    else:
+        health.answered(now_us, max(0, (reply.first_byte_us or now_us) - attempt.dispatched_us))
+    until_us = cool_until_us(reply.status, reply.headers, now_us)
+    if until_us:
+        health.cool(until_us)
+
+
+def receipt_of(routing: Routing) -> str:
+    """Why the call goes where it goes, as its rows keep it."""
+    default = routing.default
+    return _ENCODER.encode(
+        Receipt(
+            routing.rule.name,
+            routing.rule.strategy,
+            [Candidate(way.plan.route.name, way.model, way.why) for way in routing.ways]
+            + [Candidate(*one) for one in routing.passed],
+            None if default is None else Candidate(default.name, routing.default_model),
+        )
+    ).decode()
+
+
+_ENCODER = msgspec.json.Encoder()

@@ -56,7 +56,7 @@ def write_head(
     The path came decoded and is encoded anew, so that `%0d%0a` in it stays what it is; the query is as it came. Raw CR
     or LF can't occur in it or in a value: the server's parser refused them.
     """
-    target = (route.base_path + quote(path, safe=PATH_SAFE)).encode("ascii")
+    target = (route.base_path + quote(route.path_at(path), safe=PATH_SAFE)).encode("ascii")
     if query:
         target += b"?" + query
     lines = [method.encode("ascii"), b" ", target, b" HTTP/1.1\r\n", route.host_line]
@@ -74,11 +74,11 @@ def _credential_line(route: Route, credential: Credential) -> bytes:
     """The one credential that this upstream gets: the client's own in the header it came in, else the operator's."""
     if credential.client_secret:
         secret, header = credential.client_secret, credential.client_header
-        if header == b"authorization" or route.family == "openai":
+        if header == b"authorization" or route.auth == "bearer":
             return b"authorization: Bearer " + secret + b"\r\n"
-        return header + b": " + secret + b"\r\n"
+        return route.auth.encode("ascii") + b": " + secret + b"\r\n"
     if not route.api_key:
         return b""
-    if route.family == "anthropic":
-        return b"x-api-key: " + route.api_key + b"\r\n"
-    return b"authorization: Bearer " + route.api_key + b"\r\n"
+    if route.auth == "bearer":
+        return b"authorization: Bearer " + route.api_key + b"\r\n"
+    return route.auth.encode("ascii") + b": " + route.api_key + b"\r\n"

@@ -1,5 +1,7 @@
 """The way of a call, top to bottom. Each step is one function in the module that its name says."""
 
+import msgspec
+
 from bursar.budgets.holds import MarkReached
 from bursar.domain.errors import BursarError
 from bursar.domain.hashing import fingerprint
@@ -127,6 +129,8 @@ def prepare(
     if case:
         asked, body = as_decided(asked, body, case, dialect)
         notes = notes_of(case)
+    if known := plan.route.settings.model_names.get(asked.model):  # what the operator says an id stands for
+        asked = msgspec.structs.replace(asked, model=known)
     decided, body = body, body_for(plan.route, dialect, asked, body)
     return Call(
         facts,

@@ -1,10 +1,14 @@
 """Every dialect by name, and the one that a method and path mean. Adding a dialect is its module and a line here."""
 
+import re
+
 from bursar.providers.anthropic import COUNT_TOKENS, MESSAGES
+from bursar.providers.azure import deployment_path
 from bursar.providers.base import Dialect
 from bursar.providers.models import ANTHROPIC_MODELS, OPENAI_MODELS
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
 from bursar.providers.openai_embeddings import EMBEDDINGS
+from bursar.providers.openai_media import IMAGES, MODERATIONS, SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from bursar.providers.openai_responses import RESPONSES
 
 DIALECTS: dict[str, Dialect] = {
@@ -14,6 +18,11 @@ DIALECTS: dict[str, Dialect] = {
         RESPONSES,
         EMBEDDINGS,
         COMPLETIONS,
+        IMAGES,
+        SPEECH,
+        TRANSCRIPTIONS,
+        TRANSLATIONS,
+        MODERATIONS,
         MESSAGES,
         COUNT_TOKENS,
         OPENAI_MODELS,
@@ -24,14 +33,25 @@ DIALECTS: dict[str, Dialect] = {
 _PATHS: tuple[tuple[str, str, Dialect], ...] = (
     ("POST", "/chat/completions", CHAT),
     ("POST", "/responses", RESPONSES),
+    ("POST", "/responses/compact", RESPONSES),
     ("POST", "/embeddings", EMBEDDINGS),
     ("POST", "/completions", COMPLETIONS),
+    ("POST", "/images/generations", IMAGES),
+    ("POST", "/images/edits", IMAGES),
+    ("POST", "/images/variations", IMAGES),
+    ("POST", "/audio/speech", SPEECH),
+    ("POST", "/audio/transcriptions", TRANSCRIPTIONS),
+    ("POST", "/audio/translations", TRANSLATIONS),
+    ("POST", "/moderations", MODERATIONS),
     ("POST", "/messages", MESSAGES),
     ("POST", "/messages/count_tokens", COUNT_TOKENS),
     ("GET", "/models", OPENAI_MODELS),
 )
 _PREFIXES = ("", "/v1", "/openai", "/openai/v1", "/anthropic", "/anthropic/v1")
 _MODEL_PREFIXES = ("/v1/models/", "/models/", "/openai/v1/models/", "/anthropic/v1/models/")
+_KEPT_RESPONSE = re.compile(r"(?:/openai)?(?:/v1)?(?P<path>/responses/[\w-]+(?P<action>/\w+)?)", re.ASCII)
+_KEPT_ACTIONS = {("GET", None), ("GET", "/input_items"), ("POST", "/cancel"), ("DELETE", None)}
+"""What is asked of a response that the provider keeps is passed on like a list of models: it costs nothing."""
 
 
 def _routes() -> dict[tuple[str, str], tuple[Dialect, str]]:
@@ -59,6 +79,12 @@ def dialect_for(method: str, path: str) -> tuple[Dialect, str] | None:
     found = _ROUTES.get((method, plain.rstrip("/")))
     if found is not None:
         return found[0], found[1] + mark + query
+    deployed = deployment_path(plain) if method == "POST" else None
+    if deployed is not None:
+        inner = _ROUTES.get(("POST", "/v1" + deployed.rest))
+        return inner and (deployed.bind(inner[0]), plain + mark + query)
+    if (kept := _KEPT_RESPONSE.fullmatch(plain)) and (method, kept["action"]) in _KEPT_ACTIONS:
+        return OPENAI_MODELS, "/v1" + kept["path"] + mark + query
     if method == "GET":
         for prefix in _MODEL_PREFIXES:
             if plain.startswith(prefix) and len(plain) > len(prefix):

@@ -19,8 +19,9 @@ CHOICES_MAX = 16
 class Ask(msgspec.Struct):
     """What the simulator reads of a request, in any dialect; everything else is ignored."""
 
-    model: str
+    model: str = ""
     stream: bool = False
+    stream_format: str | None = None  # speech: "sse"
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     max_output_tokens: int | None = None

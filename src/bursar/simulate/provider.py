@@ -21,7 +21,7 @@ import uvloop
 
 from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.usage import Usage
-from bursar.simulate import wire_anthropic, wire_openai, wire_responses
+from bursar.simulate import wire_anthropic, wire_media, wire_openai, wire_responses
 from bursar.simulate.billing import Bill, LogEntry, Model, load_models
 from bursar.simulate.exchange import Dialect, Exchange
 from bursar.simulate.faults import BadControl, Control, FaultPlan, parse_shares, read_control
@@ -34,9 +34,20 @@ ROUTES = {
     "/v1/responses": Dialect("openai-responses", wire_responses.response, wire_responses.response_events),
     "/v1/embeddings": Dialect("openai-embeddings", wire_openai.embeddings, None),
     "/v1/completions": Dialect("openai-completions", wire_openai.completion, wire_openai.completion_events),
+    "/v1/responses/compact": Dialect("openai-responses", wire_responses.response, wire_responses.response_events),
+    "/v1/images/generations": Dialect("openai-images", wire_media.images, wire_media.image_events),
+    "/v1/images/edits": Dialect("openai-images", wire_media.images, wire_media.image_events),
+    "/v1/audio/speech": Dialect("openai-speech", wire_media.speech, wire_media.speech_events),
+    "/v1/audio/transcriptions": Dialect(
+        "openai-transcriptions", wire_media.transcription, wire_media.transcription_events
+    ),
+    "/v1/audio/translations": Dialect("openai-translations", wire_media.transcription, None),
+    "/v1/moderations": Dialect("openai-moderations", wire_media.moderation, None),
     "/v1/messages": Dialect("anthropic-messages", wire_anthropic.message, wire_anthropic.message_events),
     "/v1/messages/count_tokens": Dialect("anthropic-count-tokens", wire_anthropic.message, None),
 }
+SERVICE_PATHS = ("", "/openai", "/api", "/inference", "/compatibility")
+DEFAULT_MODELS = {"/v1/images/generations": "dall-e-2", "/v1/moderations": "omni-moderation-latest"}
 HEADER_SETS_MAX = 1000
 MESSAGES = {429: "Rate limit reached for requests", 529: "Overloaded"}
 _PREFIXES = {
@@ -98,7 +109,7 @@ class Provider:
 
     def handle(self, connection: Connection, request: Request) -> Coroutine[Any, Any, None] | None:
         """Answer one request: at once where nothing takes time, else with a coroutine."""
-        dialect = ROUTES.get(request.path)
+        dialect, deployment = target(request.path)
         if dialect is None:
             self._beside(connection, request)
             return None
@@ -110,7 +121,7 @@ class Provider:
             self._refuse(exchange, dialect, 401, "Incorrect API key provided")
             return None
         try:
-            ask, control = self._read(request)
+            ask, control = self._read(request, deployment)
         except (msgspec.DecodeError, BadControl) as error:
             self._refuse(exchange, dialect, 400, f"We could not parse the body of your request: {error}")
             return None
@@ -135,7 +146,7 @@ class Provider:
 
     def early(self, connection: Connection, request: Request) -> bool:
         """A refusal before the body was read, if the header demands it."""
-        dialect = ROUTES.get(request.path)
+        dialect, _ = target(request.path)
         if dialect is None or '"early"' not in request.headers.get("x-sim", ""):
             return False
         exchange = self._exchange(connection, request, dialect)
@@ -219,8 +230,13 @@ class Provider:
                 self._header_names[key] = names
         return names
 
-    def _read(self, request: Request) -> tuple[Ask, Control]:
-        ask = _ASK.decode(request.body)
+    def _read(self, request: Request, deployment: str) -> tuple[Ask, Control]:
+        content_type, body = request.headers.get("content-type", ""), request.body
+        ask = _ASK.decode(wire_media.form(content_type, body) if content_type.startswith("multipart/") else body)
+        ask.model = deployment or ask.model or DEFAULT_MODELS.get(request.path, "")
+        if not ask.model:
+            raise msgspec.ValidationError("Object missing required field `model`")
+        ask.stream = ask.stream or ask.stream_format == "sse"
         ask.model, _, suffix = ask.model.partition("~")
         return ask, read_control(request.headers.get("x-sim", ""), ask.metadata, ask.user or "", suffix)
 
@@ -298,7 +314,17 @@ async def _later(delay_s: float, exchange: Exchange, status: int, body: bytes, h
 
 def _key(request: Request) -> str:
     bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return request.headers.get("x-api-key", "") or bearer
+    return request.headers.get("x-api-key", "") or request.headers.get("api-key", "") or bearer
+
+
+def target(path: str) -> tuple[Dialect | None, str]:
+    """What a path means, and the deployment in it: Azure's paths, and those of services behind a path of their own."""
+    _, is_deployed, rest = path.partition("/openai/deployments/")
+    deployment, _, rest = rest.partition("/")
+    if is_deployed:
+        return ROUTES.get("/v1/" + rest), deployment
+    before, version, rest = path.partition("/v1/")
+    return ROUTES.get(version + rest if before in SERVICE_PATHS else path), ""
 
 
 def _error(dialect: Dialect, status: int, message: str, request_id: str) -> bytes:

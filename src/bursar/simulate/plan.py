@@ -19,7 +19,7 @@ CHOICES_MAX = 16
 class Ask(msgspec.Struct):
     """What the simulator reads of a request, in any dialect; everything else is ignored."""
 
-    model: str = ""
+    model: str
     stream: bool = False
     stream_format: str | None = None  # speech: "sse"
     max_tokens: int | None = None

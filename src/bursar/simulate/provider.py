@@ -232,10 +232,12 @@ class Provider:
 
     def _read(self, request: Request, deployment: str) -> tuple[Ask, Control]:
         content_type, body = request.headers.get("content-type", ""), request.body
-        ask = _ASK.decode(wire_media.form(content_type, body) if content_type.startswith("multipart/") else body)
-        ask.model = deployment or ask.model or DEFAULT_MODELS.get(request.path, "")
-        if not ask.model:
-            raise msgspec.ValidationError("Object missing required field `model`")
+        if content_type.startswith("multipart/"):
+            body = wire_media.form(content_type, body)
+        if named := deployment or DEFAULT_MODELS.get(request.path):
+            body = msgspec.json.encode({"model": named} | msgspec.json.decode(body))
+        ask = _ASK.decode(body)
+        ask.model = deployment or ask.model
         ask.stream = ask.stream or ask.stream_format == "sse"
         ask.model, _, suffix = ask.model.partition("~")
         return ask, read_control(request.headers.get("x-sim", ""), ask.metadata, ask.user or "", suffix)

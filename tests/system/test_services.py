@@ -101,6 +101,18 @@ def test_pictures_and_sound_are_priced_by_tokens_or_unpriced_and_never_free(worl
         assert (free.headers["x-bursar-cost"], free.headers["x-bursar-cost-quality"]) == ("0", "reported")
 
 
+def test_a_background_response_is_charged_once_however_often_it_is_asked_for(world: World) -> None:
+    with openai.OpenAI(base_url=world.url + "/v1", api_key="sk-own", max_retries=0) as client:
+        raw = client.responses.with_raw_response.create(model="gpt-4o-mini", input="hi", background=True)
+        assert raw.headers["x-bursar-cost-quality"] == "assumed"
+        begun = raw.parse()
+        assert begun.status == "queued"
+        before = len(world.records())
+        for _ in range(3):
+            assert client.responses.retrieve(begun.id).status == "completed"
+    assert len(world.records()) == before, "nothing of it is written down"
+
+
 def test_what_was_called_is_in_the_ledger_with_its_quality(world: World) -> None:
     world.settle_down()
     world.load()

@@ -87,6 +87,7 @@ class Provider:
         self._cache = PrefixCache(clock)
         self._connections: set[Connection] = set()
         self._seq = 0
+        self._kept: dict[str, bytes] = {}  # background responses
         self._header_names: dict[tuple[str, ...], list[str]] = {}
         self._server: asyncio.Server | None = None
 
@@ -167,6 +168,9 @@ class Provider:
         plan = self._plan(entry, dialect, ask, served, control)
         entry.answer_id, entry.model_served, entry.tier = plan.answer_id, plan.model_served, plan.tier
         headers = self._headers(plan.request_id, dialect)
+        if ask.background and not ask.stream and dialect.name == "openai-responses":
+            self._kept[plan.answer_id] = wire_responses.response(plan)
+            dialect = dialect._replace(body=wire_responses.queued)
         if control.delay_ms is None and self.options.delay_ms:
             control = msgspec.structs.replace(control, delay_ms=self.options.delay_ms)
         if control.interval_ms is None:
@@ -292,6 +296,8 @@ class Provider:
             wanted = "anthropic" if anthropic else "openai"
             names = [name for name, model in self.models.items() if model.provider == wanted]
             return 200, (wire_anthropic if anthropic else wire_openai).models(names)
+        if request.method == "GET" and (kept := self._kept.get(request.path.removeprefix("/v1/responses/"))):
+            return 200, kept
         if request.path in ("/healthz", "/api/hello"):
             return 200, b'{"ok":true}'
         if request.path == "/sim/bill":

@@ -93,7 +93,7 @@ class OpenAIMedia:
             return Answer(error_code=errors.error_code(body, status), complete=True)
         seen = decode_answer(_SAID, body)
         usage = usage_of_media(seen.usage, self._made) if seen else None
-        if self.operation == Operation.MODERATION:
+        if self.operation == Operation.MODERATION and seen is not None:
             usage = Usage()
         return Answer(usage, clip(seen.model) if seen else "", complete=True)
 

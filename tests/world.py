@@ -21,7 +21,7 @@ from urllib.request import urlopen
 import msgspec
 import psutil
 
-from bursar.config import Config, Gateway, load_config
+from bursar.config import Config, Gateway, Upstream, load_config
 from bursar.domain.clock import SystemClock
 from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
@@ -35,7 +35,12 @@ from bursar.spool.records import Dispatched, Record, Settled
 
 ROOT = Path(__file__).parents[1]
 READY_S = 30.0
-OPERATOR_KEYS = {"SIM_OPENAI_KEY": "sk-operator-openai-canary", "SIM_ANTHROPIC_KEY": "sk-ant-operator-canary"}
+OPERATOR_KEYS = {
+    "SIM_OPENAI_KEY": "sk-operator-openai-canary",
+    "SIM_ANTHROPIC_KEY": "sk-ant-operator-canary",
+    "SIM_GEMINI_KEY": "AIza-operator-canary",
+    "SIM_VERTEX_KEY": "ya29.operator-canary",
+}
 
 
 def free_port() -> int:
@@ -46,7 +51,7 @@ def free_port() -> int:
 
 
 def make_config(data: Path, simulator: str, *, control: str = "", **gateway: Any) -> Config:
-    """Settings of a site whose two upstreams are the simulator. `x-sim` reaches it, so a test can demand faults."""
+    """Settings of a site whose upstreams are the simulator. `x-sim` reaches it, so a test can demand faults."""
     config = load_config(env={})
     config.data = str(data)
     config.loops = gateway.pop("loops", config.loops)  # for traffic that is one request on purpose
@@ -54,7 +59,9 @@ def make_config(data: Path, simulator: str, *, control: str = "", **gateway: Any
     config.console.port = free_port()
     config.control.url = control
     config.alerts.look_every_s = 1.0
-    for name, variable in (("openai", "SIM_OPENAI_KEY"), ("anthropic", "SIM_ANTHROPIC_KEY")):
+    config.upstreams["vertex"] = Upstream(simulator, "vertex", "google")
+    for name in ("openai", "anthropic", "gemini", "vertex"):
+        variable = f"SIM_{name.upper()}_KEY"
         upstream = config.upstreams[name]
         upstream.base_url = simulator
         upstream.api_key_env = variable

@@ -32,10 +32,9 @@ class Upstream(msgspec.Struct, forbid_unknown_fields=True):
     """One provider endpoint. What it doesn't say, the declaration of its service does (`providers/services.py`)."""
 
     base_url: str = ""
-    service: str = ""  # a name of `providers/services.py`; default: the upstream's own name, where that is one
-    dialect: str = "openai"  # a family: "openai" (chat, responses, embeddings, …), "anthropic" or "azure"
-    speaks: list[str] = []  # names of dialects (docs/dialects.md); empty: all of its family
-    path_prefix: str = "/v1"  # what stands at the provider in the place of `/v1`
+    dialect: str = (
+        "openai"  # a family: "openai" (chat, responses, embeddings, …), "anthropic", "azure", "gemini" or "vertex"
+    )
     provider: str = ""  # whose price list applies; default: the upstream's own name
     api_key_env: str = ""  # the environment variable with the operator's key, for virtual keys
     auth: str = ""  # the header of that key: "bearer", "x-api-key" or "api-key"; default: its dialect's
@@ -47,6 +46,9 @@ class Upstream(msgspec.Struct, forbid_unknown_fields=True):
     proxy: str = ""  # http://host:port of a CONNECT proxy
     ca_bundle: str = ""  # path of a PEM file, beside the system's
     region: str = ""  # where it serves, for policies that allow or deny regions
+    service: str = ""  # a name of `providers/services.py`; default: the upstream's own name, where that is one
+    speaks: list[str] = []  # names of dialects (docs/dialects.md); empty: all of its family
+    path_prefix: str = "/v1"  # what stands at the provider in the place of `/v1`
 
 
 class Gateway(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,8 +113,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
         return Path(self.data).expanduser().resolve()
 
 
-DEFAULT_UPSTREAMS = ("openai", "anthropic")
-"""The zero-config install: two services, as declared. `base_url` is the host; the path a client asked for is kept."""
+DEFAULT_UPSTREAMS = ("openai", "anthropic", "gemini")
+"""The zero-config install: three services, as declared. `base_url` is the host; the path a client asked for is kept."""
 
 
 def load_config(

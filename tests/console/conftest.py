@@ -59,6 +59,7 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
         publish_budgets=Site(config, clock).publish_budgets,
         clock=clock,
         open_controls=Site(config, clock).controls,
+        lift_loop=functools.partial(Site(config, clock).lift_loop, actor="console"),
         alerts=functools.cache(Site(config, clock).alerts),
     )
 

@@ -133,6 +133,13 @@ def test_a_cut_says_what_was_seen_and_how_it_is_lifted(cutting: tuple[TestClient
     rows = list(csv.DictReader(io.StringIO(client.get("/api/loops?format=csv").text)))
     assert [row["id"] for row in rows] == [cut["id"] for cut in told["cuts"]]
 
+    csrf = client.app.state.context.csrf
+    button = {"csrf": csrf, "id": "loop-0000000003"}
+    assert client.post("/loops/lift", data=button | {"csrf": "x"}).status_code == 403
+    assert client.post("/loops/lift", data=button | {"id": "loop-none"}).status_code == 404
+    assert client.post("/loops/lift", data=button, follow_redirects=False).status_code == 303
+    assert "by console" in client.get("/loops").text
+
     lift_cut(run, "loop-0000000001", actor="cli:ann", now_us=NOW_US)
     html = client.get("/loops").text
     assert "loops lift loop-0000000001" not in html

@@ -154,6 +154,8 @@ def test_of_two_caps_the_lower_one_holds_and_embeddings_have_none():
         ("openai-responses", "openai", b"{}", b'{"max_output_tokens":40}'),
         ("anthropic-messages", "anthropic", b'{"max_tokens":4096,"messages":[{"max_tokens":1}]}',
          b'{"max_tokens":40,"messages":[{"max_tokens":1}]}'),
+        ("gemini-generate", "google", b'{"generationConfig":{"topK":1, "maxOutputTokens" : 99}}',
+         b'{"generationConfig":{"topK":1, "maxOutputTokens" : 40}}'),
     ],
 )  # fmt: skip
 def test_lowering_changes_that_one_field_and_no_other_byte(dialect, provider, body, sent):
@@ -189,6 +191,15 @@ def test_a_model_is_forced_by_request_type(line):
         asked, body = as_decided(Asked("gpt-4o"), b'{"model":"gpt-4o","n":1}', case, DIALECTS["openai-chat"])
         assert (asked.model, body) == (expected, b'{"model":"%b","n":1}' % expected.encode())
         assert notes_of(case) == [(b"x-bursar-model-forced", expected.encode())]
+
+
+def test_a_forced_model_that_stands_in_the_path_leaves_the_body_as_it_came():
+    case = judged(decider(policy(force_models={"*": "small"})))
+    body = b'{"contents":[]}'
+    asked, sent = as_decided(Asked("gemini", model_in_path=True), body, case, DIALECTS["gemini-generate"])
+    assert (asked.model, sent) == ("small", body)
+    with pytest.raises(BadRequest, match="embeddings"):
+        as_decided(Asked("e", max_output_tokens=0, model_in_path=True), body, case, DIALECTS["gemini-embed"])
 
 
 def test_the_policy_closest_to_the_call_forces_and_the_forced_model_is_the_one_that_must_be_allowed():

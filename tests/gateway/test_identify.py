@@ -8,7 +8,7 @@ from bursar.domain.scope import Scope
 from bursar.domain.snapshot import KeyFacts, Snapshot
 from bursar.domain.tags import Attribution
 from bursar.gateway.forward import write_head
-from bursar.gateway.identify import BEARER_CARRIERS, PLAIN_CARRIERS, identify
+from bursar.gateway.identify import BEARER_CARRIERS, PLAIN_CARRIERS, identify, split_query
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.route import Route
 from bursar.gateway.settings import UpstreamSettings
@@ -86,6 +86,12 @@ def route(family: str, **settings: object) -> Route:
         ("anthropic", [(b"authorization", b"Bearer own")], b"authorization: Bearer own\r\n"),
         ("openai", [(b"authorization", b"Bearer " + VIRTUAL)], b"authorization: Bearer operator-key\r\n"),
         ("anthropic", [(b"x-api-key", VIRTUAL)], b"x-api-key: operator-key\r\n"),
+        ("gemini", [(b"x-goog-api-key", VIRTUAL)], b"x-goog-api-key: operator-key\r\n"),
+        ("gemini", [(b"x-goog-api-key", b"own")], b"x-goog-api-key: own\r\n"),
+        ("gemini", [(b"x-api-key", b"own")], b"x-goog-api-key: own\r\n"),
+        ("gemini", [(b"authorization", b"Bearer own")], b"authorization: Bearer own\r\n"),
+        ("vertex", [(b"authorization", b"Bearer " + VIRTUAL)], b"authorization: Bearer operator-key\r\n"),
+        ("vertex", [(b"authorization", b"Bearer own")], b"authorization: Bearer own\r\n"),
     ],
 )
 def test_the_upstream_gets_one_credential_in_its_own_header(
@@ -135,3 +141,32 @@ def test_only_allowed_headers_go_out_byte_for_byte() -> None:
         b"authorization: Bearer own",
         b"",
     ]
+
+
+@pytest.mark.parametrize(
+    ("query", "kept", "kind", "line"),
+    [
+        (b"key=own", b"", "passthrough", b"x-goog-api-key: own\r\n"),
+        (b"alt=sse&key=own&x=%20", b"alt=sse&x=%20", "passthrough", b"x-goog-api-key: own\r\n"),
+        (b"key=" + VIRTUAL + b"&alt=sse", b"alt=sse", "virtual", b"x-goog-api-key: operator-key\r\n"),
+        (b"%6bey=" + VIRTUAL, b"", "virtual", b"x-goog-api-key: operator-key\r\n"),
+        (b"key=own&key=" + VIRTUAL, b"", "passthrough", b"x-goog-api-key: own\r\n"),
+    ],
+)
+def test_a_key_in_the_query_counts_and_goes_no_further(query: bytes, kept: bytes, kind: str, line: bytes) -> None:
+    rest, key = split_query(query)
+    assert rest == kept
+    credential = identify([], SNAPSHOT, SECRET, "acme", key)
+    assert credential.kind == kind
+    head = write_head(route("gemini"), "POST", "/v1beta/x", rest, [], credential)
+    assert line in head
+    assert VIRTUAL not in head
+    assert b"key=" not in head
+
+
+def test_a_key_in_the_query_yields_to_a_header_and_adds_no_line() -> None:
+    headers = [(b"x-goog-api-key", b"own")]
+    assert identify(headers, SNAPSHOT, SECRET, "acme", b"other").client_secret == b"own"
+    assert identify(headers, SNAPSHOT, SECRET, "acme", VIRTUAL).kind == "virtual"
+    with pytest.raises(Unauthenticated):
+        split_query(b"key=a%0d%0ax-evil:1")

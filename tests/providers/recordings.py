@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bursar.providers.base import Answer, Asked, Dialect
-from bursar.providers.registry import DIALECTS
+from bursar.providers.registry import DIALECTS, dialect_for
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -31,6 +31,7 @@ class Recording(NamedTuple):
     request: bytes
     body: bytes
     expected: dict[str, Any] | None
+    path: str  # Google's: it names the model
 
     def asked(self) -> Asked:
         return self.dialect.read_request(self.request)
@@ -58,6 +59,14 @@ def streams() -> tuple[Recording, ...]:
     return tuple(one for one in recordings() if one.is_stream)
 
 
+def _dialect_of(case: dict[str, Any]) -> Dialect:
+    if case["provider"] not in ("gemini", "vertex"):
+        return DIALECTS[DIALECT_OF_API[case["api"]]]
+    found = dialect_for("POST", case["request"]["path"])  # the path names the model
+    assert found is not None
+    return found[0]
+
+
 def _read(path: Path) -> Recording:
     case = json.loads(path.read_text("utf-8"))
     response = case["response"]
@@ -66,10 +75,11 @@ def _read(path: Path) -> Recording:
     return Recording(
         case["id"],
         case["provider"],
-        DIALECTS[DIALECT_OF_API[case["api"]]],
+        _dialect_of(case),
         is_stream,
         response["status"],
         json.dumps(case["request"]["body"]).encode(),
         body.encode(),
         (case.get("expected") or {}).get("chosen"),
+        case["request"]["path"] if case["provider"] in ("gemini", "vertex") else "",
     )

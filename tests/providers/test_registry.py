@@ -2,6 +2,7 @@
 
 import pytest
 
+from bursar.providers.google_paths import with_model
 from bursar.providers.registry import DIALECTS, dialect_for
 
 NAMED = """
@@ -22,6 +23,26 @@ GET /openai/v1/models -> openai-models /v1/models
 GET /anthropic/v1/models -> anthropic-models /v1/models
 GET /v1/models/gpt-4o -> openai-models /v1/models/gpt-4o
 GET /anthropic/v1/models/claude -> anthropic-models /v1/models/claude
+GET /v1beta/models -> gemini-models /v1beta/models
+GET /gemini/v1beta/models/gemini-2.5-pro?x=1 -> gemini-models /v1beta/models/gemini-2.5-pro?x=1
+POST /v1beta/models/gemini-2.5-pro:generateContent -> gemini-generate /v1beta/models/gemini-2.5-pro:generateContent
+POST /v1/models/g:streamGenerateContent?alt=sse -> gemini-generate /v1/models/g:streamGenerateContent?alt=sse
+POST /gemini/v1alpha/models/g:countTokens -> gemini-count-tokens /v1alpha/models/g:countTokens
+POST /v1beta/models/e:embedContent -> gemini-embed /v1beta/models/e:embedContent
+POST /v1beta/models/e:batchEmbedContents -> gemini-embed /v1beta/models/e:batchEmbedContents
+POST /v1/publishers/google/models/g:generateContent -> vertex-generate /v1/publishers/google/models/g:generateContent
+POST /vertex/v1/publishers/google/models/g:countTokens -> vertex-count-tokens /v1/publishers/google/models/g:countTokens
+POST /v1/publishers/anthropic/models/c@1:rawPredict -> vertex-anthropic /v1/publishers/anthropic/models/c@1:rawPredict
+"""
+
+PROJECT = "/v1/projects/p/locations/l/publishers"
+
+BOUND = """
+google/models/gemini-2.5-pro:generateContent -> vertex-generate gemini-2.5-pro plain
+google/models/gemini-2.5-pro:streamGenerateContent -> vertex-generate gemini-2.5-pro stream
+google/models/e:embedContent -> vertex-embed e plain
+anthropic/models/c@1:rawPredict -> vertex-anthropic c@1 plain
+anthropic/models/c@1:streamRawPredict -> vertex-anthropic c@1 stream
 """
 
 NOBODY = """
@@ -34,6 +55,15 @@ POST /v1/messages/batches
 POST /
 POST /v1
 POST //v1/messages
+GET /v1beta/models/
+POST /v1beta/models/g:predict
+POST /v1beta/models/a/b:generateContent
+POST /v1beta/models/:generateContent
+POST /v1/publishers/anthropic/models/c:generateContent
+POST /v1/publishers/meta/models/m:rawPredict
+POST /vertex/v1beta/models/g:generateContent
+POST /v1beta/models/g:generateContent/more
+POST /v1beta/cachedContents
 """
 
 
@@ -50,6 +80,17 @@ def test_another_path_names_none(line: str):
     assert dialect_for(*line.split(" ")) is None
 
 
+@pytest.mark.parametrize("line", BOUND.strip().splitlines())
+def test_a_google_path_names_the_model_and_whether_it_streams(line: str):
+    path, _, wanted = line.partition(" -> ")
+    found = dialect_for("POST", f"{PROJECT}/{path}")
+    assert found is not None
+    asked = found[0].read_request(b"{}")
+    assert f"{found[0].name} {asked.model} {'stream' if asked.stream else 'plain'}" == wanted
+    assert asked.model_in_path
+    assert with_model(found[1], "other") == f"{PROJECT}/{path}".replace(asked.model + ":", "other:")
+
+
 def test_each_dialect_is_known_by_its_name():
     assert all(dialect.name == name for name, dialect in DIALECTS.items())
-    assert {dialect.family for dialect in DIALECTS.values()} == {"openai", "anthropic"}
+    assert {dialect.family for dialect in DIALECTS.values()} == {"openai", "anthropic", "gemini", "vertex"}

@@ -67,7 +67,7 @@ def test_what_cannot_be_known_is_asked_for(toml: str, field: str, said: str, tmp
 
 
 def test_every_declaration_can_be_used() -> None:
-    families = {"openai", "anthropic", "azure"}
+    families = {"openai", "anthropic", "azure", "gemini"}
     for name, service in SERVICES.items():
         assert service.dialect in families, name
         assert service.auth in AUTHS, name

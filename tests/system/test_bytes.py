@@ -103,15 +103,19 @@ def scripted(one: Recording, seed: int) -> list[bytes]:
 def call(world: World, script: Script, one: Recording, body: bytes, seed: int = 1) -> Answer:
     script.answers.append(scripted(one, seed))
     headers = {"content-type": "application/json", "authorization": "Bearer sk-own-key"}
-    path = PATHS[one.dialect.name] + "?beta=true&x=%20"
+    path = path_of(one) + "?beta=true&x=%20"
     return asyncio.run(exchange(world.port, request_bytes(path, body, headers)))
+
+
+def path_of(one: Recording) -> str:
+    return one.path or PATHS[one.dialect.name]
 
 
 def asking(one: Recording) -> bytes:
     """The recorded request, which asks a chat stream for its usage itself."""
     body = json.loads(one.request)
-    body.setdefault("model", "gpt-4o-mini")
-    if one.is_stream:
+    body = body if one.path else {"model": "gpt-4o-mini", **body}
+    if one.is_stream and not one.path:
         body["stream"] = True
         if one.dialect.name in ("openai-chat", "openai-completions"):
             body["stream_options"] = {"include_usage": True}
@@ -130,7 +134,7 @@ def test_recorded_bytes_pass_both_ways(world: World, script: Script, one: Record
     assert answer.body == one.body
     assert answer.headers["x-odd-header"] == "a,  b;\xff"
     assert script.bodies[-1] == body
-    assert script.heads[-1].startswith(b"POST %b?beta=true&x=%%20 HTTP/1.1\r\n" % PATHS[one.dialect.name].encode())
+    assert script.heads[-1].startswith(b"POST %b?beta=true&x=%%20 HTTP/1.1\r\n" % path_of(one).encode())
 
 
 def test_the_named_change_of_a_chat_stream_is_the_only_one(world: World, script: Script) -> None:

@@ -37,9 +37,19 @@ SURFACES: dict[str, tuple[str, dict[str, Any]]] = {
         "/v1/messages/count_tokens",
         {"model": "claude-haiku-4-5", "messages": [{"role": "user", "content": TEXT}]},
     ),
+    "gemini": (
+        "/v1beta/models/gemini-2.5-flash:generateContent",
+        {"contents": [{"role": "user", "parts": [{"text": TEXT}]}], "generationConfig": {"maxOutputTokens": 200}},
+    ),
+    "gemini_array": (
+        "/v1beta/models/gemini-2.5-pro:generateContent",
+        {"contents": [{"role": "user", "parts": [{"text": TEXT}]}], "generationConfig": {"maxOutputTokens": 200}},
+    ),
+    "gemini_embed": ("/v1beta/models/gemini-embedding-001:embedContent", {"content": {"parts": [{"text": TEXT}]}}),
+    "gemini_count": ("/v1beta/models/gemini-2.5-flash:countTokens", {"contents": [{"parts": [{"text": TEXT}]}]}),
 }
-STREAMING = ("chat", "responses", "messages")
-BILLED = ("chat", "responses", "embeddings", "messages")
+STREAMING = ("chat", "responses", "messages", "gemini", "gemini_array")
+BILLED = ("chat", "responses", "embeddings", "messages", "gemini", "gemini_embed")
 ALL = tuple(SURFACES)
 
 # what        | mode   | surfaces  | simulator does                     | n | st. | call           | quality   | client
@@ -116,7 +126,10 @@ CELLS = {cell.name: cell for cell in cells()}
 
 async def play(port: int, cell: Cell) -> None:
     path, body = SURFACES[cell.surface]
-    if cell.stream:
+    gemini = cell.surface.startswith("gemini")
+    if cell.stream and gemini:
+        path = path.replace(":generate", ":streamGenerate") + ("" if cell.surface == "gemini_array" else "?alt=sse")
+    elif cell.stream:
         body = {**body, "stream": True}
     headers = {
         "content-type": "application/json",
@@ -125,6 +138,8 @@ async def play(port: int, cell: Cell) -> None:
     }
     if cell.surface in ("messages", "count_tokens"):
         headers |= {"x-api-key": "sk-ant-client", "anthropic-version": "2023-06-01"}
+    elif gemini:
+        headers["x-goog-api-key"] = "AIza-client"
     else:
         headers["authorization"] = "Bearer sk-client"
     request = request_bytes(path, json.dumps(body).encode(), headers)
@@ -193,6 +208,8 @@ def test_the_client_gets_a_whole_answer_that_names_its_call(name: str, world: Wo
         if cell.surface in ("messages", "count_tokens"):
             assert error["type"] == "error"
         assert error["error"]["message"]
+        if cell.surface.startswith("gemini"):
+            assert error["error"]["status"]
 
 
 PLAIN_ANSWERS = [name for name, cell in CELLS.items() if not cell.stream and cell.status == 200 and not cell.client]

@@ -40,6 +40,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     prices:  the price book as it is now; asked anew each time, since it may be compiled again meanwhile.
     alerts:  where rules, channels and what was raised are tended; opened when first asked.
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
+    lift_loop: lets a loop go that was cut, by its id.
     csrf:    what forms that change something must carry; another one each time the console starts.
     budgets: opens the control store's budgets; None for a console without one, which has no budgets.
     publish_budgets: hands changed ones to the workers.
@@ -56,6 +57,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     status: Callable[[], Mapping[str, Any]] = dict
     alerts: Callable[[], AlertDesk] | None = None
     open_controls: Callable[[], Controls] | None = None
+    lift_loop: Callable[[str], object] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
     csrf: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(32))

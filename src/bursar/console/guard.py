@@ -30,6 +30,7 @@ CHANGING = ("/api/budgets/", "/api/policies", "/api/limits", "/api/kills", "/api
 FORMS = (
     "/controls/change",
     "/budgets/approve",
+    "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )
 CHANGING_METHODS = ("POST", "DELETE")

@@ -18,6 +18,7 @@ import uvicorn
 
 from bursar import __version__
 from bursar.alerts.desk import AlertDesk
+from bursar.console.api.controls import ACTOR
 from bursar.console.app import create_app
 from bursar.console.budgeting import budget_facts
 from bursar.console.context import ConsoleContext
@@ -93,6 +94,7 @@ def build_context(
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
         open_controls=site.controls,
+        lift_loop=functools.partial(site.lift_loop, actor=ACTOR),
         clock=site.clock,
     )
 

@@ -78,7 +78,6 @@ class Arrival(msgspec.Struct):
     received_us: int
     dialect: Dialect
     path: str  # the provider's path, without our prefixes
-    query: bytes  # the client's own, passed on: `?beta=true`
     upstream_name: str  # named by the client in its path, or ""
     body: bytes = b""
     envelope: Envelope | None = None

@@ -6,11 +6,12 @@ from bursar.gateway.envelope import PLANS_MAX, Envelope, Plan
 from bursar.gateway.forward import write_head
 from bursar.gateway.route import Route
 from bursar.providers.base import Asked, Dialect
+from bursar.providers.google_paths import with_model
 
 
 def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str) -> Plan:
     """Which upstream, decided once for calls alike. Raises NoUpstream, NoUpstreamKey, or Forbidden (foreign key)."""
-    key = (arrival.path, arrival.query, arrival.upstream_name, model)
+    key = (arrival.path, envelope.query, arrival.upstream_name, model)
     plan = envelope.plans.get(key)
     if plan is not None:
         return plan
@@ -30,7 +31,10 @@ def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model:
             f"{route.settings.api_key_env} where `bursar up` runs",
             field="authorization",
         )
-    plan = Plan(route, write_head(route, "POST", arrival.path, arrival.query, envelope.headers, credential))
+    path = arrival.path
+    if arrival.asked is not None and arrival.asked.model_in_path and model != arrival.asked.model:  # not the client's
+        path = with_model(path, model)
+    plan = Plan(route, write_head(route, "POST", path, envelope.query, envelope.headers, credential))
     if len(envelope.plans) < PLANS_MAX:
         envelope.plans[key] = plan
     return plan

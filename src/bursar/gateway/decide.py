@@ -207,6 +207,12 @@ def with_model(asked: Asked, body: bytes, model: str, dialect: Dialect) -> tuple
             f"a rule changes the model to {model}, and a deployment's is in the path: call /openai/v1 instead",
             field="model",
         )
+    if asked.model_in_path:
+        if asked.max_output_tokens == 0:  # an embedding's body may name its model once more for each text
+            raise BadRequest(
+                "a policy changes the model, and these embeddings name theirs in path and body", field="model"
+            )
+        return msgspec.structs.replace(asked, model=model), body
     body = changed(with_value(body, "model", msgspec.json.encode(model)), "model")
     return msgspec.structs.replace(asked, model=model), body
 

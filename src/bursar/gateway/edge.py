@@ -15,6 +15,7 @@ from bursar.gateway.pipeline import serve
 from bursar.providers.base import Dialect
 from bursar.providers.registry import DIALECTS, dialect_for
 
+GOOGLE_HEADERS = {b"x-goog-api-key", b"x-goog-api-client"}
 CALLS_PREFIX = "/bursar/calls/"
 ROUTES_KNOWN_MAX = 1024
 LIST_BYTES_MAX = 8 * 1024 * 1024
@@ -134,10 +135,13 @@ class Edge:
         worker = self.worker
         envelope = worker.envelopes.open(client.head)
         family = dialect.family
-        if any(header == b"anthropic-version" for header, _ in client.head.headers):
+        names = {header for header, _ in client.head.headers}
+        if b"anthropic-version" in names:
             family = "anthropic"
+        elif names & GOOGLE_HEADERS:  # its client asks `/v1/models` as OpenAI's does
+            family = "gemini"
         route = worker.routes.named(name, family) if name else worker.routes.choose(family, "")
-        head = write_head(route, client.head.method, path, client.head.query, client.head.headers, envelope.credential)
+        head = write_head(route, client.head.method, path, envelope.query, client.head.headers, envelope.credential)
         reply = await route.pool.send(head, b"", first_byte_timeout_s=worker.settings.first_byte_timeout_s, whole=True)
         try:
             body = reply.content if reply.content is not None else await reply.body(LIST_BYTES_MAX)
@@ -150,10 +154,7 @@ class Edge:
         """An error outside any call, in the envelope of the dialect that the client seems to speak."""
         if client.started:
             return
-        speaks_anthropic = (
-            any(name == b"anthropic-version" for name, _ in client.head.headers) or "messages" in client.head.path
-        )
-        dialect = DIALECTS["anthropic-messages" if speaks_anthropic else "openai-chat"]
+        dialect = DIALECTS[_seeming(client.head)]
         body = dialect.error(error, "")
         headers = [
             *JSON,
@@ -162,3 +163,13 @@ class Edge:
             *((name.encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()),
         ]
         await client.reply(error.status, with_length(headers, len(body)), body)
+
+
+def _seeming(head: Head) -> str:
+    """A dialect of the family that a client seems to speak, by its headers and its path."""
+    names = {name for name, _ in head.headers}
+    if b"anthropic-version" in names or "messages" in head.path:
+        return "anthropic-messages"
+    if names & GOOGLE_HEADERS or "/v1beta" in head.path or ("/models/" in head.path and ":" in head.path):
+        return "gemini-generate"
+    return "openai-chat"

@@ -12,7 +12,7 @@ from bursar.domain.ids import ATTEMPT_NUMBER_MAX
 from bursar.domain.snapshot import Snapshot
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.heads import Head, Headers
-from bursar.gateway.identify import Credential, identify
+from bursar.gateway.identify import Credential, identify, split_query
 from bursar.gateway.route import Route
 from bursar.providers.base import Asked
 
@@ -52,6 +52,7 @@ class Envelope(msgspec.Struct, frozen=True):
     attributed: Attributed
     client: str
     client_retry: int
+    query: bytes  # without a key
     attempts_max: int  # what the client allows; it can't allow more than the settings do
     plans: dict[tuple[str, bytes, str, str], Plan] = {}
     touched: dict[tuple[int, str, str, str], Touching] = {}
@@ -74,11 +75,12 @@ class Envelopes:
         envelope = head.reading
         if isinstance(envelope, Envelope) and envelope.snapshot is self._snapshot:
             return envelope
-        envelope = head.reading = self._read(head.headers)
+        envelope = head.reading = self._read(head.headers, head.query)
         return envelope
 
-    def _read(self, headers: Headers) -> Envelope:
-        credential = identify(headers, self._snapshot, self._secret, self._organization)
+    def _read(self, headers: Headers, query: bytes) -> Envelope:
+        query, query_key = split_query(query)
+        credential = identify(headers, self._snapshot, self._secret, self._organization, query_key)
         attributed = attribute(headers, SAYS_NOTHING, credential.defaults)
         client, client_retry, attempts_max = "", 0, ATTEMPT_NUMBER_MAX
         for name, value in headers:
@@ -91,4 +93,4 @@ class Envelopes:
                 client_retry = min(int(value[:6]), 999)
             elif name in RETRY_HEADERS and value.isdigit():
                 attempts_max = min(attempts_max, max(1, int(value[:6]) + RETRY_HEADERS[name]))
-        return Envelope(self._snapshot, headers, credential, attributed, client, client_retry, attempts_max)
+        return Envelope(self._snapshot, headers, credential, attributed, client, client_retry, query, attempts_max)

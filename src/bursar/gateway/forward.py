@@ -22,9 +22,19 @@ FORWARDED = frozenset(
         b"originator",
         b"traceparent",
         b"tracestate",
+        b"x-goog-api-client",
+        b"x-goog-user-project",
+        b"x-server-timeout",
     }
 )
-FORWARDED_PREFIXES = (b"openai-", b"anthropic-", b"x-stainless-", b"x-openrouter-", b"x-claude-code-", b"x-codex-")
+FORWARDED_PREFIXES = (
+    b"openai-",
+    b"anthropic-",
+    b"x-stainless-",
+    b"x-openrouter-",
+    b"x-claude-code-",
+    b"x-codex-",
+)
 """Header families of the providers' own clients: open lists, passed on byte for byte."""
 
 NOT_RETURNED = frozenset(
@@ -44,6 +54,8 @@ NOT_RETURNED = frozenset(
 """Hop-by-hop headers (RFC 9110 §7.6.1) of an answer; all others go back to the client as they came."""
 
 PATH_SAFE = "/:@!$&'()*+,;=-._~"  # RFC 3986's pchar, and the slash
+
+GOOGLE_FAMILIES = ("gemini", "vertex")
 
 CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 
@@ -72,11 +84,16 @@ def write_head(
 
 def _credential_line(route: Route, credential: Credential) -> bytes:
     """The one credential that this upstream gets: the client's own in the header it came in, else the operator's."""
+    family = route.family
     if credential.client_secret:
         secret, header = credential.client_secret, credential.client_header
         if header == b"authorization" or route.auth == "bearer":
-            return b"authorization: Bearer " + secret + b"\r\n"
-        return route.auth.encode("ascii") + b": " + secret + b"\r\n"
+            header, secret = b"authorization", b"Bearer " + secret
+        elif family in GOOGLE_FAMILIES:
+            header = b"x-goog-api-key"
+        else:
+            header = route.auth.encode("ascii")
+        return header + b": " + secret + b"\r\n"
     if not route.api_key:
         return b""
     if route.auth == "bearer":

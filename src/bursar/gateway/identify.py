@@ -6,6 +6,7 @@ that the chosen upstream needs, in that upstream's own header.
 """
 
 from typing import Literal, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from bursar.domain.errors import KeyRevoked, Unauthenticated
 from bursar.domain.hashing import keyed_hash
@@ -48,8 +49,12 @@ class Credential(NamedTuple):
     client_secret: bytes
 
 
-def identify(headers: list[tuple[bytes, bytes]], snapshot: Snapshot, secret: bytes, organization: str) -> Credential:
+def identify(
+    headers: list[tuple[bytes, bytes]], snapshot: Snapshot, secret: bytes, organization: str, query_key: bytes = b""
+) -> Credential:
     """Find the key in the headers and say who it is.
+
+    query_key: Google's `?key=`, which counts where no header has a key. It goes on as a header, never in an address.
 
     Raises Unauthenticated when there is no key or a virtual one that nobody made, KeyRevoked when it was revoked.
     """
@@ -65,6 +70,10 @@ def identify(headers: list[tuple[bytes, bytes]], snapshot: Snapshot, secret: byt
             virtual = virtual or key
         elif key and name in PROVIDER_CARRIERS and not own_secret:
             own_header, own_secret = name, key
+    if query_key.startswith(VIRTUAL_PREFIX):
+        virtual = virtual or query_key
+    elif query_key and not own_secret:
+        own_header, own_secret = b"x-goog-api-key", query_key
     if len(virtual) > KEY_BYTES_MAX or len(own_secret) > KEY_BYTES_MAX:
         raise Unauthenticated(f"a key longer than {KEY_BYTES_MAX} bytes is not a key", field="authorization")
     if virtual:
@@ -74,9 +83,29 @@ def identify(headers: list[tuple[bytes, bytes]], snapshot: Snapshot, secret: byt
         return Credential(credential_id, "passthrough", Scope(organization), Attribution(), own_header, own_secret)
     raise Unauthenticated(
         "no key: send your provider's key, or a Bursar key (`bursar keys create NAME`), "
-        "as `Authorization: Bearer …` or `x-api-key`",
+        "as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`",
         field="authorization",
     )
+
+
+def split_query(query: bytes) -> tuple[bytes, bytes]:
+    """(the query without Google's `key`, that key): what a client's address may say of its key goes no further.
+
+    >>> split_query(b"alt=sse&key=AIza%2D1"), split_query(b"beta=true"), split_query(b"")
+    ((b'alt=sse', b'AIza-1'), (b'beta=true', b''), (b'', b''))
+    """
+    if b"key" not in query and b"%" not in query:
+        return query, b""
+    kept, key = [], b""
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if unquote_to_bytes(name) == b"key":
+            key = key or unquote_to_bytes(value).strip()
+        else:
+            kept.append(part)
+    if any(byte <= 0x20 or byte == 0x7F for byte in key):  # it would be a header's value: no line ends, no spaces
+        raise Unauthenticated("the key in the query is no key", field="key")
+    return b"&".join(kept), key
 
 
 def _bearer(value: bytes) -> bytes:

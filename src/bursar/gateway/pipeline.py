@@ -29,7 +29,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
     Whatever happens in between, each attempt that was begun is settled exactly once and the call has one outcome.
     """
     now_us = worker.clock.now_us()
-    arrival = Arrival(worker.ids.new(now_us), now_us, dialect, path, client.head.query, upstream_name)
+    arrival = Arrival(worker.ids.new(now_us), now_us, dialect, path, upstream_name)
     call: Call | None = None
     taken: Taken | None = None
     worker.in_flight += 1

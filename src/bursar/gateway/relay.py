@@ -17,7 +17,7 @@ from bursar.providers.sse import StreamReader
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 EVENT_STREAM = b"text/event-stream"
-LAST_EVENTS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete")
+LAST_EVENTS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete", b'"finishReason"')
 EMBEDDINGS, OK = Operation.EMBEDDINGS, Outcome.OK  # an enum's attribute costs 0.13 µs
 
 
@@ -26,7 +26,7 @@ def relay(worker: Worker, call: Call, attempt: Attempt, reply: Reply, client: Cl
 
     The caller closes the reply.
     """
-    if call.asked.stream and reply.status < 400 and _is_event_stream(reply):
+    if call.asked.stream and reply.status < 400 and (call.asked.streams_array or _is_event_stream(reply)):
         return relay_stream(worker, call, attempt, reply, client)
     return relay_plain(worker, call, attempt, reply, client)
 
@@ -116,7 +116,7 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
     gone_at = client.bytes_sent if gone_at is None and client.gone and not answer.complete else gone_at
     settle_stream(worker, call, attempt, reply, reader, answer, broken, received, gone_at)
     if gone_at is None:
-        await _finish(call, reply, client, tail, broken)
+        await _finish(call, reply, reader, client, tail, broken)
 
 
 def settle_hold(worker: Worker, call: Call, reply: Reply, reader: StreamReader, chunk: bytes) -> None:
@@ -234,12 +234,14 @@ async def _until(reply: Reply, drain_until: float, loop: asyncio.AbstractEventLo
         return b""
 
 
-async def _finish(call: Call, reply: Reply, client: Client, tail: bytes, broken: BursarError | None) -> None:
+async def _finish(
+    call: Call, reply: Reply, reader: StreamReader, client: Client, tail: bytes, broken: BursarError | None
+) -> None:
     """The last bytes. A stream that broke says so in the dialect's own words, since its status was sent long ago."""
     if not client.started:
         await client.start(reply.status, answer_headers(call, reply))
     if broken is not None:
-        tail += call.dialect.stream_error(broken, call.facts.call_id)
+        tail += reader.closing(call.dialect.stream_error(broken, call.facts.call_id))
     if tail:
         await client.send(tail)
     await client.end()

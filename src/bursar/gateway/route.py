@@ -110,12 +110,12 @@ CHOICES_MAX = 4096
 FAMILIES = {"azure": ("azure", "openai")}
 """Azure has OpenAI's paths below `/openai/v1`, and beside them deployments, which are in the path."""
 
-AUTHS = {"anthropic": "x-api-key", "azure": "api-key"}
+AUTHS = {"anthropic": "x-api-key", "azure": "api-key", "gemini": "x-goog-api-key"}
 """Where a provider takes its key, if not as a bearer."""
 
 
 def _base_path(base_url: str) -> str:
-    """The path part of a base URL, without a trailing `/v1`: the client's own path brings that along."""
+    """The path part of a base URL, without a trailing version: the client's own path brings that along."""
     path = base_url.split("://", 1)[1]
     path = path[path.index("/") :].rstrip("/") if "/" in path else ""
-    return path.removesuffix("/v1")
+    return path.removesuffix("/v1").removesuffix("/v1beta")

@@ -107,9 +107,13 @@ class AnthropicMessages:
     operation = Operation.CHAT
 
     def read_request(self, body: bytes) -> Asked:
+        return self.read_fields(body, model=None)
+
+    def read_fields(self, body: bytes, *, model: str | None) -> Asked:
+        """What a body asks for. model: where something else than the body names it."""
         seen, media, data_bytes = decode_with_media(_TEXT_REQUEST, _REQUEST, body)
         return Asked(
-            require_model(seen.model),
+            require_model(seen.model) if model is None else model,
             seen.stream is True,
             seen.max_tokens,
             seen.service_tier or "",

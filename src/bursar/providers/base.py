@@ -21,7 +21,7 @@ class Dialect(Protocol):
 
     @property
     def family(self) -> str:
-        """ "openai" or "anthropic": which upstreams speak it."""
+        """ "openai", "anthropic", "gemini" or "vertex": which upstreams speak it."""
         ...
 
     @property

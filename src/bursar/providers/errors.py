@@ -1,7 +1,7 @@
 """Errors in the providers' own words: reading theirs, writing ours.
 
 Source: the error bodies of tests/golden (recorded, and quoted in public issue threads), OpenAI's and Anthropic's
-published schemas.
+published schemas; google.rpc.Status with ErrorInfo.
 """
 
 import re
@@ -29,6 +29,23 @@ _ANTHROPIC_TYPES = {
     503: "overloaded_error",
     504: "timeout_error",
     529: "overloaded_error",
+}
+
+
+_GOOGLE_STATUSES = {
+    401: "UNAUTHENTICATED",
+    402: "RESOURCE_EXHAUSTED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+    529: "UNAVAILABLE",
 }
 
 
@@ -99,5 +116,33 @@ def anthropic_error(error: BursarError, call_id: str) -> bytes:
                 "param": error.field,
             },
             "request_id": call_id or None,
+        }
+    )
+
+
+def google_error(error: BursarError, call_id: str) -> bytes:
+    """Google's envelope; what is ours stands in an ErrorInfo, whose metadata is text."""
+    more = {"code": error.code, "field": error.field, "call_id": call_id, **error.details}
+    metadata = {
+        key: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for key, value in more.items()
+        if value not in (None, "")
+    }
+    return msgspec.json.encode(
+        {
+            "error": {
+                "code": error.status,
+                "message": error.message,
+                "status": _GOOGLE_STATUSES.get(error.status)
+                or ("INVALID_ARGUMENT" if error.status < 500 else "INTERNAL"),
+                "details": [
+                    {
+                        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                        "reason": error.code.upper(),
+                        "domain": "bursar",
+                        "metadata": metadata,
+                    }
+                ],
+            }
         }
     )

@@ -16,6 +16,8 @@ from bursar.providers.reading import UNREADABLE, decode_request
 
 PARTS_MAX = 10_000  # looked at; a request has no more parts that a provider would take
 _WALKED = ("messages", "input", "system", "prompt")
+_WALKED_GOOGLE = ("contents", "content", "requests", "systemInstruction", "system_instruction")
+_GOOGLE_MARKS = (b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"')
 _PDF = "application/pdf"
 
 T = TypeVar("T")
@@ -82,13 +84,18 @@ def decode_with_media(
     return seen, (), 0
 
 
-def media_in(body: bytes) -> tuple[tuple[Media, ...], int]:
+def media_of_gemini(body: bytes) -> tuple[tuple[Media, ...], int]:
+    """The same of a Gemini request, whose parts are known by their field. Costs a look where all is text."""
+    return media_in(body, _WALKED_GOOGLE) if any(mark in body for mark in _GOOGLE_MARKS) else ((), 0)
+
+
+def media_in(body: bytes, walked: tuple[str, ...] = _WALKED) -> tuple[tuple[Media, ...], int]:
     """All parts of a request that aren't text, in no order, and the bytes that their data takes."""
     try:
         whole = msgspec.json.decode(body)
     except UNREADABLE:
         return (), 0
-    left: list[Any] = [whole.get(name) for name in _WALKED] if isinstance(whole, dict) else []
+    left: list[Any] = [whole.get(name) for name in walked] if isinstance(whole, dict) else []
     parts: list[Media] = []
     data_bytes = 0
     while left and len(parts) < PARTS_MAX:
@@ -108,6 +115,8 @@ def media_in(body: bytes) -> tuple[tuple[Media, ...], int]:
 def _part(seen: Mapping[str, Any]) -> tuple[Media, int] | None:
     """The part that an object is, and the size of its data; None if it is none that isn't text."""
     kind = seen.get("type")
+    if kind is None:
+        return _of_gemini(seen)
     if kind in ("image_url", "input_image", "computer_screenshot"):
         return _image_at(seen)
     if kind in ("image", "document"):
@@ -125,6 +134,20 @@ def _part(seen: Mapping[str, Any]) -> tuple[Media, int] | None:
     if kind in ("video_url", "audio_url"):
         return Media(MediaKind.FILE), 0
     return None
+
+
+def _of_gemini(seen: Mapping[str, Any]) -> tuple[Media, int] | None:
+    """A part with data in it, or the address of some."""
+    inline = seen.get("inlineData") or seen.get("inline_data")
+    if isinstance(inline, dict):
+        return _data(inline.get("data"), _text(inline.get("mimeType") or inline.get("mime_type")), "")
+    file = seen.get("fileData") or seen.get("file_data")
+    if not isinstance(file, dict):
+        return None
+    media_type = _text(file.get("mimeType") or file.get("mime_type"))
+    if media_type.startswith("image/"):
+        return _unknown(""), 0
+    return Media(MediaKind.PDF if media_type == _PDF else MediaKind.FILE), 0
 
 
 def _image_at(seen: Mapping[str, Any]) -> tuple[Media, int] | None:

@@ -35,6 +35,8 @@ class ModelList:
         return ChatReader(usage_expected=False, strips=False)
 
     def error(self, error: BursarError, call_id: str) -> bytes:
+        if self.family == "gemini":
+            return errors.google_error(error, call_id)
         return errors.openai_error(error) if self.family == "openai" else errors.anthropic_error(error, call_id)
 
     def stream_error(self, error: BursarError, call_id: str) -> bytes:
@@ -42,4 +44,5 @@ class ModelList:
 
 
 OPENAI_MODELS = ModelList("openai-models", "openai")
+GEMINI_MODELS = ModelList("gemini-models", "gemini")
 ANTHROPIC_MODELS = ModelList("anthropic-models", "anthropic")

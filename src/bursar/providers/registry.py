@@ -5,30 +5,32 @@ import re
 from bursar.providers.anthropic import COUNT_TOKENS, MESSAGES
 from bursar.providers.azure import deployment_path
 from bursar.providers.base import Dialect
-from bursar.providers.models import ANTHROPIC_MODELS, OPENAI_MODELS
+from bursar.providers.google import UNBOUND
+from bursar.providers.google_paths import google_dialect
+from bursar.providers.models import ANTHROPIC_MODELS, GEMINI_MODELS, OPENAI_MODELS
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
 from bursar.providers.openai_embeddings import EMBEDDINGS
 from bursar.providers.openai_media import IMAGES, MODERATIONS, SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from bursar.providers.openai_responses import RESPONSES
 
-DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in (
-        CHAT,
-        RESPONSES,
-        EMBEDDINGS,
-        COMPLETIONS,
-        IMAGES,
-        SPEECH,
-        TRANSCRIPTIONS,
-        TRANSLATIONS,
-        MODERATIONS,
-        MESSAGES,
-        COUNT_TOKENS,
-        OPENAI_MODELS,
-        ANTHROPIC_MODELS,
-    )
-}
+_ALL: tuple[Dialect, ...] = (
+    CHAT,
+    RESPONSES,
+    EMBEDDINGS,
+    COMPLETIONS,
+    IMAGES,
+    SPEECH,
+    TRANSCRIPTIONS,
+    TRANSLATIONS,
+    MODERATIONS,
+    MESSAGES,
+    COUNT_TOKENS,
+    OPENAI_MODELS,
+    ANTHROPIC_MODELS,
+    GEMINI_MODELS,
+    *UNBOUND,
+)
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 
 _PATHS: tuple[tuple[str, str, Dialect], ...] = (
     ("POST", "/chat/completions", CHAT),
@@ -48,6 +50,7 @@ _PATHS: tuple[tuple[str, str, Dialect], ...] = (
     ("GET", "/models", OPENAI_MODELS),
 )
 _PREFIXES = ("", "/v1", "/openai", "/openai/v1", "/anthropic", "/anthropic/v1")
+_GEMINI_LISTS = ("/v1beta/models", "/gemini/v1beta/models")
 _MODEL_PREFIXES = ("/v1/models/", "/models/", "/openai/v1/models/", "/anthropic/v1/models/")
 _KEPT_RESPONSE = re.compile(r"(?:/openai)?(?:/v1)?(?P<path>/responses/[\w-]+(?P<action>/\w+)?)", re.ASCII)
 _KEPT_ACTIONS = {("GET", None), ("GET", "/input_items"), ("POST", "/cancel"), ("DELETE", None)}
@@ -85,7 +88,13 @@ def dialect_for(method: str, path: str) -> tuple[Dialect, str] | None:
         return inner and (deployed.bind(inner[0]), plain + mark + query)
     if (kept := _KEPT_RESPONSE.fullmatch(plain)) and (method, kept["action"]) in _KEPT_ACTIONS:
         return OPENAI_MODELS, "/v1" + kept["path"] + mark + query
+    if method == "POST" and ":" in plain:
+        bound = google_dialect(plain)
+        return None if bound is None else (bound[0], bound[1] + mark + query)
     if method == "GET":
+        for named in _GEMINI_LISTS:
+            if plain == named or (plain.startswith(named + "/") and len(plain) > len(named) + 1):
+                return GEMINI_MODELS, plain.removeprefix("/gemini") + mark + query
         for prefix in _MODEL_PREFIXES:
             if plain.startswith(prefix) and len(plain) > len(prefix):
                 dialect = ANTHROPIC_MODELS if prefix.startswith("/anthropic") else OPENAI_MODELS

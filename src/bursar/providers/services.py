@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-AUTHS = ("", "bearer", "x-api-key", "api-key")
+AUTHS = ("", "bearer", "x-api-key", "api-key", "x-goog-api-key")
 """The header that carries the operator's key; "": as the dialect's own provider has it."""
 
 CHAT = ("openai-chat",)
@@ -51,6 +51,12 @@ SERVICES: dict[str, Service] = {
     "openai": Service(base_url="https://api.openai.com", api_key_env="OPENAI_API_KEY"),
     "anthropic": Service(
         base_url="https://api.anthropic.com", dialect="anthropic", auth="x-api-key", api_key_env="ANTHROPIC_API_KEY"
+    ),
+    "gemini": Service(
+        base_url="https://generativelanguage.googleapis.com",
+        dialect="gemini",
+        api_key_env="GEMINI_API_KEY",
+        provider="google",
     ),
     "azure": Service(
         dialect="azure",

@@ -94,6 +94,24 @@ def with_value(body: bytes, name: str, value: bytes) -> bytes | None:
     return b'%b"%b":%b%b%b' % (body[:start], name.encode(), value, comma, body[start:])
 
 
+def with_inner_number(body: bytes, outers: tuple[str, ...], inners: tuple[str, ...], number: int) -> bytes | None:
+    """The same one level down: a number in the object that one of these top-level fields holds; added if none is
+    there, or null. All that are there, as above. None as above."""
+    there = [name for name in outers if name in _top_level(body)]
+    changed: bytes | None = body
+    for name in there or outers[:1]:
+        span = value_span(body, name)
+        if span is None and there:
+            return None
+        inner = body[span[0] : span[1]] if span is not None else b"null"
+        value = with_number(inner if inner[:1] == b"{" else b"{}", inners, number)
+        changed = None if value is None else with_value(body, name, value)
+        if changed is None:
+            return None
+        body = changed
+    return changed
+
+
 def _top_level(body: bytes) -> dict[str, msgspec.Raw]:
     try:
         return _FIELDS.decode(body)

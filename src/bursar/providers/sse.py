@@ -103,6 +103,10 @@ class StreamReader:
         self._watch(rest + b"\n\n")
         return held if is_begun or not self._extras else b""
 
+    def closing(self, event: bytes) -> bytes:
+        """An event of ours as the last thing of this stream."""
+        return event
+
     @property
     def output_bytes(self) -> int:
         """Text of the answer so far: what an estimate goes by if no usage comes. Counted when asked for."""

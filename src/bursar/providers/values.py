@@ -33,6 +33,8 @@ class Asked(msgspec.Struct):
     has_stream_options: bool = False
     media: tuple[Media, ...] = ()  # its parts that aren't text
     data_bytes: int = 0  # of the body: their data, which is no text
+    model_in_path: bool = False  # Google: the body doesn't name it
+    streams_array: bool = False  # a stream may come as one JSON array, whose type says nothing of a stream
 
 
 class Answer(msgspec.Struct):

@@ -9,7 +9,7 @@ import msgspec
 
 from bursar.domain.clock import Clock
 from bursar.domain.usage import Usage
-from bursar.simulate import wire_anthropic, wire_openai, wire_responses
+from bursar.simulate import wire_anthropic, wire_google, wire_openai, wire_responses
 from bursar.simulate.billing import Bill, LogEntry, Model, cost_pico
 from bursar.simulate.faults import SLOW_MS_DEFAULT, Control
 from bursar.simulate.http import LAST_CHUNK, Connection, Request, chunk
@@ -28,10 +28,15 @@ class Dialect(NamedTuple):
     name: str
     body: Callable[[Plan], bytes]
     events: Callable[[Plan], list[Event]] | None
+    stream_type: str = "text/event-stream; charset=utf-8"
 
     @property
     def is_anthropic(self) -> bool:
         return self.name.startswith("anthropic")
+
+    @property
+    def is_google(self) -> bool:
+        return self.name.startswith("gemini")
 
 
 class Exchange:
@@ -132,7 +137,7 @@ class Exchange:
         wrap = (lambda data: data) if until_close else chunk
         interval_s = (control.interval_ms or 0) / 1000
         length = -1 if until_close else None
-        connection.write(connection.head(200, headers, length=length, content_type="text/event-stream; charset=utf-8"))
+        connection.write(connection.head(200, headers, length=length, content_type=dialect.stream_type))
         sent = 0
         try:
             for number, event in enumerate(events):
@@ -166,6 +171,8 @@ class Exchange:
         if control.fault == "error_event":
             if dialect.is_anthropic:
                 data = wire_anthropic.error_event(plan.request_id)
+            elif dialect.is_google:
+                data = wire_google.error_event(is_array=dialect.stream_type.startswith("application/json"))
             elif dialect.name == "openai-responses":
                 data = wire_responses.error_event(plan, control.after)
             else:

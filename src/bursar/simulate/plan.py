@@ -14,6 +14,8 @@ OUTPUT_TOKENS_SPREAD = 240
 REASONING_STEP = 64  # providers report reasoning in multiples of this
 CHUNKS_MAX_DEFAULT = 20
 CHOICES_MAX = 16
+SCHEMAS = ("parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema")
+EMBEDDINGS = ("openai-embeddings", "gemini-embed")
 
 
 class Ask(msgspec.Struct):
@@ -108,7 +110,7 @@ def decide(
     """
     prompt = ask.prompt_bytes
     prefix = CachedPrefix()
-    if dialect == "openai-embeddings":
+    if dialect in EMBEDDINGS:
         pass
     elif dialect.startswith("anthropic"):
         if b"cache_control" in prompt:
@@ -118,7 +120,7 @@ def decide(
     usage, truncated = _usage(ask, model, control, prefix, tokens_in(len(prompt)), dialect, draw)
     choices = min(max(ask.n or 1, 1), CHOICES_MAX)
     visible = usage.output - usage.reasoning
-    tool = None if dialect == "openai-embeddings" else _tool_call(ask)
+    tool = None if dialect in EMBEDDINGS else _tool_call(ask)
     text = control.text if control.text is not None else answer_text(-(-visible // choices) if visible else 0, draw)
     chunks = control.chunks if control.chunks is not None else min(max(visible // choices, 1), CHUNKS_MAX_DEFAULT)
     thinks = bool(ask.thinking) and (ask.thinking or {}).get("type") in ("enabled", "adaptive")
@@ -149,7 +151,7 @@ def _usage(
     write_1h = control.cache_write_1h if control.cache_write_1h is not None else prefix.write_1h
     rest = max(prompt_tokens - prefix.read - prefix.write_5m - prefix.write_1h, 1)
     fresh = control.input if control.input is not None else rest
-    if dialect == "openai-embeddings":
+    if dialect in EMBEDDINGS:
         return Usage(input=fresh), False
     output = control.output if control.output is not None else OUTPUT_TOKENS_LEAST + draw % OUTPUT_TOKENS_SPREAD
     reasons = model is not None and model.reasoning
@@ -201,7 +203,7 @@ def _tool_call(ask: Ask) -> ToolCall | None:
         function = tool.get("function", tool)
         name = function.get("name") if isinstance(function, dict) else None
         if isinstance(name, str):
-            schema = function.get("parameters") or function.get("input_schema") or {}
+            schema: Any = next((function[key] for key in SCHEMAS if function.get(key)), {})
             return ToolCall(name, msgspec.json.encode(_sample(schema)).decode())
     return None
 
@@ -210,6 +212,9 @@ def _is_tool_result(turn: Any) -> bool:
     if not isinstance(turn, dict):
         return False
     if turn.get("role") == "tool" or turn.get("type") == "function_call_output":
+        return True
+    parts = turn.get("parts")
+    if isinstance(parts, list) and any(isinstance(part, dict) and "functionResponse" in part for part in parts):
         return True
     content = turn.get("content")
     return isinstance(content, list) and any(
@@ -223,7 +228,7 @@ def _sample(schema: Any) -> Any:
         return {}
     if schema.get("enum"):
         return schema["enum"][0]
-    match schema.get("type"):
+    match str(schema.get("type")).lower():  # Google writes it in capitals
         case "string":
             return "sample"
         case "integer":

@@ -1,4 +1,4 @@
-"""A provider to run against: speaks OpenAI's and Anthropic's wire formats, bills by its own table, fails on demand.
+"""A provider to run against: OpenAI's, Anthropic's and Google's wire formats, its own price table, faults on demand.
 
 `python -m bursar.simulate.provider --port 0 --log FILE` prints one JSON line, {"port": N}, when it is ready.
 Besides the providers' endpoints it has GET /sim/log?after=SEQ, GET /sim/bill, POST /sim/reset and GET /healthz.
@@ -21,33 +21,15 @@ import uvloop
 
 from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.usage import Usage
-from bursar.simulate import wire_anthropic, wire_media, wire_openai, wire_responses
+from bursar.simulate import wire_anthropic, wire_google, wire_media, wire_openai, wire_responses
 from bursar.simulate.billing import Bill, LogEntry, Model, load_models
+from bursar.simulate.endpoints import DEFAULT_MODELS, target_of
 from bursar.simulate.exchange import Dialect, Exchange
 from bursar.simulate.faults import BadControl, Control, FaultPlan, parse_shares, read_control
 from bursar.simulate.http import Connection, Request
 from bursar.simulate.plan import Ask, Plan, decide
 from bursar.simulate.tokens import PrefixCache, tokens_in
 
-ROUTES = {
-    "/v1/chat/completions": Dialect("openai-chat", wire_openai.chat, wire_openai.chat_events),
-    "/v1/responses": Dialect("openai-responses", wire_responses.response, wire_responses.response_events),
-    "/v1/embeddings": Dialect("openai-embeddings", wire_openai.embeddings, None),
-    "/v1/completions": Dialect("openai-completions", wire_openai.completion, wire_openai.completion_events),
-    "/v1/responses/compact": Dialect("openai-responses", wire_responses.response, wire_responses.response_events),
-    "/v1/images/generations": Dialect("openai-images", wire_media.images, wire_media.image_events),
-    "/v1/images/edits": Dialect("openai-images", wire_media.images, wire_media.image_events),
-    "/v1/audio/speech": Dialect("openai-speech", wire_media.speech, wire_media.speech_events),
-    "/v1/audio/transcriptions": Dialect(
-        "openai-transcriptions", wire_media.transcription, wire_media.transcription_events
-    ),
-    "/v1/audio/translations": Dialect("openai-translations", wire_media.transcription, None),
-    "/v1/moderations": Dialect("openai-moderations", wire_media.moderation, None),
-    "/v1/messages": Dialect("anthropic-messages", wire_anthropic.message, wire_anthropic.message_events),
-    "/v1/messages/count_tokens": Dialect("anthropic-count-tokens", wire_anthropic.message, None),
-}
-SERVICE_PATHS = ("", "/openai", "/api", "/inference", "/compatibility")
-DEFAULT_MODELS = {"/v1/images/generations": "dall-e-2", "/v1/moderations": "omni-moderation-latest"}
 HEADER_SETS_MAX = 1000
 MESSAGES = {429: "Rate limit reached for requests", 529: "Overloaded"}
 _PREFIXES = {
@@ -55,6 +37,7 @@ _PREFIXES = {
     "openai-responses": "resp_",
     "openai-completions": "cmpl-",
     "anthropic-messages": "msg_01",
+    "gemini-generate": "gen_",
 }
 _ASK = msgspec.json.Decoder(Ask)
 
@@ -110,7 +93,7 @@ class Provider:
 
     def handle(self, connection: Connection, request: Request) -> Coroutine[Any, Any, None] | None:
         """Answer one request: at once where nothing takes time, else with a coroutine."""
-        dialect, deployment = target(request.path)
+        dialect, deployment = target_of(request)
         if dialect is None:
             self._beside(connection, request)
             return None
@@ -139,15 +122,16 @@ class Provider:
             return None
         if control.status:
             return self._fail(exchange, dialect, control)
-        if dialect.name == "anthropic-count-tokens":
+        if dialect.name in ("anthropic-count-tokens", "gemini-count-tokens"):
             counted = control.input if control.input is not None else tokens_in(len(ask.prompt_bytes))
-            exchange.refuse(200, wire_anthropic.count_tokens(counted), self._headers(entry.request_id, dialect))
+            wire = wire_google if dialect.is_google else wire_anthropic
+            exchange.refuse(200, wire.count_tokens(counted), self._headers(entry.request_id, dialect))
             return None
         return self._answer(exchange, dialect, ask, control)
 
     def early(self, connection: Connection, request: Request) -> bool:
         """A refusal before the body was read, if the header demands it."""
-        dialect, _ = target(request.path)
+        dialect, _ = target_of(request)
         if dialect is None or '"early"' not in request.headers.get("x-sim", ""):
             return False
         exchange = self._exchange(connection, request, dialect)
@@ -240,7 +224,8 @@ class Provider:
             body = wire_media.form(content_type, body)
         if named := deployment or DEFAULT_MODELS.get(request.path):
             body = msgspec.json.encode({"model": named} | msgspec.json.decode(body))
-        ask = _ASK.decode(body)
+        google = wire_google.target_of(request.path)
+        ask = _ASK.decode(body) if google is None else wire_google.ask_of(google, body)
         ask.model = deployment or ask.model
         ask.stream = ask.stream or ask.stream_format == "sse"
         ask.model, _, suffix = ask.model.partition("~")
@@ -273,6 +258,8 @@ class Provider:
                 ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z"),
                 ("anthropic-organization-id", "00000000-0000-4000-8000-000000000000"),
             ]
+        if dialect.is_google:
+            return [("x-gemini-service-tier", "standard"), ("server-timing", "gfet4t7; dur=1")]
         return [
             ("x-request-id", request_id),
             ("openai-processing-ms", "1"),
@@ -291,6 +278,8 @@ class Provider:
         connection.finish()
 
     def _page(self, request: Request) -> tuple[int, bytes]:
+        if request.path == "/v1beta/models" or (request.path == "/v1/models" and "x-goog-api-key" in request.headers):
+            return 200, wire_google.models([name for name, one in self.models.items() if one.provider == "google"])
         if request.path == "/v1/models":
             anthropic = "anthropic-version" in request.headers
             wanted = "anthropic" if anthropic else "openai"
@@ -321,23 +310,16 @@ async def _later(delay_s: float, exchange: Exchange, status: int, body: bytes, h
 
 
 def _key(request: Request) -> str:
-    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return request.headers.get("x-api-key", "") or request.headers.get("api-key", "") or bearer
-
-
-def target(path: str) -> tuple[Dialect | None, str]:
-    """What a path means, and the deployment in it: Azure's paths, and those of services behind a path of their own."""
-    _, is_deployed, rest = path.partition("/openai/deployments/")
-    deployment, _, rest = rest.partition("/")
-    if is_deployed:
-        return ROUTES.get("/v1/" + rest), deployment
-    before, version, rest = path.partition("/v1/")
-    return ROUTES.get(version + rest if before in SERVICE_PATHS else path), ""
+    headers = request.headers
+    named = headers.get("x-api-key", "") or headers.get("api-key", "") or headers.get("x-goog-api-key", "")
+    return named or headers.get("authorization", "").removeprefix("Bearer ") or wire_google.key_of(request.query)
 
 
 def _error(dialect: Dialect, status: int, message: str, request_id: str) -> bytes:
     if dialect.is_anthropic:
         return wire_anthropic.error(status, message, request_id)
+    if dialect.is_google:
+        return wire_google.error(status, message)
     return wire_openai.error(status, message)
 
 

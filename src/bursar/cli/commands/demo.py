@@ -94,10 +94,12 @@ def _port(wanted: int | None, host: str, usual: int) -> int:
 
 
 def _at_provider(settings: Config, url: str) -> Config:
-    """Both upstreams at the simulator, which is told the sizes of its answers in a header of its own."""
+    """All upstreams at the simulator, which is told the sizes of its answers in a header of its own."""
     upstreams = {
-        name: Upstream(base_url=url, dialect=name, provider=name, forward_headers=["x-sim"], api_key_env=PROVIDER_KEY)
-        for name in ("openai", "anthropic")
+        name: Upstream(
+            base_url=url, dialect=name, provider=provider, forward_headers=["x-sim"], api_key_env=PROVIDER_KEY
+        )
+        for name, provider in (("openai", "openai"), ("anthropic", "anthropic"), ("gemini", "google"))
     }
     os.environ.setdefault(PROVIDER_KEY, "sk-simulated")  # so that Bursar's own keys work here too
     return msgspec.structs.replace(settings, upstreams=upstreams)

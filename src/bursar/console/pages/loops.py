@@ -89,6 +89,7 @@ def loops_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             keys=_show_groups(view, "credential_id", waste.by_key, context.key_name),
             double=_show(view, "", "", (NOT_FIRST, SDK_RETRY), waste.double, Decimal(0)),
         ),
+        "csrf": context.csrf,
         "has_any": bool(waste.spent.attempts or cuts) or context.explorer.first_call_at() is not None,
         "gateway": gateway_address(context),
     }

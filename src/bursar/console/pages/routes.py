@@ -32,6 +32,7 @@ from bursar.console.pages.prices import prices_answer, prices_page
 from bursar.console.pages.search import looks_like_call, read_query, search_page
 from bursar.console.render import Renderer
 from bursar.console.view import View, canonical
+from bursar.domain.errors import Unavailable
 
 GROUPS_MAX = 10_000  # of a CSV; more are one last row, "(others)"
 CSV = "text/csv"  # Litestar adds the charset
@@ -255,11 +256,16 @@ def controls(request: Asked) -> Response[Any]:
     return answer(request, "/controls", suffix, build)
 
 
+async def fields_of(request: Asked) -> dict[str, str]:
+    """What a form says. `guard.py` has looked where it comes from; its token is looked at by whoever acts on it."""
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
 @post("/controls/change", include_in_schema=False, status_code=303)
 async def change(request: Asked) -> Redirect:
-    """A form of that page. `guard.py` has looked where it comes from; the page's token is looked at here."""
-    form = await request.form()
-    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    """A form of that page."""
+    fields = await fields_of(request)
     await asyncio.to_thread(change_controls, request.app.state.context, fields)
     return Redirect("/controls", status_code=303)
 
@@ -268,12 +274,23 @@ async def change(request: Asked) -> Redirect:
 async def approve(request: Asked) -> Redirect:
     """The form of a budget's page that lets calls go on."""
     context: ConsoleContext = request.app.state.context
-    form = await request.form()
-    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    fields = await fields_of(request)
     context.check_form(fields)
     name, reason = fields.get("id", ""), fields.get("reason", "")
     await asyncio.to_thread(approve_budget, context, name, None, "", None, reason)
     return Redirect(f"/budgets/{quote(name, safe='')}", status_code=303)
+
+
+@post("/loops/lift", include_in_schema=False, status_code=303)
+async def lift(request: Asked) -> Redirect:
+    """The button beside a cut. Raises UnknownLoop."""
+    context: ConsoleContext = request.app.state.context
+    fields = await fields_of(request)
+    context.check_form(fields)
+    if context.lift_loop is None:
+        raise Unavailable("this console was started without a control store; `bursar up` starts one with it")
+    await asyncio.to_thread(context.lift_loop, fields.get("id", ""))
+    return Redirect("/loops", status_code=303)
 
 
 _NO_PRICE: dict[str, str | None] = {"": None}  # a model without a price keeps its row
@@ -293,5 +310,5 @@ PAGE_HANDLERS = [
     )
     for path in paths
 ]
-CHANGE_HANDLERS = [change, approve]
+CHANGE_HANDLERS = [change, approve, lift]
 """A handler per path: Litestar 2.25 wraps a threaded handler again for each further path of a list, and breaks it."""

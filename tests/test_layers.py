@@ -30,7 +30,7 @@ LAYERS: dict[str, set[str]] = {
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
     "gateway": {"governance", "budgets", "spool", "providers", "prices", "domain"},
-    "config": {"domain"},
+    "config": {"providers", "domain"},
     "child": set(),
     "site": BELOW_SITE | {"config"},
     "supervise": {"site", "domain"},

@@ -21,6 +21,7 @@ from bursar.domain.loops import COUNT_FIELDS, EXEMPT_BY, MONEY_FIELDS, TIME_FIEL
 from bursar.domain.periods import zone
 from bursar.domain.routes import RouteRule, faults_of
 from bursar.domain.scope import RETRY_SCOPES
+from bursar.providers.services import AUTHS, SERVICES, defaults_of
 
 ENV_PREFIX = "BURSAR_"
 HARMLESS_ENV = frozenset({"BURSAR_CONFIG"})
@@ -29,19 +30,26 @@ _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
 class Upstream(msgspec.Struct, forbid_unknown_fields=True):
-    """One provider endpoint. `dialects`: which wire dialects it speaks, named as in `providers/registry.py`."""
+    """One provider endpoint. What it doesn't say, the declaration of its service does (`providers/services.py`)."""
 
-    base_url: str
-    dialect: str = "openai"  # a family: "openai", "anthropic", "gemini" or "vertex"; what each is: docs/dialects.md
+    base_url: str = ""
+    dialect: str = (
+        "openai"  # a family: "openai" (chat, responses, embeddings, …), "anthropic", "azure", "gemini" or "vertex"
+    )
     provider: str = ""  # whose price list applies; default: the upstream's own name
     api_key_env: str = ""  # the environment variable with the operator's key, for virtual keys
+    auth: str = ""  # the header of that key: "bearer", "x-api-key" or "api-key"; default: its dialect's
     passthrough: bool = True  # may a client use its own provider key?
     include_usage: bool = True  # ask streams for usage where the client didn't (`stream_options.include_usage`)
     models: list[str] = []  # model name patterns this upstream serves; empty: the default of its dialect family
+    model_names: dict[str, str] = {}  # what an id stands for, {deployment: model}, so that it can be priced
     forward_headers: list[str] = []  # more client headers to pass on, beside the standard ones
     proxy: str = ""  # http://host:port of a CONNECT proxy
     ca_bundle: str = ""  # path of a PEM file, beside the system's
     region: str = ""  # where it serves, for policies that allow or deny regions
+    service: str = ""  # a name of `providers/services.py`; default: the upstream's own name, where that is one
+    speaks: list[str] = []  # names of dialects (docs/dialects.md); empty: all of its family
+    path_prefix: str = "/v1"  # what stands at the provider in the place of `/v1`
 
 
 class Gateway(msgspec.Struct, forbid_unknown_fields=True):
@@ -108,17 +116,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
         return Path(self.data).expanduser().resolve()
 
 
-DEFAULT_UPSTREAMS: dict[str, dict[str, Any]] = {
-    "openai": {"base_url": "https://api.openai.com", "dialect": "openai", "api_key_env": "OPENAI_API_KEY"},
-    "anthropic": {"base_url": "https://api.anthropic.com", "dialect": "anthropic", "api_key_env": "ANTHROPIC_API_KEY"},
-    "gemini": {
-        "base_url": "https://generativelanguage.googleapis.com",
-        "dialect": "gemini",
-        "provider": "google",
-        "api_key_env": "GEMINI_API_KEY",
-    },
-}
-"""The zero-config install. `base_url` is the host; the path a client asked for (`/v1/…`) is kept."""
+DEFAULT_UPSTREAMS = ("openai", "anthropic", "gemini")
+"""The zero-config install: three services, as declared. `base_url` is the host; the path a client asked for is kept."""
 
 
 def load_config(
@@ -132,13 +131,14 @@ def load_config(
     overrides: dotted names from the command line, `{"gateway.port": 9000}`; None values are left out.
     Raises ConfigError that names the setting (`upstreams.openai.base_url`) and what it should be.
     """
-    tree: dict[str, Any] = {"upstreams": {name: dict(up) for name, up in DEFAULT_UPSTREAMS.items()}}
+    tree: dict[str, Any] = {"upstreams": {name: {} for name in DEFAULT_UPSTREAMS}}
     if path is not None:
         _merge(tree, _read_toml(path))
     _merge(tree, _tree_from_env(env))
     for dotted, value in (overrides or {}).items():
         if value is not None:
             _put(tree, dotted.split("."), value)
+    _fill_in_services(tree)
     try:
         try:
             config = msgspec.convert(tree, Config, strict=False)
@@ -148,6 +148,23 @@ def load_config(
     except ConfigError as error:
         raise _naming_variable(error, env, overrides or {}) from error
     return config
+
+
+def _fill_in_services(tree: dict[str, Any]) -> None:
+    """What an upstream doesn't say, from its service's declaration. Raises ConfigError for one that isn't there."""
+    upstreams = tree["upstreams"]
+    if not isinstance(upstreams, dict):
+        return
+    for name, upstream in upstreams.items():
+        if not isinstance(upstream, dict):
+            continue  # the check of types says it better
+        service = upstream.get("service") or name
+        if upstream.get("service") and service not in SERVICES:
+            raise ConfigError(
+                f"upstreams.{name}.service is {service!r}; services are {', '.join(SERVICES)}",
+                field=f"upstreams.{name}.service",
+            )
+        upstreams[name] = {**defaults_of(str(service)), **upstream}
 
 
 def _naming_variable(error: ConfigError, env: Mapping[str, str], overrides: Mapping[str, Any]) -> ConfigError:
@@ -223,11 +240,7 @@ def _dotted(message: str) -> str:
 
 
 def _check(config: Config) -> None:
-    for name, upstream in config.upstreams.items():
-        if not upstream.base_url.startswith(("http://", "https://")):
-            raise ConfigError(
-                f"upstreams.{name}.base_url must start with http:// or https://", field=f"upstreams.{name}.base_url"
-            )
+    _check_upstreams(config)
     for name, model in config.aliases.items():
         if not name or not model:
             raise ConfigError("an alias and its model can't be empty", field=f"aliases.{name}")
@@ -266,6 +279,25 @@ def _check(config: Config) -> None:
     _check_loops(config.loops)
     _check_console(config.console)
     _check_alerts(config.alerts)
+
+
+def _check_upstreams(config: Config) -> None:
+    for name, upstream in config.upstreams.items():
+        if not upstream.base_url:
+            raise ConfigError(
+                f"upstreams.{name}.base_url is missing: where is it? Known without an address are "
+                + ", ".join(known for known, service in SERVICES.items() if service.base_url),
+                field=f"upstreams.{name}.base_url",
+            )
+        if upstream.auth not in AUTHS:
+            raise ConfigError(
+                f"upstreams.{name}.auth is {upstream.auth!r}; it can be {', '.join(AUTHS[1:])}, or empty",
+                field=f"upstreams.{name}.auth",
+            )
+        if not upstream.base_url.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"upstreams.{name}.base_url must start with http:// or https://", field=f"upstreams.{name}.base_url"
+            )
 
 
 def _check_control(control: Control) -> None:

@@ -145,3 +145,27 @@ def test_a_mistake_is_told_and_no_file_is_made(
     assert isinstance(done.exception, BadPrice)
     assert complaint in str(done.exception)
     assert not (tmp_path / "bursar-data" / "prices.toml").exists()
+
+
+def test_an_hour_is_spread_over_its_tokens_and_covered(bursar, tmp_path: Path):
+    done = bursar("prices", "set", "vllm/llama-*", "--gpu-hour", "2.50", "--tokens-per-hour", "3000000")
+    assert done.exit_code == 0, done.output
+    [row] = read_overrides((tmp_path / "bursar-data" / "prices.toml").read_text()).rows
+    assert row.prices[Unit.INPUT] == row.prices[Unit.OUTPUT] == 833_333_334  # femto-USD a token, rounded up
+    assert row.prices[Unit.INPUT] * 3_000_000 >= 2_500_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--gpu-hour", "2"],
+        ["--tokens-per-hour", "9"],
+        ["--gpu-hour", "-1", "--tokens-per-hour", "9"],
+        ["--gpu-hour", "1e9", "--tokens-per-hour", "9"],
+        ["--gpu-hour", "2", "--tokens-per-hour", "9", "--input", "1"],
+        ["--input", "1"],
+        [],
+    ],
+)
+def test_an_hour_goes_with_its_tokens_and_no_other_price(bursar, words: list[str]):
+    assert isinstance(bursar("prices", "set", "vllm/llama", *words).exception, BadPrice)

@@ -188,7 +188,7 @@ PUT  /v1/messages             405
 GET  /                        200
 GET  /healthz                 200
 GET  /nothing/here            404
-POST /v1/images/generations   404
+POST /v1/fine_tuning/jobs   404
 POST /unknown/v1/messages     404
 """
 

@@ -32,6 +32,10 @@ class Operation(StrEnum):
     EMBEDDINGS = "embeddings"
     COMPLETION = "text_completion"
     COUNT_TOKENS = "count_tokens"
+    IMAGES = "image_generation"
+    SPEECH = "speech"
+    TRANSCRIPTION = "transcription"
+    MODERATION = "moderation"
     MODELS = "models"
     OTHER = "other"
 

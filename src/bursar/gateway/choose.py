@@ -21,9 +21,9 @@ def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model:
         return plan
     credential, family = envelope.credential, arrival.dialect.family
     if upstream_name:
-        route = worker.routes.named(upstream_name, family)
+        route = worker.routes.named(upstream_name, family, arrival.dialect.name)
     else:
-        route = worker.routes.choose(family, model)
+        route = worker.routes.choose(family, model, arrival.dialect.name)
     if credential.kind == "passthrough" and not route.settings.passthrough:
         raise Forbidden(
             f"upstream {route.name!r} takes Bursar keys only (`bursar keys create NAME`)", field="authorization"

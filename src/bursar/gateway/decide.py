@@ -21,6 +21,7 @@ from bursar.gateway.identify import Credential
 from bursar.gateway.rates import RateRule, Taken, take
 from bursar.gateway.rules import FORCED, Rule, UpstreamRule, waits_for_upstream
 from bursar.gateway.tag_rules import SeenValues, TagRule, has_tag_terms
+from bursar.providers.azure import AZURE
 from bursar.providers.base import Asked, Dialect
 from bursar.providers.splice import with_value
 from bursar.spool.records import Settled
@@ -192,15 +193,20 @@ def as_decided(asked: Asked, body: bytes, case: Case, dialect: Dialect) -> tuple
     Raises BadRequest where a field that must change is given twice.
     """
     if case.model_forced:
-        asked, body = with_model(asked, body, case.model_forced)
+        asked, body = with_model(asked, body, case.model_forced, dialect)
     if case.output_tokens_sent:
         body = changed(dialect.with_output_limit(body, case.output_tokens_sent), "max_tokens")
         asked = msgspec.structs.replace(asked, max_output_tokens=case.output_tokens_sent)
     return asked, body
 
 
-def with_model(asked: Asked, body: bytes, model: str) -> tuple[Asked, bytes]:
+def with_model(asked: Asked, body: bytes, model: str, dialect: Dialect) -> tuple[Asked, bytes]:
     """The same with another model, every other byte as it came. Raises BadRequest where it is given twice."""
+    if dialect.family == AZURE:
+        raise BadRequest(
+            f"a rule changes the model to {model}, and a deployment's is in the path: call /openai/v1 instead",
+            field="model",
+        )
     if asked.model_in_path:
         if asked.max_output_tokens == 0:  # an embedding's body may name its model once more for each text
             raise BadRequest(
@@ -214,7 +220,9 @@ def with_model(asked: Asked, body: bytes, model: str) -> tuple[Asked, bytes]:
 def changed(body: bytes | None, field: str) -> bytes:
     """The body. Raises BadRequest where there is none: the field's place was in doubt."""
     if body is None:
-        raise BadRequest(f"{field} is given more than once, so it can't be changed; send it once", field=field)
+        raise BadRequest(
+            f"{field} is given more than once, or in a form, so it can't be changed; send it once, as JSON", field=field
+        )
     return body
 
 

@@ -56,8 +56,6 @@ NOT_RETURNED = frozenset(
 PATH_SAFE = "/:@!$&'()*+,;=-._~"  # RFC 3986's pchar, and the slash
 
 GOOGLE_FAMILIES = ("gemini", "vertex")
-KEY_HEADERS = {"anthropic": b"x-api-key", "gemini": b"x-goog-api-key"}
-"""Where the operator's key goes; elsewhere it is a bearer token, Vertex's too."""
 
 CREDENTIAL_HEADERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 
@@ -70,7 +68,7 @@ def write_head(
     The path came decoded and is encoded anew, so that `%0d%0a` in it stays what it is; the query is as it came. Raw CR
     or LF can't occur in it or in a value: the server's parser refused them.
     """
-    target = (route.base_path + quote(path, safe=PATH_SAFE)).encode("ascii")
+    target = (route.base_path + quote(route.path_at(path), safe=PATH_SAFE)).encode("ascii")
     if query:
         target += b"?" + query
     lines = [method.encode("ascii"), b" ", target, b" HTTP/1.1\r\n", route.host_line]
@@ -89,13 +87,15 @@ def _credential_line(route: Route, credential: Credential) -> bytes:
     family = route.family
     if credential.client_secret:
         secret, header = credential.client_secret, credential.client_header
-        if header == b"authorization" or family == "openai":
+        if header == b"authorization" or route.auth == "bearer":
             header, secret = b"authorization", b"Bearer " + secret
         elif family in GOOGLE_FAMILIES:
             header = b"x-goog-api-key"
+        else:
+            header = route.auth.encode("ascii")
         return header + b": " + secret + b"\r\n"
     if not route.api_key:
         return b""
-    if family in KEY_HEADERS:
-        return KEY_HEADERS[family] + b": " + route.api_key + b"\r\n"
-    return b"authorization: Bearer " + route.api_key + b"\r\n"
+    if route.auth == "bearer":
+        return b"authorization: Bearer " + route.api_key + b"\r\n"
+    return route.auth.encode("ascii") + b": " + route.api_key + b"\r\n"

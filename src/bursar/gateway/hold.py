@@ -14,12 +14,14 @@ from bursar.domain.errors import BadRequest, BudgetExhausted
 from bursar.gateway.attribute import Attributed
 from bursar.gateway.call import Bound, Call, Routing, Way, Worker
 from bursar.gateway.envelope import TOUCHED_MAX, Envelope
+from bursar.gateway.meter import NO_COST, NOT_TEXT, lacks_fee
 from bursar.gateway.route import Route
 from bursar.prices.rates import UnpricedUnit, bound_pico
 from bursar.providers.base import Asked
 
-COUNT_TOKENS, EMBEDDINGS = Operation.COUNT_TOKENS, Operation.EMBEDDINGS  # an enum's attribute costs 0.13 µs
+WITHOUT_LIMIT = NO_COST | NOT_TEXT | {Operation.EMBEDDINGS}  # an answer's length can't be limited by the request
 FREE = Bound(0, 0, "")
+UNKNOWN = Bound(None, None, "")  # a picture, a minute of sound: no size of the request bounds it
 CLAMPED_TOKENS_MIN = 16  # an answer shorter than that helps nobody: the call is refused instead
 
 
@@ -135,7 +137,7 @@ def dearest(worker: Worker, call: Call, limit: int) -> Bound:
 
 def output_limit(worker: Worker, call: Call) -> int:
     """Tokens that the answer can hold, over all its choices; what the request says, else the default of this site."""
-    if call.dialect.operation in (COUNT_TOKENS, EMBEDDINGS):
+    if call.dialect.operation in WITHOUT_LIMIT:
         return 0
     asked = call.asked
     return (asked.max_output_tokens or worker.settings.output_tokens_default) * (asked.choices or 1)
@@ -155,15 +157,19 @@ def bound_of(worker: Worker, call: Call, output_max: int, now_us: int, input_tok
 
     input_tokens: at most; None: by the model's ceiling.
     """
-    if call.dialect.operation == COUNT_TOKENS:
+    if call.dialect.operation in NO_COST:
         return FREE
+    if call.dialect.operation in NOT_TEXT:
+        return UNKNOWN
     return bound_at(worker, call.route.provider, call.asked, len(call.body), output_max, now_us, input_tokens)
 
 
 def bound_there(worker: Worker, call: Call, way: Way, output_max: int, now_us: int) -> Bound:
     """The same for another way that the call may go."""
-    if call.dialect.operation == COUNT_TOKENS:
+    if call.dialect.operation in NO_COST:
         return FREE
+    if call.dialect.operation in NOT_TEXT:
+        return UNKNOWN
     asked = msgspec.structs.replace(call.asked, model=way.model)
     return bound_at(worker, way.plan.route.provider, asked, len(call.body), output_max, now_us)
 
@@ -181,7 +187,7 @@ def bound_at(
     model, ceilings = asked.model, worker.meter.ceilings
     tokens = input_bound(worker, asked, body_bytes) if input_tokens is None else input_tokens
     sheet = worker.meter.book.at(provider, model, now_us, tier=asked.tier, input_tokens=tokens)
-    if sheet is None:
+    if sheet is None or lacks_fee(sheet, provider, model):
         return Bound(None, None, "")
     usual = ceilings.usual_output_tokens(model, output_max)
     try:

@@ -18,6 +18,7 @@ from bursar.prices.book import PriceBook
 from bursar.prices.rates import UnpricedUnit, list_without_cache, price_usage
 from bursar.prices.sheet import PriceSheet
 from bursar.providers.base import Answer, Asked
+from bursar.providers.services import has_request_fee
 from bursar.spool.records import CostLineRow
 
 TOKENS_PER_BYTE_DEFAULT = 0.25  # four bytes a token: English prose and JSON, before anything was learned
@@ -31,6 +32,13 @@ COUNT_TOKENS, REPORTED, ESTIMATED, UNPRICED = (
     Quality.ESTIMATED,
     Quality.UNPRICED,
 )  # looked up once: as an enum's attribute a member costs 0.13 µs each time
+
+
+NO_COST = frozenset({COUNT_TOKENS, Operation.MODERATION})
+"""Free by every provider's own word: a known price of zero, not an unknown one."""
+
+NOT_TEXT = frozenset({Operation.IMAGES, Operation.SPEECH, Operation.TRANSCRIPTION})
+"""Their bytes say nothing of what they cost: without reported usage an answer is unpriced."""
 
 
 class Metered(msgspec.Struct, frozen=True, gc=False):
@@ -94,10 +102,12 @@ class Meter:
         out_bytes: int,
     ) -> Metered:
         """A successful answer: reported usage if it has one, an estimate if not."""
-        if operation == COUNT_TOKENS:
+        if operation in NO_COST:
             return FREE
         model = answer.model or asked.model
         usage, media = answer.usage, asked.media
+        if operation in NOT_TEXT and (usage is None or not answer.complete):
+            return UNKNOWN
         text_bytes = request_bytes - asked.data_bytes
         published = media_tokens(asked.model, media) if media else 0
         if usage is None or not answer.complete:
@@ -112,7 +122,14 @@ class Meter:
             self.ceilings.learn(asked.model, text_bytes, usage.total_input, usage.total_output, published)
             quality = REPORTED
         metered = self.price(
-            usage, quality, provider, model, asked.model, answer.tier or asked.tier, answer.region, at_us
+            usage,
+            quality,
+            provider,
+            model,
+            asked.model,
+            answer.tier or asked.tier,
+            answer.region,
+            at_us,
         )
         for other_model, other_usage in answer.also:
             metered = _together(
@@ -140,8 +157,12 @@ class Meter:
         if sheet is None:
             return Metered(usage, [], None, None, "", UNPRICED, "", "")
         try:
-            priced = price_usage(usage, sheet)
+            priced = (
+                None if lacks_fee(sheet, provider, sheet.model) and not usage.web_search else price_usage(usage, sheet)
+            )
         except UnpricedUnit:
+            priced = None
+        if priced is None:
             return Metered(usage, [], None, None, "", UNPRICED, sheet.sku_id, sheet.sku_price_id)
         if sheet.assumption and quality == REPORTED:
             quality = ESTIMATED
@@ -169,14 +190,22 @@ class Meter:
         return sheet
 
 
+def lacks_fee(sheet: PriceSheet, provider: str, model: str) -> bool:
+    """Whether a request costs a fee beside its tokens that this sheet doesn't have: its price is not known then."""
+    return sheet.request_price is None and has_request_fee(provider, model)
+
+
 FREE = Metered(Usage(), [], 0, 0, "", REPORTED, "", "")
-"""Counting tokens is free by every provider's own word; that is a known price of zero, not an unknown one."""
+"""Nothing was used that costs anything."""
+
+UNKNOWN = Metered(Usage(), [], None, None, "", UNPRICED, "", "")
+"""It cost something, and nothing says what."""
 
 
 def unanswered(bound_pico: int | None, sku_price_id: str) -> Metered:
     """We never heard what it cost: the bound counts until reconciled."""
     if bound_pico is None:
-        return Metered(Usage(), [], None, None, "", UNPRICED, "", "")
+        return UNKNOWN
     return Metered(Usage(), [], bound_pico, bound_pico, "", Quality.ASSUMED, "", sku_price_id)
 
 

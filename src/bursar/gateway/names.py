@@ -52,12 +52,12 @@ class Names:
         prefix, model = self._split(name)
         if not model:
             return None
-        speaking = [route for route in self._routes if route.family == family]
+        speaking = [route for route in self._routes if family in route.families]
         if any(fnmatchcase(name, pattern) for route in speaking for pattern in route.settings.models):
             return None  # an upstream's own models are called so: `openai/gpt-4o` at OpenRouter
         meant = [route for route in self._routes if route.name == prefix]
         meant += [route for route in self._routes if route.provider == prefix and route.name != prefix]
-        fitting = [route for route in meant if route.family == family]
+        fitting = [route for route in meant if family in route.families]
         for route in fitting:
             if any(fnmatchcase(model, pattern) for pattern in route.settings.models):
                 return Named(route.name, model)

@@ -165,11 +165,13 @@ def prepare(
     )
     body = arrival.body
     if asked.model != model_asked(arrival) and not (case and case.model_forced):
-        asked, body = with_model(asked, body, asked.model)
+        asked, body = with_model(asked, body, asked.model, dialect)
     notes: Headers = []
     if case:
         asked, body = as_decided(asked, body, case, dialect)
         notes = notes_of(case)
+    if known := plan.route.settings.model_names.get(asked.model):  # what the operator says an id stands for
+        asked = msgspec.structs.replace(asked, model=known)
     decided, body = body, body_for(plan.route, dialect, asked, body)
     return Call(
         facts,

@@ -11,7 +11,7 @@ from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.forward import NOT_RETURNED
 from bursar.gateway.heads import Headers
-from bursar.gateway.meter import Metered, not_billed
+from bursar.gateway.meter import Metered, not_billed, unanswered
 from bursar.gateway.settle import settle
 from bursar.gateway.upstream import Reply
 from bursar.providers.base import Answer
@@ -45,7 +45,10 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
     status = reply.status
     answer = call.dialect.read_answer(body, status)
     text_bytes = len(body) if answer.usage is None else 0  # a whole JSON body teaches nothing of tokens per text byte
-    metered = meter(worker, call, answer, status, text_bytes)
+    if answer.is_pending:
+        metered = unanswered(attempt.bound_pico, attempt.sku_price_id)
+    else:
+        metered = meter(worker, call, answer, status, text_bytes)
     outcome = outcome_of(status, answer)
     gone = client.gone
     settle(

@@ -14,7 +14,9 @@ class Route:
 
     __slots__ = (
         "api_key",
+        "auth",
         "base_path",
+        "families",
         "family",
         "health",
         "host_line",
@@ -29,6 +31,8 @@ class Route:
         self.settings = settings
         self.name = settings.name
         self.family = settings.dialect
+        self.families = FAMILIES.get(settings.dialect, (settings.dialect,))
+        self.auth = settings.auth or AUTHS.get(settings.dialect, "bearer")
         self.provider = settings.provider
         self.api_key = api_key
         self.origin = Origin.parse(settings.base_url, settings.proxy, settings.ca_bundle)
@@ -37,42 +41,57 @@ class Route:
         self.base_path = _base_path(settings.base_url)
         self.host_line = b"host: " + self.origin.authority.encode("ascii") + b"\r\n"
 
+    def speaks(self, family: str, dialect: str) -> bool:
+        """Whether it takes requests of this dialect; every upstream has a list of models."""
+        spoken = self.settings.speaks
+        return family in self.families and (not spoken or not dialect or dialect in spoken or "-models" in dialect)
+
+    def path_at(self, path: str) -> str:
+        """The path at the provider, who may have something else in the place of `/v1`."""
+        return self.settings.path_prefix + path[3:] if path.startswith("/v1/") else path
+
 
 class Routes:
-    """All upstreams. `choose` is called for each call; its answers per (family, model, name) are remembered."""
+    """All upstreams. `choose` is called for each call; its answers per (family, model, dialect) are remembered."""
 
     def __init__(self, routes: list[Route]) -> None:
         self.routes = routes
         self.by_name = {route.name: route for route in routes}
-        self._chosen: dict[tuple[str, str], Route] = {}
+        self._chosen: dict[tuple[str, str, str], Route] = {}
 
-    def choose(self, family: str, model: str) -> Route:
+    def choose(self, family: str, model: str, dialect: str = "") -> Route:
         """The first upstream of this dialect family that lists the model, else the family's default.
 
         The default is the upstream named like the family, else the first one that lists no models.
         Raises NoUpstream.
         """
-        key = (family, model)
+        key = (family, model, dialect)
         route = self._chosen.get(key)
         if route is None:
-            route = self._choose(family, model)
+            route = self._choose(family, model, dialect)
             if len(self._chosen) >= CHOICES_MAX:
                 self._chosen.clear()
             self._chosen[key] = route
         return route
 
-    def named(self, name: str, family: str) -> Route:
+    def named(self, name: str, family: str, dialect: str = "") -> Route:
         """The upstream a client named in its path: `/groq/v1/chat/completions`. Raises NoUpstream."""
         route = self.by_name[name]
-        if route.family != family:
+        if family not in route.families:
             raise NoUpstream(
                 f"upstream {name!r} speaks the {route.family} dialects; this path is of the {family} dialects",
                 field="path",
             )
+        if not route.speaks(family, dialect):
+            raise NoUpstream(
+                f"upstream {name!r} doesn't speak {dialect}; it speaks {', '.join(route.settings.speaks)} "
+                f"(upstreams.{name}.speaks)",
+                field="path",
+            )
         return route
 
-    def _choose(self, family: str, model: str) -> Route:
-        candidates = [route for route in self.routes if route.family == family]
+    def _choose(self, family: str, model: str, dialect: str) -> Route:
+        candidates = [route for route in self.routes if route.speaks(family, dialect)]
         for route in candidates:
             if any(fnmatchcase(model, pattern) for pattern in route.settings.models):
                 return route
@@ -83,13 +102,19 @@ class Routes:
             if not route.settings.models:
                 return route
         raise NoUpstream(
-            f"no upstream is configured for model {model!r} in the {family} dialects: "
+            f"no upstream is configured for model {model!r} in {dialect or f'the {family} dialects'}: "
             f"add [upstreams.NAME] with dialect = {family!r} to bursar.toml",
             field="model",
         )
 
 
 CHOICES_MAX = 4096
+
+FAMILIES = {"azure": ("azure", "openai")}
+"""Azure has OpenAI's paths below `/openai/v1`, and beside them deployments, which are in the path."""
+
+AUTHS = {"anthropic": "x-api-key", "azure": "api-key", "gemini": "x-goog-api-key"}
+"""Where a provider takes its key, if not as a bearer."""
 
 
 def _base_path(base_url: str) -> str:

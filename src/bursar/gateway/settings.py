@@ -24,6 +24,10 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     proxy: str = ""
     ca_bundle: str = ""
     region: str = ""
+    speaks: list[str] = []
+    path_prefix: str = "/v1"
+    auth: str = ""
+    model_names: dict[str, str] = {}
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):

@@ -153,7 +153,7 @@ def _asked_anew(call: Call, arrival: Arrival, case: Case | None, model: str) -> 
     """Raises BadRequest where the model's place in the body is in doubt."""
     asked = call.dialect.read_request(arrival.body)  # anew: what the hold changed in the other one isn't in these bytes
     if case is None:
-        return with_model(asked, arrival.body, model)
+        return with_model(asked, arrival.body, model, call.dialect)
     return as_decided(asked, arrival.body, case, call.dialect)
 
 

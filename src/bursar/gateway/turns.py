@@ -54,7 +54,7 @@ def turn(worker: Worker, call: Call, way: Way) -> None:
         if one is way or (one.plan.route is call.route and one.model == call.asked.model):
             one.is_tried = True
     if way.model != call.asked.model:
-        call.asked, call.body = with_model(call.asked, call.body, way.model)
+        call.asked, call.body = with_model(call.asked, call.body, way.model, call.dialect)
     call.route, call.head = way.plan.route, way.plan.head
     asked = call.asked
     if not call.strips_usage:

@@ -103,6 +103,7 @@ _RESPONSE_WITH_ITEMS = msgspec.json.Decoder(_ResponseWithItems)
 _LENIENT = msgspec.json.Decoder(_LenientResponse)
 
 _WEB_SEARCH = b'"web_search_call"'
+PENDING = ("queued", "in_progress")  # of a background response, whose usage stands in what `GET` brings later
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -211,6 +212,7 @@ def _answer(seen: _Response | _LenientResponse) -> Answer:
         True,
         cost_pico(usage),
         (errors.code_of(seen.error) or "error") if seen.error else "",
+        is_pending=usage is None and seen.status in PENDING,
     )
 
 

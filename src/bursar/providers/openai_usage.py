@@ -12,6 +12,7 @@ import msgspec
 
 from bursar.domain.money import PICO_MAX, pico_from_usd
 from bursar.domain.usage import Usage
+from bursar.providers.reading import decode_answer
 from bursar.providers.values import Count
 
 NO_COST = msgspec.Raw()  # `Raw | None` would take nothing but null
@@ -52,7 +53,16 @@ class ChatUsage(msgspec.Struct, gc=False):
     prompt_cache_hit_tokens: Count | None = None  # DeepSeek
     cached_tokens: Count | None = None  # Moonshot, Hugging Face's router
     server_tool_use_details: ServerTools | None = None  # OpenRouter
-    cost: msgspec.Raw = NO_COST  # OpenRouter, USD; kept as text: no float may hold money
+    citation_tokens: Count | None = None  # Perplexity's deep research, like the next two; all beside the totals
+    num_search_queries: Count | None = None
+    reasoning_tokens: Count | None = None
+    cost: msgspec.Raw = NO_COST  # OpenRouter and Perplexity, USD; kept as text: no float may hold money
+
+
+class StatedCost(msgspec.Struct, gc=False):
+    """Perplexity's `cost`, which is taken apart."""
+
+    total_cost: msgspec.Raw = NO_COST
 
 
 class ResponseUsage(msgspec.Struct, gc=False):
@@ -72,6 +82,8 @@ def usage_of_chat(seen: ChatUsage | None) -> Usage | None:
     if seen is None:
         return None
     details = seen.prompt_tokens_details
+    if seen.num_search_queries or seen.citation_tokens:
+        return _usage_of_research(seen)
     cached = (details and details.cached_tokens) or seen.prompt_cache_hit_tokens or seen.cached_tokens or 0
     return _usage(
         seen.prompt_tokens,
@@ -81,6 +93,20 @@ def usage_of_chat(seen: ChatUsage | None) -> Usage | None:
         details or _NO_INPUT_DETAILS,
         seen.completion_tokens_details or _NO_OUTPUT_DETAILS,
         seen.server_tool_use_details,
+    )
+
+
+def _usage_of_research(seen: ChatUsage) -> Usage:
+    """Perplexity's deep research: what it read is billed as input, what it thought stands beside the completion.
+
+    Source: Perplexity's public API reference and price page, 2026; no recording could be had.
+    """
+    reasoning = seen.reasoning_tokens or 0
+    return Usage(
+        input=(seen.prompt_tokens or 0) + (seen.citation_tokens or 0),
+        output=(seen.completion_tokens or 0) + reasoning,
+        web_search=seen.num_search_queries or 0,
+        reasoning=reasoning,
     )
 
 
@@ -106,6 +132,9 @@ def cost_pico(seen: ChatUsage | ResponseUsage | None) -> int | None:
     if seen is None or not seen.cost:
         return None
     text = bytes(seen.cost).strip(b' "')
+    if text[:1] == b"{":
+        parts = decode_answer(_STATED_COST, text)
+        text = bytes(parts.total_cost).strip(b' "') if parts else b""
     if len(text) > 64:
         return None
     try:
@@ -196,5 +225,6 @@ def split_input(prompt: int, cached: int, given: InputDetails) -> tuple[int, int
     )
 
 
+_STATED_COST = msgspec.json.Decoder(StatedCost)
 _NO_INPUT_DETAILS = InputDetails()
 _NO_OUTPUT_DETAILS = OutputDetails()

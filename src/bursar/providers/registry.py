@@ -1,12 +1,16 @@
 """Every dialect by name, and the one that a method and path mean. Adding a dialect is its module and a line here."""
 
+import re
+
 from bursar.providers.anthropic import COUNT_TOKENS, MESSAGES
+from bursar.providers.azure import deployment_path
 from bursar.providers.base import Dialect
 from bursar.providers.google import UNBOUND
 from bursar.providers.google_paths import google_dialect
 from bursar.providers.models import ANTHROPIC_MODELS, GEMINI_MODELS, OPENAI_MODELS
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
 from bursar.providers.openai_embeddings import EMBEDDINGS
+from bursar.providers.openai_media import IMAGES, MODERATIONS, SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from bursar.providers.openai_responses import RESPONSES
 
 _ALL: tuple[Dialect, ...] = (
@@ -14,6 +18,11 @@ _ALL: tuple[Dialect, ...] = (
     RESPONSES,
     EMBEDDINGS,
     COMPLETIONS,
+    IMAGES,
+    SPEECH,
+    TRANSCRIPTIONS,
+    TRANSLATIONS,
+    MODERATIONS,
     MESSAGES,
     COUNT_TOKENS,
     OPENAI_MODELS,
@@ -26,8 +35,16 @@ DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 _PATHS: tuple[tuple[str, str, Dialect], ...] = (
     ("POST", "/chat/completions", CHAT),
     ("POST", "/responses", RESPONSES),
+    ("POST", "/responses/compact", RESPONSES),
     ("POST", "/embeddings", EMBEDDINGS),
     ("POST", "/completions", COMPLETIONS),
+    ("POST", "/images/generations", IMAGES),
+    ("POST", "/images/edits", IMAGES),
+    ("POST", "/images/variations", IMAGES),
+    ("POST", "/audio/speech", SPEECH),
+    ("POST", "/audio/transcriptions", TRANSCRIPTIONS),
+    ("POST", "/audio/translations", TRANSLATIONS),
+    ("POST", "/moderations", MODERATIONS),
     ("POST", "/messages", MESSAGES),
     ("POST", "/messages/count_tokens", COUNT_TOKENS),
     ("GET", "/models", OPENAI_MODELS),
@@ -35,6 +52,9 @@ _PATHS: tuple[tuple[str, str, Dialect], ...] = (
 _PREFIXES = ("", "/v1", "/openai", "/openai/v1", "/anthropic", "/anthropic/v1")
 _GEMINI_LISTS = ("/v1beta/models", "/gemini/v1beta/models")
 _MODEL_PREFIXES = ("/v1/models/", "/models/", "/openai/v1/models/", "/anthropic/v1/models/")
+_KEPT_RESPONSE = re.compile(r"(?:/openai)?(?:/v1)?(?P<path>/responses/[\w-]+(?P<action>/\w+)?)", re.ASCII)
+_KEPT_ACTIONS = {("GET", None), ("GET", "/input_items"), ("POST", "/cancel"), ("DELETE", None)}
+"""What is asked of a response that the provider keeps is passed on like a list of models: it costs nothing."""
 
 
 def _routes() -> dict[tuple[str, str], tuple[Dialect, str]]:
@@ -62,6 +82,12 @@ def dialect_for(method: str, path: str) -> tuple[Dialect, str] | None:
     found = _ROUTES.get((method, plain.rstrip("/")))
     if found is not None:
         return found[0], found[1] + mark + query
+    deployed = deployment_path(plain) if method == "POST" else None
+    if deployed is not None:
+        inner = _ROUTES.get(("POST", "/v1" + deployed.rest))
+        return inner and (deployed.bind(inner[0]), plain + mark + query)
+    if (kept := _KEPT_RESPONSE.fullmatch(plain)) and (method, kept["action"]) in _KEPT_ACTIONS:
+        return OPENAI_MODELS, "/v1" + kept["path"] + mark + query
     if method == "POST" and ":" in plain:
         bound = google_dialect(plain)
         return None if bound is None else (bound[0], bound[1] + mark + query)

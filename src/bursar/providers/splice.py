@@ -84,6 +84,8 @@ def with_number(body: bytes, names: tuple[str, ...], number: int) -> bytes | Non
 
 def with_value(body: bytes, name: str, value: bytes) -> bytes | None:
     """The body with one top-level field set to a value, given as JSON; added if it isn't there. None as above."""
+    if body[:256].lstrip()[:1] != b"{":  # a form, which is left alone
+        return None
     if name in _top_level(body):
         span = value_span(body, name)
         return None if span is None else b"%b%b%b" % (body[: span[0]], value, body[span[1] :])

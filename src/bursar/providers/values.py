@@ -51,3 +51,4 @@ class Answer(msgspec.Struct):
     error_code: str = ""  # the provider's own error code or type; "" when it reported none
     also: tuple[tuple[str, Usage], ...] = ()  # (model, usage) billed beside it, at another model's price
     region: str = ""  # where it was served, if the provider prices by that ("us" of Anthropic's inference_geo)
+    is_pending: bool = False  # taken on and not answered yet: what it costs is known later

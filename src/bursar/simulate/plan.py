@@ -23,6 +23,8 @@ class Ask(msgspec.Struct):
 
     model: str
     stream: bool = False
+    background: bool = False  # responses: answered at once, to be asked for later
+    stream_format: str | None = None  # speech: "sse"
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     max_output_tokens: int | None = None

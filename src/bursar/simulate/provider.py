@@ -21,32 +21,15 @@ import uvloop
 
 from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.usage import Usage
-from bursar.simulate import wire_anthropic, wire_google, wire_openai, wire_responses
+from bursar.simulate import wire_anthropic, wire_google, wire_media, wire_openai, wire_responses
 from bursar.simulate.billing import Bill, LogEntry, Model, load_models
+from bursar.simulate.endpoints import DEFAULT_MODELS, target_of
 from bursar.simulate.exchange import Dialect, Exchange
 from bursar.simulate.faults import BadControl, Control, FaultPlan, parse_shares, read_control
 from bursar.simulate.http import Connection, Request
 from bursar.simulate.plan import Ask, Plan, decide
 from bursar.simulate.tokens import PrefixCache, tokens_in
 
-ROUTES = {
-    "/v1/chat/completions": Dialect("openai-chat", wire_openai.chat, wire_openai.chat_events),
-    "/v1/responses": Dialect("openai-responses", wire_responses.response, wire_responses.response_events),
-    "/v1/embeddings": Dialect("openai-embeddings", wire_openai.embeddings, None),
-    "/v1/completions": Dialect("openai-completions", wire_openai.completion, wire_openai.completion_events),
-    "/v1/messages": Dialect("anthropic-messages", wire_anthropic.message, wire_anthropic.message_events),
-    "/v1/messages/count_tokens": Dialect("anthropic-count-tokens", wire_anthropic.message, None),
-}
-GEMINI = Dialect("gemini-generate", wire_google.answer, wire_google.answer_events)
-GOOGLE = {
-    "generateContent": GEMINI,
-    "streamGenerateContent": Dialect(
-        "gemini-generate", wire_google.answer, wire_google.answer_array, "application/json; charset=UTF-8"
-    ),
-    "countTokens": Dialect("gemini-count-tokens", wire_google.answer, None),
-    "embedContent": Dialect("gemini-embed", wire_google.embedding, None),
-    "batchEmbedContents": Dialect("gemini-embed", wire_google.embedding, None),
-}
 HEADER_SETS_MAX = 1000
 MESSAGES = {429: "Rate limit reached for requests", 529: "Overloaded"}
 _PREFIXES = {
@@ -87,6 +70,7 @@ class Provider:
         self._cache = PrefixCache(clock)
         self._connections: set[Connection] = set()
         self._seq = 0
+        self._kept: dict[str, bytes] = {}  # background responses
         self._header_names: dict[tuple[str, ...], list[str]] = {}
         self._server: asyncio.Server | None = None
 
@@ -109,7 +93,7 @@ class Provider:
 
     def handle(self, connection: Connection, request: Request) -> Coroutine[Any, Any, None] | None:
         """Answer one request: at once where nothing takes time, else with a coroutine."""
-        dialect = _dialect_of(request)
+        dialect, deployment = target_of(request)
         if dialect is None:
             self._beside(connection, request)
             return None
@@ -121,7 +105,7 @@ class Provider:
             self._refuse(exchange, dialect, 401, "Incorrect API key provided")
             return None
         try:
-            ask, control = self._read(request)
+            ask, control = self._read(request, deployment)
         except (msgspec.DecodeError, BadControl) as error:
             self._refuse(exchange, dialect, 400, f"We could not parse the body of your request: {error}")
             return None
@@ -147,7 +131,7 @@ class Provider:
 
     def early(self, connection: Connection, request: Request) -> bool:
         """A refusal before the body was read, if the header demands it."""
-        dialect = _dialect_of(request)
+        dialect, _ = target_of(request)
         if dialect is None or '"early"' not in request.headers.get("x-sim", ""):
             return False
         exchange = self._exchange(connection, request, dialect)
@@ -168,6 +152,9 @@ class Provider:
         plan = self._plan(entry, dialect, ask, served, control)
         entry.answer_id, entry.model_served, entry.tier = plan.answer_id, plan.model_served, plan.tier
         headers = self._headers(plan.request_id, dialect)
+        if ask.background and not ask.stream and dialect.name == "openai-responses":
+            self._kept[plan.answer_id] = wire_responses.response(plan)
+            dialect = dialect._replace(body=wire_responses.queued)
         if control.delay_ms is None and self.options.delay_ms:
             control = msgspec.structs.replace(control, delay_ms=self.options.delay_ms)
         if control.interval_ms is None:
@@ -231,9 +218,16 @@ class Provider:
                 self._header_names[key] = names
         return names
 
-    def _read(self, request: Request) -> tuple[Ask, Control]:
-        target = wire_google.target_of(request.path)
-        ask = _ASK.decode(request.body) if target is None else wire_google.ask_of(target, request.body)
+    def _read(self, request: Request, deployment: str) -> tuple[Ask, Control]:
+        content_type, body = request.headers.get("content-type", ""), request.body
+        if content_type.startswith("multipart/"):
+            body = wire_media.form(content_type, body)
+        if named := deployment or DEFAULT_MODELS.get(request.path):
+            body = msgspec.json.encode({"model": named} | msgspec.json.decode(body))
+        google = wire_google.target_of(request.path)
+        ask = _ASK.decode(body) if google is None else wire_google.ask_of(google, body)
+        ask.model = deployment or ask.model
+        ask.stream = ask.stream or ask.stream_format == "sse"
         ask.model, _, suffix = ask.model.partition("~")
         return ask, read_control(request.headers.get("x-sim", ""), ask.metadata, ask.user or "", suffix)
 
@@ -291,6 +285,8 @@ class Provider:
             wanted = "anthropic" if anthropic else "openai"
             names = [name for name, model in self.models.items() if model.provider == wanted]
             return 200, (wire_anthropic if anthropic else wire_openai).models(names)
+        if request.method == "GET" and (kept := self._kept.get(request.path.removeprefix("/v1/responses/"))):
+            return 200, kept
         if request.path in ("/healthz", "/api/hello"):
             return 200, b'{"ok":true}'
         if request.path == "/sim/bill":
@@ -315,17 +311,8 @@ async def _later(delay_s: float, exchange: Exchange, status: int, body: bytes, h
 
 def _key(request: Request) -> str:
     headers = request.headers
-    named = headers.get("x-api-key", "") or headers.get("x-goog-api-key", "")
+    named = headers.get("x-api-key", "") or headers.get("api-key", "") or headers.get("x-goog-api-key", "")
     return named or headers.get("authorization", "").removeprefix("Bearer ") or wire_google.key_of(request.query)
-
-
-def _dialect_of(request: Request) -> Dialect | None:
-    dialect = ROUTES.get(request.path)
-    if dialect is None and (target := wire_google.target_of(request.path)) is not None:
-        dialect = GOOGLE.get(target.action)
-        if target.action == "streamGenerateContent" and wire_google.wants_events(request.query):
-            dialect = GEMINI
-    return dialect
 
 
 def _error(dialect: Dialect, status: int, message: str, request_id: str) -> bytes:

@@ -17,6 +17,11 @@ def response(plan: Plan) -> bytes:
     return _encode(_object(plan, _status(plan), _output(plan), _usage(plan)))
 
 
+def queued(plan: Plan) -> bytes:
+    """A background response as it is answered: nothing in it yet, no usage either."""
+    return _encode(_object(plan, "queued", [], None))
+
+
 def response_events(plan: Plan) -> list[Event]:
     events: list[Event] = []
     total = plan.usage.output

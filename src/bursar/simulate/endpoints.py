@@ -1,0 +1,50 @@
+"""Which path is which dialect at the simulated provider."""
+
+from bursar.simulate import wire_anthropic, wire_google, wire_media, wire_openai, wire_responses
+from bursar.simulate.exchange import Dialect
+from bursar.simulate.http import Request
+
+ROUTES = {
+    "/v1/chat/completions": Dialect("openai-chat", wire_openai.chat, wire_openai.chat_events),
+    "/v1/responses": Dialect("openai-responses", wire_responses.response, wire_responses.response_events),
+    "/v1/embeddings": Dialect("openai-embeddings", wire_openai.embeddings, None),
+    "/v1/completions": Dialect("openai-completions", wire_openai.completion, wire_openai.completion_events),
+    "/v1/responses/compact": Dialect("openai-responses", wire_responses.response, wire_responses.response_events),
+    "/v1/images/generations": Dialect("openai-images", wire_media.images, wire_media.image_events),
+    "/v1/images/edits": Dialect("openai-images", wire_media.images, wire_media.image_events),
+    "/v1/audio/speech": Dialect("openai-speech", wire_media.speech, wire_media.speech_events),
+    "/v1/audio/transcriptions": Dialect(
+        "openai-transcriptions", wire_media.transcription, wire_media.transcription_events
+    ),
+    "/v1/audio/translations": Dialect("openai-translations", wire_media.transcription, None),
+    "/v1/moderations": Dialect("openai-moderations", wire_media.moderation, None),
+    "/v1/messages": Dialect("anthropic-messages", wire_anthropic.message, wire_anthropic.message_events),
+    "/v1/messages/count_tokens": Dialect("anthropic-count-tokens", wire_anthropic.message, None),
+}
+SERVICE_PATHS = ("", "/openai", "/api", "/inference", "/compatibility")
+DEFAULT_MODELS = {"/v1/images/generations": "dall-e-2", "/v1/moderations": "omni-moderation-latest"}
+GEMINI = Dialect("gemini-generate", wire_google.answer, wire_google.answer_events)
+GOOGLE = {
+    "generateContent": GEMINI,
+    "streamGenerateContent": Dialect(
+        "gemini-generate", wire_google.answer, wire_google.answer_array, "application/json; charset=UTF-8"
+    ),
+    "countTokens": Dialect("gemini-count-tokens", wire_google.answer, None),
+    "embedContent": Dialect("gemini-embed", wire_google.embedding, None),
+    "batchEmbedContents": Dialect("gemini-embed", wire_google.embedding, None),
+}
+
+
+def target_of(request: Request) -> tuple[Dialect | None, str]:
+    """What a path means, and Azure's deployment in it: services have OpenAI's paths behind one of their own."""
+    path = request.path
+    _, is_deployed, rest = path.partition("/openai/deployments/")
+    deployment, _, rest = rest.partition("/")
+    if is_deployed:
+        return ROUTES.get("/v1/" + rest), deployment
+    if (target := wire_google.target_of(path)) is not None:
+        if target.action == "streamGenerateContent" and wire_google.wants_events(request.query):
+            return GEMINI, ""
+        return GOOGLE.get(target.action), ""
+    before, version, rest = path.partition("/v1/")
+    return ROUTES.get(version + rest if before in SERVICE_PATHS else path), ""

@@ -14,6 +14,7 @@ from bursar.gateway.route import Route
 from bursar.gateway.settings import UpstreamSettings
 from bursar.gateway.upstream import PoolLimits
 from bursar.providers.base import Asked
+from bursar.providers.registry import DIALECTS
 
 UPSTREAMS = (
     ("openai", "openai", "openai", []),
@@ -78,7 +79,7 @@ def test_only_the_model_changes(
 ) -> None:
     body = json.dumps({**before, "model": asked, **after}, indent=indent).encode()
     expected = json.dumps({**before, "model": "\0", **after}, indent=indent, ensure_ascii=True).encode()
-    now, changed = with_model(Asked(asked), body, sent)
+    now, changed = with_model(Asked(asked), body, sent, DIALECTS["openai-chat"])
     assert now.model == sent
     assert json.loads(changed)["model"] == sent
     if b'"\\u0000"' in expected and expected.count(b'"\\u0000"') == 1:
@@ -89,4 +90,4 @@ def test_only_the_model_changes(
 
 def test_a_body_that_names_two_models_is_refused() -> None:
     with pytest.raises(BadRequest):
-        with_model(Asked("a"), b'{"model":"a","model":"b"}', "c")
+        with_model(Asked("a"), b'{"model":"a","model":"b"}', "c", DIALECTS["openai-chat"])

@@ -60,6 +60,7 @@ def test_the_worker_settings_hold_every_gateway_setting_and_upstream(site):
     assert {upstream.name: upstream.provider for upstream in told.upstreams} == {
         "openai": "openai",
         "anthropic": "anthropic",
+        "gemini": "google",
     }
     assert Site.from_settings(site.paths.site.read_bytes()).config == site.config
 

@@ -41,9 +41,9 @@ from bursar.console.api.parameters import (
     Zone,
 )
 from bursar.console.context import ConsoleContext
-from bursar.console.figures import ask, cost_table
+from bursar.console.figures import SORTS, ask, cost_table
 from bursar.console.pages.calls import calls_page_of
-from bursar.console.pages.explore import dimensions_of, explore_table, read_limit
+from bursar.console.pages.explore import dimensions_of, explore_table, read_choice, read_limit
 from bursar.console.pages.prices import PricesAnswer, prices_answer
 from bursar.console.view import View
 from bursar.domain import display
@@ -105,7 +105,11 @@ def explore(
     if grain:
         names = (grain, *dimensions_of(view)) if by else (grain,)
         table = cost_table(
-            context.explorer, view, names, read_limit(view, LIMIT_MAX, LIMIT_MAX), view.get("sort", "name")
+            context.explorer,
+            view,
+            names,
+            read_limit(view, LIMIT_MAX, LIMIT_MAX),
+            read_choice(view, "sort", SORTS, "name"),
         )
     else:
         table = explore_table(context, view)

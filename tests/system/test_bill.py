@@ -44,7 +44,7 @@ def asked() -> Iterator[tuple[str, Model, str, bool]]:
             if usage == "cache writes" and not model.bills_cache_writes:
                 continue
             if model.kind == "embedding":
-                if usage == "small":
+                if usage == "small" and model.provider != "google":  # Google's say no usage: they are estimated
                     yield name, model, usage, False
                 continue
             yield name, model, usage, False
@@ -62,6 +62,9 @@ def request_for(name: str, model: Model, usage: str, stream: bool) -> tuple[str,
     body = {"model": name, **text}
     if stream:
         body["stream"] = True
+    if model.provider == "google":
+        path = f"/v1beta/models/{name}:" + ("streamGenerateContent?alt=sse" if stream else "generateContent")
+        body = {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}
     if "tier" in control:
         body["service_tier"] = control["tier"]
     label = f"{name}, {usage}, {'stream' if stream else 'plain'}"

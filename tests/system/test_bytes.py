@@ -104,6 +104,10 @@ def call(world: World, script: Script, one: Recording, body: bytes, seed: int = 
     script.answers.append(scripted(one, seed))
     headers = {"content-type": "application/json", "authorization": "Bearer sk-own-key"}
     path = path_of(one) + "?beta=true&x=%20"
+    if (
+        one.dialect.family == "openai"
+    ):  # a service's models may be called anthropic/…, which would name an upstream here
+        path = "/openai" + path
     return asyncio.run(exchange(world.port, request_bytes(path, body, headers)))
 
 

@@ -79,6 +79,11 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
             taken.release(was_sent=bool(call and call.attempts))
 
 
+def whole_request(arrival: Arrival) -> bytes:
+    """Path and body, where the path says what the body leaves out: the model, and whether it is a stream."""
+    return arrival.path.encode() + b"\n" + arrival.body
+
+
 def read_name(worker: Worker, arrival: Arrival, asked: Asked) -> tuple[str, Asked]:
     """The upstream that the call names, "" for none, and what it asks for by its provider's own name of the model."""
     if arrival.upstream_name:  # named in the path: the model is that upstream's affair
@@ -157,7 +162,7 @@ def prepare(
         model_asked(arrival),
         asked.stream,
         len(arrival.body),
-        fingerprint(worker.secret, arrival.body),
+        fingerprint(worker.secret, arrival.body if not asked.model_in_path else whole_request(arrival)),
         attributed.attribution,
         attributed.tags_dropped,
         envelope.client,

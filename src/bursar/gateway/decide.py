@@ -104,16 +104,7 @@ class Decider:
         """
         if not self.is_active:
             return None
-        case = Case(
-            credential.scope,
-            credential.id,
-            credential.kind,
-            attribution,
-            asked.model,
-            operation,
-            body_bytes,
-            asked.max_output_tokens,
-        )
+        case = case_of(credential, attribution, asked, operation, body_bytes)
         if not self._tags.is_empty:
             for tag_rule in self._tags.about(case):
                 tag_rule.ask(case, self._seen, now_us)
@@ -177,6 +168,20 @@ class Decider:
         forced = min(found)[-1]
         if forced != case.model:
             case.model = case.model_forced = forced
+
+
+def case_of(credential: Credential, attribution: Attribution, asked: Asked, operation: str, body_bytes: int) -> Case:
+    """A call before anything was decided about it."""
+    return Case(
+        credential.scope,
+        credential.id,
+        credential.kind,
+        attribution,
+        asked.model,
+        operation,
+        body_bytes,
+        asked.max_output_tokens,
+    )
 
 
 def tokens_used(record: Settled, body_bytes: int) -> int:

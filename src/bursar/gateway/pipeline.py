@@ -10,7 +10,7 @@ from bursar.gateway.call import Arrival, Call, Routing, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import body_for, choose_upstream
 from bursar.gateway.client import Client, ClientGone
-from bursar.gateway.decide import as_attributed, as_decided, notes_of, with_model
+from bursar.gateway.decide import as_attributed, as_decided, case_of, notes_of, with_model
 from bursar.gateway.dispatch import dispatch
 from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.heads import Headers
@@ -123,15 +123,8 @@ def route(
     worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, attributed: Attributed, case: Case | None
 ) -> Routing | None:
     """What the route table makes of the call. The case then has the model of the way that is tried first."""
-    seen = case or Case(
-        envelope.credential.scope,
-        envelope.credential.id,
-        envelope.credential.kind,
-        attributed.attribution,
-        asked.model,
-        arrival.dialect.operation,
-        len(arrival.body),
-        asked.max_output_tokens,
+    seen = case or case_of(
+        envelope.credential, attributed.attribution, asked, arrival.dialect.operation, len(arrival.body)
     )
     routing = route_call(worker, arrival, envelope, asked, seen)
     if case is not None and routing is not None:

@@ -85,11 +85,11 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
             self._controls = self.open_controls()
         return self._controls
 
-    def key_name(self, credential_id: str) -> str:
-        """What people call a key; a client's own key, and any where there is no control store, has its id alone."""
-        if self.open_controls is None or not credential_id:
-            return credential_id
-        return self.controls().key_names().get(credential_id, credential_id)
+    def key_namer(self) -> Callable[[str], str]:
+        """What people call a key, read once for a page; a client's own key, and any where there is no control store,
+        has its id alone."""
+        names = {} if self.open_controls is None else self.controls().key_names()
+        return lambda credential_id: names.get(credential_id, credential_id)
 
     def tag_names(self, view: View) -> tuple[str, ...]:
         """The free tags in use, most used first, for menus."""

@@ -231,7 +231,8 @@ def _who(context: ConsoleContext, inside: View, f: Format, dimension: str) -> di
         show_row(inside, dimension, row, slot, largest) for row, slot in zip(table.rows, slots, strict=True)
     ]
     if dimension == "credential":
-        rows = [msgspec.structs.replace(row, label=context.key_name(row.label)) for row in rows]
+        key_name = context.key_namer()
+        rows = [msgspec.structs.replace(row, label=key_name(row.label)) for row in rows]
     return {
         "dimension": dimension,
         "title": f.field(dimension),

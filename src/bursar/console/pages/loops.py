@@ -69,7 +69,8 @@ def loops_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
     """Everything around and in the template."""
     loops = loops_answer(context)
     waste = waste_of(context.explorer, view)
-    cuts = [_show_cut(view, f, cut, context.key_name(cut.credential_id)) for cut in loops.cuts]
+    key_name = context.key_namer()
+    cuts = [_show_cut(view, f, cut, key_name(cut.credential_id)) for cut in loops.cuts]
     largest = max((part.effective_cost for part in waste.by_cause.values()), default=Decimal(0))
     spent = waste.spent.shown
     lead = f"{f.plain_money(waste.total.shown)} of {f.plain_money(spent)} brought nothing" if spent else ""
@@ -86,7 +87,7 @@ def loops_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
                 for cause, part in sorted(waste.by_cause.items(), key=lambda item: -item[1].effective_cost)
             ],
             features=_show_groups(view, "feature", waste.by_feature),
-            keys=_show_groups(view, "credential_id", waste.by_key, context.key_name),
+            keys=_show_groups(view, "credential_id", waste.by_key, key_name),
             double=_show(view, "", "", (NOT_FIRST, SDK_RETRY), waste.double, Decimal(0)),
         ),
         "csrf": context.csrf,

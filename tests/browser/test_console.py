@@ -121,6 +121,7 @@ def test_the_keyboard_reaches_everything(page: Page):
     page.keyboard.press("g")
     page.keyboard.press("e")
     expect(page).to_have_url(re.compile(r"/explore$"))
+    page.wait_for_load_state()  # the address changes before the new page's keys are there
     page.keyboard.press("j")
     page.keyboard.press("j")
     expect(page.locator("tbody tr.at")).to_have_count(1)

@@ -12,9 +12,9 @@ from collections.abc import Awaitable
 from bursar.domain.charge import Outcome
 from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from bursar.domain.ids import attempt_id
+from bursar.gateway.bound import bound_there, output_limit
 from bursar.gateway.call import Attempt, Call, Way, Worker
 from bursar.gateway.client import Client
-from bursar.gateway.hold import bound_there, output_limit
 from bursar.gateway.meter import not_billed, unanswered
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle

@@ -33,6 +33,7 @@ from bursar.gateway.connection import Connection, tick_connections
 from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
+from bursar.gateway.firsts import Firsts
 from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
@@ -78,13 +79,14 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         for upstream in settings.upstreams
     ]
     spool = Path(settings.spool)
+    meter = Meter(PriceBook.load(Path(settings.price_book)))
     return Worker(
         settings=settings,
         secret=secret,
         clock=clock,
         ids=ids,
         recorder=Recorder(Journal(spool, writer, segment_bytes=settings.journal_segment_bytes)),
-        meter=Meter(PriceBook.load(Path(settings.price_book))),
+        meter=meter,
         routes=Routes(routes),
         names=Names(routes, settings.aliases),
         envelopes=Envelopes(secret, settings.organization),
@@ -98,6 +100,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         retry_cap=RetryCap(
             pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope, settings.workers
         ),
+        firsts=Firsts(meter.ceilings, settings.workers),
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
     )
@@ -168,6 +171,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_journal_lost_total",] = worker.recorder.lost
     counts["bursar_double_retries_total",] = worker.loops.double_retries
     counts["bursar_retries_capped_total",] = worker.retry_cap.refused
+    counts["bursar_first_bill_waits_total",] = worker.firsts.waited
     for route in worker.routes.routes:
         stats = route.pool.stats()
         for state in ("open", "idle", "waiting"):

@@ -8,6 +8,7 @@ One worker's; what was learned outlives it (`learned.py`), so this happens once 
 
 import asyncio
 import contextlib
+from collections import deque
 
 import msgspec
 
@@ -33,7 +34,7 @@ class Firsts:
         self._most = max(1, FIRST_CALLS_MAX // workers)
         self._under_way: dict[str, int] = {}
         self._silent: set[str] = set()  # answered without usage: there will be no bill to wait for
-        self._news: dict[str, asyncio.Event] = {}
+        self._waiting: dict[tuple[str, bool], deque[asyncio.Future[None]]] = {}  # by whether they need to be alone
 
     def is_new(self, learned: str) -> bool:
         """Whether nothing is known yet of what a call of the model may be billed."""
@@ -53,7 +54,7 @@ class Firsts:
         return First(learned)
 
     def leave(self, first: First, *, was_answered: bool = False) -> None:
-        """End a place, and wake who waits. Leaving twice is leaving once.
+        """End a place; the next one that waits has it, and all go on once the bill is known. Twice is once.
 
         was_answered: the call was; if no bill was learned of then, none will be.
         """
@@ -66,12 +67,35 @@ class Firsts:
             del self._under_way[learned]
         if was_answered and not self._ceilings.knows(learned) and len(self._silent) < MODELS_MAX:
             self._silent.add(learned)
-        if news := self._news.pop(learned, None):
-            news.set()
+        self._wake(learned)
 
-    async def news(self, learned: str, timeout_s: float) -> None:
-        """Wait until one of the model's first calls has ended, or time is up."""
+    async def turn(self, learned: str, timeout_s: float, *, alone: bool = False) -> None:
+        """Wait for a place, for the first bill, or until time is up; in the order of coming."""
         self.waited += 1
-        news = self._news.setdefault(learned, asyncio.Event())
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(news.wait(), max(timeout_s, 0.0))
+        mine = asyncio.get_running_loop().create_future()
+        queue = self._waiting.setdefault((learned, alone), deque())
+        queue.append(mine)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(mine), max(timeout_s, 0.0))
+        except asyncio.CancelledError:
+            if mine.done():
+                self._wake(learned)  # its turn is another's
+            raise
+        finally:
+            mine.cancel()
+
+    def _wake(self, learned: str) -> None:
+        """The next one that waits, or all if the bill is known. One at a time: hundreds may wait."""
+        is_new = self.is_new(learned)
+        for alone in (True, False):
+            if is_new and not self.may_enter(learned, alone=alone):
+                continue
+            queue = self._waiting.get((learned, alone), deque())
+            while queue:
+                waiting = queue.popleft()
+                if not waiting.done():
+                    waiting.set_result(None)
+                    if is_new:
+                        return
+            self._waiting.pop((learned, alone), None)

@@ -70,36 +70,46 @@ async def hold_first(worker: Worker, call: Call, touching: Touching, learned: st
     """
     firsts, loop = worker.firsts, asyncio.get_running_loop()
     deadline = loop.time() + FIRST_BILL_WAIT_S
-    fits = True
+    refusal: BudgetExhausted | MarkReached | None = None  # of the margin
     while firsts.is_new(learned):
         is_late = loop.time() >= deadline
-        if firsts.may_enter(learned, alone=not fits) or is_late:
+        if is_late or firsts.may_enter(learned, alone=refusal is not None):
             call.first = firsts.enter(learned)
             try:
-                if await hold_with_margin(worker, call, touching, met):
-                    return
-                fits = False
-                if is_late or firsts.is_alone(learned):
+                refusal = refusal or await hold_with_margin(worker, call, touching, met)
+                if refusal is not None and firsts.is_alone(learned):
                     await hold_bound(worker, call, touching, met)
+                if call.holding is not None:
                     return
             finally:
                 if call.holding is None:
                     firsts.leave(call.first)
-        await firsts.news(learned, deadline - loop.time())
+            if is_late and refusal is not None:
+                raise refusal
+        await firsts.turn(learned, deadline - loop.time(), alone=refusal is not None)
     call.bound = bound_of(worker, call, output_limit(worker, call), call.facts.received_us)
     await hold_bound(worker, call, touching, met)
 
 
-async def hold_with_margin(worker: Worker, call: Call, touching: Touching, met: Met) -> bool:
-    """Whether there is room for the call and `gateway.hidden_input_tokens_first` more; it is held then."""
+async def hold_with_margin(
+    worker: Worker, call: Call, touching: Touching, met: Met
+) -> BudgetExhausted | MarkReached | None:
+    """Hold the call and `gateway.hidden_input_tokens_first` more; or what is against that, which refuses nobody yet."""
     limit, hidden, known = output_limit(worker, call), worker.settings.hidden_input_tokens_first, call.bound
     call.bound = bound_of(worker, call, limit, call.facts.received_us, hidden=hidden)
     try:
         await take(worker, call, touching, dearest(worker, call, limit, hidden) if call.routing else call.bound, met)
-    except (BudgetExhausted, MarkReached):  # the margin alone refuses nobody
+    except BudgetExhausted as error:
         call.bound = known
-        return False
-    return True
+        error.message += (
+            f". That is with {hidden} tokens for input that may be added unseen: no call of {call.asked.model!r} was "
+            "billed yet"
+        )
+        return error
+    except MarkReached as reached:
+        call.bound = known
+        return reached
+    return None
 
 
 async def take(worker: Worker, call: Call, touching: Touching, bound: Bound, met: Met) -> None:

@@ -140,4 +140,5 @@ class Call(msgspec.Struct):
     attempts: list[Attempt] = []
     routing: Routing | None = None  # None: no route is about it
     taken: Taken | None = None  # its place in the limits
+    retried: RetryHold | None = None  # of a retry that is about to begin
     first: First | None = None  # its place among the first calls of its model

@@ -105,6 +105,8 @@ def settle_lost(worker: Worker, call: Call) -> None:
             settle(worker, call, attempt, metered, Outcome.ABORTED, error_code="worker_stopped")
     if call.first is not None:
         worker.firsts.leave(call.first)
+    if call.retried is not None:  # it went away between two attempts
+        worker.retry_cap.end(call.retried, 0)
     if call.holding is not None:  # nothing was sent, or what was is settled
         worker.budgeting.settle(call.holding, call.cost_pico)
 

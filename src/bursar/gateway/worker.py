@@ -46,6 +46,7 @@ from bursar.gateway.pace import Paces
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
+from bursar.gateway.retry_news import RetryNews, news_path
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings, load_settings
@@ -79,6 +80,9 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         for upstream in settings.upstreams
     ]
     spool = Path(settings.spool)
+    budgeting = Budgeting(settings, writer, clock)
+    retries = news_path(Path(settings.data) / "run", slot)
+    retry_pico = pico_from_usd(Decimal(settings.retry_usd_per_hour_max))
     meter = Meter(PriceBook.load(Path(settings.price_book)))
     return Worker(
         settings=settings,
@@ -93,13 +97,11 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         recent=Recent(spool),
         metrics=Metrics(),
         outbox=outbox,
-        budgeting=Budgeting(settings, writer, clock),
+        budgeting=budgeting,
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
         route_table=RouteTable(settings.routes),
-        retry_cap=RetryCap(
-            pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope, settings.workers
-        ),
+        retry_cap=RetryCap(budgeting, retry_pico, settings.retry_scope, settings.workers, RetryNews(retries)),
         firsts=Firsts(meter.ceilings, settings.workers),
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
@@ -144,6 +146,7 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
         await worker.budgeting.try_again()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us())
+        worker.retry_cap.news.look()
         looks += 1
         if looks % METRICS_EVERY == 0:
             write_metrics(worker, metrics_path)
@@ -259,6 +262,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         worker.recorder.journal.close()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us(), is_last=True)
+        worker.retry_cap.news.look()
         write_metrics(worker, metrics_path)
 
 

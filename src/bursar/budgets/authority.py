@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete
+from sqlalchemy import Connection, Row, delete, select
 
 from bursar.budgets.balances import (
     end_lease,
@@ -48,7 +48,7 @@ from bursar.budgets.statements import (
     set_balance,
     set_lease,
 )
-from bursar.budgets.tables import BUDGET_HOLDERS, BUDGET_LEASES
+from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_HOLDERS, BUDGET_LEASES
 from bursar.budgets.windows import Window, turn_text
 
 DEFINITIONS_KNOWN_MAX = 10_000
@@ -63,11 +63,15 @@ _DEFINITION = msgspec.json.Decoder(Budget)
 
 
 class Authority:
-    """writing, reading: transactions of the control store; `writing` may lock from its start (SQLite)."""
+    """writing, reading: transactions of the control store; `writing` may lock from its start (SQLite).
 
-    def __init__(self, writing: Writing, reading: Writing) -> None:
+    fixed: budgets of the settings, which aren't in the table.
+    """
+
+    def __init__(self, writing: Writing, reading: Writing, fixed: Sequence[Budget] = ()) -> None:
         self._writing = writing
         self._reading = reading
+        self._fixed = {budget.budget_id: budget for budget in fixed}
         self._known: dict[str, tuple[int, Budget]] = {}
 
     def refill(self, holder_id: str, asks: Sequence[Ask], now_us: int) -> list[Grant]:
@@ -186,7 +190,17 @@ class Authority:
             past_of(room.marks, ask.past, posted + leased + granted),
         )
 
+    def forget(self, budget_id: str, before_us: int) -> None:
+        """Drop what a budget's windows that ended before then had; those that workers still hold of stay."""
+        columns = BUDGET_BALANCES.c
+        with self._writing() as connection:
+            leased = select(BUDGET_LEASES.c.window_key).where(BUDGET_LEASES.c.budget_id == budget_id)
+            over = (columns.budget_id == budget_id) & (columns.end_us < before_us)
+            connection.execute(delete(BUDGET_BALANCES).where(over, columns.window_key.not_in(leased)))
+
     def _definition(self, connection: Connection, budget_id: str) -> Budget | None:
+        if budget_id in self._fixed:
+            return self._fixed[budget_id]
         row = connection.execute(DEFINITION_REVISION, {"_budget_id": budget_id}).first()
         if row is None or row.removed_us is not None:
             return None

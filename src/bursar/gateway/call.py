@@ -12,6 +12,7 @@ from bursar.domain.routes import RouteRule
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.decide import Decider
 from bursar.gateway.envelope import Envelope, Envelopes, Plan
+from bursar.gateway.firsts import First, Firsts
 from bursar.gateway.heads import Headers
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
@@ -49,6 +50,7 @@ class Worker(msgspec.Struct):
     loops: LoopBreaker
     retry_pico_max: int
     retry_cap: RetryCap
+    firsts: Firsts
     route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)
     paces: Paces = msgspec.field(default_factory=Paces)
@@ -138,3 +140,5 @@ class Call(msgspec.Struct):
     attempts: list[Attempt] = []
     routing: Routing | None = None  # None: no route is about it
     taken: Taken | None = None  # its place in the limits
+    retried: RetryHold | None = None  # of a retry that is about to begin
+    first: First | None = None  # its place among the first calls of its model

@@ -4,10 +4,10 @@ import msgspec
 
 from bursar.domain.errors import BursarError, Overloaded, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from bursar.domain.routes import Candidate, Receipt
+from bursar.gateway.bound import bound_there, output_limit
 from bursar.gateway.call import Attempt, Call, Routing, Way, Worker
 from bursar.gateway.choose import body_for
 from bursar.gateway.decide import with_model
-from bursar.gateway.hold import bound_there, output_limit
 from bursar.gateway.upstream import Reply
 from bursar.gateway.upstream_rates import cool_until_us
 

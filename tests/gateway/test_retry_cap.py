@@ -22,8 +22,8 @@ from bursar.budgets.standings import standings
 from bursar.domain.errors import BudgetsUnavailable
 from bursar.domain.scope import RETRY_SCOPES, Scope
 from bursar.domain.tags import Attribution
+from bursar.gateway.hour_news import RETRIES, HourNews, news_path, read_approval, refused_this_hour
 from bursar.gateway.retry_cap import RetryCap
-from bursar.gateway.retry_news import RetryNews, news_path, refused_retries
 from bursar.gateway.retry_share import VALUES_MAX, RetryShare
 from bursar.governance.store import ControlStore
 from bursar.simulate.clock import START_US, JumpingClock, run_jumping
@@ -54,7 +54,7 @@ class Node:
         self.lives += 1
         keeping = Keeping(self, f"w{slot}-{self.lives}")
         try:
-            yield RetryCap(keeping, self.cap, self.scope, 1, RetryNews(news_path(self.directory, slot)))  # type: ignore[arg-type]
+            yield RetryCap(keeping, self.cap, self.scope, 1, HourNews(news_path(self.directory, RETRIES, slot)))  # type: ignore[arg-type]
         finally:
             keeping.task.cancel()
             await asyncio.gather(keeping.task, return_exceptions=True)
@@ -134,9 +134,9 @@ def test_a_new_hour_begins_anew_and_an_old_retry_s_end_doesn_t_touch_it(tmp_path
             old = await cap.begin(facts(), 90, node.clock.now_us())
             assert old is not None
             assert await cap.begin(facts(), 20, node.clock.now_us()) is None
-            assert refused_retries(tmp_path, node.clock.now_us()) == {}
+            assert refused_this_hour(tmp_path, RETRIES, node.clock.now_us()) == {}
             cap.news.look()
-            assert refused_retries(tmp_path, node.clock.now_us()) == {"acme": 1}
+            assert refused_this_hour(tmp_path, RETRIES, node.clock.now_us()) == {"acme": 1}
             await asyncio.sleep(3_600)
             assert await cap.begin(facts(), 60, node.clock.now_us()) is not None
             cap.end(old, 0)
@@ -205,7 +205,7 @@ class Gone:
 @pytest.mark.parametrize("hangs", [False, True])
 def test_without_the_control_store_each_worker_keeps_to_its_share(tmp_path: Path, hangs: bool) -> None:
     async def retry() -> None:
-        cap = RetryCap(Gone(hangs=hangs), 100, "organization", 2, RetryNews(news_path(tmp_path, 0)))  # type: ignore[arg-type]
+        cap = RetryCap(Gone(hangs=hangs), 100, "organization", 2, HourNews(news_path(tmp_path, RETRIES, 0)))  # type: ignore[arg-type]
         first = await cap.begin(facts(), 50, START_US)
         assert first is not None
         assert await cap.begin(facts(), 1, START_US) is None
@@ -246,20 +246,24 @@ def test_a_flood_of_values_shares_one_share() -> None:
 
 
 def test_a_torn_file_of_refusals_is_counted_anew(tmp_path: Path) -> None:
-    news = RetryNews(news_path(tmp_path, 0))
-    news.refused("acme", START_US)
+    news = HourNews(news_path(tmp_path, RETRIES, 0))
+    news.add("acme", START_US)
     news.look()
-    assert RetryNews(news_path(tmp_path, 0)).total == 0
-    again = RetryNews(news_path(tmp_path, 0))
-    again.refused("acme", START_US)
+    assert HourNews(news_path(tmp_path, RETRIES, 0)).total == 0
+    again = HourNews(news_path(tmp_path, RETRIES, 0))
+    again.add("acme", START_US)
     again.look()
-    assert refused_retries(tmp_path, START_US) == {"acme": 2}
-    assert refused_retries(tmp_path, START_US + HOUR_US) == {}
-    news_path(tmp_path, 0).write_bytes(b"[")
-    assert refused_retries(tmp_path, START_US) == {}
+    assert refused_this_hour(tmp_path, RETRIES, START_US) == {"acme": 2}
+    assert refused_this_hour(tmp_path, RETRIES, START_US + HOUR_US) == {}
+    news_path(tmp_path, RETRIES, 0).write_bytes(b"[")
+    assert refused_this_hour(tmp_path, RETRIES, START_US) == {}
 
 
 def test_every_scope_of_the_setting_is_a_dimension_of_budgets() -> None:
     for scope in RETRY_SCOPES:
         budget = retry_budget(100, scope)
         assert (budget.each in DIMENSIONS, budget.budget_id) == (True, RETRIES_ID)
+
+
+def test_what_is_no_approval_is_none() -> None:
+    assert read_approval("(others)") is None

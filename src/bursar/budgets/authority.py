@@ -34,6 +34,7 @@ from bursar.budgets.statements import (
     BALANCES_SINCE,
     DEFINITION,
     DEFINITION_REVISION,
+    FORGET_BALANCES,
     LEAN,
     LEASE_AMOUNT,
     LEASE_STATE,
@@ -192,11 +193,8 @@ class Authority:
 
     def forget(self, budget_id: str, before_us: int) -> None:
         """Drop what a budget's windows that ended before then had; those that workers still hold of stay."""
-        columns = BUDGET_BALANCES.c
         with self._writing() as connection:
-            leased = select(BUDGET_LEASES.c.window_key).where(BUDGET_LEASES.c.budget_id == budget_id)
-            over = (columns.budget_id == budget_id) & (columns.end_us < before_us)
-            connection.execute(delete(BUDGET_BALANCES).where(over, columns.window_key.not_in(leased)))
+            connection.execute(FORGET_BALANCES, {"_budget_id": budget_id, "_before_us": before_us})
 
     def _definition(self, connection: Connection, budget_id: str) -> Budget | None:
         if budget_id in self._fixed:

@@ -14,6 +14,7 @@ from bursar.gateway.decide import Decider
 from bursar.gateway.envelope import Envelope, Envelopes, Plan
 from bursar.gateway.firsts import First, Firsts
 from bursar.gateway.heads import Headers
+from bursar.gateway.hour_news import HourNews
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
@@ -51,6 +52,7 @@ class Worker(msgspec.Struct):
     retry_pico_max: int
     retry_cap: RetryCap
     firsts: Firsts
+    approvals: HourNews  # calls that wait for one
     route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)
     paces: Paces = msgspec.field(default_factory=Paces)

@@ -15,7 +15,7 @@ from bursar.budgets.matching import Touched
 from bursar.budgets.retries import HOUR_US, KEPT_HOURS, RETRIES_ID, retry_budget
 from bursar.domain.errors import BudgetExhausted, BursarError
 from bursar.gateway.budgeting import Budgeting
-from bursar.gateway.retry_news import RetryNews
+from bursar.gateway.hour_news import HourNews
 from bursar.gateway.retry_share import RetryShare, ShareHold
 from bursar.spool.records import CallFacts
 
@@ -35,7 +35,7 @@ class RetryCap:
     workers: of this node.
     """
 
-    def __init__(self, budgeting: Budgeting, pico: int, scope: str, workers: int, news: RetryNews) -> None:
+    def __init__(self, budgeting: Budgeting, pico: int, scope: str, workers: int, news: HourNews) -> None:
         self.news = news
         self._budgeting = budgeting
         self._budget = retry_budget(pico, scope)
@@ -58,7 +58,7 @@ class RetryCap:
         value = _value(facts, self._scope)
         hold = await self._ask(value, bound_pico, now_us)
         if hold is None:
-            self.news.refused(value, now_us)
+            self.news.add(value, now_us)
         return hold
 
     def end(self, hold: RetryHold, cost_pico: int) -> None:

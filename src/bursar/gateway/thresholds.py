@@ -17,6 +17,7 @@ from bursar.gateway.choose import body_for, choose_upstream
 from bursar.gateway.decide import as_decided, notes_of, with_model
 from bursar.gateway.envelope import Envelope
 from bursar.gateway.hold import hold
+from bursar.gateway.hour_news import approval_key
 from bursar.gateway.pace import Pace
 from bursar.gateway.rules import FORCED
 from bursar.providers.base import Asked
@@ -78,6 +79,7 @@ def _take_action(
     match threshold.action:
         case "approve":
             if approved(budget.approvals, threshold.percent, key.value, now_us) is None:
+                worker.approvals.add(approval_key(budget.budget_id, threshold.percent, key.value), now_us)
                 status = worker.settings.budget_refusal_status
                 raise unapproved(budget, key.value, threshold, reached.grant, now_us, status=status)
         case "throttle":

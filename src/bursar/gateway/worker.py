@@ -34,6 +34,7 @@ from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
 from bursar.gateway.firsts import Firsts
+from bursar.gateway.hour_news import APPROVALS, RETRIES, HourNews, news_path
 from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
@@ -46,7 +47,6 @@ from bursar.gateway.pace import Paces
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
-from bursar.gateway.retry_news import RetryNews, news_path
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings, load_settings
@@ -81,7 +81,8 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
     ]
     spool = Path(settings.spool)
     budgeting = Budgeting(settings, writer, clock)
-    retries = news_path(Path(settings.data) / "run", slot)
+    run_directory = Path(settings.data) / "run"
+    retries = HourNews(news_path(run_directory, RETRIES, slot))
     retry_pico = pico_from_usd(Decimal(settings.retry_usd_per_hour_max))
     meter = Meter(PriceBook.load(Path(settings.price_book)))
     return Worker(
@@ -101,7 +102,8 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
         route_table=RouteTable(settings.routes),
-        retry_cap=RetryCap(budgeting, retry_pico, settings.retry_scope, settings.workers, RetryNews(retries)),
+        retry_cap=RetryCap(budgeting, retry_pico, settings.retry_scope, settings.workers, retries),
+        approvals=HourNews(news_path(run_directory, APPROVALS, slot)),
         firsts=Firsts(meter.ceilings, settings.workers),
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
@@ -147,6 +149,7 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us())
         worker.retry_cap.news.look()
+        worker.approvals.look()
         looks += 1
         if looks % METRICS_EVERY == 0:
             write_metrics(worker, metrics_path)
@@ -263,6 +266,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us(), is_last=True)
         worker.retry_cap.news.look()
+        worker.approvals.look()
         write_metrics(worker, metrics_path)
 
 

@@ -1,4 +1,6 @@
-"""Which retries the hourly cap didn't allow, for the console: `run/retries-N.json`, one file per worker of a node."""
+"""What workers refused within an hour and the console tells people of: `run/retries-N.json`, retries that the hourly
+cap didn't allow, and `run/approvals-N.json`, calls that wait for an approval. One file each per worker.
+"""
 
 import contextlib
 import os
@@ -8,23 +10,24 @@ import msgspec
 
 from bursar.budgets.retries import HOUR_US
 
+RETRIES, APPROVALS = "retries", "approvals"
 VALUES_MAX = 1_000  # more of one hour aren't told apart
 OTHERS = "(others)"
 
 
 class Refused(msgspec.Struct):
-    """Retries that weren't made within one clock hour. hour: since 1970, UTC. counts: by value of the cap's scope."""
+    """What was refused within one clock hour. hour: since 1970, UTC. counts: by whose it was."""
 
     hour: int = 0
     counts: dict[str, int] = {}
 
 
-def news_path(directory: Path, slot: int) -> Path:
+def news_path(directory: Path, what: str, slot: int) -> Path:
     """slot: the worker's number among those of the node."""
-    return directory / f"retries-{slot}.json"
+    return directory / f"{what}-{slot}.json"
 
 
-class RetryNews:
+class HourNews:
     """One worker's, in its file. It goes on counting where the worker before it ended."""
 
     def __init__(self, path: Path) -> None:
@@ -33,8 +36,8 @@ class RetryNews:
         self._now = _read(path)
         self._is_told = True
 
-    def refused(self, value: str, now_us: int) -> None:
-        """A retry of this value wasn't made."""
+    def add(self, value: str, now_us: int) -> None:
+        """Something of this value was refused."""
         self.total += 1
         hour = now_us // HOUR_US
         if hour != self._now.hour:
@@ -56,15 +59,31 @@ class RetryNews:
             self._is_told = True
 
 
-def refused_retries(directory: Path, now_us: int) -> dict[str, int]:
-    """By value: the retries that the workers of this node didn't make in the running hour."""
+def refused_this_hour(directory: Path, what: str, now_us: int) -> dict[str, int]:
+    """By whose they are: how many were refused by the workers of this node in the running hour."""
     found: dict[str, int] = {}
-    for path in sorted(directory.glob("retries-[0-9]*.json")):
+    for path in sorted(directory.glob(f"{what}-[0-9]*.json")):
         told = _read(path)
         if told.hour == now_us // HOUR_US:
             for value, count in told.counts.items():
                 found[value] = found.get(value, 0) + count
     return found
+
+
+def approval_key(budget_id: str, percent: int, value: str) -> str:
+    """What a call waits for: one threshold of one budget, of one value of its `each`.
+
+    >>> read_approval(approval_key("bg_1", 80, "acme corp"))
+    ('bg_1', 80, 'acme corp')
+    """
+    return f"{budget_id} {percent} {value}"
+
+
+def read_approval(key: str) -> tuple[str, int, str] | None:
+    """The parts of an approval's key; None for anything else."""
+    budget_id, _, rest = key.partition(" ")
+    percent, _, value = rest.partition(" ")
+    return (budget_id, int(percent), value) if percent.isdecimal() else None
 
 
 def _read(path: Path) -> Refused:

@@ -1,4 +1,4 @@
-"""Reading a caller's JSON object field by field: each is asked for once, and what nobody asked for is lost by its path."""
+"""Reading a request field by field: each is asked for once, and what nobody asked for is lost by its path."""
 
 from typing import Any
 

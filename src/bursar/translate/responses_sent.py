@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from bursar.domain.errors import BadRequest
+from bursar.translate.chat_writing import call_id
 from bursar.translate.conversation import (
     Conversation,
     Format,
@@ -105,7 +106,7 @@ class ItemWriter:
                     self._losses.lose("tool_use.signature")
                 self._lose_cache(part.cache)
                 arguments = part.arguments or "{}"
-                return {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
+                return {"type": "function_call", "call_id": call_id(part.id), "name": part.name, "arguments": arguments}
             case ToolResult():
                 return self._result(part)
             case Thinking(provider=provider) if provider == DIALECT and hidden_of(part):
@@ -122,7 +123,7 @@ class ItemWriter:
             output += self._content(inner, "user", "tool_result")
         is_text = len(output) == 1 and "text" in output[0]
         said = output[0]["text"] if is_text else output or ""
-        return {"type": "function_call_output", "call_id": part.id, "output": said}
+        return {"type": "function_call_output", "call_id": call_id(part.id), "output": said}
 
     def _content(self, part: object, role: str, field: str) -> list[dict[str, Any]]:
         """A part of a message; nothing for a thought that only its own provider can read."""

@@ -256,7 +256,7 @@ def _token_logprobs(text: str) -> tuple[TokenLogprob, ...]:
 
 @st.composite
 def answer_choices(draw: st.DrawFn, say: Say, tools: Sequence[Tool]) -> Choice:
-    message = draw(assistant_turns(say, tools, 0))
+    message = draw(assistant_turns(say._replace(cache=False), tools, 0))
     texts_said = [part.text for part in message.parts if isinstance(part, Text)]
     is_refusal = any(isinstance(part, Refusal) for part in message.parts)
     called = any(isinstance(part, ToolUse) for part in message.parts)

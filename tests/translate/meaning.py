@@ -165,6 +165,9 @@ def erase(said: Plain, word: str) -> None:
         drop_field([part for part in every_part(said) if part["type"] == head], field)
     elif head == "tool":
         drop_field(said["tools"], field)
+    elif word == "reasoning.budget_tokens":  # an effort stands in for it, or the other way round
+        drop_field([said["reasoning"] or {}], field)
+        drop_field([said["reasoning"] or {}], "effort")
     elif field and head in (*WORDS_INSIDE, "usage"):
         drop_field([said[head] or {}], field)
     elif word in (*WORDS_OF_SETTINGS, *WORDS_OF_ANSWERS):

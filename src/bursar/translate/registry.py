@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from bursar.translate.chat import CHAT, COMPATIBLE_CHAT
 from bursar.translate.codec import Codec
 from bursar.translate.messages import MESSAGES
+from bursar.translate.responses import RESPONSES
 
-CODECS: dict[str, Codec] = {codec.dialect: codec for codec in (CHAT, MESSAGES)}
+CODECS: dict[str, Codec] = {codec.dialect: codec for codec in (CHAT, RESPONSES, MESSAGES)}
 """Callers of these dialects may ask for any model of these."""
 
 _OF_FAMILY = {"anthropic": "anthropic-messages"}

@@ -18,6 +18,7 @@ from bursar.budgets.limits import LimitPlan
 from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
 from bursar.domain.money import pico_from_usd, usd_from_pico
+from bursar.domain.routes import RouteRule, Target
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 
@@ -35,6 +36,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     def with_names(*arguments: Any, **settings: Any) -> Any:
         config = plain(*arguments, **settings)
         config.aliases = {"smart": CLAUDE}
+        targets = (Target("anthropic", "claude-haiku-4-5"), Target("openai", "gpt-4o-mini"))
+        there = RouteRule(name="there", match={"feature": "there"}, targets=targets)
+        back = RouteRule(name="back", match={"feature": "back"}, targets=targets[::-1])
+        config.routes = [there, back]
         return config
 
     with pytest.MonkeyPatch.context() as patch:

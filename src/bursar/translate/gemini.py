@@ -1,7 +1,7 @@
 """The codec of Gemini's generateContent and streamGenerateContent, at the Gemini API and at Vertex.
 
-A body names no model, and doesn't say whether it is streamed: the path does. So a codec that reads a caller's request is
-bound to both, as `providers.google` is.
+A body names no model, and doesn't say whether it is streamed: the path does. So a codec that reads a caller's request
+is bound to both, as `providers.google` is.
 """
 
 from urllib.parse import quote

@@ -20,7 +20,7 @@ from bursar.providers.reading import UNREADABLE, decode_answer
 from bursar.translate.answer import Choice, Reply, TokenLogprob, TopToken
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Media, Part, ToolUse
-from bursar.translate.gemini_parts import Block, answer_parts, kind_of, texts_of, thoughts_of
+from bursar.translate.gemini_parts import Block, add_text, answer_parts, kind_of
 
 STOPS = {
     "STOP": "end",
@@ -208,10 +208,8 @@ def _choice(candidate: WireCandidate, id: str, dialect: str) -> Choice:
         elif part.inline_data is not None and part.inline_data.data:
             mime = part.inline_data.mime_type or ""
             parts.append(Media(kind_of(mime), mime, data=part.inline_data.data.translate(_URL_SAFE)))
-        elif part.thought:
-            parts += thoughts_of(part.text or "", signature, dialect)
         else:
-            parts += texts_of(part.text or "", signature, dialect)
+            add_text(parts, part.text or "", signature, dialect, is_thought=part.thought is True)
     stop = stop_of(candidate.finish_reason, has_called=calls > 0)
     return Choice(tuple(parts), stop, logprobs=logprobs_of(candidate.logprobs_result))
 

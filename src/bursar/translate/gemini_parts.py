@@ -88,27 +88,29 @@ def read_parts(value: Any, path: str, role: str, dialect: str, calls: Calls, los
         elif text is not None:
             if not isinstance(text, str):
                 raise BadRequest(f"{part.where('text')}: a text is needed", field=part.where("text"))
-            parts += thoughts_of(text, signature, dialect) if is_thought else texts_of(text, signature, dialect)
+            add_text(parts, text, signature, dialect, is_thought=is_thought)
         elif signature:
-            parts += texts_of("", signature, dialect)
+            add_text(parts, "", signature, dialect, is_thought=is_thought)
         part.done()
     return tuple(parts)
 
 
-def texts_of(text: str, signature: str, dialect: str) -> list[Part]:
-    """A text, and the signature it came with."""
-    parts: list[Part] = [Text(text)] if text else []
-    return parts + thoughts_of("", signature, dialect) if signature and signature != UNSIGNED else parts
-
-
-def thoughts_of(text: str, signature: str, dialect: str) -> list[Part]:
-    """A thought with its proof, which may be another provider's under seal."""
-    seal = unsealed_bytes(signature)
-    if seal is not None:
-        return [Thinking(text, seal.signature, seal.redacted, provider=seal.provider)]
+def add_text(parts: list[Part], text: str, signature: str, dialect: str, *, is_thought: bool) -> None:
+    """A text or a thought, and the signature it came with. What was streamed comes back in pieces: the pieces of a
+    thought are one again, which the signature behind them proves."""
+    if not is_thought and text:
+        parts.append(Text(text))
+        text = ""
+    if signature == UNSIGNED:
+        signature = ""
     if not text and not signature:
-        return []
-    return [Thinking(text, signature, provider=dialect if signature else "")]
+        return
+    seal = unsealed_bytes(signature) or Seal(dialect if signature else "", signature)
+    last = parts[-1] if parts else None
+    if isinstance(last, Thinking) and not (last.signature or last.redacted or seal.redacted):
+        text = last.text + text
+        parts.pop()
+    parts.append(Thinking(text, seal.signature, seal.redacted, provider=seal.provider))
 
 
 def unsealed_bytes(signature: str) -> Seal | None:

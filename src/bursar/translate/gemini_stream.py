@@ -129,7 +129,7 @@ class GeminiEventReader(SseEventReader):
         self._id = self._id or answer.response_id or ""
         if not self._is_started:
             self._is_started = True
-            events.append(Started(self._id, self._counted.model, usage=None))
+            events.append(Started(self._id, self._counted.model, usage=self._counted.usage))
         for at, candidate in enumerate(answer.candidates or ()):
             index = at if candidate.index is None else candidate.index
             if 0 <= index < CANDIDATES_MAX:

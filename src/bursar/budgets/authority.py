@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, delete
 
 from bursar.budgets.balances import (
     end_lease,
@@ -49,7 +49,7 @@ from bursar.budgets.statements import (
     set_balance,
     set_lease,
 )
-from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_HOLDERS, BUDGET_LEASES
+from bursar.budgets.tables import BUDGET_HOLDERS, BUDGET_LEASES
 from bursar.budgets.windows import Window, turn_text
 
 DEFINITIONS_KNOWN_MAX = 10_000

@@ -28,6 +28,7 @@ from bursar.gateway.retry_cap import RetryCap, RetryHold
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings
+from bursar.gateway.translation import Translation
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -144,3 +145,4 @@ class Call(msgspec.Struct):
     taken: Taken | None = None  # its place in the limits
     retried: RetryHold | None = None  # of a retry that is about to begin
     first: First | None = None  # its place among the first calls of its model
+    translation: Translation | None = None  # its provider speaks another dialect than its caller

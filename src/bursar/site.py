@@ -196,19 +196,20 @@ class Site:
         return AlertThreads(open_parts, self.clock, look_every_s=self.config.alerts.look_every_s)
 
     def controls(self) -> "Controls":
-        """Policies, limits and kills of the control store."""
+        """Policies, limits, kills and routes of the control store."""
         # start-up: as above
         from bursar.governance.controls import Controls
         from bursar.governance.keys import Keys
         from bursar.governance.kills import Kills
         from bursar.governance.limits import Limits
         from bursar.governance.policies import Policies
+        from bursar.governance.routes import RouteBook
         from bursar.governance.store import ControlStore
 
         self.prepare()
         parts = (ControlStore(self.control_location), self.secret(), self.clock)
-        keys = Keys(*parts)
-        return Controls(Policies(*parts), Limits(*parts), Kills(*parts), keys, lambda: self.publish(keys))
+        keys, routes = Keys(*parts), RouteBook(*parts, self.config.upstreams)
+        return Controls(Policies(*parts), Limits(*parts), Kills(*parts), routes, keys, lambda: self.publish(keys))
 
     def control_state(self) -> "ControlState":
         """All of the control store that a control file says."""
@@ -218,7 +219,8 @@ class Site:
 
         self.prepare()
         store = ControlStore(self.control_location)
-        return ControlState(store, self.secret(), self.clock, self.config.console.timezone)
+        timezone, upstreams = self.config.console.timezone, self.config.upstreams
+        return ControlState(store, self.secret(), self.clock, timezone, upstreams)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

@@ -1,8 +1,10 @@
 """The route table, compiled: which route is about a call. Nothing configured costs a look at one flag."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from fnmatch import fnmatchcase
 from operator import itemgetter
+
+import msgspec
 
 from bursar.domain.routes import DAY_MINUTES, RouteRule, minutes_of
 from bursar.gateway.case import Case, reader_of
@@ -67,6 +69,15 @@ class RouteTable:
             if route.is_about(case, now_us):
                 return route.rule
         return None
+
+
+def usable(rules: Sequence[RouteRule], upstreams: Container[str]) -> list[RouteRule]:
+    """Rules of the control store without targets that this node doesn't have. One with none left stays: what it is
+    about mustn't go elsewhere unseen, so its calls are refused."""
+    return [
+        msgspec.structs.replace(rule, targets=tuple(one for one in rule.targets if one.upstream in upstreams))
+        for rule in rules
+    ]
 
 
 _first = itemgetter(0)

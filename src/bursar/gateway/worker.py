@@ -46,7 +46,7 @@ from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
 from bursar.gateway.route import Route, Routes
-from bursar.gateway.route_table import RouteTable
+from bursar.gateway.route_table import RouteTable, usable
 from bursar.gateway.settings import WorkerSettings, load_settings
 from bursar.gateway.upstream import PoolLimits
 from bursar.prices.book import PriceBook
@@ -111,7 +111,7 @@ class Seen(NamedTuple):
 
 
 async def watch_snapshot(worker: Worker) -> None:
-    """Follow changes of keys, policies, limits and kills. Runs until cancelled.
+    """Follow changes of keys, policies, limits, kills and routes. Runs until cancelled.
 
     A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
     """
@@ -147,11 +147,13 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
 
 
 def use_snapshot(worker: Worker, path: Path) -> None:
-    """Read keys, policies, limits and kills. While they can't be read, the last ones that could stay in force."""
+    """Read keys, policies, limits, kills and routes. While they can't be read, the last that could stay in force."""
     try:
         snapshot = read_snapshot(path)
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
+        kept = usable(snapshot.routes, worker.routes.by_name)
+        worker.route_table = RouteTable([*kept, *worker.settings.routes])
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))
     except (OSError, msgspec.DecodeError) as error:

@@ -297,8 +297,13 @@ class Site:
 
     def write_settings(self) -> None:
         """Write down what the site's processes need: `worker.json` for the gateway, `site.json` for the console."""
+        self.paths.worker.write_bytes(msgspec.json.encode(self.told_to_workers()))
+        self.paths.site.write_bytes(msgspec.json.encode(self.config))
+
+    def told_to_workers(self) -> dict[str, object]:
+        """What a gateway worker needs to know at its start, as plain values: `gateway.settings.WorkerSettings`."""
         config, paths = self.config, self.paths
-        worker = {
+        return {
             **msgspec.to_builtins(config.gateway),
             "data": str(paths.data),
             "spool": str(paths.spool),
@@ -317,8 +322,6 @@ class Site:
                 for name, upstream in config.upstreams.items()
             ],
         }
-        paths.worker.write_bytes(msgspec.json.encode(worker))
-        paths.site.write_bytes(msgspec.json.encode(config))
 
     def listening_on(self, gateway_port: int, console_port: int) -> "Site":
         """The same site at these ports: what 0 (any free one) turned out to be."""

@@ -185,19 +185,15 @@ class RouteSection:
 
     name, is_list = "routes", False
 
-    def __init__(self, routes: RouteBook, store: ControlStore) -> None:
+    def __init__(self, routes: RouteBook) -> None:
         self._routes = routes
-        self._store = store
 
     def in_force(self) -> list[Item]:
         return [self._item(one) for one in self._routes.all()]
 
     def read(self, name: str, entry: Entry) -> Item:
-        is_on, terms = _switched(entry)
-        if "name" in terms:
-            raise BadControlFile("a route's name is what it stands under", field="name")
-        rule = self._routes.check(convert({**terms, "name": name}, RouteRule))
-        return self._item(KeptRoute("", _with_ids(self._store, rule), is_on, 0, ""))
+        is_on, rule = read_route(name, entry)
+        return self._item(KeptRoute("", self._routes.resolve(rule), is_on, 0, ""))
 
     def create(self, item: Item, *, actor: str) -> None:
         self._routes.create(item.value.rule, is_on=item.value.is_on, actor=actor)
@@ -212,6 +208,14 @@ class RouteSection:
         told = _told(route.rule)
         del told["name"]
         return Item(route.rule.name, route, told | ({} if route.is_on else {"enabled": False}))
+
+
+def read_route(name: str, entry: Entry) -> tuple[bool, RouteRule]:
+    """(whether it is on, the route) as a file says it. Raises BadControlFile that names the field."""
+    is_on, terms = _switched(entry)
+    if "name" in terms:
+        raise BadControlFile("a route's name is what it stands under", field="name")
+    return is_on, convert({**terms, "name": name}, RouteRule)
 
 
 def _switched(entry: Entry) -> tuple[bool, Entry]:
@@ -241,7 +245,7 @@ def _told(terms: PolicyTerms | LimitTerms | KillTerms | RouteRule) -> Entry:
     return msgspec.json.decode(msgspec.json.encode(terms, order="deterministic"), type=Entry)
 
 
-Terms = TypeVar("Terms", PolicyTerms, LimitTerms, KillTerms, RouteRule)
+Terms = TypeVar("Terms", PolicyTerms, LimitTerms, KillTerms)
 
 
 def _with_ids(store: ControlStore, terms: Terms) -> Terms:

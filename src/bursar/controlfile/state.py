@@ -114,7 +114,7 @@ class ControlState:
             PolicySection(Policies(*parts), store),
             LimitSection(Limits(*parts), store),
             KillSection(Kills(*parts), store),
-            RouteSection(RouteBook(*parts, self._upstreams), store),
+            RouteSection(RouteBook(*parts, self._upstreams)),
             ChannelSection(desk),
             RuleSection(desk),
         ]

@@ -54,6 +54,7 @@ class RouteTable:
             else:
                 self._rest.append(entry)
         self._tables = [(_reader(name), table) for name, table in tables.items()]
+        self.rules = rules
         self.is_active = bool(rules)
 
     def about(self, case: Case, now_us: int) -> RouteRule | None:

@@ -21,7 +21,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from bursar.domain.clock import SystemClock
+from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.errors import BursarError
 from bursar.domain.ids import Ids
 from bursar.domain.logs import configure_logs
@@ -61,8 +61,11 @@ LISTEN_BACKLOG = 2048
 log = structlog.get_logger("bursar.gateway")
 
 
-def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClock) -> Worker:
-    """Everything a worker holds, from its settings. Raises ConfigError or OSError when a file it needs isn't there."""
+def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, book: PriceBook | None = None) -> Worker:
+    """Everything a worker holds, from its settings. book: None: read from where they say.
+
+    Raises ConfigError or OSError when a file it needs isn't there.
+    """
     secret = Path(settings.secret).read_bytes()
     writer = f"w{slot}-{ids.new(clock.now_us())}"
     limits = PoolLimits(
@@ -84,7 +87,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         clock=clock,
         ids=ids,
         recorder=Recorder(Journal(spool, writer, segment_bytes=settings.journal_segment_bytes)),
-        meter=Meter(PriceBook.load(Path(settings.price_book))),
+        meter=Meter(book or PriceBook.load(Path(settings.price_book))),
         routes=Routes(routes),
         names=Names(routes, settings.aliases),
         envelopes=Envelopes(secret, settings.organization),

@@ -12,7 +12,7 @@ from bursar.domain.errors import BadControl
 from bursar.domain.routes import KeptRoute, RouteRule, faults_of
 from bursar.domain.tags import TAG_VALUE_CHARS_MAX
 from bursar.governance.checks import CONDITIONS_MAX, check_name
-from bursar.governance.register import ROUTE, Register, in_order, route_of
+from bursar.governance.register import ROUTE, Register, in_order, route_of, with_key_ids
 from bursar.governance.store import ControlStore
 
 
@@ -40,6 +40,12 @@ class RouteBook:
         for field, wrong in faults_of(rule, self._upstreams):
             raise BadControl(f"{field}: {wrong}", field=field)
         return rule
+
+    def resolve(self, rule: RouteRule) -> RouteRule:
+        """The rule as it would be kept, with a key's id where its name was given. Raises BadControl or UnknownKey."""
+        rule = self.check(rule)
+        with self._register.store.reading() as connection:
+            return msgspec.structs.replace(rule, match=with_key_ids(connection, rule.match))
 
     def create(self, rule: RouteRule, *, is_on: bool = True, actor: str) -> KeptRoute:
         """Raises BadControl for a rule that can't be, NameTaken for a name in force."""

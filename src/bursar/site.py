@@ -21,6 +21,7 @@ from bursar.config import Config
 from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.errors import ConfigError
 from bursar.domain.hashing import SECRET_BYTES
+from bursar.domain.ladders import DEFAULT_LADDERS
 from bursar.domain.snapshot import SNAPSHOT_VERSION, Snapshot, encode_snapshot, read_snapshot
 from bursar.prices.compile import compile_book, inputs_digest
 
@@ -317,6 +318,7 @@ class Site:
             "loops": msgspec.to_builtins(config.loops),
             "aliases": config.aliases,
             "routes": msgspec.to_builtins(config.routes),
+            "ladders": msgspec.to_builtins([*config.ladders, *(DEFAULT_LADDERS if config.default_ladders else ())]),
             "upstreams": [
                 {**msgspec.to_builtins(upstream), "name": name, "provider": upstream.provider or name}
                 for name, upstream in config.upstreams.items()

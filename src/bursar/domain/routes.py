@@ -17,12 +17,22 @@ TARGETS_MAX = 32
 DAY_MINUTES = 24 * 60
 
 
-class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An upstream that may take the call. model: "" sends the model asked for."""
+Lacking = Literal["tools", "image", "audio", "pdf", "file"]
 
-    upstream: str
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An upstream that may take the call.
+
+    upstream: "" is where the model goes by itself. model: "" is the one asked for.
+    lacks: what the model can't take; calls with it go elsewhere.
+    context_tokens: what it takes and gives at most, together; None: what the price catalogue says, if it does.
+    """
+
+    upstream: str = ""
     model: str = ""
     weight: int = 1
+    lacks: tuple[Lacking, ...] = ()
+    context_tokens: int | None = None
 
 
 class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -30,6 +40,7 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     match:  dimension → pattern with `*` and `?`.
     hours:  "22:00-06:00" UTC; the end is not part of it.
+    regions: patterns; only upstreams of such a region (`upstreams.NAME.region`) take its calls.
     position: of routes kept in the control store, the lower is asked first; of equals the older.
     after_timeout: try another upstream when the answer didn't come in time or broke off: that one may be billed too.
     """
@@ -44,6 +55,7 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     after_timeout: bool = False
     first_byte_timeout_s: float | None = None
     position: int = 0
+    regions: tuple[str, ...] = ()
 
 
 class KeptRoute(msgspec.Struct, frozen=True):
@@ -120,10 +132,14 @@ def faults_of(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[
         if name not in ROUTED_BY and not (name.startswith(TAG_PREFIX) and name != TAG_PREFIX)
     ]
     for target in rule.targets:
-        if upstreams is not None and target.upstream not in upstreams:
+        if not (target.upstream or target.model):
+            faults.append(("targets", "a target names an upstream, a model or both"))
+        elif target.upstream and upstreams is not None and target.upstream not in upstreams:
             faults.append(("targets.upstream", f"there is no upstream {target.upstream!r}"))
         if not 0 < target.weight <= WEIGHT_MAX:
             faults.append(("targets.weight", f"a weight is from 1 to {WEIGHT_MAX}"))
+        if target.context_tokens is not None and target.context_tokens < 1:
+            faults.append(("targets.context_tokens", "a context has at least one token"))
     if rule.hours:
         try:
             minutes_of(rule.hours)

@@ -23,13 +23,13 @@ from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.call import Arrival, Routing, Worker
 from bursar.gateway.choose import choose_upstream
 from bursar.gateway.edge import find_target
-from bursar.gateway.envelope import SAYS_NOTHING, Envelope, Plan
+from bursar.gateway.envelope import SAYS_NOTHING, Envelope, Plan, mode_of
 from bursar.gateway.heads import Headers
 from bursar.gateway.hold import bound_at
 from bursar.gateway.identify import Credential
 from bursar.gateway.learned import LearnedFile
 from bursar.gateway.pipeline import attribute_call, judge, read_name, route
-from bursar.gateway.route_table import RouteTable, usable
+from bursar.gateway.route_table import compile_table
 from bursar.gateway.settings import WorkerSettings
 from bursar.gateway.worker import build_worker
 from bursar.prices.book import PriceBook
@@ -90,8 +90,8 @@ def dry_worker(
             LearnedFile(worker.meter.ceilings, Path(settings.data) / "run", 0).begin()
             worker.envelopes.use(snapshot)
             worker.decider.use(msgspec.structs.replace(snapshot, limits=[]))  # a trial takes no place in a limit
-            kept = usable(snapshot.routes if routes is None else routes, worker.routes.by_name)
-            worker.route_table = RouteTable([*kept, *settings.routes])
+            kept = snapshot.routes if routes is None else routes
+            worker.route_table = compile_table(kept, settings.routes, settings.ladders, worker.routes.by_name)
             yield worker
         finally:
             worker.recorder.journal.close()
@@ -106,7 +106,8 @@ def envelope_of(worker: Worker, headers: Headers, key: KeyFacts | None, *, own_k
         header, secret = (b"authorization", b"own") if own_key else (b"", b"")
         credential = Credential("", kind, Scope(worker.settings.organization), Attribution(), header, secret)
     attributed = attribute(headers, SAYS_NOTHING, credential.defaults)
-    return Envelope(Snapshot(0), headers, credential, attributed, "", 0, b"", ATTEMPT_NUMBER_MAX)
+    mode = mode_of(headers)
+    return Envelope(Snapshot(0), headers, credential, attributed, "", 0, b"", ATTEMPT_NUMBER_MAX, mode)
 
 
 def rehearse(worker: Worker, path: str, body: bytes, envelope: Envelope) -> Rehearsal:
@@ -161,7 +162,8 @@ def decide(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, a
 
 def _option(worker: Worker, arrival: Arrival, decided: Decided, upstream: str, model: str, why: str = "") -> Option:
     asked = decided.asked
-    provider = worker.routes.by_name[upstream].provider
+    found = worker.routes.by_name.get(upstream)
+    provider = found.provider if found is not None else ""  # left out before an upstream was chosen
     there = msgspec.structs.replace(asked, model=model)
     tokens = (asked.max_output_tokens or worker.settings.output_tokens_default) * (asked.choices or 1)
     bound = bound_at(worker, provider, there, len(arrival.body), tokens, arrival.received_us)

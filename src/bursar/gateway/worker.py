@@ -46,7 +46,7 @@ from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
 from bursar.gateway.route import Route, Routes
-from bursar.gateway.route_table import RouteTable, usable
+from bursar.gateway.route_table import compile_table
 from bursar.gateway.settings import WorkerSettings, load_settings
 from bursar.gateway.upstream import PoolLimits
 from bursar.prices.book import PriceBook
@@ -97,7 +97,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
         budgeting=Budgeting(settings, writer, clock),
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
-        route_table=RouteTable(settings.routes),
+        route_table=compile_table((), settings.routes, settings.ladders, {route.name for route in routes}),
         retry_cap=RetryCap(
             pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope, settings.workers
         ),
@@ -155,8 +155,8 @@ def use_snapshot(worker: Worker, path: Path) -> None:
         snapshot = read_snapshot(path)
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
-        kept = usable(snapshot.routes, worker.routes.by_name)
-        worker.route_table = RouteTable([*kept, *worker.settings.routes])
+        settings, upstreams = worker.settings, worker.routes.by_name
+        worker.route_table = compile_table(snapshot.routes, settings.routes, settings.ladders, upstreams)
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))
     except (OSError, msgspec.DecodeError) as error:

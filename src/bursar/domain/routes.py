@@ -14,6 +14,7 @@ ROUTED_BY = (*(name for name in MATCHED if name != "provider"), "operation", "mo
 WEIGHT_MAX = 1_000_000
 POSITION_MAX = 1_000_000
 TARGETS_MAX = 32
+HEDGE_MS_MAX = 600_000
 DAY_MINUTES = 24 * 60
 
 
@@ -40,6 +41,7 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     match:  dimension → pattern with `*` and `?`.
     hours:  "22:00-06:00" UTC; the end is not part of it.
+    hedge_after_ms: a second attempt goes to the next target when no first byte came in that time: both may be billed.
     regions: patterns; only upstreams of such a region (`upstreams.NAME.region`) take its calls.
     position: of routes kept in the control store, the lower is asked first; of equals the older.
     after_timeout: try another upstream when the answer didn't come in time or broke off: that one may be billed too.
@@ -56,6 +58,7 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     first_byte_timeout_s: float | None = None
     position: int = 0
     regions: tuple[str, ...] = ()
+    hedge_after_ms: int | None = None
 
 
 class KeptRoute(msgspec.Struct, frozen=True):
@@ -145,6 +148,8 @@ def faults_of(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[
             minutes_of(rule.hours)
         except ValueError:
             faults.append(("hours", f'{rule.hours!r} is no time of day; write "22:00-06:00", in UTC'))
+    if rule.hedge_after_ms is not None and not 1 <= rule.hedge_after_ms <= HEDGE_MS_MAX:
+        faults.append(("hedge_after_ms", f"a hedge comes after 1 to {HEDGE_MS_MAX} ms"))
     if rule.first_byte_timeout_s is not None and rule.first_byte_timeout_s <= 0:
         faults.append(("first_byte_timeout_s", "a time-out is longer than 0"))
     return faults

@@ -142,9 +142,10 @@ class Decider:
             return False
         return True
 
-    def move(self, case: Case, now_us: int, held: Taken | None) -> Taken | None:
-        """A place in every limit of where it goes next; what is only of the last place is left. Raises RateLimited."""
-        return move(self._limits.about(case), case, now_us, held)
+    def move(self, case: Case, now_us: int, held: Taken | None, *, stays_too: bool = False) -> Taken | None:
+        """A place in every limit of where it goes next; what is only of the last place is left, unless it stays there
+        too. Raises RateLimited."""
+        return move(self._limits.about(case), case, now_us, held, stays_too=stays_too)
 
     def reconsider(self, case: Case, model: str, provider: str, region: str, now_us: int) -> Case:
         """The case with another model in the place of the one asked for; no place is taken.

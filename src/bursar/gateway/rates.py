@@ -149,6 +149,10 @@ class Taken:
         for counter in self._counters:
             counter.tokens.add(now_us // 1_000_000, tokens)
 
+    @property
+    def counters(self) -> Sequence[Counter]:
+        return self._counters
+
     def holds(self, counter: Counter) -> bool:
         """Whether the call has its place there already."""
         return any(one is counter for one in self._counters)
@@ -187,11 +191,18 @@ def take(rules: Sequence[RateRule], case: Case, now_us: int) -> Taken | None:
 
 
 def move(
-    rules: Sequence[RateRule], case: Case, now_us: int, held: Taken | None, *, only_look: bool = False
+    rules: Sequence[RateRule],
+    case: Case,
+    now_us: int,
+    held: Taken | None,
+    *,
+    only_look: bool = False,
+    stays_too: bool = False,
 ) -> Taken | None:
     """A call's place in all the limits of where it goes next, those that it holds already not counted again.
 
-    only_look: nothing changes. Raises RateLimited, and it stays where it was.
+    only_look: nothing changes. stays_too: it goes there beside where it is, and keeps all its places.
+    Raises RateLimited, and it stays where it was.
     """
     second = now_us // 1_000_000
     counters, fresh = [], []
@@ -209,6 +220,8 @@ def move(
         counter.running += 1
         counter.requests.add(second, 1)
     if held is not None:
+        if stays_too:
+            counters = [*held.counters, *fresh]
         held.leave(counters)
     return Taken(counters, second) if counters else None
 

@@ -66,14 +66,14 @@ def may_enter(worker: Worker, call: Call, case: Case, now_us: int) -> bool:
     return worker.decider.has_room(case, now_us, call.taken)
 
 
-def turn(worker: Worker, call: Call, way: Way) -> None:
-    """Point the call at another way."""
+def turn(worker: Worker, call: Call, way: Way, *, stays_too: bool = False) -> None:
+    """Point the call at another way. stays_too: the attempt before goes on beside the next one."""
     for one in call.routing.ways if call.routing else ():
         if one is way or (one.plan.route is call.route and one.model == call.asked.model):
             one.is_tried = True
     if way.case is not None:
         with contextlib.suppress(RateLimited):  # its room went while a refusal was read: one call too many is let on
-            call.taken = worker.decider.move(way.case, worker.clock.now_us(), call.taken)
+            call.taken = worker.decider.move(way.case, worker.clock.now_us(), call.taken, stays_too=stays_too)
     if way.model != call.asked.model:
         call.asked, call.body = with_model(call.asked, call.body, way.model, call.dialect)
     call.route, call.head = way.plan.route, way.plan.head

@@ -15,6 +15,7 @@ from bursar.domain.ids import attempt_id
 from bursar.gateway.bound import bound_there, output_limit
 from bursar.gateway.call import Attempt, Call, Way, Worker
 from bursar.gateway.client import Client
+from bursar.gateway.hedge import Steps, hedges, send_hedged
 from bursar.gateway.meter import not_billed, unanswered
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
@@ -46,7 +47,15 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
             call.route.health.begin(attempt.dispatched_us)
         is_last = number >= call.attempts_max or client.gone or costs_too_much(worker, call, attempt)
         try:
-            reply = await send(worker, call, attempt)
+            if hedges(call, number) and not is_last:
+                attempt, found = await send_hedged(worker, call, attempt, client, STEPS)
+                number = len(call.attempts)
+                is_last = number >= call.attempts_max
+                if isinstance(found, BursarError):
+                    raise found
+                reply = found
+            else:
+                reply = await send(worker, call, attempt)
         except BursarError as error:
             if call.routing is not None:
                 note_error(worker, call, error)
@@ -222,5 +231,12 @@ def retry_after_s(reply: Reply, otherwise: float) -> float | None:
             return max(asked, otherwise) if 0 <= asked <= RETRY_AFTER_MAX_S else None
     return otherwise
 
+
+def settle_hedged(worker: Worker, call: Call, attempt: Attempt, error: BursarError, client: Client) -> None:
+    """One of two attempts failed, while the other is under way."""
+    settle_failed(worker, call, attempt, error, client, final=False)
+
+
+STEPS = Steps(begin, send, within_the_caps, settle_hedged, settle_refused_by_provider)
 
 ERROR_BYTES_MAX = 1024 * 1024

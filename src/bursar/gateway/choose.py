@@ -5,8 +5,10 @@ from bursar.gateway.call import Arrival, Worker
 from bursar.gateway.envelope import PLANS_MAX, Envelope, Plan
 from bursar.gateway.forward import write_head
 from bursar.gateway.route import Route
+from bursar.gateway.sigv4 import secret_variable
 from bursar.providers.base import Asked, Dialect
-from bursar.providers.google_paths import with_model
+from bursar.providers.registry import with_model
+from bursar.providers.services import SIGV4
 
 
 def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str, upstream_name: str = "") -> Plan:
@@ -32,7 +34,7 @@ def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model:
     if needs_key and not route.api_key:
         raise NoUpstreamKey(
             f"a Bursar key was used and upstream {route.name!r} has no key of its own: set "
-            f"{route.settings.api_key_env} where `bursar up` runs",
+            f"{needed_variables(route)} where `bursar up` runs",
             field="authorization",
         )
     path = arrival.path
@@ -42,6 +44,12 @@ def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model:
     if len(envelope.plans) < PLANS_MAX:
         envelope.plans[key] = plan
     return plan
+
+
+def needed_variables(route: Route) -> str:
+    """What the operator must set for this upstream."""
+    named = route.settings.api_key_env
+    return f"{named} and {secret_variable(named)}" if route.auth == SIGV4 else named
 
 
 def body_for(route: Route, dialect: Dialect, asked: Asked, body: bytes) -> bytes:

@@ -149,8 +149,8 @@ class BedrockConverse(SpeaksInHeaders):
         self._streams = streams
 
     def read_request(self, body: bytes) -> Asked:
-        model = _named(self._model)
         seen = decode_request(_CONVERSE, body)
+        model = _named(self._model)
         media, data_bytes = media_of_bedrock(body)
         tier = seen.service_tier.type if seen.service_tier is not None else None
         is_optimized = seen.performance_config is not None and seen.performance_config.latency == OPTIMIZED
@@ -225,19 +225,21 @@ class BedrockInvoke(BedrockConverse):
             self.operation = Operation.IMAGES
 
     def read_request(self, body: bytes) -> Asked:
-        model = _named(self._model)
         if self.operation != Operation.CHAT:
             decode_request(_OBJECT, body)
+            model = _named(self._model)
             media, data_bytes = media_of_bedrock(body)
             limit = 0 if self.operation == Operation.EMBEDDINGS else None
             return Asked(
                 model, self._streams, limit, wants_usage=True, media=media, data_bytes=data_bytes, model_in_path=True
             )
         if _ANTHROPIC in body:
-            asked = MESSAGES.read_fields(body, model=model)
+            asked = MESSAGES.read_fields(body, model=self._model)
+            _named(self._model)
             asked.stream, asked.model_in_path = self._streams, True
             return asked
         seen = decode_request(_INVOKE, body)
+        model = _named(self._model)
         media, data_bytes = media_of_bedrock(body)
         return Asked(
             model,

@@ -86,6 +86,7 @@ class _Converse(msgspec.Struct, rename="camel"):
     request_metadata: dict[str, str] | None = None
     service_tier: _ServiceTier | None = None
     performance_config: _Latency | None = None
+    model: Any = None  # the path's counts
 
 
 class _Invoke(msgspec.Struct):
@@ -101,6 +102,7 @@ class _Invoke(msgspec.Struct):
     num_generations: Choices | None = None
     n: Choices | None = None
     tools: Any = None
+    model: Any = None  # the path's counts
 
 
 class _Counted(msgspec.Struct, gc=False, rename="camel"):
@@ -109,6 +111,8 @@ class _Counted(msgspec.Struct, gc=False, rename="camel"):
 
 class _Object(msgspec.Struct):
     """Any JSON object."""
+
+    model: Any = None  # the path's counts
 
 
 _CONVERSE = msgspec.json.Decoder(_Converse)

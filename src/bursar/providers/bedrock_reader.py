@@ -157,7 +157,7 @@ class ConverseReader(FrameReader):
     __slots__ = ("_metadata", "_reason")
 
     last_marks = (b"metadata",)
-    _text_markers = (b'"text":"', b'"input":"')
+    _text_markers = (b'"text":"', b'"input":"', b'"text": "')
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,7 +204,7 @@ class InvokeReader(FrameReader):
         if part is None or part.bytes is None:
             return
         try:
-            event = binascii.a2b_base64(part.bytes)
+            event = binascii.a2b_base64(part.bytes, strict_mode=True)
         except (binascii.Error, ValueError):
             self._error = self._error or CORRUPT
             return

@@ -25,8 +25,8 @@ from bursar.config import Config, Gateway, Upstream, load_config
 from bursar.domain.clock import SystemClock
 from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
-from bursar.simulate.billing import LogEntry
 from bursar.simulate.aws_signature import secret_of
+from bursar.simulate.billing import LogEntry
 from bursar.simulate.launch import Running as Simulator
 from bursar.simulate.launch import provider_process, provider_thread
 from bursar.simulate.provider import Options

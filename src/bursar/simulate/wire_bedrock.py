@@ -55,6 +55,7 @@ class _Request(msgspec.Struct, rename="camel"):
     max_gen_len: int | None = None
     max_tokens: int | None = None
     input_text: Any = None  # Titan's embeddings
+    input: dict[str, Any] | None = None  # count-tokens: what would be asked, of Converse or of a model
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
@@ -68,6 +69,14 @@ def target_of(path: str) -> Target | None:
 
 def ask_of(target: Target, body: bytes) -> Ask:
     """A request in the words that all dialects share here. Raises msgspec.DecodeError."""
+    if target.action == "count-tokens":
+        asked = _REQUEST.decode(body).input or {}
+        return ask_of(
+            Target(target.model, "converse"),
+            base64.b64decode(asked["invokeModel"].get("body", ""))
+            if "invokeModel" in asked
+            else _encode(asked.get("converse") or {}),
+        )
     streams = target.action in STREAMED
     if target.action.startswith("invoke") and "anthropic." in target.model:
         ask = msgspec.json.decode(_encode({**msgspec.json.decode(body), "model": target.model}), type=Ask)

@@ -15,6 +15,7 @@ from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
 from bursar.console.palette import SLOTS, Palette
 from bursar.console.view import View, read_view, whole_slot
+from bursar.controlfile.state import ControlState
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
 from bursar.domain.errors import BursarError, Forbidden, Unavailable
 from bursar.domain.periods import Period, bucket_start, parse_period
@@ -44,6 +45,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     csrf:    what forms that change something must carry; another one each time the console starts.
     budgets: opens the control store's budgets; None for a console without one, which has no budgets.
     publish_budgets: hands changed ones to the workers.
+    control_state: what forms read, make and change budgets, policies and limits by; as a control file does.
     status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
     """
 
@@ -54,6 +56,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     spool_dir: Path
     budgets: "Callable[[], Budgets] | None" = None
     publish_budgets: "Callable[[Budgets], object] | None" = None
+    control_state: Callable[[], ControlState] | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     alerts: Callable[[], AlertDesk] | None = None
     open_controls: Callable[[], Controls] | None = None

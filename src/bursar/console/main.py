@@ -91,6 +91,7 @@ def build_context(
         spool_dir=site.paths.spool,
         budgets=OneStore(site),
         publish_budgets=site.publish_budgets,
+        control_state=functools.cache(site.control_state),
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
         open_controls=site.controls,

@@ -26,7 +26,7 @@ from bursar.domain.errors import BadBudget, BadWindow, BursarError
 from bursar.site import Site, actor, command_name
 
 if TYPE_CHECKING:
-    from bursar.cli.opening import Opening
+    from bursar.controlfile.opening import Opening
 
 BUDGET_COLUMNS = BudgetTold.__struct_fields__
 BALANCE_COLUMNS = Balance.__struct_fields__

@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # it brings SQLAlchemy; `main` opens it
 
 log = structlog.get_logger(__name__)
 
+ACTOR = "console"  # there is no login yet
+NO_CONTROL_STORE = "this console was started without a control store; `bursar up` starts one with it"
 TAG_NAMES_SHOWN = 12
 COUNT_AGAIN_US = 30_000_000
 PERIODS_REMEMBERED = 64
@@ -84,9 +86,21 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
         """Policies, limits and kills. Raises Unavailable in a console without a control store."""
         if self._controls is None:
             if self.open_controls is None:
-                raise Unavailable("this console was started without a control store; `bursar up` starts one with it")
+                raise Unavailable(NO_CONTROL_STORE)
             self._controls = self.open_controls()
         return self._controls
+
+    def budget_store(self) -> "Budgets":
+        """Budgets, to change them. Raises Unavailable in a console without a control store."""
+        if self.budgets is None or self.publish_budgets is None:
+            raise Unavailable(NO_CONTROL_STORE)
+        return self.budgets()
+
+    def tell_budgets(self) -> None:
+        """Hand the budgets as they are now to the workers. Raises Unavailable."""
+        store = self.budget_store()
+        if self.publish_budgets is not None:
+            self.publish_budgets(store)
 
     def key_namer(self) -> Callable[[str], str]:
         """What people call a key, read once for a page; a client's own key, and any where there is no control store,

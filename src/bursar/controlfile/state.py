@@ -197,7 +197,7 @@ def _make(section: Section, document: Document, place: Place, old: Item | None, 
 
 def mark_of(item: Item) -> str:
     """What tells whether a thing is still as somebody saw it."""
-    return blake2b(msgspec.json.encode(item.told, order="deterministic"), digest_size=8).hexdigest()
+    return blake2b(msgspec.json.encode(item.told, enc_hook=str, order="deterministic"), digest_size=8).hexdigest()
 
 
 def _propose(section: Section, name: str, entry: Entry) -> Proposal:

@@ -14,13 +14,12 @@ from litestar.params import FromPath, JSONBody
 
 from bursar.console.api.answers import csv_bytes
 from bursar.console.api.parameters import PROBLEMS, Period, Shape, Zone
-from bursar.console.context import ConsoleContext
+from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.trial import TrialAnswer, trial_csv, try_policy
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Kill, KillTerms, Limit, LimitTerms, Policy, PolicyTerms, written
 from bursar.governance.controls import Controls
 
-ACTOR = "console"  # there is no login yet
 Asked = Request[Any, Any, Any]
 T = TypeVar("T")
 

@@ -133,6 +133,8 @@ NEW = budget_form.new_budget("UTC") | {"limit": "5"}
     ("typed", "field", "word"),
     [
         ({"limit": " "}, "limit", "500"),
+        ({"limit": "5,000"}, "limit", "no amount"),
+        ({"carry": "yes", "carry_cap": "much"}, "carry_cap", "no amount"),
         ({"window": "custom"}, "first_day", "2026-03-31"),
         ({"window": "custom", "first_day": "2026-03-31", "last_day": "2026-03-01"}, "first_day", "ends before"),
         ({"window": "custom", "first_day": "1", "last_day": "2026-03-01"}, "first_day", "is no date"),

@@ -14,6 +14,7 @@ from bursar.console.forms.fields import (
     read_dimension,
 )
 from bursar.console.forms.window import PLACES, fill_window, read_window
+from bursar.controlfile.amounts import amount_text, pico_from_text
 from bursar.controlfile.budgets import BudgetEntry
 from bursar.domain.errors import BadBudget, BursarError
 
@@ -59,20 +60,20 @@ def read_budget(form: Fields, before: Entry | None, timezone: str, now_text: str
     before:   the budget's entry so far; its raises stay as they are, and what it is prorated from.
     timezone: of the console, where none was typed. now_text: this instant, as a control file writes it.
     """
-    entry: Entry = {"limit": form.text("limit"), "window": read_window(form, timezone)}
+    entry: Entry = {"limit": _amount(form, "limit"), "window": read_window(form, timezone)}
     if not entry["limit"]:
         form.wrong("limit", "how much may it spend in a window? Write 500 or 0.25; 0 refuses everything")
     entry["where"] = read_conditions(form)
     entry["each"] = read_dimension(form, "each", "each_tag")
     entry["mode"] = form.text("mode") or "strict"
-    entry["overshoot"] = form.text("overshoot") if entry["mode"] == "expected" else ""
+    entry["overshoot"] = _amount(form, "overshoot") if entry["mode"] == "expected" else ""
     entry["contact"] = form.text("contact")
     entry["thresholds"] = _read_thresholds(form)
     entry["currency"] = form.text("currency") or DOLLARS
     if entry["currency"] != DOLLARS:
         entry["rate"] = _read_rate(form)
     if form.ticked("carry"):
-        cap = {"cap": form.text("carry_cap")} if form.text("carry_cap") else {}
+        cap = {"cap": most} if (most := _amount(form, "carry_cap")) else {}
         entry["carry"] = cap | ({"overruns": "true"} if form.ticked("carry_overruns") else {})
     known = before or {}
     if form.ticked("prorate"):
@@ -131,8 +132,18 @@ def place_of_error(form: Fields, error: BursarError) -> str:
     return AT.get(field, field)
 
 
+def _amount(form: Fields, name: str) -> str:
+    """An amount as it was typed; what is none is noted."""
+    text = form.text(name)
+    try:
+        return amount_text(pico_from_text(text, name)) if text else ""
+    except BadBudget as error:
+        form.wrong(name, error.message)
+        return text
+
+
 def _read_rate(form: Fields) -> Entry:
-    rate = {"usd": form.text("rate_usd"), "source": form.text("rate_source"), "as_of": form.text("rate_as_of")}
+    rate = {"usd": _amount(form, "rate_usd"), "source": form.text("rate_source"), "as_of": form.text("rate_as_of")}
     if not rate["usd"]:
         form.wrong("rate_usd", "what is one unit of it worth in US dollars? Calls are billed in those: write 1.08")
     if not rate["source"]:

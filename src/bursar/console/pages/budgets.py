@@ -132,7 +132,7 @@ def budget_page(
             "end_high": money(answer.forecast.end_high_usd),
             "per_day": money(answer.forecast.per_day_usd),
             "waiting": _waiting(known) if asks else [],
-            "approvable": asks,
+            "approvable": asks and (known.budget.each or _waits(answer)),
             "timezone": known.window.timezone,
             "raising": raising or Fields({}),
             "ends": any(one.until and one.in_force for one in answer.changes),
@@ -140,6 +140,11 @@ def budget_page(
         },
         "csrf": context.csrf,
     }
+
+
+def _waits(answer: BudgetAnswer) -> bool:
+    """Whether an `approve` threshold has nobody's word yet."""
+    return any(one.action == "approve" and not one.approved_by for one in answer.thresholds)
 
 
 def _waiting(known: Known) -> list[str]:

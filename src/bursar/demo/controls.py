@@ -10,7 +10,7 @@ _CONTROLS = """\
 version: 1
 budgets:
   platform team:
-    limit: 2500
+    limit: 1600
     where: {team: platform}
     thresholds: [50, 80, 95]
     contact: platform-leads@example.com
@@ -28,7 +28,7 @@ budgets:
     thresholds: [50, 80, 100]
     contact: finance@example.com
   research agent:
-    limit: 12
+    limit: 9
     window: rolling:24h
     where: {agent: research-agent}
     mode: clamp
@@ -39,7 +39,7 @@ limits:
     requests_per_minute: 60
     concurrent: 20
 policies:
-  known providers, named features:
+  known providers:
     allow_providers: [openai, anthropic]
     require_tags: [feature]
     on_missing: warn

@@ -15,13 +15,14 @@ LINES_MAX = 400
 
 BELOW_SITE = {
     "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers", "prices", "simulate",
-    "controlfile", "domain",
+    "translate", "controlfile", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
     "simulate": {"domain"},
     "prices": {"domain"},
     "providers": {"domain"},
+    "translate": {"providers", "domain"},
     "governance": {"budgets", "domain"},
     "budgets": {"prices", "domain"},
     "spool": {"domain"},
@@ -29,7 +30,7 @@ LAYERS: dict[str, set[str]] = {
     "explore": {"ledger", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
-    "gateway": {"governance", "budgets", "spool", "providers", "prices", "domain"},
+    "gateway": {"governance", "budgets", "spool", "translate", "providers", "prices", "domain"},
     "config": {"providers", "domain"},
     "child": set(),
     "site": BELOW_SITE | {"config"},

@@ -70,6 +70,7 @@ class Gateway(msgspec.Struct, forbid_unknown_fields=True):
     waiting_calls_max: int = 2048
     client_stall_s: float = 120.0  # a client that takes no byte of its stream for so long has gone
     drain_after_hangup_s: float = 30.0  # how long to read on, for the usage, after a client left; 0: cut at once
+    hidden_input_tokens_first: int = 16_384  # held for input that an upstream may add, until a model's first bill
     output_tokens_default: int = 4096  # the bound's assumption where neither request nor price list says
     expose_metrics: bool = True
     budget_refusal_status: int = 402  # 402, or 429 for clients that know no other "no"
@@ -255,6 +256,7 @@ def _check(config: Config) -> None:
     for field, value, least in (
         ("gateway.workers", config.gateway.workers, 1),
         ("gateway.attempts_max", config.gateway.attempts_max, 1),
+        ("gateway.hidden_input_tokens_first", config.gateway.hidden_input_tokens_first, 0),
         ("gateway.body_bytes_max", config.gateway.body_bytes_max, 1024),
         ("gateway.journal_segment_bytes", config.gateway.journal_segment_bytes, 64 * 1024),
     ):

@@ -12,10 +12,11 @@ from bursar.budgets.limits import CarryOver, LimitPlan
 from bursar.budgets.outlook import Outlook
 from bursar.budgets.schedule import Schedule, scheduled_window
 from bursar.budgets.spec import parse_spec
+from bursar.budgets.thresholds import thresholds_from
 from bursar.budgets.told import Balance, BudgetTold, spec_at, tell_budget, tell_detail, usd_text
 from bursar.budgets.windows import NEVER_US
 from bursar.cli import client
-from bursar.cli.commands.budgets_acts import approve, instant_from, set_thresholds, thresholds_from
+from bursar.cli.commands.budgets_acts import approve, instant_from, set_thresholds
 from bursar.cli.commands.budgets_shown import show_budget, show_budgets
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
 from bursar.cli.render import Format, print_csv, print_json, say

@@ -1,12 +1,11 @@
 """`bursar budgets thresholds` and `approve`: what happens near a limit, and letting calls go on."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from bursar.budgets.thresholds import Threshold, parse_threshold, threshold_text
+from bursar.budgets.thresholds import threshold_text, thresholds_from
 from bursar.budgets.told import spec_at
 from bursar.cli.options import ConfigOption, DataOption, resolve_existing
 from bursar.cli.render import say
@@ -54,12 +53,6 @@ def approve(
     given = changed.approvals[-1]
     end = display.moment(datetime_from_us(given.until_us), zone(timezone), seconds=False)
     say(f"{changed.name}{f' ({value})' if value else ''} may be spent past {given.percent} % until {end}.")
-
-
-def thresholds_from(texts: Iterable[str]) -> tuple[Threshold, ...]:
-    """As people write them, each once, ascending. Raises BadBudget."""
-    found = {parse_threshold(text) for text in texts}
-    return tuple(sorted(found, key=lambda one: (one.percent, one.action, one.models)))
 
 
 def instant_from(text: str, timezone: str) -> int:

@@ -10,6 +10,7 @@ from bursar.domain.clock import Clock
 from bursar.domain.ids import Ids
 from bursar.domain.routes import RouteRule
 from bursar.gateway.budgeting import Budgeting
+from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
 from bursar.gateway.envelope import Envelope, Envelopes, Plan
 from bursar.gateway.firsts import First, Firsts
@@ -28,6 +29,7 @@ from bursar.gateway.retry_cap import RetryCap, RetryHold
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings
+from bursar.gateway.translation import Translation
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -84,6 +86,7 @@ class Way(msgspec.Struct):
     """An upstream that may take a call, and the model it would be asked for.
 
     why: it was put behind the others: "open", "probing", "cooling". is_tried: an attempt went there.
+    case: the call as policies see it there; None where there are none.
     """
 
     plan: Plan
@@ -91,6 +94,7 @@ class Way(msgspec.Struct):
     weight: int = 1
     why: str = ""
     is_tried: bool = False
+    case: Case | None = None
 
 
 class Routing(msgspec.Struct):
@@ -144,3 +148,4 @@ class Call(msgspec.Struct):
     taken: Taken | None = None  # its place in the limits
     retried: RetryHold | None = None  # of a retry that is about to begin
     first: First | None = None  # its place among the first calls of its model
+    translation: Translation | None = None  # its provider speaks another dialect than its caller

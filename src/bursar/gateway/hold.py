@@ -183,7 +183,11 @@ def dearest(worker: Worker, call: Call, limit: int, hidden: int = 0) -> Bound:
     if routing is None:
         return bound
     bounds = [bound_there(worker, call, way, limit, call.facts.received_us, hidden=hidden) for way in routing.ways]
-    times = call.attempts_max if routing.rule.after_timeout and len(bounds) > 1 else 1
+    rule, times = routing.rule, 1
+    if len(bounds) > 1 and rule.after_timeout:
+        times = call.attempts_max
+    elif len(bounds) > 1 and rule.hedge_after_ms is not None:
+        times = 2
     pico = max(one.pico or 0 for one in bounds) * times
     likely = max(one.likely_pico or 0 for one in bounds)
     return Bound(pico, likely, bound.sku_price_id)

@@ -111,6 +111,7 @@ async def hold_with_margin(
         return error
     except MarkReached as reached:
         call.bound = known
+        worker.budgeting.the_refills().unmark(reached.claim.key)
         return reached
     return None
 

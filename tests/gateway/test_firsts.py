@@ -61,8 +61,8 @@ class World:
         self.limit, self.bill = limit, billed(hidden)
         self.hidden, self.after_s, self.reports, self.fails = hidden, after_s, reports, fails
         self.clock = JumpingClock()
-        self.held = self.spent = self.under_way = self.most = self.answered = 0
         self.unmarked: list[object] = []
+        self.held = self.spent = self.under_way = self.most = self.answered = 0
         self.mark = 0  # above it a threshold acts
         meter = Meter(BOOK)
         self.firsts = Firsts(meter.ceilings)

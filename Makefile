@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEEDS ?= 50
 ARGS ?=
 
-.PHONY: help setup demo test check format bench bench-peers sim chaos lock clean
+.PHONY: help setup demo test check format bench bench-peers sim chaos faults lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -22,7 +22,8 @@ test: setup ## lint, types, layers and every test (what CI runs)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -m slow
 
 check: setup ## before each commit: format, lint, types, and the tests that need no browser and no load
 	$(BIN)/ruff format .
@@ -44,6 +45,9 @@ sim: setup ## SEEDS worlds of budgets and faults on a jumping clock, then the wh
 
 chaos: setup ## kill -9 of workers, console and all, at 50 seeded instants under load
 	BURSAR_CHAOS_INSTANTS=$${BURSAR_CHAOS_INSTANTS:-50} $(BIN)/python -m pytest -q tests/system/test_kill9.py $(ARGS)
+
+faults: setup ## three upstreams under load, down, slow, half-broken, rate-limited: 3,000 calls a case, every one answered
+	BURSAR_FAULT_CALLS=$${BURSAR_FAULT_CALLS:-3000} $(BIN)/python -m pytest -q tests/system/test_routes.py $(ARGS)
 
 lock: ## write requirements.lock anew (needs uv on PATH)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

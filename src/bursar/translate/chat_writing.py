@@ -25,10 +25,9 @@ from bursar.translate.conversation import (
     ToolResult,
     ToolUse,
 )
+from bursar.translate.effort import effort_of_budget
 
 CALL_ID_CHARS_MAX = 40  # OpenAI refuses a longer id
-EFFORTS = ((2_048, "low"), (8_192, "medium"))
-"""A budget of thinking up to so many tokens is this effort; a larger one "high"."""
 
 
 def write_request(conversation: Conversation, losses: Losses, limit_field: str) -> bytes:
@@ -235,7 +234,7 @@ def effort_of(reasoning: Reasoning, losses: Losses) -> str | None:
         return "xhigh"
     if reasoning.effort or reasoning.budget_tokens is None:
         return reasoning.effort or None
-    return next((effort for most, effort in EFFORTS if reasoning.budget_tokens <= most), "high")
+    return effort_of_budget(reasoning.budget_tokens)
 
 
 def note_cache(cache: str, losses: Losses) -> None:

@@ -36,14 +36,15 @@ _CLIENT = re.compile(rb"[\w.-]{1,40}(?:/[\w.+-]{1,24})?", re.ASCII)
 class Elsewhere(msgspec.Struct, frozen=True, gc=False):
     """An upstream of another dialect than the caller's: its codec, and how it is asked, plain and for a stream.
 
-    is_strict: the caller rather hears a refusal than that something was left out. output_tokens: what a provider is
-    told that must be told a limit.
+    is_strict: the caller rather hears a refusal than that something was left out. takes_events: False for Google's
+    JSON array of a stream. output_tokens: what a provider is told that must be told a limit.
     """
 
     codec: Codec
     plain: tuple[Dialect, bytes]  # what its answer is read by, and the head of the request
     streamed: tuple[Dialect, bytes]
     is_strict: bool
+    takes_events: bool
     output_tokens: int
 
 

@@ -18,6 +18,7 @@ from bursar.translate.answer import Ended, Event, Failed, Started
 from bursar.translate.chat import CHAT
 from bursar.translate.codec import BadAnswer, Codec, EventReader, EventWriter
 from bursar.translate.conversation import Conversation, Losses
+from bursar.translate.gemini import GeminiCodec
 from bursar.translate.registry import CODECS
 
 STRICT_HEADER = b"x-bursar-strict"
@@ -60,9 +61,11 @@ def translate(other: Elsewhere, caller: Dialect, asked: Asked, body: bytes, limi
 
     Raises BadRequest where it can't be said, NotTranslatable where the caller wants it whole.
     """
-    if asked.streams_array:
+    if asked.streams_array and not other.takes_events:
         raise BadRequest("a stream of another provider's is sent as events: ask for alt=sse", field="alt")
     codec, losses = CODECS[caller.name], Losses()
+    if isinstance(codec, GeminiCodec):
+        codec = codec.bound(asked.model, streams=asked.stream)
     said = codec.read_request(body, losses)
     conversation = msgspec.structs.replace(
         said,

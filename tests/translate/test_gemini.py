@@ -8,7 +8,7 @@ import httpx
 import pytest
 from google import genai
 from google.genai import types
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.providers.recordings import Recording, recordings
@@ -23,6 +23,7 @@ from tests.translate.laws import (
     check_hostile_stream,
     check_recording,
     events_of,
+    examples,
     read_back,
     read_or_refuse,
     refused_field,
@@ -104,7 +105,7 @@ def _typed(part: Part) -> Part:
 # --- the same meaning ---
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(conversations(SAY._replace(cache=True, choices=True), MODEL))
 def test_a_request_written_and_read_means_the_same(conversation: Conversation):
     sent, losses = as_meant(conversation), Losses()
@@ -113,7 +114,7 @@ def test_a_request_written_and_read_means_the_same(conversation: Conversation):
     assert "thinking" not in losses.names
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(replies(SAY._replace(choices=True, logprobs=True)))
 def test_an_answer_written_and_read_means_the_same(reply: Reply):
     losses = Losses()
@@ -121,7 +122,7 @@ def test_an_answer_written_and_read_means_the_same(reply: Reply):
     assert list(losses.names) == []
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(event_streams(SAY._replace(choices=True, logprobs=True)))
 def test_a_stream_written_and_read_means_the_same(stream: tuple[Reply, list[Any]]):
     reply, events = stream
@@ -130,7 +131,7 @@ def test_a_stream_written_and_read_means_the_same(stream: tuple[Reply, list[Any]
     same_reply(reply, reply_of(events_of(CODEC, body)))
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(event_streams(SAY))
 def test_a_stream_says_the_same_as_an_array(stream: tuple[Reply, list[Any]]):
     body = written(CODEC, stream[1])
@@ -140,7 +141,7 @@ def test_a_stream_says_the_same_as_an_array(stream: tuple[Reply, list[Any]]):
     assert events_of(CODEC, array[:-40])[-1:] != events_of(CODEC, array)[-1:]
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(event_streams(ALL), st.booleans())
 def test_the_proofs_of_another_provider_come_back_with_the_next_turn(stream: tuple[Reply, list[Any]], is_stream: bool):
     """A caller sends back the parts it got, whole or as they were streamed."""
@@ -492,7 +493,7 @@ def test_a_picture_in_an_answer_is_media():
     assert CODEC.read_answer(body).choices[0].parts == (Media("image", "image/png", "/w=="),)
 
 
-@settings(max_examples=2, deadline=None)
+@examples(2)
 @given(event_streams(SAY))
 def test_a_stream_says_the_same_at_every_cut(stream: tuple[Reply, list[Any]]):
     check_every_cut(CODEC, written(CODEC, stream[1]))
@@ -579,7 +580,7 @@ WORDS = ("contents", "parts", "role", "user", "model", "text", "functionCall", "
          "thought")  # fmt: skip
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(any_json(WORDS))
 def test_any_json_is_read_or_refused(value: Any):
     read_or_refuse(CODEC, json.dumps(value).encode())
@@ -611,7 +612,7 @@ def wire() -> Wire:
     return Wire()
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(reply=replies(SAY._replace(refusals=True, choices=True, logprobs=True)))
 def test_the_real_client_reads_every_answer(wire: Wire, reply: Reply):
     wire.body, wire.status = CODEC.write_answer(reply, Losses()), 200
@@ -620,7 +621,7 @@ def test_the_real_client_reads_every_answer(wire: Wire, reply: Reply):
     same_reply(_unsafe(CODEC.read_answer(wire.body)), _unsafe(CODEC.read_answer(got.encode())))
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(stream=event_streams(SAY._replace(refusals=True)))
 def test_the_real_client_reads_every_stream(wire: Wire, stream: tuple[Reply, list[Any]]):
     reply, events = stream

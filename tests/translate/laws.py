@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from tests.providers.recordings import Recording
 from tests.translate.meaning import reply_of
@@ -16,6 +17,11 @@ from bursar.translate.conversation import Conversation, Losses, Text, Thinking, 
 
 ASKED = Conversation(model="a-model", messages=())
 """For a writer that must know who asked."""
+
+
+def examples(count: int) -> settings:
+    """So many generated cases, however busy the machine is."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def read_back(codec: Codec, sent: Conversation, losses: Losses) -> Conversation:

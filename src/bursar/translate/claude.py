@@ -34,11 +34,3 @@ def generation(model: str) -> tuple[int, int]:
     if "claude" not in model or re.search(r"claude-[0-9v]|claude-instant", model):
         return OLDEST
     return NEWEST
-
-
-def effort_of_budget(tokens: int) -> str:
-    """The smallest effort whose budget is as large."""
-    for effort in ("low", "medium", "high"):
-        if tokens <= BUDGETS[effort]:
-            return effort
-    return "max"

@@ -23,6 +23,7 @@ from bursar.translate.conversation import (
     ToolChoice,
     ToolResult,
 )
+from bursar.translate.effort import effort_of_budget
 from bursar.translate.messages_parts import (
     Block,
     Breakpoints,
@@ -175,7 +176,7 @@ def _thoughts_are_missing(turns: list[Block]) -> bool:
 def _effort(wanted: Reasoning, generation: tuple[int, int], losses: Losses) -> str:
     if not wanted.effort:
         losses.lose("reasoning")
-        return claude.effort_of_budget(wanted.budget_tokens or 0)
+        return effort_of_budget(wanted.budget_tokens or 0)
     if wanted.budget_tokens is not None:
         losses.lose("reasoning.budget_tokens")
     if wanted.effort == "minimal":

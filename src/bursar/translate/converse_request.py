@@ -202,9 +202,8 @@ def _write_tools(conversation: Conversation, writing: Writing, losses: Losses) -
     if not tools:
         if choice is not None and choice.mode in ("required", "tool"):
             losses.lose("tool_choice")
-        return (
-            {"tools": [_spec(Tool(name)) for name in _names_of_calls(conversation)]} if _has_calls(conversation) else {}
-        )
+        called = _names_of_calls(conversation)
+        return {"tools": [_spec(Tool(name)) for name in called]} if called else {}
     config: Block = {"tools": [block for tool in tools for block in writing.marked(_spec(tool), tool.cache)]}
     if choice is None:
         return config
@@ -219,13 +218,11 @@ def _write_tools(conversation: Conversation, writing: Writing, losses: Losses) -
     return config
 
 
-def _has_calls(conversation: Conversation) -> bool:
-    return any(isinstance(part, ToolUse | ToolResult) for message in conversation.messages for part in message.parts)
-
-
 def _names_of_calls(conversation: Conversation) -> list[str]:
     parts = [part for message in conversation.messages for part in message.parts]
-    return sorted({part.name for part in parts if isinstance(part, ToolUse)}) or ["tool"]
+    named = {part.name for part in parts if isinstance(part, ToolUse | ToolResult)} - {""}
+    has_results = any(isinstance(part, ToolResult) for part in parts)
+    return sorted(named) or (["tool"] if has_results else [])
 
 
 def _spec(tool: Tool) -> Block:
@@ -267,12 +264,9 @@ def _write_settings(said: Block, conversation: Conversation, losses: Losses) -> 
         limit = limit or conversation.default_output_tokens
         choice = conversation.tool_choice
         must_call = bool(conversation.tools) and choice is not None and choice.mode in ("required", "tool")
+        is_unthought = _thoughts_are_missing(said["messages"])
         thinking, effort = claude.thinking_of(
-            conversation,
-            limit or 0,
-            losses,
-            must_call=must_call,
-            lacks_thoughts=_thoughts_are_missing(said["messages"]),
+            conversation, limit or 0, losses, must_call=must_call, lacks_thoughts=is_unthought
         )
         thinks = thinking.get("type") in ("enabled", "adaptive")
         sampling = claude.sampling_of(conversation, losses, thinks=thinks)
@@ -281,9 +275,8 @@ def _write_settings(said: Block, conversation: Conversation, losses: Losses) -> 
         if effort:
             said["outputConfig"] = {"effort": effort}
     else:
-        sampling = {
-            name: value for name in ("temperature", "top_p") if (value := getattr(conversation, name)) is not None
-        }
+        asked = {"temperature": conversation.temperature, "top_p": conversation.top_p}
+        sampling = {name: value for name, value in asked.items() if value is not None}
         for name in ("top_k", "reasoning"):
             if getattr(conversation, name) is not None:
                 losses.lose(name)

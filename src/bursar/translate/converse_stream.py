@@ -105,16 +105,14 @@ class ConverseEventReader:
 
     def feed(self, chunk: bytes) -> list[Event]:
         events: list[Event] = []
-        if self._is_over:
-            return events
         try:
-            for frame in self._frames.feed(chunk):
+            for frame in [] if self._has_ended() else self._frames.feed(chunk):
                 self._read(frame, events)
-                if self._is_over:
+                if self._has_ended():
                     break
         except UNREADABLE as error:
             self._fail(events, unreadable(error))
-        if not self._is_over and (self._frames.fault or self._frames.oversized):
+        if not self._has_ended() and (self._frames.fault or self._frames.oversized):
             why = self._frames.fault or "a frame is too large"
             self._fail(events, Fault(502, "api_error", f"the provider's stream can't be read: {why}", "bad_answer"))
         return events
@@ -122,6 +120,9 @@ class ConverseEventReader:
     def end(self) -> list[Event]:
         self._is_over = True
         return []
+
+    def _has_ended(self) -> bool:
+        return self._is_over
 
     def _fail(self, events: list[Event], fault: Fault) -> None:
         self._is_over = True

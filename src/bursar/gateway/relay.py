@@ -207,6 +207,7 @@ def meter(worker: Worker, call: Call, answer: Answer, status: int, out_bytes: in
         call.facts.received_us,
         len(call.body),
         out_bytes,
+        call.route.name,
     )
     return metered if call.routing is None else beside_default(worker, call, metered)
 

@@ -44,7 +44,8 @@ from bursar.translate.answer import (
     Started,
     Stopped,
 )
-from bursar.translate.codec import BadAnswer
+from bursar.translate.chat import CHAT
+from bursar.translate.codec import BadAnswer, Codec
 from bursar.translate.conversation import (
     Conversation,
     Format,
@@ -62,6 +63,8 @@ from bursar.translate.conversation import (
 )
 from bursar.translate.converse import CONVERSE, ConverseCodec
 from bursar.translate.converse_blocks import BESIDE_DOCUMENT
+from bursar.translate.messages import MESSAGES
+from bursar.translate.responses import RESPONSES
 
 CODEC = CONVERSE
 MODEL = "us.anthropic.claude-opus-4-6-v1:0"
@@ -156,6 +159,28 @@ def test_the_proofs_of_another_provider_come_back_with_the_next_turn(reply: Repl
     got = CODEC.read_request(json.dumps({"messages": turns}).encode(), Losses()).messages[1].parts
     one, other = (Conversation(model="m", messages=(Message("assistant", each),)) for each in (parts, got))
     same_request(one, other)
+
+
+PAIRS = [(CONVERSE, other) for other in (CHAT, MESSAGES)] + [(other, CONVERSE) for other in (CHAT, RESPONSES)]
+"""Each of the other dialects on one side; all other pairs: test_pairs.py."""
+
+UNSIGNED = Say(signatures=False)
+
+
+@pytest.mark.parametrize(("caller", "provider"), PAIRS, ids=lambda codec: codec.dialect)
+@examples(8)
+@given(sent=conversations(UNSIGNED._replace(settings=False, images=False)), stream=event_streams(UNSIGNED))
+def test_one_door_leads_to_bedrock_and_from_it(
+    caller: Codec, provider: Codec, sent: Conversation, stream: tuple[Reply, list[Any]]
+):
+    asked, losses = read_back(caller, as_meant(sent), Losses()), Losses()
+    assume(any(not isinstance(part, Text) or part.text.strip() for part in asked.messages[-1].parts))
+    same_request(as_meant(asked), read_back(provider, as_meant(asked), losses), losses)
+    answered = reply_of(events_of(provider, written(provider, stream[1])))
+    caller.write_answer(answered, losses)
+    heard = reply_of(events_of(caller, written(caller, events_of(provider, written(provider, stream[1])))))
+    told = as_told(answered) if caller is CONVERSE else answered
+    same_reply(told, replace(heard, id=told.id, model=told.model), losses)
 
 
 # --- what the API takes ---

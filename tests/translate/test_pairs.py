@@ -15,7 +15,7 @@ from bursar.translate.codec import Codec
 from bursar.translate.conversation import Conversation, Losses
 from bursar.translate.registry import CODECS
 
-FEW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SAY = Say(signatures=False, settings=False)  # a signature is for the provider that made it
 PAIRS = [
     pytest.param(CODECS[one], CODECS[other], id=f"{one}>{other}")

@@ -14,6 +14,8 @@ from bursar.domain.errors import BadRequest
 from bursar.translate.answer import Ended, Event, Failed, Pinged, Reply
 from bursar.translate.codec import BadAnswer, Codec
 from bursar.translate.conversation import Conversation, Losses, Text, Thinking, ToolUse
+from bursar.translate.converse import ConverseCodec
+from bursar.translate.gemini import GeminiCodec
 
 ASKED = Conversation(model="a-model", messages=())
 """For a writer that must know who asked."""
@@ -27,6 +29,8 @@ def examples(count: int) -> settings:
 def read_back(codec: Codec, sent: Conversation, losses: Losses) -> Conversation:
     """Written and read again; reading one's own writing loses nothing."""
     unread = Losses()
+    if isinstance(codec, GeminiCodec | ConverseCodec):
+        codec = codec.bound(sent.model, streams=sent.stream)  # the path says it
     got = codec.read_request(codec.write_request(sent, losses), unread)
     assert list(unread.names) == []
     return got

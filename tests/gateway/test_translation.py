@@ -46,7 +46,7 @@ ROUTES = [
     route("newer", "openai", speaks=["openai-responses"]),
     route("pictures", "openai", speaks=["openai-images"]),
     route("anthropic", "anthropic", models=["claude-*"]),
-    route("bedrock", "bedrock"),
+    route("elsewhere", "unheard-of"),
 ]
 
 
@@ -57,7 +57,7 @@ def test_a_name_leads_to_another_dialect_only_where_it_can_be_said() -> None:
     assert names.read("anthropic", "groq/llama", elsewhere=True) == Named("groq", "llama")
     for family, name, elsewhere in (
         ("openai", "anthropic/claude-x", False),  # embeddings
-        ("openai", "bedrock/claude-x", True),
+        ("openai", "elsewhere/claude-x", True),
         ("anthropic", "pictures/dall-e", True),
     ):
         with pytest.raises(NoUpstream):
@@ -84,7 +84,7 @@ def test_an_upstream_that_lists_a_model_has_it_and_the_callers_own_dialect_comes
         ("openai", "x", ["openai-images"], None, ""),
         ("anthropic", "anthropic", [], MESSAGES, "max_tokens"),
         ("gemini", "google", [], GEMINI, "maxOutputTokens"),
-        ("bedrock", "aws", [], None, ""),
+        ("unheard-of", "x", [], None, ""),
     ],
 )
 def test_an_upstream_is_spoken_to_in_its_own_words(
@@ -178,7 +178,7 @@ def test_an_answer_keeps_its_status_and_its_words() -> None:
     assert (status, json.loads(said)["error"]["message"]) == (529, "Overloaded")
     status, said = translated_answer(translation(), 200, b"<html>what</html>")
     assert (status, json.loads(said)["error"]["message"]) == (502, "<html>what</html>")
-    kept = kept_headers([(b"retry-after", b"7"), (b"anthropic-organization-id", b"x")], streams=False)
+    kept = kept_headers([(b"retry-after", b"7"), (b"anthropic-organization-id", b"x")], CHAT, streams=False)
     assert kept == [(b"content-type", b"application/json"), (b"retry-after", b"7")]
 
 

@@ -22,7 +22,8 @@ test: setup ## lint, types, layers and every test (what CI runs)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -m slow
 
 check: setup ## before each commit: format, lint, types, and the tests that need no browser and no load
 	$(BIN)/ruff format .

@@ -10,13 +10,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import select
 
 from bursar.budgets.authority import EXPIRY_US, Authority
-from bursar.budgets.balances import ASSUMED
 from bursar.budgets.budget import Budget
 from bursar.budgets.lease import GRANT_MAX_PICO, LEASE_MAX_PICO, Ask, BalanceKey, Report
 from bursar.budgets.limits import CarryOver, LimitPlan
 from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
 from bursar.budgets.standings import standings
+from bursar.budgets.statements import ASSUMED
 from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_LEASES
 from bursar.domain.clock import FixedClock
 from bursar.governance.budgets import Budgets

@@ -11,21 +11,16 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete
 
 from bursar.budgets.balances import (
-    ASSUMED,
-    LEAN,
-    OPEN,
     end_lease,
     in_lock_order,
     lock_lease,
     lock_value,
     past_of,
     post,
-    put,
     room_of,
-    same_balance,
     slice_of,
     take_report,
 )
@@ -33,7 +28,27 @@ from bursar.budgets.budget import Budget
 from bursar.budgets.lease import GRANT_MAX_PICO, LEASE_MAX_PICO, Account, Ask, BalanceKey, Grant, Report
 from bursar.budgets.limits import CarryOver, carried_pico, limit_at, window_limit
 from bursar.budgets.schedule import previous_window, scheduled_window
-from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_HOLDERS, BUDGET_LEASES, BUDGETS
+from bursar.budgets.statements import (
+    ASSUMED,
+    BALANCE,
+    BALANCES_SINCE,
+    DEFINITION,
+    DEFINITION_REVISION,
+    LEAN,
+    LEASE_AMOUNT,
+    LEASE_STATE,
+    LEASES_OF_OTHERS,
+    MAKE_BALANCE,
+    MAKE_LEASE,
+    OPEN,
+    RECALLED,
+    VANISHED,
+    about,
+    put,
+    set_balance,
+    set_lease,
+)
+from bursar.budgets.tables import BUDGET_HOLDERS, BUDGET_LEASES
 from bursar.budgets.windows import Window, turn_text
 
 DEFINITIONS_KNOWN_MAX = 10_000
@@ -76,7 +91,8 @@ class Authority:
     def renew(self, holder_id: str, now_us: int) -> list[str]:
         """Say that the holder lives; returns those of its leases that others need the free part of."""
         with self._writing() as connection:
-            put(connection, BUDGET_HOLDERS, {"holder_id": holder_id, "seen_us": now_us}, {"seen_us": now_us})
+            seen = put(BUDGET_HOLDERS, connection.dialect.name, "seen_us")
+            connection.execute(seen, {"holder_id": holder_id, "seen_us": now_us})
             return self._recalled(connection, holder_id)
 
     def recalled(self, holder_id: str) -> list[str]:
@@ -102,32 +118,26 @@ class Authority:
         return assumed
 
     def sweep(self, now_us: int) -> list[str]:
-        """Assume what vanished holders still held; returns their ids.
+        """Assume what vanished holders still held; returns the ids of those that held something.
 
         `recover` corrects it, should their counters turn up.
         """
         with self._writing() as connection:
-            gone = [
-                str(holder_id)
-                for holder_id in connection.execute(
-                    select(BUDGET_HOLDERS.c.holder_id)
-                    .where(BUDGET_HOLDERS.c.seen_us < now_us - EXPIRY_US)
-                    .order_by(BUDGET_HOLDERS.c.holder_id)
-                    .with_for_update()
-                ).scalars()
-            ]
+            gone = list(connection.execute(VANISHED, {"_seen_us": now_us - EXPIRY_US}).scalars())
+            if not gone:
+                return []
+            missed: set[str] = set()
             vanished = BUDGET_LEASES.c.holder_id.in_(gone) & (BUDGET_LEASES.c.state != ASSUMED)
-            for lease_id in in_lock_order(connection, vanished) if gone else ():
+            for lease_id in in_lock_order(connection, vanished):
                 lease = lock_lease(connection, lease_id)
                 if lease is None:
                     continue
                 rest = lease.amount - lease.spent
                 post(connection, lease, posted=rest, leased=-rest, assumed=rest)
-                connection.execute(
-                    update(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id).values(state=ASSUMED)
-                )
+                connection.execute(set_lease("state"), {"_lease_id": lease_id, "state": ASSUMED})
+                missed.add(lease.holder_id)
             connection.execute(delete(BUDGET_HOLDERS).where(BUDGET_HOLDERS.c.holder_id.in_(gone)))
-        return gone
+        return sorted(missed)
 
     def _refill(self, connection: Connection, holder_id: str, ask: Ask, now_us: int) -> Grant:
         key = ask.key
@@ -144,9 +154,7 @@ class Authority:
         lock_value(connection, key)
         if ask.window_key:
             take_report(connection, Report(ask.lease_id, ask.spent, ask.held))
-        counted = connection.execute(
-            select(BUDGET_BALANCES).where(same_balance(key), BUDGET_BALANCES.c.end_us > window.counted_from_us)
-        ).all()
+        counted = connection.execute(BALANCES_SINCE, about(key) | {"_from_us": window.counted_from_us}).all()
         posted, leased = sum(row.posted for row in counted), sum(row.leased for row in counted)
         limit = self.limit(connection, budget, key, window, now_us)
         room = room_of(budget, key.account, limit, posted + leased, ask)
@@ -179,15 +187,13 @@ class Authority:
         )
 
     def _definition(self, connection: Connection, budget_id: str) -> Budget | None:
-        row = connection.execute(
-            select(BUDGETS.c.revision, BUDGETS.c.removed_us).where(BUDGETS.c.budget_id == budget_id)
-        ).first()
+        row = connection.execute(DEFINITION_REVISION, {"_budget_id": budget_id}).first()
         if row is None or row.removed_us is not None:
             return None
         known = self._known.get(budget_id)
         if known is not None and known[0] == row.revision:
             return known[1]
-        text = connection.execute(select(BUDGETS.c.definition).where(BUDGETS.c.budget_id == budget_id)).scalar_one()
+        text = connection.execute(DEFINITION, {"_budget_id": budget_id}).scalar_one()
         budget = _DEFINITION.decode(text)
         if len(self._known) >= DEFINITIONS_KNOWN_MAX:
             self._known.clear()
@@ -216,62 +222,27 @@ class Authority:
         limit = self.limit(
             connection, budget, key._replace(account=Account.LIKELY), before, before.end_us - 1, depth + 1
         )
-        used = connection.execute(
-            select(BUDGET_BALANCES.c.posted, BUDGET_BALANCES.c.leased).where(
-                same_balance(key._replace(account=Account.LIKELY)), BUDGET_BALANCES.c.window_key == before.key
-            )
-        ).first()
-        unused = None if limit is None else limit - (sum(used) if used else 0)
+        likely = about(key._replace(account=Account.LIKELY))
+        used = connection.execute(BALANCE, likely | {"_window_key": before.key}).first()
+        unused = None if limit is None else limit - (used.posted + used.leased if used else 0)
         in_usd = msgspec.structs.replace(
             carry, cap_pico=None if carry.cap_pico is None else budget.usd_pico(carry.cap_pico)
         )
         return carried_pico(in_usd, unused)
 
     def _recalled(self, connection: Connection, holder_id: str) -> list[str]:
-        return [
-            str(lease_id)
-            for lease_id in connection.execute(
-                select(BUDGET_LEASES.c.lease_id)
-                .join(
-                    BUDGET_BALANCES,
-                    and_(
-                        BUDGET_BALANCES.c.budget_id == BUDGET_LEASES.c.budget_id,
-                        BUDGET_BALANCES.c.value == BUDGET_LEASES.c.value,
-                        BUDGET_BALANCES.c.account == BUDGET_LEASES.c.account,
-                        BUDGET_BALANCES.c.window_key == BUDGET_LEASES.c.window_key,
-                    ),
-                )
-                .where(
-                    BUDGET_LEASES.c.holder_id == holder_id,
-                    BUDGET_LEASES.c.state == OPEN,
-                    BUDGET_BALANCES.c.recall,
-                )
-            ).scalars()
-        ]
+        return list(connection.execute(RECALLED, {"_holder_id": holder_id}).scalars())
 
 
 def _was_assumed(connection: Connection, lease_id: str) -> bool:
     """Whether a lease was given up for lost while its holder could not be heard."""
-    state = connection.execute(select(BUDGET_LEASES.c.state).where(BUDGET_LEASES.c.lease_id == lease_id)).scalar()
-    return state == ASSUMED
+    state = connection.execute(LEASE_STATE, {"_lease_id": lease_id}).scalar()
+    return bool(state == ASSUMED)
 
 
 def _is_shared(connection: Connection, key: BalanceKey, holder_id: str) -> bool:
     """Whether other living holders have a lease of the balance."""
-    return (
-        connection.execute(
-            select(BUDGET_LEASES.c.lease_id)
-            .where(
-                BUDGET_LEASES.c.budget_id == key.budget_id,
-                BUDGET_LEASES.c.value == key.value,
-                BUDGET_LEASES.c.account == key.account,
-                BUDGET_LEASES.c.holder_id != holder_id,
-                BUDGET_LEASES.c.state != ASSUMED,
-            )
-            .limit(1)
-        ).first()
-        is not None
-    )
+    return connection.execute(LEASES_OF_OTHERS, about(key) | {"_holder_id": holder_id}).first() is not None
 
 
 def _lend(
@@ -290,18 +261,15 @@ def _lend(
             "overrun": 0,
             "recall": recall,
         }
-        connection.execute(insert(BUDGET_BALANCES).values(row))
+        connection.execute(MAKE_BALANCE, row)
     elif granted or recall != here.recall:
-        connection.execute(
-            update(BUDGET_BALANCES)
-            .where(same_balance(key), BUDGET_BALANCES.c.window_key == window.key)
-            .values(leased=here.leased + granted, recall=recall)
-        )
+        values = {"leased": here.leased + granted, "recall": recall}
+        connection.execute(set_balance(*values), about(key) | {"_window_key": window.key} | values)
 
 
 def _amount_of(connection: Connection, lease_id: str) -> int | None:
     """A lease's amount in all; None if there is no such lease yet."""
-    return connection.execute(select(BUDGET_LEASES.c.amount).where(BUDGET_LEASES.c.lease_id == lease_id)).scalar()
+    return connection.execute(LEASE_AMOUNT, {"_lease_id": lease_id}).scalar()
 
 
 def _grow_lease(
@@ -310,12 +278,10 @@ def _grow_lease(
     """The lease's amount in all, after the grant. before: what it was; None if it is new."""
     if before is not None:
         amount = before + granted
-        connection.execute(
-            update(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == ask.lease_id).values(amount=amount, state=state)
-        )
+        connection.execute(set_lease("amount", "state"), {"_lease_id": ask.lease_id, "amount": amount, "state": state})
         return amount
     if granted:
         row = {"lease_id": ask.lease_id, "holder_id": holder_id, **ask.key._asdict(), "window_key": window.key}
         amounts = {"amount": granted, "spent": 0, "held": 0, "state": state}
-        connection.execute(insert(BUDGET_LEASES).values(row | amounts))
+        connection.execute(MAKE_LEASE, row | amounts)
     return granted

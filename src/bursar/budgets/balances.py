@@ -3,19 +3,27 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from bursar.budgets.budget import Budget
 from bursar.budgets.lease import GRANT_MAX_PICO, Account, Ask, BalanceKey, Report
-from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_LEASES, BUDGET_VALUES
+from bursar.budgets.statements import (
+    ASSUMED,
+    BALANCE,
+    END_LEASE,
+    LEAN,
+    LEASE,
+    LOCK_VALUE,
+    about,
+    put,
+    set_balance,
+    set_lease,
+)
+from bursar.budgets.tables import BUDGET_LEASES, BUDGET_VALUES
 from bursar.budgets.thresholds import Mark, blocked_limit, marks_below
 
 SHARE = 16
 """A slice is a 16th of what is left at most: so much can lie idle with each worker, and it shrinks near the limit."""
-
-OPEN, LEAN, ASSUMED = "open", "lean", "assumed"
 
 
 def slice_of(left: int | None, ask: Ask, room: int = GRANT_MAX_PICO) -> tuple[int, bool]:
@@ -89,35 +97,10 @@ def past_of(marks: Sequence[Mark], past: int, used: int) -> int:
     return max((mark.percent for mark in marks if mark.percent <= past and used > mark.pico), default=0)
 
 
-def same_balance(key: BalanceKey) -> ColumnElement[bool]:
-    """The rows of one balance, over all its windows."""
-    columns = BUDGET_BALANCES.c
-    return and_(columns.budget_id == key.budget_id, columns.value == key.value, columns.account == key.account)
-
-
 def lock_value(connection: Connection, key: BalanceKey) -> None:
     """Wait for whoever else decides about this balance; the first one ever makes its row, and is as safe."""
-    put(connection, BUDGET_VALUES, key._asdict())
-    connection.execute(
-        select(BUDGET_VALUES.c.value)
-        .where(
-            BUDGET_VALUES.c.budget_id == key.budget_id,
-            BUDGET_VALUES.c.value == key.value,
-            BUDGET_VALUES.c.account == key.account,
-        )
-        .with_for_update()
-    )
-
-
-def put(connection: Connection, table: Table, row: dict[str, Any], otherwise: dict[str, Any] | None = None) -> None:
-    """Insert a row; where its key is there already, set `otherwise`, or leave it."""
-    make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    statement = make(table).values(row)
-    keys = [column.name for column in table.primary_key]
-    if otherwise is None:
-        connection.execute(statement.on_conflict_do_nothing(index_elements=keys))
-    else:
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=otherwise))
+    connection.execute(put(BUDGET_VALUES, connection.dialect.name), key._asdict())
+    connection.execute(LOCK_VALUE, about(key))
 
 
 def in_lock_order(connection: Connection, which: ColumnElement[bool]) -> list[str]:
@@ -134,11 +117,11 @@ def in_lock_order(connection: Connection, which: ColumnElement[bool]) -> list[st
 
 def lock_lease(connection: Connection, lease_id: str) -> Row[Any] | None:
     """A lease, after its balance is locked; None if it is gone."""
-    found = connection.execute(select(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id)).first()
+    found = connection.execute(LEASE, {"_lease_id": lease_id}).first()
     if found is None:
         return None
     lock_value(connection, key_of(found))
-    return connection.execute(select(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease_id)).first()
+    return connection.execute(LEASE, {"_lease_id": lease_id}).first()
 
 
 def key_of(row: Row[Any]) -> BalanceKey:
@@ -147,11 +130,11 @@ def key_of(row: Row[Any]) -> BalanceKey:
 
 def post(connection: Connection, lease: Row[Any], **changes: int) -> None:
     """Add to the columns of a lease's balance: `post(connection, lease, posted=5, leased=-5)`."""
-    here = and_(same_balance(key_of(lease)), BUDGET_BALANCES.c.window_key == lease.window_key)
-    balance = connection.execute(select(BUDGET_BALANCES).where(here)).one()
+    here = about(key_of(lease)) | {"_window_key": lease.window_key}
+    balance = connection.execute(BALANCE, here).one()
     values = {name: getattr(balance, name) + change for name, change in changes.items() if change}
     if values:
-        connection.execute(update(BUDGET_BALANCES).where(here).values(values))
+        connection.execute(set_balance(*values), here | values)
 
 
 def take_report(connection: Connection, report: Report) -> None:
@@ -171,13 +154,11 @@ def take_report(connection: Connection, report: Report) -> None:
     before, after = lease.amount - lease.spent, amount - spent
     post(connection, lease, posted=spent - lease.spent, leased=after - before, overrun=report.overrun)
     if report.is_over:
-        connection.execute(delete(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == report.lease_id))
+        connection.execute(END_LEASE, {"_lease_id": report.lease_id})
         return
-    connection.execute(
-        update(BUDGET_LEASES)
-        .where(BUDGET_LEASES.c.lease_id == report.lease_id)
-        .values(spent=spent, amount=amount, held=report.held, state=LEAN if report.is_lean else lease.state)
-    )
+    state = LEAN if report.is_lean else lease.state
+    values = {"spent": spent, "amount": amount, "held": report.held, "state": state}
+    connection.execute(set_lease(*values), {"_lease_id": report.lease_id} | values)
 
 
 def end_lease(connection: Connection, lease: Row[Any], *, held: int, spent: int) -> None:
@@ -194,4 +175,4 @@ def end_lease(connection: Connection, lease: Row[Any], *, held: int, spent: int)
         leased=0 if was_assumed else -reserve,
         assumed=held - (reserve if was_assumed else 0),
     )
-    connection.execute(delete(BUDGET_LEASES).where(BUDGET_LEASES.c.lease_id == lease.lease_id))
+    connection.execute(END_LEASE, {"_lease_id": lease.lease_id})

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from bursar.budgets.authority import Authority
-from bursar.budgets.balances import ASSUMED
 from bursar.budgets.budget import Budget
 from bursar.budgets.lease import Account, BalanceKey, Standing
 from bursar.budgets.schedule import CurrentWindows
+from bursar.budgets.statements import ASSUMED
 from bursar.budgets.tables import BUDGET_BALANCES, BUDGET_LEASES
 from bursar.budgets.windows import Window
 

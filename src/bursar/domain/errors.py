@@ -79,6 +79,13 @@ class BadQuery(BadRequest):
     code = "bad_query"
 
 
+class NotTranslatable(BadRequest):
+    """Translating the request would leave something out, and the caller wants it whole (`x-bursar-strict`). Nothing
+    was sent. Its detail `dropped` lists what."""
+
+    code = "not_translatable"
+
+
 class BodyTooLarge(BursarError):
     code, status = "body_too_large", 413
 

@@ -26,6 +26,7 @@ from bursar.gateway.retry_cap import RetryCap, RetryHold
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings
+from bursar.gateway.translation import Translation
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -138,3 +139,4 @@ class Call(msgspec.Struct):
     attempts: list[Attempt] = []
     routing: Routing | None = None  # None: no route is about it
     taken: Taken | None = None  # its place in the limits
+    translation: Translation | None = None  # its provider speaks another dialect than its caller

@@ -14,7 +14,8 @@ from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.heads import Head, Headers
 from bursar.gateway.identify import Credential, identify, split_query
 from bursar.gateway.route import Route
-from bursar.providers.base import Asked
+from bursar.providers.base import Asked, Dialect
+from bursar.translate.codec import Codec
 
 PLANS_MAX = 64
 TOUCHED_MAX = 64
@@ -32,11 +33,29 @@ SAYS_NOTHING = Asked(model="")
 _CLIENT = re.compile(rb"[\w.-]{1,40}(?:/[\w.+-]{1,24})?", re.ASCII)
 
 
+class Elsewhere(msgspec.Struct, frozen=True, gc=False):
+    """An upstream of another dialect than the caller's: its codec, and how it is asked, plain and for a stream.
+
+    is_strict: the caller rather hears a refusal than that something was left out. output_tokens: what a provider is
+    told that must be told a limit.
+    """
+
+    codec: Codec
+    plain: tuple[Dialect, bytes]  # what its answer is read by, and the head of the request
+    streamed: tuple[Dialect, bytes]
+    is_strict: bool
+    output_tokens: int
+
+
 class Plan(msgspec.Struct, frozen=True, gc=False):
-    """Where a call with certain headers goes, and the head it goes out with (all but `content-length`)."""
+    """Where a call with certain headers goes, and the head it goes out with (all but `content-length`).
+
+    other: it has to be translated, and its head stands there.
+    """
 
     route: Route
     head: bytes
+    other: Elsewhere | None = None
 
 
 class Envelope(msgspec.Struct, frozen=True):

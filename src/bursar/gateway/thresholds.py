@@ -15,12 +15,15 @@ from bursar.gateway.case import Case
 from bursar.gateway.choose import body_for, choose_upstream
 from bursar.gateway.decide import as_decided, notes_of, with_model
 from bursar.gateway.envelope import Envelope
+from bursar.gateway.heads import Headers
 from bursar.gateway.hold import bound_of, hold, input_bound, output_limit
 from bursar.gateway.pace import Pace
 from bursar.gateway.rules import FORCED
+from bursar.gateway.translation import limit_note, translate
 from bursar.providers.base import Asked
 
 ACTION_HEADER = b"x-bursar-budget-action"
+REROUTED = ("asked", "route", "head", "body", "strips_usage", "notes", "bound", "dialect", "translation")
 FIRST = ("approve", "throttle", "route")  # a call that waits for a person takes no place and isn't rewritten
 
 
@@ -109,7 +112,7 @@ def _route(
             continue
         if considered is not None:
             _change_places(worker, call, considered, arrival.received_us)
-        for name in ("asked", "route", "head", "body", "strips_usage", "notes", "bound"):
+        for name in REROUTED:
             setattr(call, name, getattr(routed, name))
         call.routing = None  # the route chose for another model
         return True
@@ -131,14 +134,31 @@ def _as_routed(
     """The call with another model, made of the client's own bytes; None where that isn't possible, or not cheaper."""
     try:
         plan = choose_upstream(worker, arrival, envelope, model)
-        asked, decided = _asked_anew(call, arrival, case, model)
+        asked, decided = _asked_anew(arrival, case, model)
     except BursarError:
         return None
-    body = body_for(plan.route, call.dialect, asked, decided)
+    head, dialect, translation = plan.head, arrival.dialect, None
+    limited: Headers = []
+    if plan.other is not None:
+        try:
+            spoken = translate(plan.other, dialect, asked, decided)
+        except BursarError:
+            return None
+        translation, dialect, head, asked, decided = msgspec.structs.astuple(spoken)
+        limited = limit_note(spoken)
+    body = body_for(plan.route, dialect, asked, decided)
     forced = notes_of(case) if case is not None else [(b"x-bursar-model-forced", model.encode("ascii", "replace"))]
-    notes = [*(note for note in call.notes if note[0].startswith(b"x-bursar-budget")), *forced]
+    notes = [*(note for note in call.notes if note[0].startswith(b"x-bursar-budget")), *forced, *limited]
     routed = msgspec.structs.replace(
-        call, asked=asked, route=plan.route, head=plan.head, body=body, strips_usage=body is not decided, notes=notes
+        call,
+        asked=asked,
+        route=plan.route,
+        head=head,
+        body=body,
+        strips_usage=body is not decided,
+        notes=notes,
+        dialect=dialect,
+        translation=translation,
     )
     now_us, before = arrival.received_us, call.bound.pico
     tokens = input_bound(worker, call.asked, len(call.body))  # alike for both: prices are compared
@@ -149,12 +169,13 @@ def _as_routed(
     return routed
 
 
-def _asked_anew(call: Call, arrival: Arrival, case: Case | None, model: str) -> tuple[Asked, bytes]:
+def _asked_anew(arrival: Arrival, case: Case | None, model: str) -> tuple[Asked, bytes]:
     """Raises BadRequest where the model's place in the body is in doubt."""
-    asked = call.dialect.read_request(arrival.body)  # anew: what the hold changed in the other one isn't in these bytes
+    dialect = arrival.dialect
+    asked = dialect.read_request(arrival.body)  # anew: what the hold changed in the other one isn't in these bytes
     if case is None:
-        return with_model(asked, arrival.body, model, call.dialect)
-    return as_decided(asked, arrival.body, case, call.dialect)
+        return with_model(asked, arrival.body, model, dialect)
+    return as_decided(asked, arrival.body, case, dialect)
 
 
 def _change_places(worker: Worker, call: Call, case: Case, now_us: int) -> None:

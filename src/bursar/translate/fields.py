@@ -1,6 +1,6 @@
 """Reading a request field by field: each is asked for once, and what nobody asked for is lost by its path."""
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -74,10 +74,10 @@ class Fields:
             raise BadRequest(f"{self.where(name)}: a list of texts is needed", field=self.where(name))
         return tuple(found)
 
-    def inner(self, name: str) -> "Fields | None":
+    def inner(self, name: str) -> Self | None:
         """An object inside; None if it isn't there."""
         value = self._left.pop(name, None)
-        return None if value is None else Fields(value, self.where(name), self.losses)
+        return None if value is None else type(self)(value, self.where(name), self.losses)
 
     def json(self, name: str) -> str:
         """An object inside, as text; "" if it isn't there."""
@@ -101,12 +101,17 @@ class Fields:
                 self.losses.lose(self.where(name[:64]))
 
 
-def read_fields(body: bytes, losses: Losses) -> Fields:
+def read_object(body: bytes) -> dict[str, Any]:
     """A request's body. Raises InvalidJson, or BadRequest if it isn't an object."""
     value = decode_request(_ANY, body)
     if not isinstance(value, dict):
         raise BadRequest("the request body is not a JSON object")
-    return Fields(value, "", losses)
+    return value
+
+
+def read_fields(body: bytes, losses: Losses) -> Fields:
+    """The same, field by field."""
+    return Fields(read_object(body), "", losses)
 
 
 def object_of(value: Any, path: str) -> dict[str, Any]:

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 from xxhash import xxh3_128_hexdigest
 
 from bursar.domain.errors import BadRequest
+from bursar.translate.arguments import arguments_of
 from bursar.translate.conversation import Losses, Media, Part, Refusal, Text, Thinking, ToolResult, ToolUse
 from bursar.translate.messages_blocks import DIALECT
 from bursar.translate.seal import Seal, sealed
@@ -26,7 +26,6 @@ BREAKPOINTS_MAX = 4
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Breakpoints:
@@ -53,19 +52,6 @@ def tool_id(id: str) -> str:
     return id if _ID.fullmatch(id) else f"toolu_{xxh3_128_hexdigest(id.encode('utf-8', 'surrogatepass'))}"
 
 
-def arguments_of(text: str, losses: Losses) -> msgspec.Raw:
-    """A call's arguments as the object that the API wants. What a model wrote and is none, is kept inside of one."""
-    if not text.strip():
-        return msgspec.Raw(b"{}")
-    raw = text.encode("utf-8", "surrogatepass")
-    try:
-        _OBJECT.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        losses.lose("tool_use.arguments")
-        return msgspec.Raw(msgspec.json.encode({"arguments": text}))
-    return msgspec.Raw(raw)
-
-
 def solid(parts: Iterable[Part], losses: Losses) -> list[Part]:
     """The parts with texts that are only space joined to the text beside them; alone, they are lost."""
     found: list[Part] = []
@@ -84,6 +70,8 @@ def solid(parts: Iterable[Part], losses: Losses) -> list[Part]:
                 found[-1] = Text(before.text + part.text, part.cache)
             else:
                 space += part.text
+                if part.cache:
+                    losses.lose("cache")
             continue
         elif space:
             part, space = replace(part, text=space + part.text), ""

@@ -51,6 +51,8 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
     system = [part for part in conversation.system if part.text.strip()]
     if len(system) < len(conversation.system):
         losses.lose("system")
+        if any(part.cache and not part.text.strip() for part in conversation.system):
+            losses.lose("cache")
     if system:
         said["system"] = text_blocks(system, marks) if len(system) > 1 or system[0].cache else system[0].text
     said["messages"] = _turns(conversation.messages, marks, losses)

@@ -6,7 +6,7 @@ import anthropic
 from cases import DEMAND, QUESTION, RESULT, SCHEMA, report, tags
 
 URL, KEY = sys.argv[1:3]
-ASKED = {"model": "claude-sonnet-4-5", "max_tokens": 1_000}
+ASKED = {"model": "claude-sonnet-4-6", "max_tokens": 1_000}
 client = anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0)
 
 

@@ -35,7 +35,7 @@ def gpt_stream(name):
 
 
 def claude_plain(name):
-    return told(claude.messages.create(model="claude-sonnet-4-5", max_tokens=500, extra_headers=tags(name), **ASKED))
+    return told(claude.messages.create(model="claude-sonnet-4-6", max_tokens=500, extra_headers=tags(name), **ASKED))
 
 
 report(gpt_plain, gpt_stream, claude_plain)

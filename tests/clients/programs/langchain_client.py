@@ -25,7 +25,7 @@ def gpt_responses(name, demand=None):
 
 def claude(name, demand=None):
     return ChatAnthropic(
-        model="claude-sonnet-4-5", base_url=URL, api_key=KEY, max_retries=0, max_tokens=1_000,
+        model="claude-sonnet-4-6", base_url=URL, api_key=KEY, max_retries=0, max_tokens=1_000,
         default_headers=tags(name, demand),
     )  # fmt: skip
 
@@ -39,7 +39,10 @@ def stream(name, make):
     whole = None
     for piece in make(name, DEMAND).stream([ASK]):
         whole = piece if whole is None else whole + piece
-    return {"text": whole.text, "output": whole.usage_metadata["output_tokens"]}
+    usage = (
+        whole.usage_metadata
+    )  # ChatOpenAI asks for none where the address isn't OpenAI's: it is charged all the same
+    return {"text": whole.text} | ({"output": usage["output_tokens"]} if usage else {})
 
 
 def tools(name, make):

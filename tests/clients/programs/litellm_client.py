@@ -14,7 +14,7 @@ litellm.telemetry = False
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
 GPT = {"model": "openai/gpt-4o-mini", "api_base": f"{URL}/v1", "api_key": KEY, "num_retries": 0}
 CLAUDE = {
-    "model": "anthropic/claude-sonnet-4-5",
+    "model": "anthropic/claude-sonnet-4-6",
     "api_base": URL,
     "api_key": KEY,
     "num_retries": 0,

@@ -65,7 +65,7 @@ def locked_python(name: str, lock: Path) -> Path:
             _run([sys.executable, "-m", "venv", "--clear", str(root)], root.parent)
             pip = [str(root / "bin" / "python"), "-m", "pip"]
             wanted = ["--require-hashes", "--requirement", str(lock.resolve())]
-            _run([*pip, "install", "--quiet", "--disable-pip-version-check", *wanted], root)
+            _run([*pip, "install", "--quiet", "--no-compile", "--disable-pip-version-check", *wanted], root)
             (root / _DONE).write_text(_run([*pip, "freeze"], root), "utf-8")
     return root
 

@@ -54,6 +54,7 @@ def claude(
         **settings
         | {"ANTHROPIC_API_KEY": "sk-ant-own", "ANTHROPIC_CUSTOM_HEADERS": f"{tags}\nx-sim: {json.dumps(DEMAND)}"},
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+        CLAUDE_CODE_DISABLE_BACKGROUND_TASKS="1",  # a helper that ends later would be a new turn, with a new helper
         DISABLE_AUTOUPDATER="1",
     )  # fmt: skip
     return done, [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

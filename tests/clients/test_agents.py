@@ -102,13 +102,14 @@ def test_a_sub_agent_of_claude_code_has_its_own_cost(world: World, environments:
     done, lines = claude(world, environments, tmp_path, "--tools", "Agent", "--max-turns", "4")
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
     charges = charges_of(world, lines[-1]["session_id"])
-    by_kind: dict[str, set[str]] = {}
-    for charge in charges:
-        by_kind.setdefault(charge["request_type"], set()).add(charge["agent"])
-    assert set(by_kind) == {"main", "subagent"}
-    assert by_kind["main"] == {""}
-    assert len(by_kind["subagent"]) == 1
-    assert by_kind["subagent"] != {""}
+    main = [charge for charge in charges if charge["request_type"] == "main"]
+    helpers = [charge for charge in charges if charge["request_type"] == "subagent"]
+    assert len(charges) == len(main) + len(helpers)
+    assert {charge["agent"] for charge in main} == {""}
+    agents = {charge["agent"] for charge in helpers}
+    assert agents - {""} == agents != set()
+    parents = {dict(charge["tags"]).get("parent_agent") for charge in helpers}
+    assert parents - {None} <= agents, "a helper's helper says whose it is"
 
 
 def test_claude_code_shows_a_spent_budget_and_asks_no_second_time(

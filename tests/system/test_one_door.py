@@ -1,6 +1,8 @@
 """OpenAI's own client asks an Anthropic model: the simulator speaks Anthropic's wire, the gateway translates."""
 
+import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,6 +13,7 @@ import openai
 import pytest
 from tests import world as worlds
 from tests.system.test_budget_race import until_in_force
+from tests.wire_client import exchange, request_bytes
 from tests.world import World, gateway_world
 
 from bursar.budgets.budget import Budget
@@ -219,6 +222,36 @@ def test_the_other_way_round_and_openais_other_dialect(world: World, key: str, c
     assert cost == usd_from_pico(seen.cost_pico or 0)
     answer = client.responses.create(model=CLAUDE, input="tea?", extra_headers=told("responses", text="Yes."))
     assert answer.output_text == "Yes."
+
+
+def test_geminis_dialect_is_translated_from_and_to(world: World, key: str, client: openai.OpenAI) -> None:
+    gemini = "gemini/gemini-2.5-flash"
+    answer = client.chat.completions.create(
+        model=gemini, messages=QUESTION, max_tokens=100, extra_headers=told("to-gemini", text="Yes.")
+    )
+    assert answer.choices[0].message.content == "Yes."
+    chunks = client.chat.completions.create(
+        model=gemini,
+        messages=QUESTION,
+        tools=TOOLS,
+        tool_choice="required",
+        stream=True,
+        extra_headers=told("to-gemini-stream"),
+    )
+    calls = [call for chunk in chunks for choice in chunk.choices for call in choice.delta.tool_calls or ()]
+    assert [call.function.name for call in calls if call.function and call.function.name] == ["weather"]
+    body = json.dumps({"contents": [{"role": "user", "parts": [{"text": "tea?"}]}]}).encode()
+    headers = {**told("from-gemini", text="Yes."), "x-goog-api-key": key, "content-type": "application/json"}
+    for action in ("generateContent", "streamGenerateContent?alt=sse"):
+        sent = request_bytes(f"/v1beta/models/smart:{action}", body, headers)
+        reply = asyncio.run(exchange(world.port, sent))
+        assert reply.status == 200, reply.body
+        said = re.findall(rb'"text": ?"([^"]*)"', reply.body)
+        assert b"".join(said) == b"Yes."
+        assert reply.headers["x-bursar-translated"] == "gemini-generate>anthropic-messages"
+    for session in ("to-gemini", "to-gemini-stream", "from-gemini"):
+        charged = sum(cost or 0 for _, cost in charge_of_all(world, session))
+        assert charged == sum(usd_from_pico(seen.cost_pico or 0) for seen in world.sim_log(session))
 
 
 @pytest.mark.parametrize("feature", ["there", "back"])

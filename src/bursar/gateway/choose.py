@@ -1,5 +1,7 @@
 """The choice of the upstream, decided once for calls alike."""
 
+from urllib.parse import unquote
+
 from bursar.domain.errors import Forbidden, NoUpstream, NoUpstreamKey
 from bursar.gateway.call import Arrival, Worker
 from bursar.gateway.envelope import PLANS_MAX, Elsewhere, Envelope, Plan
@@ -77,12 +79,19 @@ def through_translation(worker: Worker, envelope: Envelope, model: str, route: R
     asked = []
     for streams in (False, True):
         path, _, query = route.codec.path(Conversation(model=model, messages=(), stream=streams)).partition("?")
+        path = unquote(path)  # the head quotes it
         found = dialect_for("POST", path)
         if found is None:
             raise NoUpstream(f"upstream {route.name!r} has no path for a model named {model!r}", field="model")
         asked.append((found[0], write_head(route, "POST", path, query.encode(), headers, envelope.credential)))
-    output_tokens = worker.settings.output_tokens_default
-    other = Elsewhere(route.codec, asked[0], asked[1], wants_all(envelope.headers), output_tokens)
+    other = Elsewhere(
+        route.codec,
+        asked[0],
+        asked[1],
+        wants_all(envelope.headers),
+        b"alt=sse" in envelope.query,
+        worker.settings.output_tokens_default,
+    )
     return Plan(route, asked[0][1], other)
 
 

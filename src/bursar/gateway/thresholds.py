@@ -10,13 +10,15 @@ from bursar.budgets.refusals import header_text, throttled, unapproved
 from bursar.budgets.thresholds import PASSED, Threshold, approved, threshold_text
 from bursar.domain.errors import BursarError
 from bursar.gateway.attribute import Attributed
+from bursar.gateway.bound import bound_of, input_bound, output_limit
 from bursar.gateway.call import Arrival, Call, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import body_for, choose_upstream
 from bursar.gateway.decide import as_decided, notes_of, with_model
 from bursar.gateway.envelope import Envelope
 from bursar.gateway.heads import Headers
-from bursar.gateway.hold import bound_of, hold, input_bound, output_limit
+from bursar.gateway.hold import hold
+from bursar.gateway.hour_news import approval_key
 from bursar.gateway.pace import Pace
 from bursar.gateway.rules import FORCED
 from bursar.gateway.translation import limit_note, translate
@@ -80,6 +82,7 @@ def _take_action(
     match threshold.action:
         case "approve":
             if approved(budget.approvals, threshold.percent, key.value, now_us) is None:
+                worker.approvals.add(approval_key(budget.budget_id, threshold.percent, key.value), now_us)
                 status = worker.settings.budget_refusal_status
                 raise unapproved(budget, key.value, threshold, reached.grant, now_us, status=status)
         case "throttle":
@@ -161,9 +164,9 @@ def _as_routed(
         translation=translation,
     )
     now_us, before = arrival.received_us, call.bound.pico
-    tokens = input_bound(worker, call.asked, len(call.body))  # alike for both: prices are compared
+    tokens = input_bound(worker, call.route.name, call.asked, len(call.body))  # alike for both: prices are compared
     output_max = output_limit(worker, call)
-    after = bound_of(worker, routed, output_max, now_us, tokens).pico
+    after = bound_of(worker, routed, output_max, now_us, input_tokens=tokens).pico
     if before is None or after is None or after >= before:
         return None
     return routed

@@ -31,6 +31,8 @@ KIND_WORDS = {
     "tag_coverage": "spend without a tag",
     "budgets": "budgets",
     "loops": "loops that were cut",
+    "retry_cap": "retries past their hourly cap",
+    "approvals": "calls that wait for an approval",
 }
 DOTS = {"critical": "danger", "warning": "doubt", "info": "accent"}
 RESULT_BADGES = {"delivered": "good", "failed": "doubtful", "given_up": "bad", "held": ""}

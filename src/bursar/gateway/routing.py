@@ -5,7 +5,8 @@ import contextlib
 import msgspec
 
 from bursar.domain.errors import BursarError, Forbidden, NoUpstream
-from bursar.domain.routes import RouteRule
+from bursar.domain.routes import CANDIDATE, RouteRule
+from bursar.gateway.arms import arm_of
 from bursar.gateway.call import Arrival, Routing, Way, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import choose_upstream
@@ -31,7 +32,9 @@ def route_call(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Aske
     ways: list[Way] = []
     passed: list[tuple[str, str, str]] = []
     refusal: BursarError | None = None
-    for target in rule.targets:
+    arm = arm_of(rule, case.attribution, arrival.call_id)
+    first = rule.experiment.candidate if rule.experiment is not None and arm == CANDIDATE else None
+    for target in (first, *rule.targets) if first is not None else rule.targets:
         model = target.model or case.model
         there = None
         try:
@@ -52,11 +55,11 @@ def route_call(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Aske
         if why:
             passed.append((plan.route.name, model, why))
             continue
-        ways.append(Way(plan, model, target.weight, case=there))
+        ways.append(Way(plan, model, target.weight, case=there, leads=target is first))
     if not ways:
         kept_out = "".join(f"; {name}/{model}: {why}" for name, model, why in passed)
         raise refusal or NoUpstream(f"route {rule.name!r} has no upstream for this call{kept_out}", field="model")
-    return Routing(rule, _in_order(worker, arrival, asked, rule, case, ways), passed, default, case.model)
+    return Routing(rule, _in_order(worker, arrival, asked, rule, case, ways), passed, default, case.model, arm)
 
 
 def _in_order(
@@ -77,6 +80,8 @@ def _in_order(
     costs = [price_of(worker, way, asked, len(arrival.body), now_us) for way in ways] if strategy == "cheapest" else []
     names = [f"{way.plan.route.name}/{way.model}" for way in ways]
     ordered = [ways[at] for at in order(strategy, key, names, [way.weight for way in ways], loads, costs)]
+    if ways[0].leads:
+        ordered.sort(key=lambda way: not way.leads)
     rested = []
     for way in ordered:
         way.why = way.plan.route.health.why_not(now_us)

@@ -110,7 +110,10 @@ def _show_experiment(told: ExperimentTold) -> None:
         ],
         title=f"Route {told.route}, experiment {told.experiment}: {told.percent:g} % to {told.candidate}",
     )  # fmt: skip
-    say((told.stopped and f"stopped: {told.stopped}.") or f"it goes on; error rate {told.alpha:g} over all looks.")
+    if told.stopped:
+        say(f"stopped: {told.stopped}.")
+    else:
+        say(f"it goes on; error rate {told.alpha:g} over all looks.")
 
 
 def told_rehearsal(told: Rehearsal) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _drawn(
     strategy = rule.strategy
     loads = [way.plan.route.health.load(now_us) for way in ways] if strategy == "lowest-latency" else []
     costs = [price_of(worker, way, asked, len(arrival.body), now_us) for way in ways] if strategy == "cheapest" else []
-    names = [f"{way.plan.route.name}/{way.model}" for way in ways]
+    names = [way.plan.route.name + way.model for way in ways]
     return [ways[at] for at in order(strategy, key, names, [way.weight for way in ways], loads, costs)]
 
 

@@ -28,7 +28,7 @@ from bursar.prices.compile import compile_book, inputs_digest
 if TYPE_CHECKING:
     from bursar.alerts.deliver import Deliverer
     from bursar.alerts.desk import AlertDesk
-    from bursar.alerts.facts import BudgetStanding, LoopCut
+    from bursar.alerts.facts import ApprovalAsked, BudgetStanding, LoopCut, RetriesCapped
     from bursar.alerts.run import AlertThreads
     from bursar.budgets.budget import Budget
     from bursar.controlfile.state import ControlState
@@ -176,18 +176,25 @@ class Site:
         ]
 
     def alert_threads(
-        self, desk: "Callable[[], AlertDesk]", ledger: "Ledger", budgets: "Callable[[], Sequence[BudgetStanding]]"
+        self,
+        desk: "Callable[[], AlertDesk]",
+        ledger: "Ledger",
+        budgets: "Callable[[], Sequence[BudgetStanding]]",
+        retries: "Callable[[], Sequence[RetriesCapped]]" = tuple,
+        approvals: "Callable[[], Sequence[ApprovalAsked]]" = tuple,
     ) -> "AlertThreads":
         """What looks by the rules and delivers, for the process that has the ledger.
 
-        desk: opens the control store. budgets: how they stand, whenever it is asked.
+        desk: opens the control store. budgets, retries, approvals: how they stand, whenever it is asked.
         """
         # start-up: as above
         from bursar.alerts.ledger_facts import LedgerFacts
         from bursar.alerts.run import AlertThreads, Parts
         from bursar.alerts.watch import Watch
 
-        facts = LedgerFacts(ledger, self.clock, self.config.console.timezone, budgets, self.loop_cuts)
+        facts = LedgerFacts(
+            ledger, self.clock, self.config.console.timezone, budgets, self.loop_cuts, retries, approvals
+        )
 
         def open_parts() -> Parts:
             opened = desk()

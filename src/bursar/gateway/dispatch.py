@@ -12,15 +12,16 @@ from collections.abc import Awaitable
 from bursar.domain.charge import Outcome
 from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from bursar.domain.ids import attempt_id
+from bursar.gateway.bound import bound_there, output_limit
 from bursar.gateway.call import Attempt, Call, Way, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.hedge import Steps, hedges, send_hedged
-from bursar.gateway.hold import bound_there, output_limit
 from bursar.gateway.meter import not_billed, unanswered
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
 from bursar.gateway.turns import ELSEWHERE_STATUSES, may_follow, next_way, note_answer, note_error, receipt_of, turn
 from bursar.gateway.upstream import Reply
+from bursar.providers.base import read_reply
 from bursar.spool.records import Dispatched
 
 RETRY_NOTE = (b"x-bursar-retry", b"not made: retries have cost as much as gateway.retry_usd_per_hour_max allows")
@@ -42,7 +43,7 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
     while True:
         number += 1
         attempt = begin(worker, call, number, cause)
-        attempt.retried = retried
+        attempt.retried, call.retried = retried, None
         if call.routing is not None:
             call.route.health.begin(attempt.dispatched_us)
         is_last = number >= call.attempts_max or client.gone or costs_too_much(worker, call, attempt)
@@ -61,7 +62,7 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
                 note_error(worker, call, error)
             follows = not is_last and has_time(worker, call, number) and may_follow(call, error)
             way = next_way(worker, call) if follows else None
-            if follows and (retried := within_the_caps(worker, call, attempt, way, error)):
+            if follows and (retried := await within_the_caps(worker, call, attempt, way, error)):
                 settle_failed(worker, call, attempt, error, client, final=False)
                 cause = "connect" if isinstance(error, UpstreamUnreachable) else error.code
                 if way is None:
@@ -80,13 +81,13 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
         if call.routing is not None:
             note_answer(worker, call, attempt, reply)
             way = next_way(worker, call) if reply.status in ELSEWHERE_STATUSES and not is_last else None
-            if way is not None and (retried := within_the_caps(worker, call, attempt, way)):
+            if way is not None and (retried := await within_the_caps(worker, call, attempt, way)):
                 cause = await settle_refused_by_provider(worker, call, attempt, reply)
                 turn(worker, call, way)
                 continue
         if reply.status in RETRIED_STATUSES and not is_last and has_time(worker, call, number):
             wait_s = retry_after_s(reply, backoff_s(number))
-            if wait_s is not None and (retried := within_the_caps(worker, call, attempt, None)):
+            if wait_s is not None and (retried := await within_the_caps(worker, call, attempt, None)):
                 cause = await settle_refused_by_provider(worker, call, attempt, reply)
                 await asyncio.sleep(wait_s)
                 continue
@@ -127,8 +128,9 @@ def send(worker: Worker, call: Call, attempt: Attempt) -> Awaitable[Reply]:
     if call.routing is not None and call.routing.rule.first_byte_timeout_s is not None:
         timeout_s = min(timeout_s, call.routing.rule.first_byte_timeout_s)
     left_s = (call.deadline_us - attempt.dispatched_us) / 1_000_000
+    signer = call.route.signer
     return call.route.pool.send(
-        call.head,
+        call.head if signer is None else signer.sign(call.head, call.body, attempt.dispatched_us),
         call.body,
         first_byte_timeout_s=min(timeout_s, left_s),
         whole=not call.asked.stream,
@@ -163,7 +165,7 @@ async def settle_refused_by_provider(worker: Worker, call: Call, attempt: Attemp
         body = b""
     finally:
         reply.close()
-    answer = call.dialect.read_answer(body, reply.status)
+    answer = read_reply(call.dialect, body, reply.status, reply.headers)
     settle(
         worker,
         call,
@@ -189,7 +191,7 @@ def costs_too_much(worker: Worker, call: Call, attempt: Attempt) -> bool:
     return retried + attempt.bound_pico > worker.retry_pico_max
 
 
-def within_the_caps(
+async def within_the_caps(
     worker: Worker, call: Call, failed: Attempt, way: Way | None, error: BursarError | None = None
 ) -> RetryHold | None:
     """A place in the hour's cap on retries (`gateway.retry_usd_per_hour_max`); None, and said in the answer, if it is
@@ -202,7 +204,7 @@ def within_the_caps(
         pico = bound_there(worker, call, way, output_limit(worker, call), call.facts.received_us).pico
         if (pico or 0) + sum(earlier.bound_pico or 0 for earlier in call.attempts[1:]) > worker.retry_pico_max:
             return None
-    hold = worker.retry_cap.begin(call.facts, pico, worker.clock.now_us())
+    call.retried = hold = await worker.retry_cap.begin(call.facts, pico, worker.clock.now_us())
     if hold is None:
         call.notes = [*call.notes, RETRY_NOTE]
     return hold

@@ -14,7 +14,8 @@ from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.heads import Head, Headers
 from bursar.gateway.identify import Credential, identify, split_query
 from bursar.gateway.route import Route
-from bursar.providers.base import Asked
+from bursar.providers.base import Asked, Dialect
+from bursar.translate.codec import Codec
 
 PLANS_MAX = 64
 TOUCHED_MAX = 64
@@ -32,14 +33,34 @@ MODE_BYTES_MAX = 40
 
 SAYS_NOTHING = Asked(model="")
 
+_AWS_ATTEMPT = re.compile(rb"\battempt=(\d{1,3})\b")
 _CLIENT = re.compile(rb"[\w.-]{1,40}(?:/[\w.+-]{1,24})?", re.ASCII)
 
 
+class Elsewhere(msgspec.Struct, frozen=True, gc=False):
+    """An upstream of another dialect than the caller's: its codec, and how it is asked, plain and for a stream.
+
+    is_strict: the caller rather hears a refusal than that something was left out. takes_events: False for Google's
+    JSON array of a stream. output_tokens: what a provider is told that must be told a limit.
+    """
+
+    codec: Codec
+    plain: tuple[Dialect, bytes]  # what its answer is read by, and the head of the request
+    streamed: tuple[Dialect, bytes]
+    is_strict: bool
+    takes_events: bool
+    output_tokens: int
+
+
 class Plan(msgspec.Struct, frozen=True, gc=False):
-    """Where a call with certain headers goes, and the head it goes out with (all but `content-length`)."""
+    """Where a call with certain headers goes, and the head it goes out with (all but `content-length`).
+
+    other: it has to be translated, and its head stands there.
+    """
 
     route: Route
     head: bytes
+    other: Elsewhere | None = None
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -93,6 +114,8 @@ class Envelopes:
                     value.replace(b" ", b"-", 1) if value.startswith((b"OpenAI", b"Anthropic")) else value
                 )
                 client = found.group().decode("ascii") if found else ""
+            elif name == b"amz-sdk-request" and (attempt := _AWS_ATTEMPT.search(value)):
+                client_retry = max(0, int(attempt[1]) - 1)
             elif name == b"x-stainless-retry-count" and value.isdigit():
                 client_retry = min(int(value[:6]), 999)
             elif name in RETRY_HEADERS and value.isdigit():

@@ -26,7 +26,7 @@ LOST = "hedge_lost"
 
 SHARED = frozenset(
     {"facts", "dropped_note", "deadline_us", "attempts_max", "holding", "cost_pico", "marks", "attempts", "routing",
-     "taken"}
+     "taken", "retried", "first"}
 )  # fmt: skip
 PLACE = tuple(name for name in Call.__struct_fields__ if name not in SHARED)
 """What of a call is about the place where an attempt of it goes."""
@@ -39,7 +39,7 @@ class Steps(NamedTuple):
 
     begin: Callable[[Worker, Call, int, str], Attempt]
     send: Callable[[Worker, Call, Attempt], Awaitable[Reply]]
-    within_the_caps: Callable[[Worker, Call, Attempt, Way | None], RetryHold | None]
+    within_the_caps: Callable[[Worker, Call, Attempt, Way | None], Awaitable[RetryHold | None]]
     settle_failed: Callable[[Worker, Call, Attempt, BursarError, Client], None]
     settle_refused: Callable[[Worker, Call, Attempt, Reply], Awaitable[str]]
 
@@ -69,7 +69,7 @@ async def send_hedged(
     try:
         done, _ = await asyncio.wait(runs, timeout=wait_s)
         if not done and not client.gone:
-            _begin_second(worker, call, attempt, steps, runs)
+            await _begin_second(worker, call, attempt, steps, runs)
         while True:
             done, _ = await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED)
             for task in sorted(done, key=lambda one: runs[one].attempt.number):
@@ -92,12 +92,16 @@ async def send_hedged(
             _put(call, run.there)
 
 
-def _begin_second(
+async def _begin_second(
     worker: Worker, call: Call, attempt: Attempt, steps: Steps, runs: dict[asyncio.Task[Outcomes], _Run]
 ) -> None:
     way = next_way(worker, call)
-    hold = steps.within_the_caps(worker, call, attempt, way) if way is not None else None
+    hold = await steps.within_the_caps(worker, call, attempt, way) if way is not None else None
     if way is None or hold is None:
+        return
+    call.retried = None
+    if any(task.done() for task in runs):  # the answer came while the place was asked for
+        worker.retry_cap.end(hold, 0)
         return
     call.asked = msgspec.structs.replace(call.asked)  # what is changed in it is about the second place alone
     turn(worker, call, way, stays_too=True)

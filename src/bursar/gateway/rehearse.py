@@ -20,12 +20,12 @@ from bursar.domain.scope import Scope
 from bursar.domain.snapshot import KeyFacts, Snapshot
 from bursar.domain.tags import Attribution
 from bursar.gateway.attribute import Attributed, attribute
+from bursar.gateway.bound import bound_at, input_bound
 from bursar.gateway.call import Arrival, Routing, Worker
 from bursar.gateway.choose import choose_upstream
 from bursar.gateway.edge import find_target
 from bursar.gateway.envelope import SAYS_NOTHING, Envelope, Plan, mode_of
 from bursar.gateway.heads import Headers
-from bursar.gateway.hold import bound_at
 from bursar.gateway.identify import Credential
 from bursar.gateway.learned import LearnedFile
 from bursar.gateway.pipeline import attribute_call, judge, read_name, route
@@ -163,8 +163,10 @@ def decide(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, a
 def _option(worker: Worker, arrival: Arrival, decided: Decided, upstream: str, model: str, why: str = "") -> Option:
     asked = decided.asked
     found = worker.routes.by_name.get(upstream)
-    provider = found.provider if found is not None else ""  # left out before an upstream was chosen
+    if found is None:  # left out before an upstream was chosen
+        return Option(upstream, "", model, why, None)
     there = msgspec.structs.replace(asked, model=model)
     tokens = (asked.max_output_tokens or worker.settings.output_tokens_default) * (asked.choices or 1)
-    bound = bound_at(worker, provider, there, len(arrival.body), tokens, arrival.received_us)
-    return Option(upstream, provider, model, why, bound.pico)
+    tokens_in = input_bound(worker, found.name, there, len(arrival.body))
+    bound = bound_at(worker, found, there, tokens_in, tokens, arrival.received_us)
+    return Option(upstream, found.provider, model, why, bound.pico)

@@ -6,7 +6,11 @@ from bursar.domain.errors import NoUpstream
 from bursar.gateway.health import Health
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.settings import UpstreamSettings
+from bursar.gateway.sigv4 import Signer, keys_from
 from bursar.gateway.upstream import Origin, Pool, PoolLimits
+from bursar.providers.bedrock_paths import region_of
+from bursar.providers.services import SIGV4
+from bursar.translate.registry import codec_of_upstream
 
 
 class Route:
@@ -16,6 +20,7 @@ class Route:
         "api_key",
         "auth",
         "base_path",
+        "codec",
         "families",
         "family",
         "health",
@@ -25,6 +30,7 @@ class Route:
         "pool",
         "provider",
         "settings",
+        "signer",
     )
 
     def __init__(self, settings: UpstreamSettings, api_key: bytes, limits: PoolLimits, outbox: Outbox) -> None:
@@ -34,11 +40,15 @@ class Route:
         self.families = FAMILIES.get(settings.dialect, (settings.dialect,))
         self.auth = settings.auth or AUTHS.get(settings.dialect, "bearer")
         self.provider = settings.provider
+        self.codec = codec_of_upstream(settings.dialect, settings.provider, settings.speaks)
         self.api_key = api_key
         self.origin = Origin.parse(settings.base_url, settings.proxy, settings.ca_bundle)
         self.health = Health()
         self.pool = Pool(self.origin, limits, outbox)
         self.base_path = _base_path(settings.base_url)
+        self.signer = _signer(settings) if self.auth == SIGV4 else None
+        if self.auth == SIGV4 and self.signer is None:
+            self.api_key = b""  # an id without its secret is no key
         self.host_line = b"host: " + self.origin.authority.encode("ascii") + b"\r\n"
 
     def speaks(self, family: str, dialect: str) -> bool:
@@ -52,31 +62,37 @@ class Route:
 
 
 class Routes:
-    """All upstreams. `choose` is called for each call; its answers per (family, model, dialect) are remembered."""
+    """All upstreams. `choose` is called for each call; its answers per (family, model, dialect) are remembered.
+
+    elsewhere: the caller's request can be translated for upstreams that speak other dialects.
+    """
 
     def __init__(self, routes: list[Route]) -> None:
         self.routes = routes
         self.by_name = {route.name: route for route in routes}
-        self._chosen: dict[tuple[str, str, str], Route] = {}
+        self._chosen: dict[tuple[str, str, str, bool], Route] = {}
 
-    def choose(self, family: str, model: str, dialect: str = "") -> Route:
-        """The first upstream of this dialect family that lists the model, else the family's default.
+    def choose(self, family: str, model: str, dialect: str = "", *, elsewhere: bool = False) -> Route:
+        """The first upstream of this dialect family that lists the model, else the first of any that lists it and can
+        be translated for, else the family's default.
 
         The default is the upstream named like the family, else the first one that lists no models.
         Raises NoUpstream.
         """
-        key = (family, model, dialect)
+        key = (family, model, dialect, elsewhere)
         route = self._chosen.get(key)
         if route is None:
-            route = self._choose(family, model, dialect)
+            route = self._choose(family, model, dialect, elsewhere=elsewhere)
             if len(self._chosen) >= CHOICES_MAX:
                 self._chosen.clear()
             self._chosen[key] = route
         return route
 
-    def named(self, name: str, family: str, dialect: str = "") -> Route:
+    def named(self, name: str, family: str, dialect: str = "", *, elsewhere: bool = False) -> Route:
         """The upstream a client named in its path: `/groq/v1/chat/completions`. Raises NoUpstream."""
         route = self.by_name[name]
+        if elsewhere and route.codec is not None:
+            return route
         if family not in route.families:
             raise NoUpstream(
                 f"upstream {name!r} speaks the {route.family} dialects; this path is of the {family} dialects",
@@ -90,9 +106,10 @@ class Routes:
             )
         return route
 
-    def _choose(self, family: str, model: str, dialect: str) -> Route:
+    def _choose(self, family: str, model: str, dialect: str, *, elsewhere: bool) -> Route:
         candidates = [route for route in self.routes if route.speaks(family, dialect)]
-        for route in candidates:
+        others = [route for route in self.routes if route.codec is not None and route not in candidates]
+        for route in candidates + others if elsewhere else candidates:
             if any(fnmatchcase(model, pattern) for pattern in route.settings.models):
                 return route
         for route in candidates:
@@ -113,8 +130,15 @@ CHOICES_MAX = 4096
 FAMILIES = {"azure": ("azure", "openai")}
 """Azure has OpenAI's paths below `/openai/v1`, and beside them deployments, which are in the path."""
 
-AUTHS = {"anthropic": "x-api-key", "azure": "api-key", "gemini": "x-goog-api-key"}
-"""Where a provider takes its key, if not as a bearer."""
+AUTHS = {"anthropic": "x-api-key", "azure": "api-key", "gemini": "x-goog-api-key", "bedrock": SIGV4}
+"""Where a provider takes its key, if not as a bearer; AWS takes a signature made with it."""
+
+
+def _signer(settings: UpstreamSettings) -> Signer | None:
+    """Who signs for an upstream at AWS; None where the environment lacks its keys."""
+    keys = keys_from(settings.api_key_env)
+    region = settings.region or region_of(settings.base_url)
+    return Signer(keys, region) if keys is not None and region else None
 
 
 def _base_path(base_url: str) -> str:

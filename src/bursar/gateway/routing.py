@@ -5,12 +5,12 @@ import msgspec
 from bursar.domain.errors import BursarError, Forbidden, NoUpstream
 from bursar.domain.routes import CANDIDATE, RouteRule
 from bursar.gateway.arms import arm_of
+from bursar.gateway.bound import bound_at, input_bound
 from bursar.gateway.call import Arrival, Routing, Way, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import choose_upstream
 from bursar.gateway.envelope import Envelope
 from bursar.gateway.fits import SMALL_TOKENS, misfit
-from bursar.gateway.hold import bound_at
 from bursar.gateway.route import Route
 from bursar.gateway.strategies import PREFIX_BYTES, order
 from bursar.providers.base import Asked
@@ -108,6 +108,6 @@ def _drawn(
 
 def price_of(worker: Worker, way: Way, asked: Asked, body_bytes: int, now_us: int) -> int | None:
     """The most that the call costs there; None: unknown, so it comes last."""
-    there = msgspec.structs.replace(asked, model=way.model)
+    route, there = way.plan.route, msgspec.structs.replace(asked, model=way.model)
     tokens = (asked.max_output_tokens or worker.settings.output_tokens_default) * (asked.choices or 1)
-    return bound_at(worker, way.plan.route.provider, there, body_bytes, tokens, now_us).pico
+    return bound_at(worker, route, there, input_bound(worker, route.name, there, body_bytes), tokens, now_us).pico

@@ -60,6 +60,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     client_stall_s: float = 120.0
     drain_after_hangup_s: float = 30.0
     output_tokens_default: int = 4096
+    hidden_input_tokens_first: int = 16_384
     expose_metrics: bool = True
     journal_segment_bytes: int = 8 * 1024 * 1024
     budget_refusal_status: int = 402

@@ -8,12 +8,13 @@ from bursar.gateway.call import Arrival, Attempt, Call, Worker
 from bursar.gateway.client import Client, with_length
 from bursar.gateway.decide import tokens_used
 from bursar.gateway.meter import Metered, unanswered
-from bursar.providers.base import Answer
+from bursar.providers.base import Answer, error_headers
 from bursar.spool.records import CallFacts, Ended, Settled
 
 log = structlog.get_logger("bursar.gateway")
 
 NO_ANSWER = Answer()
+ANSWERED = (Outcome.OK, Outcome.TRUNCATED)
 
 
 def settle(
@@ -45,6 +46,8 @@ def settle(
         worker.retry_cap.end(attempt.retried, cost_pico)
     if final and call.holding is not None:  # before the client hears the end: its next call finds the hold freed
         worker.budgeting.settle(call.holding, call.cost_pico)
+    if final and call.first is not None:
+        worker.firsts.leave(call.first, was_answered=outcome in ANSWERED)
     facts = call.facts
     model = answer.model
     record = Settled(
@@ -100,6 +103,10 @@ def settle_lost(worker: Worker, call: Call) -> None:
         if attempt.is_open:
             metered = unanswered(attempt.bound_pico, attempt.sku_price_id)
             settle(worker, call, attempt, metered, Outcome.ABORTED, error_code="worker_stopped")
+    if call.first is not None:
+        worker.firsts.leave(call.first)
+    if call.retried is not None:  # it went away between two attempts
+        worker.retry_cap.end(call.retried, 0)
     if call.holding is not None:  # nothing was sent, or what was is settled
         worker.budgeting.settle(call.holding, call.cost_pico)
 
@@ -124,6 +131,7 @@ async def refuse(worker: Worker, arrival: Arrival, client: Client, error: Bursar
         (b"x-bursar-error", error.code.encode()),
         (b"x-should-retry", b"true" if error.retry else b"false"),
     ]
+    headers += error_headers(arrival.dialect, error)
     headers += [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()]
     await client.reply(error.status, with_length(headers, len(body)), body)
 

@@ -33,6 +33,8 @@ from bursar.gateway.connection import Connection, tick_connections
 from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
+from bursar.gateway.firsts import Firsts
+from bursar.gateway.hour_news import APPROVALS, RETRIES, HourNews, news_path
 from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
@@ -81,26 +83,31 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
         for upstream in settings.upstreams
     ]
     spool = Path(settings.spool)
+    budgeting = Budgeting(settings, writer, clock)
+    run_directory = Path(settings.data) / "run"
+    retries = HourNews(news_path(run_directory, RETRIES, slot))
+    retry_pico = pico_from_usd(Decimal(settings.retry_usd_per_hour_max))
+    meter = Meter(book or PriceBook.load(Path(settings.price_book)))
     return Worker(
         settings=settings,
         secret=secret,
         clock=clock,
         ids=ids,
         recorder=Recorder(Journal(spool, writer, segment_bytes=settings.journal_segment_bytes)),
-        meter=Meter(book or PriceBook.load(Path(settings.price_book))),
+        meter=meter,
         routes=Routes(routes),
         names=Names(routes, settings.aliases),
         envelopes=Envelopes(secret, settings.organization),
         recent=Recent(spool),
         metrics=Metrics(),
         outbox=outbox,
-        budgeting=Budgeting(settings, writer, clock),
+        budgeting=budgeting,
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
         route_table=compile_table((), settings.routes, settings.ladders, {route.name for route in routes}),
-        retry_cap=RetryCap(
-            pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope, settings.workers
-        ),
+        retry_cap=RetryCap(budgeting, retry_pico, settings.retry_scope, settings.workers, retries),
+        approvals=HourNews(news_path(run_directory, APPROVALS, slot)),
+        firsts=Firsts(meter.ceilings, settings.workers),
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
     )
@@ -144,6 +151,8 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
         await worker.budgeting.try_again()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us())
+        worker.retry_cap.news.look()
+        worker.approvals.look()
         looks += 1
         if looks % METRICS_EVERY == 0:
             write_metrics(worker, metrics_path)
@@ -173,6 +182,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_journal_lost_total",] = worker.recorder.lost
     counts["bursar_double_retries_total",] = worker.loops.double_retries
     counts["bursar_retries_capped_total",] = worker.retry_cap.refused
+    counts["bursar_first_bill_waits_total",] = worker.firsts.waited
     for route in worker.routes.routes:
         stats = route.pool.stats()
         for state in ("open", "idle", "waiting"):
@@ -260,6 +270,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         worker.recorder.journal.close()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us(), is_last=True)
+        worker.retry_cap.news.look()
+        worker.approvals.look()
         write_metrics(worker, metrics_path)
 
 

@@ -1,4 +1,4 @@
-"""The simulated Bedrock: bodies and frames have the keys that recorded ones have; botocore's parser reads all of them."""
+"""The simulated Bedrock: bodies and frames have the keys that recorded ones have, and botocore's parser reads them."""
 
 import base64
 import json

@@ -17,6 +17,7 @@ import msgspec
 from bursar.domain.display import is_locale
 from bursar.domain.errors import BadPeriod, ConfigError
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX
+from bursar.domain.ladders import Ladder, faults_of_ladder, rules_of
 from bursar.domain.loops import COUNT_FIELDS, EXEMPT_BY, MONEY_FIELDS, TIME_FIELDS, Loops
 from bursar.domain.periods import zone
 from bursar.domain.routes import RouteRule, faults_of
@@ -48,6 +49,7 @@ class Upstream(msgspec.Struct, forbid_unknown_fields=True):
     region: str = ""  # where it serves, for policies that allow or deny regions
     service: str = ""  # a name of `providers/services.py`; default: the upstream's own name, where that is one
     speaks: list[str] = []  # names of dialects (docs/dialects.md); empty: all of its family
+    data_classes: list[str] = []  # routes lead here only calls whose tag `data_class` is one of these; empty: any
     path_prefix: str = "/v1"  # what stands at the provider in the place of `/v1`
 
 
@@ -69,6 +71,7 @@ class Gateway(msgspec.Struct, forbid_unknown_fields=True):
     waiting_calls_max: int = 2048
     client_stall_s: float = 120.0  # a client that takes no byte of its stream for so long has gone
     drain_after_hangup_s: float = 30.0  # how long to read on, for the usage, after a client left; 0: cut at once
+    hidden_input_tokens_first: int = 16_384  # held for input that an upstream may add, until a model's first bill
     output_tokens_default: int = 4096  # the bound's assumption where neither request nor price list says
     expose_metrics: bool = True
     budget_refusal_status: int = 402  # 402, or 429 for clients that know no other "no"
@@ -108,6 +111,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     loops: Loops = msgspec.field(default_factory=Loops)
     aliases: dict[str, str] = {}  # a name that calls may ask for → the model, `provider/model` or not
     routes: list[RouteRule] = []  # the first that is about a call says where it goes
+    ladders: list[Ladder] = []  # models, the cheapest first: what a call's mode (eco, balanced, sport) means
+    default_ladders: bool = True  # ladders of the well-known families, after those above
     upstreams: dict[str, Upstream] = msgspec.field(default_factory=dict)
 
     @property
@@ -252,6 +257,12 @@ def _check(config: Config) -> None:
     for at, rule in enumerate(config.routes):
         for field, wrong in faults_of(rule, frozenset(config.upstreams)):
             raise ConfigError(f"routes[{at}] {rule.name!r}: {wrong}", field=f"routes[{at}].{field}")
+    for at, ladder in enumerate(config.ladders):
+        faults = faults_of_ladder(ladder)
+        if not faults:  # what it comes to are routes
+            faults = [fault for rule in rules_of(ladder) for fault in faults_of(rule, frozenset(config.upstreams))]
+        for field, wrong in faults:
+            raise ConfigError(f"ladders[{at}] {ladder.name!r}: {wrong}", field=f"ladders[{at}].{field}")
     if config.gateway.attempts_max > ATTEMPT_NUMBER_MAX:
         raise ConfigError(
             f"gateway.attempts_max is {config.gateway.attempts_max}; it can be {ATTEMPT_NUMBER_MAX} at most",
@@ -260,6 +271,7 @@ def _check(config: Config) -> None:
     for field, value, least in (
         ("gateway.workers", config.gateway.workers, 1),
         ("gateway.attempts_max", config.gateway.attempts_max, 1),
+        ("gateway.hidden_input_tokens_first", config.gateway.hidden_input_tokens_first, 0),
         ("gateway.body_bytes_max", config.gateway.body_bytes_max, 1024),
         ("gateway.journal_segment_bytes", config.gateway.journal_segment_bytes, 64 * 1024),
     ):

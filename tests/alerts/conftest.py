@@ -13,6 +13,7 @@ from aiosmtpd.handlers import Message as MessageHandler
 from bursar.alerts.deliver import Deliverer
 from bursar.alerts.desk import AlertDesk
 from bursar.alerts.facts import (
+    ApprovalAsked,
     BudgetStanding,
     CoverageFacts,
     DayFacts,
@@ -20,6 +21,7 @@ from bursar.alerts.facts import (
     LoopCut,
     PeriodFacts,
     ProviderErrors,
+    RetriesCapped,
     UnpricedModel,
 )
 from bursar.alerts.watch import Watch
@@ -43,6 +45,8 @@ class Told:
         self.the_coverage = CoverageFacts("2026-W47", Decimal(100), Decimal(0))
         self.the_budgets: list[BudgetStanding] = []
         self.the_loops: list[LoopCut] = []
+        self.the_retries: list[RetriesCapped] = []
+        self.the_approvals: list[ApprovalAsked] = []
 
     def days(self, filters):
         return [self.the_day]
@@ -67,6 +71,12 @@ class Told:
 
     def loops(self):
         return self.the_loops
+
+    def retries(self):
+        return self.the_retries
+
+    def approvals(self):
+        return self.the_approvals
 
 
 class World:

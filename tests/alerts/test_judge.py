@@ -11,6 +11,7 @@ from tests.alerts.conftest import T0, Told
 
 from bursar.alerts import rules
 from bursar.alerts.facts import (
+    ApprovalAsked,
     BudgetStanding,
     CoverageFacts,
     DayFacts,
@@ -18,6 +19,7 @@ from bursar.alerts.facts import (
     LoopCut,
     PeriodFacts,
     ProviderErrors,
+    RetriesCapped,
     UnpricedModel,
 )
 from bursar.alerts.judge import Episode, judge, usual_day
@@ -160,6 +162,32 @@ def test_a_budget_that_will_not_last_says_until_when(told: Told):
 def test_each_cut_of_a_loop_is_told(told: Told):
     told.the_loops = [LoopCut("c1", T0, "billing-sync sent one request 40 times, $0.41."), LoopCut("c2", T0, "Again.")]
     assert len({one.key for one in found(rules.Loops(), told)}) == 2
+
+
+def test_a_cap_on_retries_is_told_once_an_hour_when_it_was_in_the_way_or_is_spent(told: Told):
+    below = RetriesCapped("organization", "acme", "2026-11-18T11:00Z", 9 * USD, USD // 2, 10 * USD, 0)
+    told.the_retries = [below]
+    assert found(rules.RetryCap(), told) == []
+    told.the_retries = [msgspec.structs.replace(below, refused=3), msgspec.structs.replace(below, spent_pico=10 * USD)]
+    refused, spent = found(rules.RetryCap(), told)
+    assert refused.key == spent.key  # one thing, told once
+    assert (refused.window, refused.address) == ("2026-11-18T11:00Z", "/loops")
+    for words in ("$9.50 of $10", "3 retries were not made", "gateway.retry_usd_per_hour_max"):
+        assert words in refused.text
+
+
+def test_whoever_can_approve_is_told_that_calls_wait_and_once(told: Told):
+    asked = ApprovalAsked("bg_1", "team", "acme corp", 80, 1)
+    told.the_approvals = [asked]
+    (first,) = found(rules.Approvals(), told)
+    assert first.severity is Severity.CRITICAL
+    assert "`bursar budgets approve bg_1 --value 'acme corp'`" in first.text
+    assert "1 call was refused" in first.text
+    episodes = {(first.rule, first.value): Episode(first.window, NOW - timedelta(minutes=100))}
+    told.the_approvals = [msgspec.structs.replace(asked, calls=40)]
+    assert found(rules.Approvals(), told, episodes)[0].key == first.key
+    episodes = {(first.rule, first.value): Episode("2026-11-17T00:00:00Z", NOW - timedelta(hours=3))}
+    assert found(rules.Approvals(), told, episodes)[0].window == first.window
 
 
 def test_the_operators_severity_wins(told: Told):

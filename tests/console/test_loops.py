@@ -13,9 +13,19 @@ import pytest
 from litestar.testing import TestClient
 from tests.console.conftest import NOW, make_context
 
+from bursar.alerts.facts import ApprovalAsked
+from bursar.budgets.authority import Authority
+from bursar.budgets.budget import Budget
+from bursar.budgets.lease import Account, Ask, BalanceKey, Report
+from bursar.budgets.limits import LimitPlan
+from bursar.budgets.retries import RETRIES_ID, retry_budget
+from bursar.budgets.schedule import Schedule
+from bursar.budgets.spec import parse_spec
 from bursar.console.app import create_app
+from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.waste import CAUSES
 from bursar.domain.clock import us_from_datetime
+from bursar.gateway.hour_news import APPROVALS, RETRIES, HourNews, approval_key, news_path
 from bursar.gateway.loop_cuts import Cut, lift_cut, write_cuts
 from bursar.prices.book import PriceBook
 
@@ -149,3 +159,45 @@ def test_a_cut_says_what_was_seen_and_how_it_is_lifted(cutting: tuple[TestClient
 def test_without_calls_the_page_says_how_to_get_some(empty_client: TestClient):
     html = empty_client.get("/loops").text
     assert "No calls yet" in html
+
+
+def test_retries_of_this_hour_stand_beside_their_cap_on_the_page_and_in_the_api(
+    cutting: tuple[TestClient, Path], book: PriceBook
+) -> None:
+    client, run = cutting
+    told = client.get("/api/loops").json()["retries"]
+    assert (told["limit"], told["scope"], told["values"]) == ("50", "organization", [])
+    assert "No retry has cost anything this hour" in client.get("/loops").text
+    news = HourNews(news_path(run, RETRIES, 1))
+    for _ in range(3):
+        news.add("acme <b>", NOW_US)
+    news.look()
+    context = client.app.state.context
+    cap = retry_budget(50 * 10**12, "organization")
+    store = context.budgets().store
+    authority = Authority(store.deciding, store.reading, [cap])
+    key = BalanceKey(RETRIES_ID, "acme <b>", Account.LIKELY)
+    authority.refill("w", [Ask(key, "l", "", 10**12, 10**12, 10**12)], NOW_US)
+    authority.report([Report("l", 10**12 * 3 // 4, 10**12 // 4)])
+    (one,) = client.get("/api/loops").json()["retries"]["values"]
+    assert one == {"value": "acme <b>", "spent": "0.75", "held": "0.25", "refused": 3}
+    html = client.get("/loops").text
+    for words in ("Retries this hour", "acme &lt;b&gt;", "</span>0.75<", "</span>50<"):
+        assert words in html
+    (fact,) = retries_capped(context)
+    assert (fact.spent_pico, fact.refused, fact.scope) == (10**12 * 3 // 4, 3, "organization")
+
+
+def test_calls_that_wait_for_an_approval_are_told_by_their_budget(cutting: tuple[TestClient, Path]) -> None:
+    client, run = cutting
+    context = client.app.state.context
+    assert approvals_asked(context) == []
+    window = Schedule(parse_spec("month"))
+    made = context.budgets().create(
+        Budget(budget_id="", name="team", limit=LimitPlan(10**12), window=window), actor="test", opening=[]
+    )
+    news = HourNews(news_path(run, APPROVALS, 0))
+    for key in (approval_key(made.budget_id, 80, "acme corp"), approval_key("bg_gone", 80, ""), "(others)"):
+        news.add(key, NOW_US)
+    news.look()
+    assert approvals_asked(context) == [ApprovalAsked(made.budget_id, "team", "acme corp", 80, 1)]

@@ -94,6 +94,31 @@ class LoopCut(msgspec.Struct, frozen=True):
     text: str
 
 
+class RetriesCapped(msgspec.Struct, frozen=True):
+    """What retries of one value of the cap's scope have cost in a clock hour, and how many weren't made for that.
+
+    scope: what the cap is counted by. hour: its start in UTC, "2026-11-26T15:00Z".
+    """
+
+    scope: str
+    value: str
+    hour: str
+    spent_pico: int
+    held_pico: int
+    limit_pico: int
+    refused: int
+
+
+class ApprovalAsked(msgspec.Struct, frozen=True):
+    """Calls that were refused within the running hour since a budget's threshold waits for a person's approval."""
+
+    budget_id: str
+    name: str
+    value: str
+    percent: int
+    calls: int
+
+
 class Facts(Protocol):
     """What is known now. `filters` narrow a question to a part of all calls."""
 
@@ -112,3 +137,7 @@ class Facts(Protocol):
     def budgets(self) -> Sequence[BudgetStanding]: ...
 
     def loops(self) -> Sequence[LoopCut]: ...
+
+    def retries(self) -> Sequence[RetriesCapped]: ...
+
+    def approvals(self) -> Sequence[ApprovalAsked]: ...

@@ -4,11 +4,12 @@ A finding says its numbers and where to look. What goes on is found again each t
 month, a budget's window, or an episode, which lasts until the thing wasn't seen for a while.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from statistics import median
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -24,6 +25,7 @@ USUAL_DAYS = 14
 USUAL_DAYS_MIN = 5  # fewer complete days are no habit yet
 STORM_MINUTES = 10
 STORM_OVER = timedelta(minutes=30)  # without errors above the limit, until the next storm is news
+APPROVALS_OVER = timedelta(hours=2)  # without a call that waits for one: each hour's first call is a while in coming
 UNPRICED_OVER = timedelta(days=7)  # without a call of that model, likewise
 FINDINGS_MAX = 50  # of one rule at once
 
@@ -64,6 +66,10 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _budgets(rule, rule.what, facts, now)
         case rules.Loops():
             return _loops(rule, facts)
+        case rules.RetryCap():
+            return _retries(rule, facts)
+        case rules.Approvals():
+            return _approvals(rule, facts, episodes, now)
 
 
 def usual_day(earlier: Sequence[Decimal | None]) -> Decimal | None:
@@ -219,6 +225,36 @@ def _loops(rule: Rule, facts: Facts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _retries(rule: Rule, facts: Facts) -> Iterator[Finding]:
+    for one in facts.retries():
+        if not one.refused and one.spent_pico < one.limit_pico:
+            continue
+        spent, limit = usd_from_pico(one.spent_pico + one.held_pico), usd_from_pico(one.limit_pico)
+        yield _finding(
+            rule, f"{one.scope}={one.value}", one.hour, Severity.WARNING,
+            f"Retries of {one.scope} {one.value or '(none)'} have reached their cap",
+            f"In the hour from {one.hour} on retries of {one.scope} {one.value or '(none)'} came to {_usd(spent)} of "
+            f"{_usd(limit)} (gateway.retry_usd_per_hour_max), and {_many(one.refused, 'retry', 'retries')} "
+            f"{'was' if one.refused == 1 else 'were'} not made: those clients get the first failure as it came. Look "
+            "why attempts fail, or raise the cap.",
+            "/loops",
+        )  # fmt: skip
+
+
+def _approvals(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Iterator[Finding]:
+    for one in facts.approvals():
+        value = f"{one.budget_id}={one.value} {one.percent}%"
+        of_one = f" --value {shlex.quote(one.value)}" if one.value else ""
+        named = f"{one.name} ({one.value})" if one.value else one.name
+        yield _finding(
+            rule, value, _window(rule, value, episodes, now, APPROVALS_OVER), Severity.CRITICAL,
+            f"Budget {named} waits for an approval at {one.percent} %",
+            f"{_many(one.calls, 'call')} {'was' if one.calls == 1 else 'were'} refused this hour, and more will be "
+            f"until somebody lets calls go on: `bursar budgets approve {one.budget_id}{of_one}`, or its page.",
+            f"/budgets/{quote(one.budget_id)}",
+        )  # fmt: skip
+
+
 def _finding(rule: Rule, value: str, window: str, severity: Severity, title: str, text: str, address: str) -> Finding:
     return Finding(rule.name, value.strip()[:VALUE_CHARS_MAX], window, severity, title[:TITLE_CHARS_MAX], text, address)
 
@@ -245,8 +281,8 @@ def _usd(amount: Decimal) -> str:
     return str(display.money(amount)) if amount else "$0"
 
 
-def _many(number: int, what: str) -> str:
-    return f"{display.count(number)} {what}{'' if number == 1 else 's'}"
+def _many(number: int, what: str, more: str = "") -> str:
+    return f"{display.count(number)} {what if number == 1 else more or what + 's'}"
 
 
 def _missing(unpriced: int) -> str:

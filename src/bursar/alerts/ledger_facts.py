@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from bursar.alerts.facts import (
+    ApprovalAsked,
     BudgetStanding,
     CoverageFacts,
     DayFacts,
@@ -13,6 +14,7 @@ from bursar.alerts.facts import (
     LoopCut,
     PeriodFacts,
     ProviderErrors,
+    RetriesCapped,
     UnpricedModel,
 )
 from bursar.alerts.judge import FINDINGS_MAX, STORM_MINUTES, USUAL_DAYS
@@ -40,7 +42,7 @@ _ERRORS = """
 class LedgerFacts:
     """`Facts` from one ledger, in one time zone.
 
-    budgets, loops: who knows of those; they aren't in the ledger.
+    budgets, loops, retries, approvals: who knows of those; they aren't in the ledger.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class LedgerFacts:
         timezone: str,
         budgets: Callable[[], Sequence[BudgetStanding]] = tuple,
         loops: Callable[[int], Sequence[LoopCut]] = lambda since_us: (),
+        retries: Callable[[], Sequence[RetriesCapped]] = tuple,
+        approvals: Callable[[], Sequence[ApprovalAsked]] = tuple,
     ) -> None:
         self._explorer = Explorer(ledger)
         self._ledger = ledger
@@ -57,6 +61,8 @@ class LedgerFacts:
         self._timezone = timezone
         self._budgets = budgets
         self._loops = loops
+        self._retries = retries
+        self._approvals = approvals
         self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
 
     def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
@@ -103,6 +109,12 @@ class LedgerFacts:
 
     def loops(self) -> Sequence[LoopCut]:
         return self._loops(us_from_datetime(self._now() - timedelta(days=LOOPS_DAYS)))
+
+    def retries(self) -> Sequence[RetriesCapped]:
+        return self._retries()
+
+    def approvals(self) -> Sequence[ApprovalAsked]:
+        return self._approvals()
 
     def _now_and_just_over(self, period: str) -> list[tuple[datetime, bool]]:
         """Now; and the last instant of the period before, while its last calls may still come in."""

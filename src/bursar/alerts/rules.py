@@ -78,7 +78,26 @@ class Loops(Parameters, frozen=True, tag="loops"):
     """The loop breaker cut something."""
 
 
-AnyParameters = DailySpend | PeriodSpend | UnpricedCharges | EstimatedShare | ErrorStorm | TagCoverage | Budgets | Loops
+class RetryCap(Parameters, frozen=True, tag="retry_cap"):
+    """The hourly cap on what retries cost didn't allow one, or is spent."""
+
+
+class Approvals(Parameters, frozen=True, tag="approvals"):
+    """Calls are refused until somebody approves of what a budget spends past a threshold."""
+
+
+AnyParameters = (
+    DailySpend
+    | PeriodSpend
+    | UnpricedCharges
+    | EstimatedShare
+    | ErrorStorm
+    | TagCoverage
+    | Budgets
+    | Loops
+    | RetryCap
+    | Approvals
+)
 KINDS: dict[str, type[Parameters]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyParameters)}
 
 

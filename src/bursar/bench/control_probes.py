@@ -26,7 +26,7 @@ from bursar.bench.environments import reason
 from bursar.bench.installation import running
 from bursar.bench.load import BENCH_KEY
 from bursar.bench.nginx import free_port
-from bursar.bench.peer import CHAT, Ask, Launch, Upstreams, post, started
+from bursar.bench.peer import CHAT, READY_MAX_S, Ask, Launch, Upstreams, post, started
 from bursar.bench.peers_litellm import LiteLLM, configuration
 from bursar.bench.probes import kill9
 from bursar.domain.errors import Unavailable
@@ -195,6 +195,7 @@ def _litellm(
     scratch = scratch.with_name(f"{scratch.name}-{free_port()}")
     peer = _Budgeted(workers, served.server_port)
     with started(peer, environment, scratch, {"answer": served.server_port}, _body(WARM, "hello", 10)) as target:
+        _await_workers(scratch / "log.txt", workers)
 
         def kill() -> None:
             for pid in target.pids:
@@ -212,8 +213,21 @@ def _status(ask: Ask) -> int:
         return 0
 
 
+def _await_workers(log: Path, workers: int) -> None:
+    """The first answer says that one worker is up; the others are when uvicorn has said so for each."""
+    deadline = time.monotonic() + READY_MAX_S
+    while log.read_text("utf-8", "replace").count("Application startup complete") < workers:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"not all of its {workers} workers started")
+        time.sleep(0.2)
+
+
 class _Budgeted(LiteLLM):
-    """LiteLLM with a budget a month on each model."""
+    """LiteLLM with a budget a month on each model.
+
+    uvicorn ends a worker that doesn't answer within five seconds, also while it still imports: on a busy machine
+    LiteLLM's never get through that, so two workers are given more time. They say at level INFO that they are up.
+    """
 
     def __init__(self, workers: int, port: int) -> None:
         self._workers = workers
@@ -227,4 +241,5 @@ class _Budgeted(LiteLLM):
             budget = {"max_budget": float(limit), "budget_duration": "30d"}
             config["model_list"].append({"model_name": model, "litellm_params": where | budget})
         (scratch / "config.yaml").write_bytes(msgspec.json.format(msgspec.json.encode(config)))
-        return launch._replace(command=[*launch.command[:-1], str(self._workers)])
+        env = launch.env | {"LITELLM_LOG": "INFO", "TIMEOUT_WORKER_HEALTHCHECK": f"{READY_MAX_S:.0f}"}
+        return launch._replace(command=[*launch.command[:-1], str(self._workers)], env=env)

@@ -1,4 +1,4 @@
-"""A provider that streams at a human pace: `python -m bursar.bench.paced PORT`. One event, a pause, the next."""
+"""A provider that streams at a human pace: `python -m bursar.bench.paced PORT [anthropic]`. An event, then a pause."""
 
 import asyncio
 import sys
@@ -6,7 +6,7 @@ from typing import cast
 
 import uvloop
 
-from bursar.bench.bodies import EVENT_INTERVAL_S, stream_events
+from bursar.bench.bodies import EVENT_INTERVAL_S, message_events, stream_events
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -46,13 +46,13 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, events: list[bytes]) -> None:
     """Listen on loopback until stopped."""
-    chunks = [b"%x\r\n%b\r\n" % (len(event), event) for event in stream_events()]
+    chunks = [b"%x\r\n%b\r\n" % (len(event), event) for event in events]
     chunks[-1] += b"0\r\n\r\n"
     server = await asyncio.get_running_loop().create_server(lambda: Paced(chunks), "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+    uvloop.run(serve(int(sys.argv[1]), message_events() if "anthropic" in sys.argv else stream_events()))

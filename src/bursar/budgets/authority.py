@@ -34,6 +34,7 @@ from bursar.budgets.statements import (
     BALANCES_SINCE,
     DEFINITION,
     DEFINITION_REVISION,
+    FORGET_BALANCES,
     LEAN,
     LEASE_AMOUNT,
     LEASE_STATE,
@@ -63,11 +64,15 @@ _DEFINITION = msgspec.json.Decoder(Budget)
 
 
 class Authority:
-    """writing, reading: transactions of the control store; `writing` may lock from its start (SQLite)."""
+    """writing, reading: transactions of the control store; `writing` may lock from its start (SQLite).
 
-    def __init__(self, writing: Writing, reading: Writing) -> None:
+    fixed: budgets of the settings, which aren't in the table.
+    """
+
+    def __init__(self, writing: Writing, reading: Writing, fixed: Sequence[Budget] = ()) -> None:
         self._writing = writing
         self._reading = reading
+        self._fixed = {budget.budget_id: budget for budget in fixed}
         self._known: dict[str, tuple[int, Budget]] = {}
 
     def refill(self, holder_id: str, asks: Sequence[Ask], now_us: int) -> list[Grant]:
@@ -186,7 +191,14 @@ class Authority:
             past_of(room.marks, ask.past, posted + leased + granted),
         )
 
+    def forget(self, budget_id: str, before_us: int) -> None:
+        """Drop what a budget's windows that ended before then had; those that workers still hold of stay."""
+        with self._writing() as connection:
+            connection.execute(FORGET_BALANCES, {"_budget_id": budget_id, "_before_us": before_us})
+
     def _definition(self, connection: Connection, budget_id: str) -> Budget | None:
+        if budget_id in self._fixed:
+            return self._fixed[budget_id]
         row = connection.execute(DEFINITION_REVISION, {"_budget_id": budget_id}).first()
         if row is None or row.removed_us is not None:
             return None

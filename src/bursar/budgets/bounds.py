@@ -1,9 +1,11 @@
 """How many tokens a request can come to: a ceiling learned from what providers reported, never a tokenizer.
 
 A token is at least one byte of text, so the bytes themselves are the ceiling of a model nobody has seen yet. What came
-back since lowers it: the highest ratio of tokens to bytes seen for requests of about that size, and a margin. Tools and
-prompts that are added upstream have no bytes here; the ratio that they cause is learned like any other, so after the
-first overrun the ceiling is above it.
+back since lowers it: the highest ratio of tokens to bytes seen for requests of about that size, and a margin.
+
+Tools and prompts that are added upstream have no bytes here. What a bill had above the request's bytes is remembered as
+it is, in tokens, and counts for requests of each size: what one request was added, another will be too. Before the
+first bill nothing is known of it (`gateway/firsts.py` sees to those calls).
 
 Images, recordings and files are bounded beside the text (`media.py`); their requests teach nothing about text. Where a
 bill shows that they came to more than published, so much more is held for the model's next ones. Never less: the next
@@ -23,16 +25,23 @@ FADE = 512  # a ceiling above all that comes now goes down by one part in so man
 HISTOGRAM_MAX = 1_024  # reports after which older ones count half
 
 
+def learned_as(upstream: str, model: str) -> str:
+    """What is learned of a model is learned of it at one upstream: another one may add to its input."""
+    return f"{upstream}/{model}"
+
+
 class Learned(msgspec.Struct):
     """What is known of one model. Lists by size; `input`: ppm of tokens per byte, 0 where nothing was seen.
 
     output: how many answers had 2^n to 2^(n+1)-1 tokens. media: ppm of billed to published tokens, if above one.
+    hidden: tokens billed above the bytes of text, so added on the way; the most, and less again as bills show less.
     """
 
     input: list[int]
     seen: list[int]
     output: list[int]
     media: int = PPM
+    hidden: int = 0
 
     @classmethod
     def nothing(cls) -> "Learned":
@@ -41,7 +50,7 @@ class Learned(msgspec.Struct):
     def is_sound(self) -> bool:
         """Whether it can have been learned: read from a file, it is only believed then."""
         lists = (self.input, self.seen, self.output)
-        return all(len(one) == SIZES and min(one) >= 0 for one in lists) and self.media >= PPM
+        return all(len(one) == SIZES and min(one) >= 0 for one in lists) and self.media >= PPM and self.hidden >= 0
 
 
 class TokenCeilings:
@@ -79,7 +88,14 @@ class TokenCeilings:
         ratio = learned.input[size]
         if learned.seen[size] < EVIDENCE_MIN:
             ratio = max(ratio, PPM)
-        return -(-text_bytes * ratio * (100 + MARGIN_PERCENT) // (100 * PPM)) if ratio != PPM else text_bytes
+        tokens = -(-text_bytes * ratio * (100 + MARGIN_PERCENT) // (100 * PPM)) if ratio != PPM else text_bytes
+        if learned.hidden and ratio >= PPM:  # below that, so many bills of this size had none
+            return max(tokens, text_bytes + _with_margin(learned.hidden))
+        return tokens
+
+    def knows(self, model: str) -> bool:
+        """Whether a bill of the model was seen; of models beyond MODELS_MAX nothing ever will be, and that is known."""
+        return model in self._models or len(self._models) >= MODELS_MAX
 
     def media_tokens(self, model: str, published: int) -> int:
         """The most that parts which aren't text come to: as published, or as bills showed if that was more."""
@@ -123,7 +139,12 @@ class TokenCeilings:
             mine.seen = list(map(max, mine.seen, other.seen))
             mine.output = list(map(max, mine.output, other.output))
             mine.media = max(mine.media, other.media)
+            mine.hidden = max(mine.hidden, other.hidden)
         return left_out
+
+
+def _with_margin(tokens: int) -> int:
+    return -(-tokens * (100 + MARGIN_PERCENT) // 100)
 
 
 def _learn_text(learned: Learned, text_bytes: int, input_tokens: int) -> None:
@@ -132,6 +153,9 @@ def _learn_text(learned: Learned, text_bytes: int, input_tokens: int) -> None:
     known = learned.input[size]
     learned.input[size] = ratio if ratio >= known else known - (known - ratio) // FADE
     learned.seen[size] += 1
+    added = max(0, input_tokens - text_bytes)
+    fading = -(-(learned.hidden - added) // FADE)
+    learned.hidden = added if added >= learned.hidden else learned.hidden - fading
 
 
 def _learn_media(learned: Learned, billed: int, published: int) -> None:

@@ -115,6 +115,11 @@ class Refills:
                 self.purse.settle(waiter.done.result(), 0)  # held in the moment that the call went away
             raise
 
+    def forget(self, budget_id: str, before_us: int) -> None:
+        """Have a budget's windows dropped that ended before then, beside the calls; it can as well fail."""
+        task = asyncio.ensure_future(self._call(lambda: self.authority.forget(budget_id, before_us)))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
     def revise(self, budget_ids: set[str]) -> None:
         """These budgets changed: what is free of their leases is void until the authority is asked again."""
         for lease in self.purse.leases.values():

@@ -55,6 +55,12 @@ LEASES_OF_OTHERS = (
 MAKE_LEASE = insert(BUDGET_LEASES)
 END_LEASE = delete(BUDGET_LEASES).where(_THIS_LEASE)
 
+FORGET_BALANCES = delete(BUDGET_BALANCES).where(
+    _BALANCES.budget_id == bindparam("_budget_id"),
+    _BALANCES.end_us < bindparam("_before_us"),
+    _BALANCES.window_key.not_in(select(_LEASES.window_key).where(_LEASES.budget_id == bindparam("_budget_id"))),
+)
+
 RECALLED = (
     select(_LEASES.lease_id)
     .join(

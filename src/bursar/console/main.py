@@ -18,13 +18,13 @@ import uvicorn
 
 from bursar import __version__
 from bursar.alerts.desk import AlertDesk
-from bursar.console.api.controls import ACTOR
 from bursar.console.app import create_app
 from bursar.console.budgeting import budget_facts
-from bursar.console.context import ConsoleContext
+from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.following import Following
 from bursar.console.inside import get
 from bursar.console.problems import json_problem, problem_of
+from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.repricing import Repricing
 from bursar.domain.errors import BursarError
 from bursar.explore.query import Explorer
@@ -91,6 +91,7 @@ def build_context(
         spool_dir=site.paths.spool,
         budgets=OneStore(site),
         publish_budgets=site.publish_budgets,
+        control_state=functools.cache(site.control_state),
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
         open_controls=site.controls,
@@ -109,7 +110,13 @@ def serve(site: Site) -> None:
         loader = Loader(ledger, site.paths.spool, site.clock)
         repricing = Repricing(site, ledger)
         desk = functools.cache(lambda: site.alerts(pooled=True))
-        alerts = site.alert_threads(desk, ledger, lambda: budget_facts(context))
+        alerts = site.alert_threads(
+            desk,
+            ledger,
+            lambda: budget_facts(context),
+            lambda: retries_capped(context),
+            lambda: approvals_asked(context),
+        )
         context = build_context(site, ledger, loader, repricing, desk, lambda: alerts.error)
         app = create_app(context)
         server = uvicorn.Server(

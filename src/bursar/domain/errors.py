@@ -79,6 +79,13 @@ class BadQuery(BadRequest):
     code = "bad_query"
 
 
+class NotTranslatable(BadRequest):
+    """Translating the request would leave something out, and the caller wants it whole (`x-bursar-strict`). Nothing
+    was sent. Its detail `dropped` lists what."""
+
+    code = "not_translatable"
+
+
 class BodyTooLarge(BursarError):
     code, status = "body_too_large", 413
 
@@ -265,6 +272,12 @@ class NameTaken(BursarError):
     """Something of this kind has the name already."""
 
     code, status = "name_taken", 409
+
+
+class ChangedMeanwhile(BursarError):
+    """Somebody else changed or removed it between looking and saving. Nothing was changed by this one."""
+
+    code, status = "changed_meanwhile", 409
 
 
 class BadAlert(BadRequest):

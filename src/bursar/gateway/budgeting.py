@@ -5,6 +5,7 @@ A site without budgets never opens the control store here, and pays nothing for 
 
 import asyncio
 import contextlib
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ import structlog
 from bursar.budgets.holds import Holding
 from bursar.budgets.listing import decode_listing
 from bursar.budgets.matching import BudgetIndex
+from bursar.budgets.retries import retry_budget
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BudgetsUnavailable, BursarError
+from bursar.domain.money import pico_from_usd
 from bursar.gateway.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class Budgeting:
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._again_us = 0
+        self._opening = asyncio.Lock()
 
     async def use_file(self, path: Path) -> None:
         """Read the site's budgets. While they can't be read, the last ones that could stay in force."""
@@ -57,6 +61,12 @@ class Budgeting:
         """Open the authority if it could not be opened before."""
         if len(self.index) and self.refills is None and self._clock.now_us() >= self._again_us:
             await self._open()
+
+    async def opened(self) -> "Refills":
+        """The dealings with the authority, opened now if they aren't yet. Raises BudgetsUnavailable."""
+        if self.refills is None and self._clock.now_us() >= self._again_us:
+            await asyncio.shield(asyncio.ensure_future(self._open()))
+        return self.the_refills()
 
     def the_refills(self) -> "Refills":
         """Raises BudgetsUnavailable while the authority could not be opened."""
@@ -83,6 +93,11 @@ class Budgeting:
             await self.refills.close()
 
     async def _open(self) -> None:
+        async with self._opening:
+            if self.refills is None:
+                await self._open_store()
+
+    async def _open_store(self) -> None:
         # memory and start-up: SQLAlchemy takes 25 MB and a fifth of a second, which a site without budgets doesn't pay
         from bursar.budgets.authority import Authority
         from bursar.budgets.refills import Refills
@@ -96,8 +111,9 @@ class Budgeting:
             self._again_us = self._clock.now_us() + AGAIN_US
             log.error("budgets have no authority; calls that hard budgets touch are refused", error=error.message)
             return
+        retries = retry_budget(pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope)
         self.refills = Refills(
-            Authority(store.deciding, store.reading),
+            Authority(store.deciding, store.reading, [retries]),
             Path(settings.leases),
             self._holder_id,
             self._clock,

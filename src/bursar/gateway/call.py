@@ -10,9 +10,12 @@ from bursar.domain.clock import Clock
 from bursar.domain.ids import Ids
 from bursar.domain.routes import RouteRule
 from bursar.gateway.budgeting import Budgeting
+from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
 from bursar.gateway.envelope import Envelope, Envelopes, Plan
+from bursar.gateway.firsts import First, Firsts
 from bursar.gateway.heads import Headers
+from bursar.gateway.hour_news import HourNews
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
@@ -26,6 +29,7 @@ from bursar.gateway.retry_cap import RetryCap, RetryHold
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings
+from bursar.gateway.translation import Translation
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -49,6 +53,8 @@ class Worker(msgspec.Struct):
     loops: LoopBreaker
     retry_pico_max: int
     retry_cap: RetryCap
+    firsts: Firsts
+    approvals: HourNews  # calls that wait for one
     route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)
     paces: Paces = msgspec.field(default_factory=Paces)
@@ -80,6 +86,7 @@ class Way(msgspec.Struct):
     """An upstream that may take a call, and the model it would be asked for.
 
     why: it was put behind the others: "open", "probing", "cooling". is_tried: an attempt went there.
+    case: the call as policies see it there; None where there are none.
     """
 
     plan: Plan
@@ -87,6 +94,7 @@ class Way(msgspec.Struct):
     weight: int = 1
     why: str = ""
     is_tried: bool = False
+    case: Case | None = None
 
 
 class Routing(msgspec.Struct):
@@ -138,3 +146,6 @@ class Call(msgspec.Struct):
     attempts: list[Attempt] = []
     routing: Routing | None = None  # None: no route is about it
     taken: Taken | None = None  # its place in the limits
+    retried: RetryHold | None = None  # of a retry that is about to begin
+    first: First | None = None  # its place among the first calls of its model
+    translation: Translation | None = None  # its provider speaks another dialect than its caller

@@ -12,9 +12,10 @@ from collections.abc import Awaitable
 from bursar.domain.charge import Outcome
 from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from bursar.domain.ids import attempt_id
+from bursar.gateway.bound import bound_there, output_limit
 from bursar.gateway.call import Attempt, Call, Way, Worker
 from bursar.gateway.client import Client
-from bursar.gateway.hold import bound_there, output_limit
+from bursar.gateway.hedge import Steps, hedges, send_hedged
 from bursar.gateway.meter import not_billed, unanswered
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
@@ -42,18 +43,26 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
     while True:
         number += 1
         attempt = begin(worker, call, number, cause)
-        attempt.retried = retried
+        attempt.retried, call.retried = retried, None
         if call.routing is not None:
             call.route.health.begin(attempt.dispatched_us)
         is_last = number >= call.attempts_max or client.gone or costs_too_much(worker, call, attempt)
         try:
-            reply = await send(worker, call, attempt)
+            if hedges(call, number) and not is_last:
+                attempt, found = await send_hedged(worker, call, attempt, client, STEPS)
+                number = len(call.attempts)
+                is_last = number >= call.attempts_max
+                if isinstance(found, BursarError):
+                    raise found
+                reply = found
+            else:
+                reply = await send(worker, call, attempt)
         except BursarError as error:
             if call.routing is not None:
                 note_error(worker, call, error)
             follows = not is_last and has_time(worker, call, number) and may_follow(call, error)
             way = next_way(worker, call) if follows else None
-            if follows and (retried := within_the_caps(worker, call, attempt, way, error)):
+            if follows and (retried := await within_the_caps(worker, call, attempt, way, error)):
                 settle_failed(worker, call, attempt, error, client, final=False)
                 cause = "connect" if isinstance(error, UpstreamUnreachable) else error.code
                 if way is None:
@@ -72,13 +81,13 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
         if call.routing is not None:
             note_answer(worker, call, attempt, reply)
             way = next_way(worker, call) if reply.status in ELSEWHERE_STATUSES and not is_last else None
-            if way is not None and (retried := within_the_caps(worker, call, attempt, way)):
+            if way is not None and (retried := await within_the_caps(worker, call, attempt, way)):
                 cause = await settle_refused_by_provider(worker, call, attempt, reply)
                 turn(worker, call, way)
                 continue
         if reply.status in RETRIED_STATUSES and not is_last and has_time(worker, call, number):
             wait_s = retry_after_s(reply, backoff_s(number))
-            if wait_s is not None and (retried := within_the_caps(worker, call, attempt, None)):
+            if wait_s is not None and (retried := await within_the_caps(worker, call, attempt, None)):
                 cause = await settle_refused_by_provider(worker, call, attempt, reply)
                 await asyncio.sleep(wait_s)
                 continue
@@ -182,7 +191,7 @@ def costs_too_much(worker: Worker, call: Call, attempt: Attempt) -> bool:
     return retried + attempt.bound_pico > worker.retry_pico_max
 
 
-def within_the_caps(
+async def within_the_caps(
     worker: Worker, call: Call, failed: Attempt, way: Way | None, error: BursarError | None = None
 ) -> RetryHold | None:
     """A place in the hour's cap on retries (`gateway.retry_usd_per_hour_max`); None, and said in the answer, if it is
@@ -195,7 +204,7 @@ def within_the_caps(
         pico = bound_there(worker, call, way, output_limit(worker, call), call.facts.received_us).pico
         if (pico or 0) + sum(earlier.bound_pico or 0 for earlier in call.attempts[1:]) > worker.retry_pico_max:
             return None
-    hold = worker.retry_cap.begin(call.facts, pico, worker.clock.now_us())
+    call.retried = hold = await worker.retry_cap.begin(call.facts, pico, worker.clock.now_us())
     if hold is None:
         call.notes = [*call.notes, RETRY_NOTE]
     return hold
@@ -224,5 +233,12 @@ def retry_after_s(reply: Reply, otherwise: float) -> float | None:
             return max(asked, otherwise) if 0 <= asked <= RETRY_AFTER_MAX_S else None
     return otherwise
 
+
+def settle_hedged(worker: Worker, call: Call, attempt: Attempt, error: BursarError, client: Client) -> None:
+    """One of two attempts failed, while the other is under way."""
+    settle_failed(worker, call, attempt, error, client, final=False)
+
+
+STEPS = Steps(begin, send, within_the_caps, settle_hedged, settle_refused_by_provider)
 
 ERROR_BYTES_MAX = 1024 * 1024

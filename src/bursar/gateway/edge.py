@@ -1,5 +1,6 @@
 """The front door, an ASGI callable: which path is what, and an answer for everything that isn't a call."""
 
+from collections.abc import Container
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,15 @@ Target = tuple[Dialect, str, str]
 """(dialect, the provider's path, the upstream named in our path or "")"""
 
 log = structlog.get_logger("bursar.gateway")
+
+
+def find_target(upstreams: Container[str], method: str, path: str) -> Target | None:
+    """The dialect of a path and what is behind it; None: it is no path of a call."""
+    head, _, rest = path.lstrip("/").partition("/")
+    if head in upstreams and (behind := dialect_for(method, "/" + rest)):
+        return (*behind, head)
+    found = dialect_for(method, path)
+    return (*found, "") if found else None
 
 
 class Edge:
@@ -75,11 +85,7 @@ class Edge:
         key = (method, path)
         if key in self._targets:
             return self._targets[key]
-        found = dialect_for(method, path)
-        target: Target | None = (*found, "") if found else None
-        head, _, rest = path.lstrip("/").partition("/")
-        if head in self.worker.routes.by_name and (behind := dialect_for(method, "/" + rest)):
-            target = (*behind, head)
+        target = find_target(self.worker.routes.by_name, method, path)
         if len(self._targets) >= ROUTES_KNOWN_MAX:
             self._targets.clear()
         self._targets[key] = target

@@ -14,7 +14,8 @@ from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.heads import Head, Headers
 from bursar.gateway.identify import Credential, identify, split_query
 from bursar.gateway.route import Route
-from bursar.providers.base import Asked
+from bursar.providers.base import Asked, Dialect
+from bursar.translate.codec import Codec
 
 PLANS_MAX = 64
 TOUCHED_MAX = 64
@@ -27,17 +28,39 @@ RETRY_HEADERS = {
 }
 """Headers of other gateways that say how often to try again, and what to add to make that attempts in all."""
 
+MODE_HEADERS = (b"x-bursar-mode", b"x-prism-mode")
+MODE_BYTES_MAX = 40
+
 SAYS_NOTHING = Asked(model="")
 
 _AWS_ATTEMPT = re.compile(rb"\battempt=(\d{1,3})\b")
 _CLIENT = re.compile(rb"[\w.-]{1,40}(?:/[\w.+-]{1,24})?", re.ASCII)
 
 
+class Elsewhere(msgspec.Struct, frozen=True, gc=False):
+    """An upstream of another dialect than the caller's: its codec, and how it is asked, plain and for a stream.
+
+    is_strict: the caller rather hears a refusal than that something was left out. takes_events: False for Google's
+    JSON array of a stream. output_tokens: what a provider is told that must be told a limit.
+    """
+
+    codec: Codec
+    plain: tuple[Dialect, bytes]  # what its answer is read by, and the head of the request
+    streamed: tuple[Dialect, bytes]
+    is_strict: bool
+    takes_events: bool
+    output_tokens: int
+
+
 class Plan(msgspec.Struct, frozen=True, gc=False):
-    """Where a call with certain headers goes, and the head it goes out with (all but `content-length`)."""
+    """Where a call with certain headers goes, and the head it goes out with (all but `content-length`).
+
+    other: it has to be translated, and its head stands there.
+    """
 
     route: Route
     head: bytes
+    other: Elsewhere | None = None
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -55,6 +78,7 @@ class Envelope(msgspec.Struct, frozen=True):
     client_retry: int
     query: bytes  # without a key
     attempts_max: int  # what the client allows; it can't allow more than the settings do
+    mode: str = ""  # asked for with `x-bursar-mode`
     plans: dict[tuple[str, bytes, str, str], Plan] = {}
     touched: dict[tuple[int, str, str, str], Touching] = {}
 
@@ -96,4 +120,14 @@ class Envelopes:
                 client_retry = min(int(value[:6]), 999)
             elif name in RETRY_HEADERS and value.isdigit():
                 attempts_max = min(attempts_max, max(1, int(value[:6]) + RETRY_HEADERS[name]))
-        return Envelope(self._snapshot, headers, credential, attributed, client, client_retry, query, attempts_max)
+        return Envelope(
+            self._snapshot, headers, credential, attributed, client, client_retry, query, attempts_max, mode_of(headers)
+        )
+
+
+def mode_of(headers: Headers) -> str:
+    """The mode that a client asks for: `eco`, `balanced`, `sport`, or a name of the operator's."""
+    for name, value in headers:
+        if name in MODE_HEADERS:
+            return value[:MODE_BYTES_MAX].decode("ascii", "replace").strip().lower()
+    return ""

@@ -40,6 +40,12 @@ FORWARDED_PREFIXES = (
 )
 """Header families of the providers' own clients: open lists, passed on byte for byte."""
 
+DIALECT_PREFIXES = (*FORWARDED_PREFIXES, b"x-goog-", b"x-server-timeout")
+"""What only a provider of the caller's own dialect understands."""
+
+DIALECT_HEADERS = {"anthropic": [(b"anthropic-version", b"2023-06-01")]}
+"""What a dialect's own clients always send, by family of upstreams."""
+
 NOT_RETURNED = frozenset(
     {
         b"connection",

@@ -1,27 +1,21 @@
 """The hold: what a call can cost at most is taken out of every budget it touches, before anything is sent (law 4)."""
 
+import asyncio
 from collections.abc import Callable
 
-import msgspec
-
+from bursar.budgets.bounds import learned_as
 from bursar.budgets.budget import Budget
-from bursar.budgets.holds import NOTHING_MET, Met, Touching
+from bursar.budgets.holds import NOTHING_MET, MarkReached, Met, Touching
 from bursar.budgets.matching import Subject
-from bursar.budgets.media import media_tokens
 from bursar.budgets.refusals import unpriced
-from bursar.domain.charge import Operation
 from bursar.domain.errors import BadRequest, BudgetExhausted
 from bursar.gateway.attribute import Attributed
+from bursar.gateway.bound import bound_of, bound_there, output_limit
 from bursar.gateway.call import Bound, Call, Routing, Way, Worker
 from bursar.gateway.envelope import TOUCHED_MAX, Envelope
-from bursar.gateway.meter import NO_COST, NOT_TEXT, lacks_fee
+from bursar.gateway.firsts import FIRST_BILL_WAIT_S
 from bursar.gateway.route import Route
-from bursar.prices.rates import UnpricedUnit, bound_pico
-from bursar.providers.base import Asked
 
-WITHOUT_LIMIT = NO_COST | NOT_TEXT | {Operation.EMBEDDINGS}  # an answer's length can't be limited by the request
-FREE = Bound(0, 0, "")
-UNKNOWN = Bound(None, None, "")  # a picture, a minute of sound: no size of the request bounds it
 CLAMPED_TOKENS_MIN = 16  # an answer shorter than that helps nobody: the call is refused instead
 
 
@@ -48,14 +42,74 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
         return
     if not bound.pico:
         return
+    learned = learned_as(call.route.name, call.asked.model)
+    if worker.firsts.is_new(learned) and any(one.budget.mode != "warn" for one in touching.budgets):
+        await hold_first(worker, call, touching, learned, met)
+    else:
+        await hold_bound(worker, call, touching, met)
+
+
+async def hold_bound(worker: Worker, call: Call, touching: Touching, met: Met) -> None:
+    """Hold what the call can cost by what is known; with less room for its answer, where its budget says so."""
+    now_us, limit = call.facts.received_us, output_limit(worker, call)
     try:
-        await take(worker, call, touching, dearest(worker, call, limit) if call.routing else bound, met)
+        await take(worker, call, touching, dearest(worker, call, limit) if call.routing else call.bound, met)
     except BudgetExhausted as error:
         if not error.may_clamp or not clamp(worker, call, error.left_pico, now_us):
             raise
         if call.routing is not None:  # what is left was measured for the first way
             keep_ways(call.routing, "budget", lambda way: False)
         await take(worker, call, touching, call.bound, met)
+
+
+async def hold_first(worker: Worker, call: Call, touching: Touching, learned: str, met: Met) -> None:
+    """Hold a call of a model that has billed nothing yet: with a margin for input that no request shows, and few of
+    them at a time; others wait for the first bill. Where there is no room for the margin, one goes without it.
+
+    So what would be let through one after another still is. learned: the model, as `learned_as` names it.
+    """
+    firsts, loop = worker.firsts, asyncio.get_running_loop()
+    deadline = loop.time() + FIRST_BILL_WAIT_S
+    refusal: BudgetExhausted | MarkReached | None = None  # of the margin
+    while firsts.is_new(learned):
+        is_late = loop.time() >= deadline
+        if is_late or firsts.may_enter(learned, alone=refusal is not None):
+            call.first = firsts.enter(learned)
+            try:
+                refusal = refusal or await hold_with_margin(worker, call, touching, met)
+                if refusal is not None and firsts.is_alone(learned):
+                    await hold_bound(worker, call, touching, met)
+                if call.holding is not None:
+                    return
+            finally:
+                if call.holding is None:
+                    firsts.leave(call.first)
+            if is_late and refusal is not None:
+                raise refusal
+        await firsts.turn(learned, deadline - loop.time(), alone=refusal is not None)
+    call.bound = bound_of(worker, call, output_limit(worker, call), call.facts.received_us)
+    await hold_bound(worker, call, touching, met)
+
+
+async def hold_with_margin(
+    worker: Worker, call: Call, touching: Touching, met: Met
+) -> BudgetExhausted | MarkReached | None:
+    """Hold the call and `gateway.hidden_input_tokens_first` more; or what is against that, which refuses nobody yet."""
+    limit, hidden, known = output_limit(worker, call), worker.settings.hidden_input_tokens_first, call.bound
+    call.bound = bound_of(worker, call, limit, call.facts.received_us, hidden=hidden)
+    try:
+        await take(worker, call, touching, dearest(worker, call, limit, hidden) if call.routing else call.bound, met)
+    except BudgetExhausted as error:
+        call.bound = known
+        error.message += (
+            f". That is with {hidden} tokens for input that may be added unseen: no call of {call.asked.model!r} was "
+            "billed yet"
+        )
+        return error
+    except MarkReached as reached:
+        call.bound = known
+        return reached
+    return None
 
 
 async def take(worker: Worker, call: Call, touching: Touching, bound: Bound, met: Met) -> None:
@@ -123,77 +177,20 @@ def keep_ways(routing: Routing, why: str, is_kept: Callable[[Way], bool]) -> Non
             routing.ways.remove(way)
 
 
-def dearest(worker: Worker, call: Call, limit: int) -> Bound:
+def dearest(worker: Worker, call: Call, limit: int, hidden: int = 0) -> Bound:
     """What must be held so that an attempt on any way is covered; each of them, if more than one may be billed."""
     routing, bound = call.routing, call.bound
     if routing is None:
         return bound
-    bounds = [bound_there(worker, call, way, limit, call.facts.received_us) for way in routing.ways]
-    times = call.attempts_max if routing.rule.after_timeout and len(bounds) > 1 else 1
+    bounds = [bound_there(worker, call, way, limit, call.facts.received_us, hidden=hidden) for way in routing.ways]
+    rule, times = routing.rule, 1
+    if len(bounds) > 1 and rule.after_timeout:
+        times = call.attempts_max
+    elif len(bounds) > 1 and rule.hedge_after_ms is not None:
+        times = 2
     pico = max(one.pico or 0 for one in bounds) * times
     likely = max(one.likely_pico or 0 for one in bounds)
     return Bound(pico, likely, bound.sku_price_id)
-
-
-def output_limit(worker: Worker, call: Call) -> int:
-    """Tokens that the answer can hold, over all its choices; what the request says, else the default of this site."""
-    if call.dialect.operation in WITHOUT_LIMIT:
-        return 0
-    asked = call.asked
-    return (asked.max_output_tokens or worker.settings.output_tokens_default) * (asked.choices or 1)
-
-
-def input_bound(worker: Worker, asked: Asked, body_bytes: int) -> int:
-    """Input tokens at most: by what the model's tokens per byte were so far, and media by what providers publish."""
-    ceilings = worker.meter.ceilings
-    tokens = ceilings.input_tokens(asked.model, body_bytes - asked.data_bytes)
-    if asked.media:
-        tokens += ceilings.media_tokens(asked.model, media_tokens(asked.model, asked.media))
-    return tokens
-
-
-def bound_of(worker: Worker, call: Call, output_max: int, now_us: int, input_tokens: int | None = None) -> Bound:
-    """The most that the call can cost at the prices of its model, and what it likely will; unknown without a price.
-
-    input_tokens: at most; None: by the model's ceiling.
-    """
-    if call.dialect.operation in NO_COST:
-        return FREE
-    if call.dialect.operation in NOT_TEXT:
-        return UNKNOWN
-    return bound_at(worker, call.route.provider, call.asked, len(call.body), output_max, now_us, input_tokens)
-
-
-def bound_there(worker: Worker, call: Call, way: Way, output_max: int, now_us: int) -> Bound:
-    """The same for another way that the call may go."""
-    if call.dialect.operation in NO_COST:
-        return FREE
-    if call.dialect.operation in NOT_TEXT:
-        return UNKNOWN
-    asked = msgspec.structs.replace(call.asked, model=way.model)
-    return bound_at(worker, way.plan.route.provider, asked, len(call.body), output_max, now_us)
-
-
-def bound_at(
-    worker: Worker,
-    provider: str,
-    asked: Asked,
-    body_bytes: int,
-    output_max: int,
-    now_us: int,
-    input_tokens: int | None = None,
-) -> Bound:
-    """What a request of so many bytes can cost at a provider."""
-    model, ceilings = asked.model, worker.meter.ceilings
-    tokens = input_bound(worker, asked, body_bytes) if input_tokens is None else input_tokens
-    sheet = worker.meter.book.at(provider, model, now_us, tier=asked.tier, input_tokens=tokens)
-    if sheet is None or lacks_fee(sheet, provider, model):
-        return Bound(None, None, "")
-    usual = ceilings.usual_output_tokens(model, output_max)
-    try:
-        return Bound(bound_pico(sheet, tokens, output_max), bound_pico(sheet, tokens, usual), sheet.sku_price_id)
-    except UnpricedUnit:  # no bound is known; whether such a call may pass is for a strict budget to say
-        return Bound(None, None, sheet.sku_price_id)
 
 
 def send_output_limit(call: Call, tokens: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import astuple, replace
 
-from bursar.budgets.bounds import TokenCeilings
+from bursar.budgets.bounds import TokenCeilings, learned_as
 from bursar.budgets.media import media_tokens
 from bursar.domain.charge import Lever, Operation, Quality
 from bursar.domain.money import pico_from_femto
@@ -100,8 +100,9 @@ class Meter:
         at_us: int,
         request_bytes: int,
         out_bytes: int,
+        upstream: str = "",
     ) -> Metered:
-        """A successful answer: reported usage if it has one, an estimate if not."""
+        """A successful answer: reported usage if it has one, an estimate if not. upstream: of which it is learned."""
         if operation in NO_COST:
             return FREE
         model = answer.model or asked.model
@@ -119,7 +120,8 @@ class Meter:
         else:
             if not published:  # what isn't text would spoil the ratio
                 self.estimator.learn(model, text_bytes, usage, out_bytes)
-            self.ceilings.learn(asked.model, text_bytes, usage.total_input, usage.total_output, published)
+            learned = learned_as(upstream, asked.model)
+            self.ceilings.learn(learned, text_bytes, usage.total_input, usage.total_output, published)
             quality = REPORTED
         metered = self.price(
             usage,

@@ -25,6 +25,7 @@ HELP = {
     "bursar_tokens_total": ("counter", "Tokens by class."),
     "bursar_refused_total": ("counter", "Calls that Bursar refused, by error code."),
     "bursar_double_retries_total": ("counter", "Requests retried by the client's SDK and by Bursar both."),
+    "bursar_first_bill_waits_total": ("counter", "Waits of calls for the first bill of their model."),
     "bursar_retries_capped_total": ("counter", "Retries that the hourly cap on what they cost didn't allow."),
     "bursar_call_seconds": ("histogram", "Time from the request's last byte to the answer's last byte."),
     "bursar_in_flight": ("gauge", "Calls under way."),

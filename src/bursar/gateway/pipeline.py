@@ -8,7 +8,7 @@ from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.call import Arrival, Call, Routing, Worker
 from bursar.gateway.case import Case
-from bursar.gateway.choose import body_for, choose_upstream
+from bursar.gateway.choose import body_for, choose_upstream, may_go_elsewhere
 from bursar.gateway.client import Client, ClientGone
 from bursar.gateway.decide import as_attributed, as_decided, case_of, notes_of, with_model
 from bursar.gateway.dispatch import dispatch
@@ -20,6 +20,7 @@ from bursar.gateway.relay import relay
 from bursar.gateway.routing import route_call
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
 from bursar.gateway.thresholds import act_and_hold
+from bursar.gateway.translation import limit_note, translate
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -45,7 +46,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
         case = judge(worker, arrival, envelope, asked, attributed)  # decide: may it, and as what
         routing: Routing | None = None
-        if worker.route_table.is_active and not upstream_name:
+        if (worker.route_table.is_active or envelope.mode) and not upstream_name:
             routing = route(worker, arrival, envelope, asked, attributed, case)  # where to, by the route table
         if routing is not None:
             plan, asked = routing.ways[0].plan, msgspec.structs.replace(asked, model=routing.ways[0].model)
@@ -88,7 +89,7 @@ def read_name(worker: Worker, arrival: Arrival, asked: Asked) -> tuple[str, Aske
     """The upstream that the call names, "" for none, and what it asks for by its provider's own name of the model."""
     if arrival.upstream_name:  # named in the path: the model is that upstream's affair
         return arrival.upstream_name, asked
-    named = worker.names.read(arrival.dialect.family, asked.model)
+    named = worker.names.read(arrival.dialect.family, asked.model, elsewhere=may_go_elsewhere(arrival))
     if named is None:
         return "", asked
     return named.upstream, msgspec.structs.replace(asked, model=named.model)
@@ -126,9 +127,12 @@ def route(
     seen = case or case_of(
         envelope.credential, attributed.attribution, asked, arrival.dialect.operation, len(arrival.body)
     )
+    seen.mode = envelope.mode
     routing = route_call(worker, arrival, envelope, asked, seen)
     if case is not None and routing is not None:
-        case.model = routing.ways[0].model
+        first = routing.ways[0]
+        case.model = first.model
+        case.output_tokens_sent = first.case.output_tokens_sent if first.case else case.output_tokens_sent
         case.model_forced = case.model if case.model_forced else ""
     return routing
 
@@ -168,6 +172,11 @@ def prepare(
     if case:
         asked, body = as_decided(asked, body, case, dialect)
         notes = notes_of(case)
+    head, translation = plan.head, None
+    if plan.other is not None:
+        spoken = translate(plan.other, dialect, asked, body)
+        translation, dialect, head, asked, body = msgspec.structs.astuple(spoken)
+        notes += limit_note(spoken)
     if known := plan.route.settings.model_names.get(asked.model):  # what the operator says an id stands for
         asked = msgspec.structs.replace(asked, model=known)
     decided, body = body, body_for(plan.route, dialect, asked, body)
@@ -176,13 +185,14 @@ def prepare(
         dialect,
         asked,
         plan.route,
-        plan.head,
+        head,
         body,
         body is not decided,
         attributed.dropped_note,
         arrival.received_us + int(worker.settings.call_timeout_s * 1_000_000),
         min(worker.settings.attempts_max, envelope.attempts_max),
         notes=notes,
+        translation=translation,
     )
 
 

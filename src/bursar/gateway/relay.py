@@ -6,13 +6,14 @@ from collections.abc import Awaitable
 import msgspec
 
 from bursar.domain.charge import Lever, Operation, Outcome, Quality
-from bursar.domain.errors import BursarError, UpstreamTimeout
+from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout
 from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.forward import NOT_RETURNED
 from bursar.gateway.heads import Headers
 from bursar.gateway.meter import Metered, not_billed, unanswered
 from bursar.gateway.settle import settle
+from bursar.gateway.translation import Interpreter, kept_headers, notes_of, translated_answer
 from bursar.gateway.upstream import Reply
 from bursar.providers.base import Answer, read_reply, said_in_headers
 from bursar.providers.sse import StreamReader
@@ -41,7 +42,7 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
         except BursarError as error:
             settle_cut(worker, call, attempt, reply, client, error)
             raise
-    status = reply.status
+    status, received = reply.status, len(body)
     answer = read_reply(call.dialect, body, status, reply.headers)
     text_bytes = len(body) if answer.usage is None else 0  # a whole JSON body teaches nothing of tokens per text byte
     if answer.is_pending:
@@ -49,6 +50,8 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
     else:
         metered = meter(worker, call, answer, status, text_bytes)
     outcome = outcome_of(status, answer)
+    if call.translation is not None:
+        status, body = translated_answer(call.translation, status, body)
     gone = client.gone
     settle(
         worker,
@@ -57,15 +60,15 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
         metered,
         outcome,
         answer=answer,
-        http_status=status,
-        response_bytes=len(body),
+        http_status=reply.status,
+        response_bytes=received,
         call_outcome=Outcome.ABORTED if gone else None,
         client_status=0 if gone else status,
         client_gone_percent=0 if gone else -1,
     )
     if gone:
         return
-    headers = answer_headers(call, reply)
+    headers = answer_headers(call, reply, streams=False)
     headers.append((b"x-bursar-cost-quality", metered.quality.encode()))
     if metered.list_pico is not None:
         headers.append((b"x-bursar-cost", usd_text(metered.list_pico)))
@@ -76,6 +79,8 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
 async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Reply, client: Client) -> None:
     """A stream: each piece goes on as it came, while the dialect's reader watches for usage in bounded memory."""
     reader = call.dialect.reader(call.asked, strip_usage=call.strips_usage)
+    interpreter = Interpreter(call.translation, reader, call.facts.call_id) if call.translation is not None else None
+    feed = reader.feed if interpreter is None else interpreter.feed
     broken: BursarError | None = None
     gone_at: int | None = None  # bytes the client had taken when it left
     drain_until = 0.0
@@ -88,7 +93,7 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
         if not client.takes_at_once:
             return False
         received += len(chunk)
-        piece = reader.feed(chunk)
+        piece = feed(chunk)
         if piece:
             client.pass_on(piece)
         return True
@@ -96,7 +101,7 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
     try:
         while chunk := await (reply.chunk(pass_on) if not drain_until else _until(reply, drain_until, loop)):
             received += len(chunk)
-            piece = reader.feed(chunk)
+            piece = feed(chunk)
             if gone_at is None and client.gone:
                 gone_at = client.bytes_sent
                 drain_until = loop.time() + worker.settings.drain_after_hangup_s
@@ -105,7 +110,7 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
             if gone_at is None and piece:
                 try:
                     if not client.started:
-                        await client.start(reply.status, answer_headers(call, reply))
+                        await client.start(reply.status, answer_headers(call, reply, streams=True))
                     await client.send(piece)
                 except TimeoutError:  # it holds the line but doesn't read: as good as gone
                     gone_at = client.bytes_sent
@@ -113,6 +118,12 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
     except BursarError as error:
         broken = error
     tail = reader.end()
+    if interpreter is not None:
+        tail = interpreter.end()
+        if interpreter.is_over:
+            broken = None
+        elif broken is None:
+            broken = UpstreamBroken("the provider's stream ended before its answer did")
     answer = said_in_headers(call.dialect, reader.answer(), reply.status, reply.headers)
     gone_at = client.bytes_sent if gone_at is None and client.gone and not answer.complete else gone_at
     settle_stream(worker, call, attempt, reply, reader, answer, broken, received, gone_at)
@@ -198,6 +209,7 @@ def meter(worker: Worker, call: Call, answer: Answer, status: int, out_bytes: in
         call.facts.received_us,
         len(call.body),
         out_bytes,
+        call.route.name,
     )
     return metered if call.routing is None else beside_default(worker, call, metered)
 
@@ -227,9 +239,12 @@ def outcome_of(status: int, answer: Answer) -> Outcome:
     return Outcome.CLIENT_ERROR if status < 500 else Outcome.PROVIDER_ERROR
 
 
-def answer_headers(call: Call, reply: Reply) -> Headers:
+def answer_headers(call: Call, reply: Reply, *, streams: bool) -> Headers:
     """The provider's headers as they came, but for the hop-by-hop ones, and ours."""
-    headers = [header for header in reply.headers if header[0] not in NOT_RETURNED]
+    if call.translation is None:
+        headers = [header for header in reply.headers if header[0] not in NOT_RETURNED]
+    else:
+        headers = kept_headers(reply.headers, streams=streams) + notes_of(call.translation)
     headers.append((b"x-bursar-call-id", call.facts.call_id.encode()))
     headers += call.notes
     if call.dropped_note:
@@ -260,9 +275,10 @@ async def _finish(
 ) -> None:
     """The last bytes. A stream that broke says so in the dialect's own words, since its status was sent long ago."""
     if not client.started:
-        await client.start(reply.status, answer_headers(call, reply))
+        await client.start(reply.status, answer_headers(call, reply, streams=True))
     if broken is not None:
-        tail += reader.closing(call.dialect.stream_error(broken, call.facts.call_id))
+        dialect = call.dialect if call.translation is None else call.translation.caller
+        tail += reader.closing(dialect.stream_error(broken, call.facts.call_id))
     if tail:
         await client.send(tail)
     await client.end()

@@ -10,6 +10,7 @@ from bursar.gateway.sigv4 import Signer, keys_from
 from bursar.gateway.upstream import Origin, Pool, PoolLimits
 from bursar.providers.bedrock_paths import region_of
 from bursar.providers.services import SIGV4
+from bursar.translate.registry import codec_of_upstream
 
 
 class Route:
@@ -19,6 +20,7 @@ class Route:
         "api_key",
         "auth",
         "base_path",
+        "codec",
         "families",
         "family",
         "health",
@@ -38,6 +40,7 @@ class Route:
         self.families = FAMILIES.get(settings.dialect, (settings.dialect,))
         self.auth = settings.auth or AUTHS.get(settings.dialect, "bearer")
         self.provider = settings.provider
+        self.codec = codec_of_upstream(settings.dialect, settings.provider, settings.speaks)
         self.api_key = api_key
         self.origin = Origin.parse(settings.base_url, settings.proxy, settings.ca_bundle)
         self.health = Health()
@@ -59,31 +62,37 @@ class Route:
 
 
 class Routes:
-    """All upstreams. `choose` is called for each call; its answers per (family, model, dialect) are remembered."""
+    """All upstreams. `choose` is called for each call; its answers per (family, model, dialect) are remembered.
+
+    elsewhere: the caller's request can be translated for upstreams that speak other dialects.
+    """
 
     def __init__(self, routes: list[Route]) -> None:
         self.routes = routes
         self.by_name = {route.name: route for route in routes}
-        self._chosen: dict[tuple[str, str, str], Route] = {}
+        self._chosen: dict[tuple[str, str, str, bool], Route] = {}
 
-    def choose(self, family: str, model: str, dialect: str = "") -> Route:
-        """The first upstream of this dialect family that lists the model, else the family's default.
+    def choose(self, family: str, model: str, dialect: str = "", *, elsewhere: bool = False) -> Route:
+        """The first upstream of this dialect family that lists the model, else the first of any that lists it and can
+        be translated for, else the family's default.
 
         The default is the upstream named like the family, else the first one that lists no models.
         Raises NoUpstream.
         """
-        key = (family, model, dialect)
+        key = (family, model, dialect, elsewhere)
         route = self._chosen.get(key)
         if route is None:
-            route = self._choose(family, model, dialect)
+            route = self._choose(family, model, dialect, elsewhere=elsewhere)
             if len(self._chosen) >= CHOICES_MAX:
                 self._chosen.clear()
             self._chosen[key] = route
         return route
 
-    def named(self, name: str, family: str, dialect: str = "") -> Route:
+    def named(self, name: str, family: str, dialect: str = "", *, elsewhere: bool = False) -> Route:
         """The upstream a client named in its path: `/groq/v1/chat/completions`. Raises NoUpstream."""
         route = self.by_name[name]
+        if elsewhere and route.codec is not None:
+            return route
         if family not in route.families:
             raise NoUpstream(
                 f"upstream {name!r} speaks the {route.family} dialects; this path is of the {family} dialects",
@@ -97,9 +106,10 @@ class Routes:
             )
         return route
 
-    def _choose(self, family: str, model: str, dialect: str) -> Route:
+    def _choose(self, family: str, model: str, dialect: str, *, elsewhere: bool) -> Route:
         candidates = [route for route in self.routes if route.speaks(family, dialect)]
-        for route in candidates:
+        others = [route for route in self.routes if route.codec is not None and route not in candidates]
+        for route in candidates + others if elsewhere else candidates:
             if any(fnmatchcase(model, pattern) for pattern in route.settings.models):
                 return route
         for route in candidates:

@@ -14,6 +14,7 @@ from bursar.spool.records import CallFacts, Ended, Settled
 log = structlog.get_logger("bursar.gateway")
 
 NO_ANSWER = Answer()
+ANSWERED = (Outcome.OK, Outcome.TRUNCATED)
 
 
 def settle(
@@ -45,6 +46,8 @@ def settle(
         worker.retry_cap.end(attempt.retried, cost_pico)
     if final and call.holding is not None:  # before the client hears the end: its next call finds the hold freed
         worker.budgeting.settle(call.holding, call.cost_pico)
+    if final and call.first is not None:
+        worker.firsts.leave(call.first, was_answered=outcome in ANSWERED)
     facts = call.facts
     model = answer.model
     record = Settled(
@@ -100,6 +103,10 @@ def settle_lost(worker: Worker, call: Call) -> None:
         if attempt.is_open:
             metered = unanswered(attempt.bound_pico, attempt.sku_price_id)
             settle(worker, call, attempt, metered, Outcome.ABORTED, error_code="worker_stopped")
+    if call.first is not None:
+        worker.firsts.leave(call.first)
+    if call.retried is not None:  # it went away between two attempts
+        worker.retry_cap.end(call.retried, 0)
     if call.holding is not None:  # nothing was sent, or what was is settled
         worker.budgeting.settle(call.holding, call.cost_pico)
 

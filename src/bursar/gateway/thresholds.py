@@ -10,17 +10,22 @@ from bursar.budgets.refusals import header_text, throttled, unapproved
 from bursar.budgets.thresholds import PASSED, Threshold, approved, threshold_text
 from bursar.domain.errors import BursarError
 from bursar.gateway.attribute import Attributed
+from bursar.gateway.bound import bound_of, input_bound, output_limit
 from bursar.gateway.call import Arrival, Call, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import body_for, choose_upstream
 from bursar.gateway.decide import as_decided, notes_of, with_model
 from bursar.gateway.envelope import Envelope
-from bursar.gateway.hold import bound_of, hold, input_bound, output_limit
+from bursar.gateway.heads import Headers
+from bursar.gateway.hold import hold
+from bursar.gateway.hour_news import approval_key
 from bursar.gateway.pace import Pace
 from bursar.gateway.rules import FORCED
+from bursar.gateway.translation import limit_note, translate
 from bursar.providers.base import Asked
 
 ACTION_HEADER = b"x-bursar-budget-action"
+REROUTED = ("asked", "route", "head", "body", "strips_usage", "notes", "bound", "dialect", "translation")
 FIRST = ("approve", "throttle", "route")  # a call that waits for a person takes no place and isn't rewritten
 
 
@@ -77,6 +82,7 @@ def _take_action(
     match threshold.action:
         case "approve":
             if approved(budget.approvals, threshold.percent, key.value, now_us) is None:
+                worker.approvals.add(approval_key(budget.budget_id, threshold.percent, key.value), now_us)
                 status = worker.settings.budget_refusal_status
                 raise unapproved(budget, key.value, threshold, reached.grant, now_us, status=status)
         case "throttle":
@@ -109,7 +115,7 @@ def _route(
             continue
         if considered is not None:
             _change_places(worker, call, considered, arrival.received_us)
-        for name in ("asked", "route", "head", "body", "strips_usage", "notes", "bound"):
+        for name in REROUTED:
             setattr(call, name, getattr(routed, name))
         call.routing = None  # the route chose for another model
         return True
@@ -131,30 +137,48 @@ def _as_routed(
     """The call with another model, made of the client's own bytes; None where that isn't possible, or not cheaper."""
     try:
         plan = choose_upstream(worker, arrival, envelope, model)
-        asked, decided = _asked_anew(call, arrival, case, model)
+        asked, decided = _asked_anew(arrival, case, model)
     except BursarError:
         return None
-    body = body_for(plan.route, call.dialect, asked, decided)
+    head, dialect, translation = plan.head, arrival.dialect, None
+    limited: Headers = []
+    if plan.other is not None:
+        try:
+            spoken = translate(plan.other, dialect, asked, decided)
+        except BursarError:
+            return None
+        translation, dialect, head, asked, decided = msgspec.structs.astuple(spoken)
+        limited = limit_note(spoken)
+    body = body_for(plan.route, dialect, asked, decided)
     forced = notes_of(case) if case is not None else [(b"x-bursar-model-forced", model.encode("ascii", "replace"))]
-    notes = [*(note for note in call.notes if note[0].startswith(b"x-bursar-budget")), *forced]
+    notes = [*(note for note in call.notes if note[0].startswith(b"x-bursar-budget")), *forced, *limited]
     routed = msgspec.structs.replace(
-        call, asked=asked, route=plan.route, head=plan.head, body=body, strips_usage=body is not decided, notes=notes
+        call,
+        asked=asked,
+        route=plan.route,
+        head=head,
+        body=body,
+        strips_usage=body is not decided,
+        notes=notes,
+        dialect=dialect,
+        translation=translation,
     )
     now_us, before = arrival.received_us, call.bound.pico
-    tokens = input_bound(worker, call.asked, len(call.body))  # alike for both: prices are compared
+    tokens = input_bound(worker, call.route.name, call.asked, len(call.body))  # alike for both: prices are compared
     output_max = output_limit(worker, call)
-    after = bound_of(worker, routed, output_max, now_us, tokens).pico
+    after = bound_of(worker, routed, output_max, now_us, input_tokens=tokens).pico
     if before is None or after is None or after >= before:
         return None
     return routed
 
 
-def _asked_anew(call: Call, arrival: Arrival, case: Case | None, model: str) -> tuple[Asked, bytes]:
+def _asked_anew(arrival: Arrival, case: Case | None, model: str) -> tuple[Asked, bytes]:
     """Raises BadRequest where the model's place in the body is in doubt."""
-    asked = call.dialect.read_request(arrival.body)  # anew: what the hold changed in the other one isn't in these bytes
+    dialect = arrival.dialect
+    asked = dialect.read_request(arrival.body)  # anew: what the hold changed in the other one isn't in these bytes
     if case is None:
-        return with_model(asked, arrival.body, model, call.dialect)
-    return as_decided(asked, arrival.body, case, call.dialect)
+        return with_model(asked, arrival.body, model, dialect)
+    return as_decided(asked, arrival.body, case, dialect)
 
 
 def _change_places(worker: Worker, call: Call, case: Case, now_us: int) -> None:

@@ -1,15 +1,28 @@
 """When the next attempt goes to another upstream, and what each answer says of the one it came from."""
 
+import contextlib
+
 import msgspec
 
-from bursar.domain.errors import BursarError, Overloaded, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from bursar.domain.errors import (
+    BursarError,
+    Overloaded,
+    RateLimited,
+    UpstreamBroken,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from bursar.domain.routes import Candidate, Receipt
+from bursar.gateway.bound import bound_there, output_limit
 from bursar.gateway.call import Attempt, Call, Routing, Way, Worker
+from bursar.gateway.case import Case
 from bursar.gateway.choose import body_for
-from bursar.gateway.decide import with_model
-from bursar.gateway.hold import bound_there, output_limit
+from bursar.gateway.decide import changed, with_model
+from bursar.gateway.hold import send_output_limit
+from bursar.gateway.translation import LIMIT_HEADER, Spoken, limit_note, limit_of, translate
 from bursar.gateway.upstream import Reply
 from bursar.gateway.upstream_rates import cool_until_us
+from bursar.providers.base import Asked
 
 ELSEWHERE_STATUSES = frozenset({401, 403, 404, 408, 429, 500, 502, 503, 504, 529})
 """The provider refused or failed, and says so itself: nothing is billed, and another one may do better."""
@@ -43,28 +56,83 @@ def left(call: Call) -> list[Way]:
 
 def next_way(worker: Worker, call: Call) -> Way | None:
     """Where the next attempt goes: to one that is well, else to any that is left; None: it stays where it is."""
-    ways = left(call)
     now_us = worker.clock.now_us()
+    ways = [way for way in left(call) if way.case is None or may_enter(worker, call, way.case, now_us)]
     return next((way for way in ways if not way.plan.route.health.why_not(now_us)), ways[0] if ways else None)
 
 
-def turn(worker: Worker, call: Call, way: Way) -> None:
-    """Point the call at another way."""
+def may_enter(worker: Worker, call: Call, case: Case, now_us: int) -> bool:
+    """Whether the limits about that place have room, and the cap of a policy about it can be set."""
+    most = case.output_tokens_sent
+    if most and call.dialect.with_output_limit(call.body, most) is None:
+        return False
+    return worker.decider.has_room(case, now_us, call.taken)
+
+
+def turn(worker: Worker, call: Call, way: Way, *, stays_too: bool = False) -> None:
+    """Point the call at another way. stays_too: the attempt before goes on beside the next one."""
     for one in call.routing.ways if call.routing else ():
         if one is way or (one.plan.route is call.route and one.model == call.asked.model):
             one.is_tried = True
-    if way.model != call.asked.model:
+    if way.case is not None:
+        with contextlib.suppress(RateLimited):  # its room went while a refusal was read: one call too many is let on
+            call.taken = worker.decider.move(way.case, worker.clock.now_us(), call.taken, stays_too=stays_too)
+    if way.plan.other is not None or call.translation is not None:
+        say_anew(call, way)
+    elif way.model != call.asked.model:
         call.asked, call.body = with_model(call.asked, call.body, way.model, call.dialect)
-    call.route, call.head = way.plan.route, way.plan.head
+    call.route = way.plan.route
+    if call.translation is None:
+        call.head = way.plan.head
     asked = call.asked
     if not call.strips_usage:
         body = body_for(call.route, call.dialect, asked, call.body)
         call.strips_usage, call.body = body is not call.body, body
+    most = way.case.output_tokens_sent if way.case is not None else 0
+    if most and (asked.max_output_tokens is None or asked.max_output_tokens > most):  # a policy about that place
+        send_output_limit(call, most * (asked.choices or 1))
     call.bound = bound_there(worker, call, way, output_limit(worker, call), call.facts.received_us)
 
 
+def say_anew(call: Call, way: Way) -> None:
+    """The request once more from what the caller said, for an upstream of another dialect than the last one's."""
+    said = said_for(call, way)
+    notes = [note for note in call.notes if note[0] != LIMIT_HEADER]
+    if isinstance(said, Spoken):
+        call.translation, call.dialect, call.head, call.asked, call.body = msgspec.structs.astuple(said)
+        notes += limit_note(said)
+    elif call.translation is not None:
+        if limit_of(call.translation, call.asked) is not None:
+            notes = call.notes
+        call.dialect, call.translation = call.translation.caller, None
+        call.asked, call.body = said
+    call.notes, call.strips_usage = notes, False
+
+
+def said_for(call: Call, way: Way) -> Spoken | tuple[Asked, bytes]:
+    """What a way would be told, by translation, or in the caller's own dialect. Raises BadRequest where it can't."""
+    dialect, asked, body, limit = call.dialect, call.asked, call.body, None
+    if call.translation is not None:
+        dialect, asked, body = call.translation.caller, call.translation.asked, call.translation.body
+        limit = limit_of(call.translation, call.asked)
+    asked, body = with_model(asked, body, way.model, dialect)
+    if way.plan.other is not None:
+        return translate(way.plan.other, dialect, asked, body, limit)
+    if limit is not None:
+        body = changed(dialect.with_output_limit(body, limit), "max_tokens")
+        asked = msgspec.structs.replace(asked, max_output_tokens=limit)
+    return asked, body
+
+
 def suits(call: Call, way: Way) -> bool:
-    """An upstream that takes no `stream_options` can't have a body that was given them for another one."""
+    """An upstream that takes no `stream_options` can't have a body that was given them for another one; one of another
+    dialect must be able to say it all."""
+    if way.plan.other is not None or call.translation is not None:
+        try:
+            said_for(call, way)
+        except BursarError:
+            return False
+        return True
     return way.plan.route.settings.include_usage or not call.strips_usage
 
 

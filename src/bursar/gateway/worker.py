@@ -21,7 +21,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from bursar.domain.clock import SystemClock
+from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.errors import BursarError
 from bursar.domain.ids import Ids
 from bursar.domain.logs import configure_logs
@@ -33,6 +33,8 @@ from bursar.gateway.connection import Connection, tick_connections
 from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
+from bursar.gateway.firsts import Firsts
+from bursar.gateway.hour_news import APPROVALS, RETRIES, HourNews, news_path
 from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
@@ -46,7 +48,7 @@ from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
 from bursar.gateway.route import Route, Routes
-from bursar.gateway.route_table import RouteTable
+from bursar.gateway.route_table import compile_table
 from bursar.gateway.settings import WorkerSettings, load_settings
 from bursar.gateway.upstream import PoolLimits
 from bursar.prices.book import PriceBook
@@ -61,8 +63,11 @@ LISTEN_BACKLOG = 2048
 log = structlog.get_logger("bursar.gateway")
 
 
-def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClock) -> Worker:
-    """Everything a worker holds, from its settings. Raises ConfigError or OSError when a file it needs isn't there."""
+def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, book: PriceBook | None = None) -> Worker:
+    """Everything a worker holds, from its settings. book: None: read from where they say.
+
+    Raises ConfigError or OSError when a file it needs isn't there.
+    """
     secret = Path(settings.secret).read_bytes()
     writer = f"w{slot}-{ids.new(clock.now_us())}"
     limits = PoolLimits(
@@ -78,26 +83,31 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         for upstream in settings.upstreams
     ]
     spool = Path(settings.spool)
+    budgeting = Budgeting(settings, writer, clock)
+    run_directory = Path(settings.data) / "run"
+    retries = HourNews(news_path(run_directory, RETRIES, slot))
+    retry_pico = pico_from_usd(Decimal(settings.retry_usd_per_hour_max))
+    meter = Meter(book or PriceBook.load(Path(settings.price_book)))
     return Worker(
         settings=settings,
         secret=secret,
         clock=clock,
         ids=ids,
         recorder=Recorder(Journal(spool, writer, segment_bytes=settings.journal_segment_bytes)),
-        meter=Meter(PriceBook.load(Path(settings.price_book))),
+        meter=meter,
         routes=Routes(routes),
         names=Names(routes, settings.aliases),
         envelopes=Envelopes(secret, settings.organization),
         recent=Recent(spool),
         metrics=Metrics(),
         outbox=outbox,
-        budgeting=Budgeting(settings, writer, clock),
+        budgeting=budgeting,
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
-        route_table=RouteTable(settings.routes),
-        retry_cap=RetryCap(
-            pico_from_usd(Decimal(settings.retry_usd_per_hour_max)), settings.retry_scope, settings.workers
-        ),
+        route_table=compile_table((), settings.routes, settings.ladders, {route.name for route in routes}),
+        retry_cap=RetryCap(budgeting, retry_pico, settings.retry_scope, settings.workers, retries),
+        approvals=HourNews(news_path(run_directory, APPROVALS, slot)),
+        firsts=Firsts(meter.ceilings, settings.workers),
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
     )
@@ -111,7 +121,7 @@ class Seen(NamedTuple):
 
 
 async def watch_snapshot(worker: Worker) -> None:
-    """Follow changes of keys, policies, limits and kills. Runs until cancelled.
+    """Follow changes of keys, policies, limits, kills and routes. Runs until cancelled.
 
     A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
     """
@@ -141,17 +151,21 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
         await worker.budgeting.try_again()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us())
+        worker.retry_cap.news.look()
+        worker.approvals.look()
         looks += 1
         if looks % METRICS_EVERY == 0:
             write_metrics(worker, metrics_path)
 
 
 def use_snapshot(worker: Worker, path: Path) -> None:
-    """Read keys, policies, limits and kills. While they can't be read, the last ones that could stay in force."""
+    """Read keys, policies, limits, kills and routes. While they can't be read, the last that could stay in force."""
     try:
         snapshot = read_snapshot(path)
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
+        settings, upstreams = worker.settings, worker.routes.by_name
+        worker.route_table = compile_table(snapshot.routes, settings.routes, settings.ladders, upstreams)
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))
     except (OSError, msgspec.DecodeError) as error:
@@ -168,6 +182,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_journal_lost_total",] = worker.recorder.lost
     counts["bursar_double_retries_total",] = worker.loops.double_retries
     counts["bursar_retries_capped_total",] = worker.retry_cap.refused
+    counts["bursar_first_bill_waits_total",] = worker.firsts.waited
     for route in worker.routes.routes:
         stats = route.pool.stats()
         for state in ("open", "idle", "waiting"):
@@ -255,6 +270,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         worker.recorder.journal.close()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us(), is_last=True)
+        worker.retry_cap.news.look()
+        worker.approvals.look()
         write_metrics(worker, metrics_path)
 
 

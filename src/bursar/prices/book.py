@@ -50,6 +50,7 @@ class PriceBook:
             else:
                 self._exact_overrides.setdefault(row.model, []).append(row)
         self._memo: dict[tuple[str, str, str, bool, str], Schedule | PriceSheet] = {}
+        self._contexts: dict[tuple[str, str], int | None] = {}
 
     @classmethod
     def load(cls, path: Path) -> "PriceBook":
@@ -111,6 +112,16 @@ class PriceBook:
         if found.__class__ is PriceSheet:
             return found  # one price for all times and sizes, the common case
         return found.at(at_us, input_tokens)  # type: ignore[union-attr]
+
+    def context_tokens(self, provider: str, model: str) -> int | None:
+        """What a model takes and gives at most, together, by the catalogue; None: unknown."""
+        key = (provider, model)
+        if key not in self._contexts:
+            if len(self._contexts) >= MEMO_MAX:
+                self._contexts.clear()
+            entry = self._names.find(provider, model).entry
+            self._contexts[key] = None if entry is None else entry.context_tokens
+        return self._contexts[key]
 
     def find(self, provider: str, model: str) -> Found:
         """Which catalogue entry a name means, and how it was found."""

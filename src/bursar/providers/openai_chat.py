@@ -91,7 +91,7 @@ class _Part(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
-class _XGroq(msgspec.Struct, gc=False):
+class XGroq(msgspec.Struct, gc=False):
     usage: ChatUsage | None = None
 
 
@@ -103,7 +103,7 @@ class _Chunk(msgspec.Struct):
     service_tier: str | None = None
     choices: list[_Part] | None = None
     usage: ChatUsage | None = None
-    x_groq: _XGroq | None = None
+    x_groq: XGroq | None = None
     error: Any = None
 
 

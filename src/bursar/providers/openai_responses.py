@@ -6,7 +6,8 @@ items; an item that opened a page or searched inside one is not billed.
 Source: tests/golden recordings; OpenAI's published schema and price page.
 """
 
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -40,13 +41,25 @@ class _TextRequest(_Request):
     prompt: str | None = None  # a stored one is an object, whose variables may hold anything
 
 
-class _Action(msgspec.Struct, gc=False):
+class Action(msgspec.Struct, gc=False):
+    """What a hosted tool did."""
+
     type: str | None = None
 
 
 class _Item(msgspec.Struct, gc=False):
     type: str | None = None
-    action: _Action | None = None
+    action: Action | None = None
+
+
+class Searched(Protocol):
+    """An output item, as far as it says whether it was a web search."""
+
+    @property
+    def type(self) -> str | None: ...
+
+    @property
+    def action(self) -> Action | None: ...
 
 
 class _Reason(msgspec.Struct, gc=False):
@@ -217,11 +230,14 @@ def _answer(seen: _Response | _LenientResponse) -> Answer:
 
 
 def _web_searches(seen: _Response | _LenientResponse) -> int:
-    if not isinstance(seen, _ResponseWithItems) or not seen.output:
-        return 0
+    return web_searches(seen.output) if isinstance(seen, _ResponseWithItems) and seen.output else 0
+
+
+def web_searches(items: Iterable[Searched]) -> int:
+    """How many of these items are billed as a web search."""
     return sum(
         item.type == "web_search_call" and (item.action is None or item.action.type in (None, "search"))
-        for item in seen.output
+        for item in items
     )
 
 

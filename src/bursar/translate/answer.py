@@ -131,3 +131,5 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 Event = Started | PartStarted | PartGrew | PartSigned | PartEnded | Stopped | Ended | Pinged | Failed
+"""`Started`, then each choice's parts, numbered from 0 and one open at a time, and its `Stopped`; last `Ended` or
+`Failed`. A reader sees to that order, so a writer needn't."""

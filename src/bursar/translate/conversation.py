@@ -133,6 +133,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     format: Format | None = None
     reasoning: Reasoning | None = None
     max_output_tokens: int | None = None
+    default_output_tokens: int | None = None  # the gateway's own, for a provider that must be told a limit (Anthropic)
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None

@@ -18,6 +18,7 @@ class Part(StrEnum):
     CONTROL = "control"
     DECIDE = "decide"
     ROUTE = "route"
+    TRANSLATE = "translate"
 
 
 def bench(

@@ -7,6 +7,7 @@ import msgspec
 
 from bursar.console.api.answers import PeriodAnswer, csv_bytes, period_answer
 from bursar.console.context import ConsoleContext
+from bursar.console.refused import cap_pico, retries_capped
 from bursar.console.view import View, filter_text
 from bursar.console.waste import CAUSES, Part, Waste, waste_of
 from bursar.domain.clock import datetime_from_us
@@ -45,13 +46,36 @@ class CutAnswer(msgspec.Struct, frozen=True):
     lifted_by: str
 
 
+class RetriedAnswer(msgspec.Struct, frozen=True):
+    """Retries of one value of the cap's scope in the running hour: decimal text of USD; refused: not made for the cap.
+
+    spent and held are of all nodes, refused is of this one.
+    """
+
+    value: str
+    spent: str
+    held: str
+    refused: int
+
+
+class RetriesAnswer(msgspec.Struct, frozen=True):
+    """`gateway.retry_usd_per_hour_max` in the running hour, UTC; the dearest value first. limit: of each."""
+
+    hour: datetime
+    scope: str
+    limit: str
+    currency: str
+    values: list[RetriedAnswer]
+
+
 class LoopsAnswer(msgspec.Struct, frozen=True):
-    """Cuts in force first, then those that ended within a day; newest first."""
+    """Cuts in force first, then those that ended within a day; newest first. retries: beside their hourly cap."""
 
     enabled: bool
     now: datetime
     in_force: int
     cuts: list[CutAnswer]
+    retries: RetriesAnswer
 
 
 class PartAnswer(msgspec.Struct, frozen=True):
@@ -94,6 +118,20 @@ def loops_answer(context: ConsoleContext) -> LoopsAnswer:
         context.now(),
         sum(one.state == "cut" for one in cuts),
         [_cut(one) for one in cuts],
+        retries_answer(context),
+    )
+
+
+def retries_answer(context: ConsoleContext) -> RetriesAnswer:
+    return RetriesAnswer(
+        context.now().replace(minute=0, second=0, microsecond=0),
+        context.config.gateway.retry_scope,
+        _usd(cap_pico(context.config)),
+        "USD",
+        [
+            RetriedAnswer(one.value, _usd(one.spent_pico), _usd(one.held_pico), one.refused)
+            for one in retries_capped(context)
+        ],
     )
 
 
@@ -146,6 +184,10 @@ def _groups(found: Waste, dimension: str) -> list[GroupAnswer]:
         )
         for group in groups
     ]
+
+
+def _usd(pico: int) -> str:
+    return plain(usd_from_pico(pico))
 
 
 def _part(part: Part) -> PartAnswer:

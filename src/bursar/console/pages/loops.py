@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bursar.console.api.loops import CutAnswer, loops_answer
+from bursar.console.api.loops import CutAnswer, RetriesAnswer, loops_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.costs import NONE, gateway_address, share_of
@@ -50,6 +50,26 @@ class ShownPart(msgspec.Struct, frozen=True):
     causes: list[tuple[str, str, Part]] = []  # (what is said of it, address, sum), dearest first
 
 
+class ShownRetried(msgspec.Struct, frozen=True):
+    """What retries of one value have cost this hour. share: of the cap, spent or held."""
+
+    label: str
+    spent: Decimal
+    held: Decimal
+    refused: int
+    share: float
+
+
+class ShownRetries(msgspec.Struct, frozen=True):
+    """Retries of the running hour beside their cap, the dearest first."""
+
+    scope: str
+    limit: Decimal
+    since: str
+    rows: list[ShownRetried]
+    more: int
+
+
 class LoopsPage(msgspec.Struct, frozen=True):
     """All that the template reads."""
 
@@ -63,6 +83,7 @@ class LoopsPage(msgspec.Struct, frozen=True):
     features: list[ShownPart]
     keys: list[ShownPart]
     double: ShownPart
+    retries: "ShownRetries"
 
 
 def loops_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
@@ -89,11 +110,23 @@ def loops_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             features=_show_groups(view, "feature", waste.by_feature),
             keys=_show_groups(view, "credential_id", waste.by_key, key_name),
             double=_show(view, "", "", (NOT_FIRST, SDK_RETRY), waste.double, Decimal(0)),
+            retries=_show_retries(loops.retries, f, key_name),
         ),
         "csrf": context.csrf,
         "has_any": bool(waste.spent.attempts or cuts) or context.explorer.first_call_at() is not None,
         "gateway": gateway_address(context),
     }
+
+
+def _show_retries(retries: RetriesAnswer, f: Format, key_name: Callable[[str], str]) -> ShownRetries:
+    limit = Decimal(retries.limit)
+    name = key_name if retries.scope == "key" else str
+    rows = []
+    for one in retries.values[:ROWS_SHOWN]:
+        spent, held = Decimal(one.spent), Decimal(one.held)
+        rows.append(ShownRetried(name(one.value) or NONE, spent, held, one.refused, share_of(spent + held, limit)))
+    more = max(len(retries.values) - ROWS_SHOWN, 0)
+    return ShownRetries(retries.scope, limit, f.moment(retries.hour), rows, more)
 
 
 def _show_groups(view: View, dimension: str, groups: list[Group], name: Callable[[str], str] = str) -> list[ShownPart]:

@@ -12,6 +12,8 @@ RULES = (
     ("daily-spend", '{"kind":"daily_spend","factor":"2","least_usd":"1"}', True),
     ("budgets", '{"kind":"budgets","percents":[50,80,100],"forecast":true}', True),
     ("loops", '{"kind":"loops"}', True),
+    ("retry-cap", '{"kind":"retry_cap"}', True),
+    ("approvals", '{"kind":"approvals"}', True),
     ("unpriced", '{"kind":"unpriced"}', True),
     ("error-storm", '{"kind":"error_storm","percent":"50","attempts":20}', True),
     ("estimated", '{"kind":"estimated","percent":"20","attempts":50}', False),

@@ -1,0 +1,262 @@
+"""Writing a Messages request: the same conversation, as Anthropic's API takes it.
+
+Turns alternate; a limit of output is needed; thinking wants its budget below that limit, no temperature, and no tool
+that must be called. Which of Claude's generations wants what: `claude.py`.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from bursar.domain.errors import BadRequest, MissingField
+from bursar.translate import claude
+from bursar.translate.conversation import (
+    Conversation,
+    Losses,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Thinking,
+    Tool,
+    ToolChoice,
+    ToolResult,
+)
+from bursar.translate.messages_parts import (
+    Block,
+    Breakpoints,
+    assistant_blocks,
+    text_blocks,
+    user_blocks,
+)
+
+_MODES = {"auto": "auto", "required": "any", "tool": "tool", "none": "none"}
+_TIERS = {"auto": "auto", "default": "standard_only"}
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
+_OPENING = {"role": "user", "content": "..."}
+"""Before a conversation that the model began: the API wants the user's turn first."""
+
+
+def write_request(conversation: Conversation, losses: Losses) -> bytes:
+    """The body. Raises BadRequest for what the API can't take, MissingField if nobody says how long it may be."""
+    limit = conversation.max_output_tokens or conversation.default_output_tokens
+    if not limit:
+        raise MissingField("an Anthropic model must be told how long its answer may be", field="max_tokens")
+    marks = Breakpoints(_count_breakpoints(conversation), losses)
+    said: Block = {"model": conversation.model, "max_tokens": limit}
+    if conversation.tools:
+        said["tools"] = [marks.mark(_tool(tool), tool.cache) for tool in conversation.tools]
+    system = [part for part in conversation.system if part.text.strip()]
+    if len(system) < len(conversation.system):
+        losses.lose("system")
+        if any(part.cache and not part.text.strip() for part in conversation.system):
+            losses.lose("cache")
+    if system:
+        said["system"] = text_blocks(system, marks) if len(system) > 1 or system[0].cache else system[0].text
+    said["messages"] = _turns(conversation.messages, marks, losses)
+    if conversation.stream:
+        said["stream"] = True
+    choice = _tool_choice(conversation.tool_choice, conversation.tools, losses)
+    if choice is not None:
+        said["tool_choice"] = choice
+    _write_reasoning(said, conversation, limit, losses)
+    _write_format(said, conversation, losses)
+    _write_sampling(said, conversation, losses)
+    _write_rest(said, conversation, losses)
+    return msgspec.json.encode(said)
+
+
+def _count_breakpoints(conversation: Conversation) -> int:
+    holders: list[Any] = [*conversation.tools, *conversation.system]
+    for message in conversation.messages:
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                holders += part.content
+            if not isinstance(part, Thinking | Refusal):
+                holders.append(part)
+    return sum(bool(holder.cache) for holder in holders)
+
+
+def _tool(tool: Tool) -> Block:
+    if not _TOOL_NAME.fullmatch(tool.name):
+        raise BadRequest(f"an Anthropic model can't call a tool named {tool.name[:128]!r}", field="tools")
+    block: Block = {"name": tool.name}
+    if tool.description:
+        block["description"] = tool.description
+    block["input_schema"] = msgspec.Raw(tool.parameters.encode()) if tool.parameters else _NO_PARAMETERS
+    if tool.strict is not None:
+        block["strict"] = tool.strict
+    return block
+
+
+def _turns(messages: tuple[Message, ...], marks: Breakpoints, losses: Losses) -> list[Block]:
+    """Turns that alternate, the user's first. Raises BadRequest if nothing is left to answer."""
+    joined: list[tuple[str, list[Part]]] = []
+    for message in messages:
+        if joined and joined[-1][0] == message.role:
+            joined[-1][1].extend(message.parts)
+        elif message.parts:
+            joined.append((message.role, list(message.parts)))
+    turns: list[Block] = []
+    for role, parts in joined:
+        write = assistant_blocks if role == "assistant" else user_blocks
+        blocks = write(parts, marks, losses)
+        if not blocks:
+            continue
+        if turns and turns[-1]["role"] == role:  # what stood between them is lost
+            turns[-1]["content"] += blocks
+        else:
+            turns.append({"role": role, "content": blocks})
+    if not turns:
+        raise BadRequest("the conversation holds nothing to answer", field="messages")
+    if turns[0]["role"] == "assistant":
+        turns.insert(0, _OPENING)
+    last = turns[-1]["content"][-1]
+    if turns[-1]["role"] == "assistant" and last["type"] == "text":
+        last["text"] = last["text"].rstrip()  # the API refuses a prefill that ends in space
+    return turns
+
+
+def _tool_choice(choice: ToolChoice | None, tools: tuple[Tool, ...], losses: Losses) -> Block | None:
+    if choice is None:
+        return None
+    if not tools:
+        if choice.mode in ("required", "tool"):
+            losses.lose("tool_choice")
+        return None
+    block: Block = {"type": _MODES[choice.mode]}
+    if choice.mode == "tool":
+        block["name"] = choice.name
+    if choice.parallel is not None:
+        if choice.mode == "none":
+            losses.lose("tool_choice.parallel")
+        else:
+            block["disable_parallel_tool_use"] = not choice.parallel
+    return block
+
+
+def _write_reasoning(said: Block, conversation: Conversation, limit: int, losses: Losses) -> None:
+    """How it shall think, in the way of its generation."""
+    wanted = conversation.reasoning
+    if wanted is None or (not wanted.effort and wanted.budget_tokens is None):
+        return
+    if wanted.effort == "none":
+        said["thinking"] = {"type": "disabled"}
+        return
+    generation = claude.generation(conversation.model)
+    must_call = said.get("tool_choice", {}).get("type") in ("any", "tool")
+    is_adaptive = generation >= claude.ADAPTIVE_SINCE
+    if must_call or (not is_adaptive and (limit <= claude.BUDGET_MIN or _thoughts_are_missing(said["messages"]))):
+        losses.lose("reasoning")
+        return
+    if is_adaptive and (wanted.budget_tokens is None or generation >= claude.UNSAMPLED_SINCE):
+        thinking: Block = {"type": "adaptive"}
+        said["output_config"] = {"effort": _effort(wanted, generation, losses)}
+    else:
+        thinking = {"type": "enabled", "budget_tokens": _budget(wanted, limit, losses)}
+    if wanted.shown is not None:
+        if is_adaptive:
+            thinking["display"] = "summarized" if wanted.shown else "omitted"
+        elif not wanted.shown:
+            losses.lose("reasoning.shown")
+    said["thinking"] = thinking
+
+
+def _thoughts_are_missing(turns: list[Block]) -> bool:
+    """In the midst of a tool's call, a model with a budget wants its last turn to begin with a thought."""
+    answers = [turn["content"] for turn in turns if turn["role"] == "assistant"]
+    if not answers or turns[-1]["content"][0]["type"] != "tool_result":
+        return False
+    return answers[-1][0]["type"] not in ("thinking", "redacted_thinking")
+
+
+def _effort(wanted: Reasoning, generation: tuple[int, int], losses: Losses) -> str:
+    if not wanted.effort:
+        losses.lose("reasoning")
+        return claude.effort_of_budget(wanted.budget_tokens or 0)
+    if wanted.budget_tokens is not None:
+        losses.lose("reasoning.budget_tokens")
+    if wanted.effort == "minimal":
+        losses.lose("reasoning.effort")
+        return "low"
+    if wanted.effort == "xhigh" and generation < claude.UNSAMPLED_SINCE:
+        losses.lose("reasoning.effort")
+        return "high"
+    return wanted.effort
+
+
+def _budget(wanted: Reasoning, limit: int, losses: Losses) -> int:
+    """Below the limit, which holds for thoughts and answer together; a quarter of it stays for the answer."""
+    budget = wanted.budget_tokens
+    if budget is None:
+        budget = claude.BUDGETS[wanted.effort]
+    elif not claude.BUDGET_MIN <= budget < limit:
+        losses.lose("reasoning.budget_tokens")
+    return max(claude.BUDGET_MIN, budget if budget < limit else limit * 3 // 4)
+
+
+def _write_format(said: Block, conversation: Conversation, losses: Losses) -> None:
+    """The name of a format, and whether it is strict, mean nothing here: a schema always holds."""
+    wanted = conversation.format
+    if wanted is None:
+        return
+    if wanted.kind != "schema" or not wanted.schema:
+        losses.lose("format")
+        return
+    if wanted.description:
+        losses.lose("format.description")
+    schema = {"type": "json_schema", "schema": msgspec.Raw(wanted.schema.encode())}
+    said.setdefault("output_config", {})["format"] = schema
+
+
+def _write_sampling(said: Block, conversation: Conversation, losses: Losses) -> None:
+    """Temperature and its kin, as far as this model takes them, thinking or not."""
+    generation = claude.generation(conversation.model)
+    is_refused = generation >= claude.UNSAMPLED_SINCE
+    thinks = said.get("thinking", {}).get("type") in ("enabled", "adaptive")
+    temperature, top_p = conversation.temperature, conversation.top_p
+    if temperature is not None:
+        if is_refused or (thinks and temperature != 1):
+            losses.lose("temperature")
+        else:
+            said["temperature"] = min(temperature, 1.0)
+            if temperature > 1:
+                losses.lose("temperature")
+    if top_p is not None:
+        is_second = generation >= claude.ONE_SAMPLING_SINCE and "temperature" in said
+        if is_refused or is_second or (thinks and not 0.95 <= top_p <= 1):
+            losses.lose("top_p")
+        else:
+            said["top_p"] = top_p
+    if conversation.top_k is not None:
+        if is_refused or thinks:
+            losses.lose("top_k")
+        else:
+            said["top_k"] = conversation.top_k
+
+
+def _write_rest(said: Block, conversation: Conversation, losses: Losses) -> None:
+    stop = [text for text in conversation.stop if text.strip()]
+    if len(stop) < len(conversation.stop):
+        losses.lose("stop")
+    if stop:
+        said["stop_sequences"] = stop
+    if conversation.user:
+        said["metadata"] = {"user_id": conversation.user}
+    if conversation.tier in _TIERS:
+        said["service_tier"] = _TIERS[conversation.tier]
+    unsaid: dict[str, Any] = {
+        "tier": conversation.tier and conversation.tier not in _TIERS,
+        "seed": conversation.seed is not None,
+        "frequency_penalty": conversation.frequency_penalty,
+        "presence_penalty": conversation.presence_penalty,
+        "choices": conversation.choices != 1,
+        "logprobs": conversation.logprobs,
+        "top_logprobs": conversation.top_logprobs is not None,
+        "metadata": conversation.metadata,
+    }
+    for name, is_said in unsaid.items():
+        if is_said:
+            losses.lose(name)

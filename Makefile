@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEEDS ?= 50
 ARGS ?=
 
-.PHONY: help setup demo test check format bench bench-peers sim chaos lock clean
+.PHONY: help setup demo test check format bench bench-peers sim chaos faults lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -45,6 +45,9 @@ sim: setup ## SEEDS worlds of budgets and faults on a jumping clock, then the wh
 
 chaos: setup ## kill -9 of workers, console and all, at 50 seeded instants under load
 	BURSAR_CHAOS_INSTANTS=$${BURSAR_CHAOS_INSTANTS:-50} $(BIN)/python -m pytest -q tests/system/test_kill9.py $(ARGS)
+
+faults: setup ## three upstreams under load, down, slow, half-broken, rate-limited: 3,000 calls a case, every one answered
+	BURSAR_FAULT_CALLS=$${BURSAR_FAULT_CALLS:-3000} $(BIN)/python -m pytest -q tests/system/test_routes.py $(ARGS)
 
 lock: ## write requirements.lock anew (needs uv on PATH)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

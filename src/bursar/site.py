@@ -21,6 +21,7 @@ from bursar.config import Config
 from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.errors import ConfigError
 from bursar.domain.hashing import SECRET_BYTES
+from bursar.domain.ladders import DEFAULT_LADDERS
 from bursar.domain.snapshot import SNAPSHOT_VERSION, Snapshot, encode_snapshot, read_snapshot
 from bursar.prices.compile import compile_book, inputs_digest
 
@@ -203,19 +204,20 @@ class Site:
         return AlertThreads(open_parts, self.clock, look_every_s=self.config.alerts.look_every_s)
 
     def controls(self) -> "Controls":
-        """Policies, limits and kills of the control store."""
+        """Policies, limits, kills and routes of the control store."""
         # start-up: as above
         from bursar.governance.controls import Controls
         from bursar.governance.keys import Keys
         from bursar.governance.kills import Kills
         from bursar.governance.limits import Limits
         from bursar.governance.policies import Policies
+        from bursar.governance.routes import RouteBook
         from bursar.governance.store import ControlStore
 
         self.prepare()
         parts = (ControlStore(self.control_location), self.secret(), self.clock)
-        keys = Keys(*parts)
-        return Controls(Policies(*parts), Limits(*parts), Kills(*parts), keys, lambda: self.publish(keys))
+        keys, routes = Keys(*parts), RouteBook(*parts, self.config.upstreams)
+        return Controls(Policies(*parts), Limits(*parts), Kills(*parts), routes, keys, lambda: self.publish(keys))
 
     def control_state(self) -> "ControlState":
         """All of the control store that a control file says."""
@@ -225,7 +227,8 @@ class Site:
 
         self.prepare()
         store = ControlStore(self.control_location)
-        return ControlState(store, self.secret(), self.clock, self.config.console.timezone)
+        timezone, upstreams = self.config.console.timezone, self.config.upstreams
+        return ControlState(store, self.secret(), self.clock, timezone, upstreams)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""
@@ -302,8 +305,13 @@ class Site:
 
     def write_settings(self) -> None:
         """Write down what the site's processes need: `worker.json` for the gateway, `site.json` for the console."""
+        self.paths.worker.write_bytes(msgspec.json.encode(self.told_to_workers()))
+        self.paths.site.write_bytes(msgspec.json.encode(self.config))
+
+    def told_to_workers(self) -> dict[str, object]:
+        """What a gateway worker needs to know at its start, as plain values: `gateway.settings.WorkerSettings`."""
         config, paths = self.config, self.paths
-        worker = {
+        return {
             **msgspec.to_builtins(config.gateway),
             "data": str(paths.data),
             "spool": str(paths.spool),
@@ -317,13 +325,12 @@ class Site:
             "loops": msgspec.to_builtins(config.loops),
             "aliases": config.aliases,
             "routes": msgspec.to_builtins(config.routes),
+            "ladders": msgspec.to_builtins([*config.ladders, *(DEFAULT_LADDERS if config.default_ladders else ())]),
             "upstreams": [
                 {**msgspec.to_builtins(upstream), "name": name, "provider": upstream.provider or name}
                 for name, upstream in config.upstreams.items()
             ],
         }
-        paths.worker.write_bytes(msgspec.json.encode(worker))
-        paths.site.write_bytes(msgspec.json.encode(config))
 
     def listening_on(self, gateway_port: int, console_port: int) -> "Site":
         """The same site at these ports: what 0 (any free one) turned out to be."""

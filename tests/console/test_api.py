@@ -18,8 +18,10 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/alerts/remove",
         "/api/loops", "/api/waste",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
+        "/api/routes", "/api/routes/{name}", "/api/routes/{name}/switch", "/api/route-replay",
         "/api/limits", "/api/limits/{name}", "/api/kills", "/api/kills/{name}",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
+        "/api/budgets/{budget_id}/thresholds",
     }  # fmt: skip
 
 
@@ -30,7 +32,7 @@ def api_schema(context: ConsoleContext):
 
 WITH_PARAMETERS = (
     "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste",
-    "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try",
+    "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/routes",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [

@@ -50,6 +50,14 @@ limits:
   each-customer: {each: customer, requests_per_minute: 60}
 kills:
   - {match: {agent: runaway}, reason: it loops}
+routes:
+  checkout:
+    match: {feature: checkout, model: gpt-4o*}
+    strategy: weighted
+    targets: [{upstream: openai, weight: 3}, {upstream: groq, model: llama-3.3-70b-versatile}]
+    after_timeout: true
+    position: 2
+  at-night: {hours: "22:00-06:00", targets: [{upstream: openai}], enabled: false}
 alert_channels:
   on-call: {kind: apprise, target: "env:ON_CALL"}
   team: {kind: apprise, target: "env:TEAM", escalate_to: on-call, escalate_after_min: 15}
@@ -99,10 +107,10 @@ def test_a_file_with_every_section_becomes_the_state_with_an_audit_entry_for_eac
     assert (policy.is_on, policy.terms.output_tokens_max) == (False, 500)
     assert desk.limits.all()[0].terms == LimitTerms(each="customer", requests_per_minute=60)
     assert desk.kills.all()[0].terms == KillTerms(match={"agent": "runaway"}, reason="it loops")
-    assert len(desk.actions()) == 8
+    assert len(desk.actions()) == 10
     assert desk.apply(EVERYTHING) == []
     assert desk.compare(desk.state.export()) == []
-    assert len(desk.actions()) == 8, "what is so already is not written again"
+    assert len(desk.actions()) == 10, "what is so already is not written again"
 
 
 def test_a_dry_run_tells_the_difference_and_changes_nothing(desk):

@@ -23,6 +23,7 @@ from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
 from bursar.governance.policies import Policies
 from bursar.governance.publish import publish_snapshot
+from bursar.governance.routes import RouteBook
 from bursar.governance.store import ControlStore
 
 SECRET = bytes(range(32))
@@ -59,7 +60,7 @@ def keys(store: ControlStore) -> Keys:
 @pytest.fixture
 def controls(store: ControlStore, keys: Keys, tmp_path: Path) -> Controls:
     parts = (store, SECRET, FixedClock(NOON_US))
-    return Controls(Policies(*parts), Limits(*parts), Kills(*parts), keys,
+    return Controls(Policies(*parts), Limits(*parts), Kills(*parts), RouteBook(*parts), keys,
                     lambda: publish_snapshot(tmp_path / "snapshot.msgpack", keys))  # fmt: skip
 
 

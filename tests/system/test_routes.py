@@ -4,6 +4,7 @@ attempt has its row, and the ledger says what the providers billed."""
 import asyncio
 import contextlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -33,7 +34,7 @@ from bursar.spool.records import Dispatched
 
 pytestmark = pytest.mark.slow
 
-CALLS = 300
+CALLS = int(os.environ.get("BURSAR_FAULT_CALLS", "300"))
 AT_ONCE = 12
 
 
@@ -161,6 +162,82 @@ def test_a_time_out_is_not_repeated_unless_the_route_says_so_and_then_both_have_
                 assert rows[1]["retry_cause"] == "upstream_timeout"
             else:
                 assert len(rows) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_hedge_answers_for_a_slow_upstream_and_both_attempts_have_their_row(tmp_path: Path, stream: bool) -> None:
+    with provider_thread(Options(delay_ms=8_000)) as slow, provider_thread() as healthy:
+        upstreams = {"slow": slow, "healthy": healthy}
+        with routed_world(tmp_path / "data", upstreams, hedge_after_ms=150) as world:
+            started = time.monotonic()
+            answer = asyncio.run(exchange(world.port, chat(1, stream=stream)))
+            assert time.monotonic() - started < 6
+            assert (answer.status, answer.whole) == (200, True)
+            world.settle_down()
+            world.load()
+            rows = world.rows(
+                "SELECT upstream, outcome, quality, list_cost, bound_cost, retry_cause, error_code, is_final "
+                "FROM charges ORDER BY attempt_number"
+            )
+            (call,) = world.rows("SELECT attempts, list_cost FROM calls")
+    lost, won = rows
+    assert (lost["upstream"], lost["outcome"], lost["quality"]) == ("slow", "aborted", "assumed")
+    assert (lost["error_code"], lost["list_cost"], lost["is_final"]) == ("hedge_lost", lost["bound_cost"], False)
+    assert (won["upstream"], won["retry_cause"], won["quality"]) == ("healthy", "hedge", "reported")
+    assert call == {"attempts": 2, "list_cost": lost["list_cost"] + won["list_cost"]}
+
+
+def test_a_hedge_whose_second_fails_waits_for_the_first_and_a_fast_first_needs_none(tmp_path: Path) -> None:
+    with provider_thread(Options(delay_ms=1_000)) as slow, provider_thread(Options(faults={"500": 1.0})) as broken:
+        upstreams = {"slow": slow, "broken": broken}
+        with routed_world(tmp_path / "data", upstreams, hedge_after_ms=100) as world:
+            assert asyncio.run(exchange(world.port, chat(1))).status == 200
+            world.settle_down()
+            world.load()
+            rows = world.rows("SELECT upstream, outcome, list_cost, is_final FROM charges ORDER BY attempt_number")
+        assert [(row["upstream"], row["is_final"]) for row in rows] == [("slow", True), ("broken", False)]
+        assert rows[1]["list_cost"] == 0
+        assert rows[0]["list_cost"] == usd_from_pico(billed(slow))
+        with routed_world(tmp_path / "fast", upstreams, hedge_after_ms=5_000) as world:
+            assert asyncio.run(exchange(world.port, chat(2))).status == 200
+            world.settle_down()
+            world.load()
+            assert len(world.rows("SELECT 1 FROM charges")) == 1
+
+
+def test_a_route_of_the_control_store_is_in_force_without_a_restart(tmp_path: Path) -> None:
+    with (
+        provider_thread() as first,
+        provider_thread() as second,
+        routed_world(tmp_path / "data", {"first": first, "second": second}) as world,
+    ):
+        controls = world.site.controls()
+        assert asyncio.run(exchange(world.port, chat(1))).status == 200
+        assert (len(first.log()), len(second.log())) == (1, 0)
+        controls.routes.set(RouteRule(name="mine", targets=(Target("second"),)), actor="test")
+        controls.publish()
+        time.sleep(1.0)
+        assert asyncio.run(exchange(world.port, chat(2))).status == 200
+        controls.routes.remove("mine", actor="test")
+        controls.publish()
+        time.sleep(1.0)
+        assert asyncio.run(exchange(world.port, chat(3))).status == 200
+        assert (len(first.log()), len(second.log())) == (2, 1)
+
+
+def test_the_breaker_opens_within_two_seconds_and_no_call_fails(tmp_path: Path) -> None:
+    upstreams = {"dead": Running(free_port())}
+    with provider_thread() as healthy, routed_world(tmp_path / "data", upstreams | {"healthy": healthy}) as world:
+        ends, number = time.monotonic() + 4, 0
+        while time.monotonic() < ends:
+            assert {answer.status for answer in load(world, 20, number)} == {200}
+            number += 20
+        world.settle_down()
+        world.load()
+        tried = world.rows("SELECT epoch_us(dispatched_at) AS us FROM charges WHERE upstream = 'dead' ORDER BY us")
+    after_s = [(row["us"] - tried[0]["us"]) / 1e6 for row in tried]
+    assert sum(one < 2 for one in after_s) <= 5 + AT_ONCE + 1, after_s  # five, those beside them, and a probe
+    assert sum(one >= 2 for one in after_s) <= 2, after_s  # a probe each after one, two, four seconds
 
 
 def test_a_named_upstream_is_not_routed_away_from(tmp_path: Path) -> None:

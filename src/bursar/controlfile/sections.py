@@ -10,12 +10,14 @@ from bursar.controlfile.budgets import BudgetEntry, budget_from_entry, changed, 
 from bursar.domain.clock import Clock
 from bursar.domain.controls import Kill, KillTerms, Limit, LimitTerms, Policy, PolicyTerms, written
 from bursar.domain.errors import BadControlFile
+from bursar.domain.routes import KeptRoute, RouteRule
 from bursar.governance.budgets import Budgets, Spent
 from bursar.governance.checks import check_kill, check_limit, check_name, check_policy
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
 from bursar.governance.policies import Policies
 from bursar.governance.register import with_key_ids
+from bursar.governance.routes import RouteBook
 from bursar.governance.store import ControlStore
 
 T = TypeVar("T")
@@ -102,10 +104,8 @@ class PolicySection:
         return [self._item(one) for one in self._policies.all()]
 
     def read(self, name: str, entry: Entry) -> Item:
-        is_on = convert({"enabled": entry.get("enabled", "true")}, _Switch).enabled
-        terms = check_policy(
-            convert({field: value for field, value in entry.items() if field != "enabled"}, PolicyTerms)
-        )
+        is_on, rest = _switched(entry)
+        terms = check_policy(convert(rest, PolicyTerms))
         return self._item(Policy("", check_name(name), _with_ids(self._store, terms), is_on, 0, ""))
 
     def create(self, item: Item, *, actor: str) -> None:
@@ -183,6 +183,50 @@ class KillSection:
         return Item(written(kill.terms.match), kill, _told(kill.terms))
 
 
+class RouteSection:
+    """Routes. A changed one keeps its place among those of its position."""
+
+    name, is_list = "routes", False
+
+    def __init__(self, routes: RouteBook) -> None:
+        self._routes = routes
+
+    def in_force(self) -> list[Item]:
+        return [self._item(one) for one in self._routes.all()]
+
+    def read(self, name: str, entry: Entry) -> Item:
+        is_on, rule = read_route(name, entry)
+        return self._item(KeptRoute("", self._routes.resolve(rule), is_on, 0, ""))
+
+    def create(self, item: Item, *, actor: str) -> None:
+        self._routes.create(item.value.rule, is_on=item.value.is_on, actor=actor)
+
+    def change(self, old: Item, new: Item, *, actor: str) -> None:
+        self._routes.set(new.value.rule, is_on=new.value.is_on, actor=actor)
+
+    def remove(self, old: Item, *, actor: str) -> None:
+        self._routes.remove(old.value.route_id, actor=actor)
+
+    def _item(self, route: KeptRoute) -> Item:
+        told = _told(route.rule)
+        del told["name"]
+        return Item(route.rule.name, route, told | ({} if route.is_on else {"enabled": False}))
+
+
+def read_route(name: str, entry: Entry) -> tuple[bool, RouteRule]:
+    """(whether it is on, the route) as a file says it. Raises BadControlFile that names the field."""
+    is_on, terms = _switched(entry)
+    if "name" in terms:
+        raise BadControlFile("a route's name is what it stands under", field="name")
+    return is_on, convert({**terms, "name": name}, RouteRule)
+
+
+def _switched(entry: Entry) -> tuple[bool, Entry]:
+    """Whether an entry is on, and the rest of it."""
+    rest = {field: value for field, value in entry.items() if field != "enabled"}
+    return convert({"enabled": entry.get("enabled", "true")}, _Switch).enabled, rest
+
+
 class _Switch(msgspec.Struct):
     enabled: bool
 
@@ -199,7 +243,7 @@ def convert(entry: Entry, kind: type[T]) -> T:
         raise BadControlFile(f"{reason}{hint}", field=field or None) from error
 
 
-def _told(terms: PolicyTerms | LimitTerms | KillTerms) -> Entry:
+def _told(terms: PolicyTerms | LimitTerms | KillTerms | RouteRule) -> Entry:
     """Terms without their defaults; what has no order is sorted."""
     return msgspec.json.decode(msgspec.json.encode(terms, order="deterministic"), type=Entry)
 

@@ -1,6 +1,6 @@
 """The control state of an installation against a file: what differs, made so in one transaction; and the file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
@@ -19,6 +19,7 @@ from bursar.controlfile.sections import (
     LimitSection,
     Openings,
     PolicySection,
+    RouteSection,
     Section,
 )
 from bursar.domain.clock import Clock
@@ -27,10 +28,11 @@ from bursar.governance.budgets import Budgets
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
 from bursar.governance.policies import Policies
+from bursar.governance.routes import RouteBook
 from bursar.governance.store import ControlStore, OpenTransaction
 
 VERSION = "1"
-SECTIONS = ("budgets", "policies", "limits", "kills", "alert_channels", "alert_rules")
+SECTIONS = ("budgets", "policies", "limits", "kills", "routes", "alert_channels", "alert_rules")
 FILE_REASON = "control file"
 
 
@@ -65,13 +67,24 @@ class _Undone(Exception):
 
 
 class ControlState:
-    """All of an installation that one file says. timezone: of windows and quiet hours that name none."""
+    """All of an installation that one file says.
 
-    def __init__(self, store: ControlStore, secret: bytes, clock: Clock, timezone: str) -> None:
+    timezone: of windows and quiet hours that name none. upstreams: that routes may name; None: not known here.
+    """
+
+    def __init__(
+        self,
+        store: ControlStore,
+        secret: bytes,
+        clock: Clock,
+        timezone: str,
+        upstreams: Collection[str] | None = None,
+    ) -> None:
         self._store = store
         self._secret = secret
         self._clock = clock
         self._timezone = timezone
+        self._upstreams = upstreams
 
     def export(self) -> str:
         """The file that says what is in force now."""
@@ -157,6 +170,7 @@ class ControlState:
             PolicySection(Policies(*parts), store),
             LimitSection(Limits(*parts), store),
             KillSection(Kills(*parts), store),
+            RouteSection(RouteBook(*parts, self._upstreams)),
             ChannelSection(desk),
             RuleSection(desk),
         ]

@@ -1,5 +1,6 @@
 """Routes as an operator writes them: which calls, and the upstreams that may take them, in which order."""
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -7,19 +8,32 @@ import msgspec
 from bursar.domain.controls import MATCHED, TAG_PREFIX
 
 Strategy = Literal["ordered", "weighted", "sticky", "lowest-latency", "cheapest"]
-ROUTED_BY = (*(name for name in MATCHED if name != "provider"), "operation")
+ROUTED_BY = (*(name for name in MATCHED if name != "provider"), "operation", "mode")
 """What a route's match may name, beside `tag:NAME`. The provider is what the route decides."""
 
 WEIGHT_MAX = 1_000_000
+POSITION_MAX = 1_000_000
+TARGETS_MAX = 32
+HEDGE_MS_MAX = 600_000
 DAY_MINUTES = 24 * 60
 
 
-class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An upstream that may take the call. model: "" sends the model asked for."""
+Lacking = Literal["tools", "image", "audio", "pdf", "file"]
 
-    upstream: str
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An upstream that may take the call.
+
+    upstream: "" is where the model goes by itself. model: "" is the one asked for.
+    lacks: what the model can't take; calls with it go elsewhere.
+    context_tokens: what it takes and gives at most, together; None: what the price catalogue says, if it does.
+    """
+
+    upstream: str = ""
     model: str = ""
     weight: int = 1
+    lacks: tuple[Lacking, ...] = ()
+    context_tokens: int | None = None
 
 
 class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -27,6 +41,9 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     match:  dimension → pattern with `*` and `?`.
     hours:  "22:00-06:00" UTC; the end is not part of it.
+    hedge_after_ms: a second attempt goes to the next target when no first byte came in that time: both may be billed.
+    regions: patterns; only upstreams of such a region (`upstreams.NAME.region`) take its calls.
+    position: of routes kept in the control store, the lower is asked first; of equals the older.
     after_timeout: try another upstream when the answer didn't come in time or broke off: that one may be billed too.
     """
 
@@ -39,6 +56,19 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     strategy: Strategy = "ordered"
     after_timeout: bool = False
     first_byte_timeout_s: float | None = None
+    position: int = 0
+    regions: tuple[str, ...] = ()
+    hedge_after_ms: int | None = None
+
+
+class KeptRoute(msgspec.Struct, frozen=True):
+    """A route of the control store. route_id: "rt_" and 12 characters."""
+
+    route_id: str
+    rule: RouteRule
+    is_on: bool
+    created_us: int
+    created_by: str
 
 
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,28 +120,36 @@ def minutes_of(hours: str) -> tuple[int, int]:
     return ends[0], ends[1]
 
 
-def faults_of(rule: RouteRule, upstreams: frozenset[str]) -> list[tuple[str, str]]:
-    """(field, what is wrong) of a route, given the upstreams there are."""
+def faults_of(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[str, str]]:
+    """(field, what is wrong) of a route, given the upstreams there are; None: that isn't known."""
     faults = []
     if not rule.name:
         faults.append(("name", "a route needs a name"))
-    if not rule.targets:
-        faults.append(("targets", "a route needs targets"))
+    if not 0 < len(rule.targets) <= TARGETS_MAX:
+        faults.append(("targets", f"a route needs targets, {TARGETS_MAX} at most"))
+    if not -POSITION_MAX <= rule.position <= POSITION_MAX:
+        faults.append(("position", f"a position is from -{POSITION_MAX} to {POSITION_MAX}"))
     faults += [
         ("match", f"{name!r} can't be matched; write one of {', '.join(ROUTED_BY)} or tag:NAME")
         for name in rule.match
         if name not in ROUTED_BY and not (name.startswith(TAG_PREFIX) and name != TAG_PREFIX)
     ]
     for target in rule.targets:
-        if target.upstream not in upstreams:
+        if not (target.upstream or target.model):
+            faults.append(("targets", "a target names an upstream, a model or both"))
+        elif target.upstream and upstreams is not None and target.upstream not in upstreams:
             faults.append(("targets.upstream", f"there is no upstream {target.upstream!r}"))
         if not 0 < target.weight <= WEIGHT_MAX:
             faults.append(("targets.weight", f"a weight is from 1 to {WEIGHT_MAX}"))
+        if target.context_tokens is not None and target.context_tokens < 1:
+            faults.append(("targets.context_tokens", "a context has at least one token"))
     if rule.hours:
         try:
             minutes_of(rule.hours)
         except ValueError:
             faults.append(("hours", f'{rule.hours!r} is no time of day; write "22:00-06:00", in UTC'))
+    if rule.hedge_after_ms is not None and not 1 <= rule.hedge_after_ms <= HEDGE_MS_MAX:
+        faults.append(("hedge_after_ms", f"a hedge comes after 1 to {HEDGE_MS_MAX} ms"))
     if rule.first_byte_timeout_s is not None and rule.first_byte_timeout_s <= 0:
         faults.append(("first_byte_timeout_s", "a time-out is longer than 0"))
     return faults

@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 
 from bursar.domain.controls import Kill, Limit, Policy
+from bursar.domain.routes import RouteRule
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 
 
 class KeyFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -28,7 +29,7 @@ class KeyFacts(msgspec.Struct, frozen=True, array_like=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """All keys that were ever given out; a revoked one stays, so that its refusal can say so.
 
-    policies: those that are on; limits, kills: those in force.
+    policies: those that are on; limits, kills: those in force. routes: those that are on, as they are asked.
     """
 
     published_us: int
@@ -36,6 +37,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     policies: list[Policy] = []
     limits: list[Limit] = []
     kills: list[Kill] = []
+    routes: list[RouteRule] = []
     version: int = SNAPSHOT_VERSION
 
 

@@ -10,6 +10,7 @@ from bursar.domain.clock import Clock
 from bursar.domain.ids import Ids
 from bursar.domain.routes import RouteRule
 from bursar.gateway.budgeting import Budgeting
+from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
 from bursar.gateway.envelope import Envelope, Envelopes, Plan
 from bursar.gateway.firsts import First, Firsts
@@ -85,6 +86,7 @@ class Way(msgspec.Struct):
     """An upstream that may take a call, and the model it would be asked for.
 
     why: it was put behind the others: "open", "probing", "cooling". is_tried: an attempt went there.
+    case: the call as policies see it there; None where there are none.
     """
 
     plan: Plan
@@ -92,6 +94,7 @@ class Way(msgspec.Struct):
     weight: int = 1
     why: str = ""
     is_tried: bool = False
+    case: Case | None = None
 
 
 class Routing(msgspec.Struct):

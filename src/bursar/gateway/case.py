@@ -32,6 +32,7 @@ class Case(msgspec.Struct, gc=False):
     model_forced: str = ""  # what a policy put in the place of the model asked for
     output_tokens_sent: int = 0  # what a policy lowered max_tokens to; 0: it stays as asked
     warnings: tuple[str, ...] = ()
+    mode: str = ""  # eco, balanced, sport or another that the client asked for; seen by routes alone
 
 
 Reader = Callable[[Case], str]

@@ -11,14 +11,14 @@ import msgspec
 from bursar.domain.charge import Quality
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import BYTES_PER_TOKEN, Kill, Match
-from bursar.domain.errors import BadRequest, Killed
+from bursar.domain.errors import BadRequest, Killed, RateLimited
 from bursar.domain.snapshot import Snapshot
 from bursar.domain.tags import Attribution
 from bursar.gateway.attribute import Attributed
 from bursar.gateway.case import Case, CaseIndex
 from bursar.gateway.heads import Headers
 from bursar.gateway.identify import Credential
-from bursar.gateway.rates import RateRule, Taken, take
+from bursar.gateway.rates import RateRule, Taken, move, take
 from bursar.gateway.rules import FORCED, Rule, UpstreamRule, waits_for_upstream
 from bursar.gateway.tag_rules import SeenValues, TagRule, has_tag_terms
 from bursar.providers.azure import AZURE
@@ -133,6 +133,19 @@ class Decider:
         if self._limits.is_empty:
             return None
         return take(self._limits.about(case), case, now_us)
+
+    def has_room(self, case: Case, now_us: int, held: Taken | None) -> bool:
+        """Whether a call could go on there, by the limits."""
+        try:
+            move(self._limits.about(case), case, now_us, held, only_look=True)
+        except RateLimited:
+            return False
+        return True
+
+    def move(self, case: Case, now_us: int, held: Taken | None, *, stays_too: bool = False) -> Taken | None:
+        """A place in every limit of where it goes next; what is only of the last place is left, unless it stays there
+        too. Raises RateLimited."""
+        return move(self._limits.about(case), case, now_us, held, stays_too=stays_too)
 
     def reconsider(self, case: Case, model: str, provider: str, region: str, now_us: int) -> Case:
         """The case with another model in the place of the one asked for; no place is taken.

@@ -15,11 +15,13 @@ from bursar.domain.ids import attempt_id
 from bursar.gateway.bound import bound_there, output_limit
 from bursar.gateway.call import Attempt, Call, Way, Worker
 from bursar.gateway.client import Client
+from bursar.gateway.hedge import Steps, hedges, send_hedged
 from bursar.gateway.meter import not_billed, unanswered
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
 from bursar.gateway.turns import ELSEWHERE_STATUSES, may_follow, next_way, note_answer, note_error, receipt_of, turn
 from bursar.gateway.upstream import Reply
+from bursar.providers.base import read_reply
 from bursar.spool.records import Dispatched
 
 RETRY_NOTE = (b"x-bursar-retry", b"not made: retries have cost as much as gateway.retry_usd_per_hour_max allows")
@@ -46,7 +48,15 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
             call.route.health.begin(attempt.dispatched_us)
         is_last = number >= call.attempts_max or client.gone or costs_too_much(worker, call, attempt)
         try:
-            reply = await send(worker, call, attempt)
+            if hedges(call, number) and not is_last:
+                attempt, found = await send_hedged(worker, call, attempt, client, STEPS)
+                number = len(call.attempts)
+                is_last = number >= call.attempts_max
+                if isinstance(found, BursarError):
+                    raise found
+                reply = found
+            else:
+                reply = await send(worker, call, attempt)
         except BursarError as error:
             if call.routing is not None:
                 note_error(worker, call, error)
@@ -118,8 +128,9 @@ def send(worker: Worker, call: Call, attempt: Attempt) -> Awaitable[Reply]:
     if call.routing is not None and call.routing.rule.first_byte_timeout_s is not None:
         timeout_s = min(timeout_s, call.routing.rule.first_byte_timeout_s)
     left_s = (call.deadline_us - attempt.dispatched_us) / 1_000_000
+    signer = call.route.signer
     return call.route.pool.send(
-        call.head,
+        call.head if signer is None else signer.sign(call.head, call.body, attempt.dispatched_us),
         call.body,
         first_byte_timeout_s=min(timeout_s, left_s),
         whole=not call.asked.stream,
@@ -154,7 +165,7 @@ async def settle_refused_by_provider(worker: Worker, call: Call, attempt: Attemp
         body = b""
     finally:
         reply.close()
-    answer = call.dialect.read_answer(body, reply.status)
+    answer = read_reply(call.dialect, body, reply.status, reply.headers)
     settle(
         worker,
         call,
@@ -222,5 +233,12 @@ def retry_after_s(reply: Reply, otherwise: float) -> float | None:
             return max(asked, otherwise) if 0 <= asked <= RETRY_AFTER_MAX_S else None
     return otherwise
 
+
+def settle_hedged(worker: Worker, call: Call, attempt: Attempt, error: BursarError, client: Client) -> None:
+    """One of two attempts failed, while the other is under way."""
+    settle_failed(worker, call, attempt, error, client, final=False)
+
+
+STEPS = Steps(begin, send, within_the_caps, settle_hedged, settle_refused_by_provider)
 
 ERROR_BYTES_MAX = 1024 * 1024

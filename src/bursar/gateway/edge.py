@@ -1,5 +1,6 @@
 """The front door, an ASGI callable: which path is what, and an answer for everything that isn't a call."""
 
+from collections.abc import Container
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ from bursar.gateway.forward import NOT_RETURNED, write_head
 from bursar.gateway.heads import Head, Heads
 from bursar.gateway.metrics import page
 from bursar.gateway.pipeline import serve
-from bursar.providers.base import Dialect
+from bursar.providers.base import Dialect, error_headers
 from bursar.providers.registry import DIALECTS, dialect_for
 
 GOOGLE_HEADERS = {b"x-goog-api-key", b"x-goog-api-client"}
@@ -26,6 +27,15 @@ Target = tuple[Dialect, str, str]
 """(dialect, the provider's path, the upstream named in our path or "")"""
 
 log = structlog.get_logger("bursar.gateway")
+
+
+def find_target(upstreams: Container[str], method: str, path: str) -> Target | None:
+    """The dialect of a path and what is behind it; None: it is no path of a call."""
+    head, _, rest = path.lstrip("/").partition("/")
+    if head in upstreams and (behind := dialect_for(method, "/" + rest)):
+        return (*behind, head)
+    found = dialect_for(method, path)
+    return (*found, "") if found else None
 
 
 class Edge:
@@ -75,11 +85,7 @@ class Edge:
         key = (method, path)
         if key in self._targets:
             return self._targets[key]
-        found = dialect_for(method, path)
-        target: Target | None = (*found, "") if found else None
-        head, _, rest = path.lstrip("/").partition("/")
-        if head in self.worker.routes.by_name and (behind := dialect_for(method, "/" + rest)):
-            target = (*behind, head)
+        target = find_target(self.worker.routes.by_name, method, path)
         if len(self._targets) >= ROUTES_KNOWN_MAX:
             self._targets.clear()
         self._targets[key] = target
@@ -160,6 +166,7 @@ class Edge:
             *JSON,
             (b"x-bursar-error", error.code.encode()),
             (b"x-should-retry", b"true" if error.retry else b"false"),
+            *error_headers(dialect, error),
             *((name.encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()),
         ]
         await client.reply(error.status, with_length(headers, len(body)), body)
@@ -172,4 +179,6 @@ def _seeming(head: Head) -> str:
         return "anthropic-messages"
     if names & GOOGLE_HEADERS or "/v1beta" in head.path or ("/models/" in head.path and ":" in head.path):
         return "gemini-generate"
+    if "/model/" in head.path:
+        return "bedrock-converse"
     return "openai-chat"

@@ -28,8 +28,12 @@ RETRY_HEADERS = {
 }
 """Headers of other gateways that say how often to try again, and what to add to make that attempts in all."""
 
+MODE_HEADERS = (b"x-bursar-mode", b"x-prism-mode")
+MODE_BYTES_MAX = 40
+
 SAYS_NOTHING = Asked(model="")
 
+_AWS_ATTEMPT = re.compile(rb"\battempt=(\d{1,3})\b")
 _CLIENT = re.compile(rb"[\w.-]{1,40}(?:/[\w.+-]{1,24})?", re.ASCII)
 
 
@@ -74,6 +78,7 @@ class Envelope(msgspec.Struct, frozen=True):
     client_retry: int
     query: bytes  # without a key
     attempts_max: int  # what the client allows; it can't allow more than the settings do
+    mode: str = ""  # asked for with `x-bursar-mode`
     plans: dict[tuple[str, bytes, str, str], Plan] = {}
     touched: dict[tuple[int, str, str, str], Touching] = {}
 
@@ -109,8 +114,20 @@ class Envelopes:
                     value.replace(b" ", b"-", 1) if value.startswith((b"OpenAI", b"Anthropic")) else value
                 )
                 client = found.group().decode("ascii") if found else ""
+            elif name == b"amz-sdk-request" and (attempt := _AWS_ATTEMPT.search(value)):
+                client_retry = max(0, int(attempt[1]) - 1)
             elif name == b"x-stainless-retry-count" and value.isdigit():
                 client_retry = min(int(value[:6]), 999)
             elif name in RETRY_HEADERS and value.isdigit():
                 attempts_max = min(attempts_max, max(1, int(value[:6]) + RETRY_HEADERS[name]))
-        return Envelope(self._snapshot, headers, credential, attributed, client, client_retry, query, attempts_max)
+        return Envelope(
+            self._snapshot, headers, credential, attributed, client, client_retry, query, attempts_max, mode_of(headers)
+        )
+
+
+def mode_of(headers: Headers) -> str:
+    """The mode that a client asks for: `eco`, `balanced`, `sport`, or a name of the operator's."""
+    for name, value in headers:
+        if name in MODE_HEADERS:
+            return value[:MODE_BYTES_MAX].decode("ascii", "replace").strip().lower()
+    return ""

@@ -46,7 +46,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
         case = judge(worker, arrival, envelope, asked, attributed)  # decide: may it, and as what
         routing: Routing | None = None
-        if worker.route_table.is_active and not upstream_name:
+        if (worker.route_table.is_active or envelope.mode) and not upstream_name:
             routing = route(worker, arrival, envelope, asked, attributed, case)  # where to, by the route table
         if routing is not None:
             plan, asked = routing.ways[0].plan, msgspec.structs.replace(asked, model=routing.ways[0].model)
@@ -127,9 +127,12 @@ def route(
     seen = case or case_of(
         envelope.credential, attributed.attribution, asked, arrival.dialect.operation, len(arrival.body)
     )
+    seen.mode = envelope.mode
     routing = route_call(worker, arrival, envelope, asked, seen)
     if case is not None and routing is not None:
-        case.model = routing.ways[0].model
+        first = routing.ways[0]
+        case.model = first.model
+        case.output_tokens_sent = first.case.output_tokens_sent if first.case else case.output_tokens_sent
         case.model_forced = case.model if case.model_forced else ""
     return routing
 

@@ -149,6 +149,21 @@ class Taken:
         for counter in self._counters:
             counter.tokens.add(now_us // 1_000_000, tokens)
 
+    @property
+    def counters(self) -> Sequence[Counter]:
+        return self._counters
+
+    def holds(self, counter: Counter) -> bool:
+        """Whether the call has its place there already."""
+        return any(one is counter for one in self._counters)
+
+    def leave(self, kept: Sequence[Counter]) -> None:
+        """It goes on elsewhere: those it keeps count on, the others have seen their request."""
+        for counter in self._counters:
+            if not any(one is counter for one in kept):
+                counter.running -= 1
+        self._counters = ()
+
     def release(self, *, was_sent: bool = True) -> None:
         """The call has ended. One that was never sent, refused by a budget for one, counts as no request."""
         for counter in self._counters:
@@ -173,6 +188,42 @@ def take(rules: Sequence[RateRule], case: Case, now_us: int) -> Taken | None:
         counter.running += 1
         counter.requests.add(second, 1)
     return Taken(counters, second)
+
+
+def move(
+    rules: Sequence[RateRule],
+    case: Case,
+    now_us: int,
+    held: Taken | None,
+    *,
+    only_look: bool = False,
+    stays_too: bool = False,
+) -> Taken | None:
+    """A call's place in all the limits of where it goes next, those that it holds already not counted again.
+
+    only_look: nothing changes. stays_too: it goes there beside where it is, and keeps all its places.
+    Raises RateLimited, and it stays where it was.
+    """
+    second = now_us // 1_000_000
+    counters, fresh = [], []
+    for rule in rules:
+        counter = rule.counter(case, second)
+        if counter is None:
+            continue
+        counters.append(counter)
+        if held is None or not held.holds(counter):
+            rule.check(counter, case, second)
+            fresh.append(counter)
+    if only_look:
+        return held
+    for counter in fresh:
+        counter.running += 1
+        counter.requests.add(second, 1)
+    if held is not None:
+        if stays_too:
+            counters = [*held.counters, *fresh]
+        held.leave(counters)
+    return Taken(counters, second) if counters else None
 
 
 def share(figure: int | None, workers: int, slot: int) -> int | None:

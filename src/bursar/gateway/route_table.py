@@ -1,9 +1,12 @@
 """The route table, compiled: which route is about a call. Nothing configured costs a look at one flag."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from fnmatch import fnmatchcase
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
+import msgspec
+
+from bursar.domain.ladders import Ladder, rules_of
 from bursar.domain.routes import DAY_MINUTES, RouteRule, minutes_of
 from bursar.gateway.case import Case, reader_of
 
@@ -39,7 +42,10 @@ class CompiledRoute:
 
 
 class RouteTable:
-    """All routes of one worker, filed under one plain condition of each: a call costs a lookup, not a look at all."""
+    """All routes of one worker, filed under one plain condition of each: a call costs a lookup, not a look at all.
+
+    is_active: whether calls that ask for no mode may be meant.
+    """
 
     def __init__(self, rules: Sequence[RouteRule] = ()) -> None:
         self._rest: list[tuple[int, CompiledRoute]] = []
@@ -52,7 +58,8 @@ class RouteTable:
             else:
                 self._rest.append(entry)
         self._tables = [(_reader(name), table) for name, table in tables.items()]
-        self.is_active = bool(rules)
+        self.rules = rules
+        self.is_active = any("mode" not in rule.match for rule in rules)
 
     def about(self, case: Case, now_us: int) -> RouteRule | None:
         """The first route, as they were written, that is about the call."""
@@ -69,15 +76,35 @@ class RouteTable:
         return None
 
 
+def usable(rules: Sequence[RouteRule], upstreams: Container[str]) -> list[RouteRule]:
+    """Rules of the control store without targets that this node doesn't have. One with none left stays: what it is
+    about mustn't go elsewhere unseen, so its calls are refused."""
+    return [
+        msgspec.structs.replace(
+            rule, targets=tuple(one for one in rule.targets if not one.upstream or one.upstream in upstreams)
+        )
+        for rule in rules
+    ]
+
+
+def compile_table(
+    kept: Sequence[RouteRule], settings: Sequence[RouteRule], ladders: Sequence[Ladder], upstreams: Container[str]
+) -> RouteTable:
+    """The table in force: routes of the control store, those of the settings, then what the ladders come to."""
+    rungs = [rule for ladder in ladders for rule in rules_of(ladder)]
+    return RouteTable(
+        [*usable(kept, upstreams), *settings, *(rule for rule in usable(rungs, upstreams) if rule.targets)]
+    )
+
+
 _first = itemgetter(0)
 
 
 def _reader(name: str) -> Callable[[Case], str]:
-    return _operation if name == "operation" else reader_of(name)
+    return _OF_ROUTES.get(name) or reader_of(name)
 
 
-def _operation(case: Case) -> str:
-    return case.operation
+_OF_ROUTES: dict[str, Callable[[Case], str]] = {"operation": attrgetter("operation"), "mode": attrgetter("mode")}
 
 
 def _is_pattern(text: str) -> bool:

@@ -11,6 +11,7 @@ from bursar.gateway.call import Arrival, Routing, Way, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import choose_upstream
 from bursar.gateway.envelope import Envelope
+from bursar.gateway.fits import misfit
 from bursar.gateway.strategies import PREFIX_BYTES, order
 from bursar.providers.base import Asked
 
@@ -32,23 +33,29 @@ def route_call(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Aske
     refusal: BursarError | None = None
     for target in rule.targets:
         model = target.model or case.model
+        there = None
         try:
             plan = choose_upstream(worker, arrival, envelope, model, target.upstream)
             settings = plan.route.settings
             if envelope.credential.client_secret and (default is None or default.provider != plan.route.provider):
                 raise Forbidden(  # a provider's key is for that provider's eyes
-                    f"route {rule.name!r} leads to {target.upstream!r}, whose provider the caller's own key isn't for",
+                    f"route {rule.name!r} leads to {plan.route.name!r}, whose provider the caller's own key isn't for",
                     field="authorization",
                 )
             if worker.decider.is_active:
-                worker.decider.reconsider(case, model, settings.provider, settings.region, arrival.received_us)
+                there = worker.decider.reconsider(case, model, settings.provider, settings.region, arrival.received_us)
         except BursarError as error:
             passed.append((target.upstream, model, error.code))
             refusal = error
             continue
-        ways.append(Way(plan, model, target.weight))
+        why = misfit(worker, rule, target, plan.route, asked, case, model)
+        if why:
+            passed.append((plan.route.name, model, why))
+            continue
+        ways.append(Way(plan, model, target.weight, case=there))
     if not ways:
-        raise refusal or NoUpstream(f"route {rule.name!r} has no upstream for this call", field="model")
+        kept_out = "".join(f"; {name}/{model}: {why}" for name, model, why in passed)
+        raise refusal or NoUpstream(f"route {rule.name!r} has no upstream for this call{kept_out}", field="model")
     return Routing(rule, _in_order(worker, arrival, asked, rule, case, ways), passed, default, case.model)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from bursar.domain.errors import ConfigError
+from bursar.domain.ladders import Ladder
 from bursar.domain.loops import Loops
 from bursar.domain.routes import RouteRule
 
@@ -28,6 +29,7 @@ class UpstreamSettings(msgspec.Struct, frozen=True):
     path_prefix: str = "/v1"
     auth: str = ""
     model_names: dict[str, str] = {}
+    data_classes: list[str] = []
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     leases: str = ""  # directory of what workers hold
     control: str = ""  # path or address of the control store
     routes: list[RouteRule] = []
+    ladders: list[Ladder] = []
     aliases: dict[str, str] = {}
     loops: Loops = msgspec.field(default_factory=Loops)
 

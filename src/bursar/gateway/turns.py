@@ -1,13 +1,24 @@
 """When the next attempt goes to another upstream, and what each answer says of the one it came from."""
 
+import contextlib
+
 import msgspec
 
-from bursar.domain.errors import BursarError, Overloaded, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from bursar.domain.errors import (
+    BursarError,
+    Overloaded,
+    RateLimited,
+    UpstreamBroken,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from bursar.domain.routes import Candidate, Receipt
 from bursar.gateway.bound import bound_there, output_limit
 from bursar.gateway.call import Attempt, Call, Routing, Way, Worker
+from bursar.gateway.case import Case
 from bursar.gateway.choose import body_for
 from bursar.gateway.decide import changed, with_model
+from bursar.gateway.hold import send_output_limit
 from bursar.gateway.translation import LIMIT_HEADER, Spoken, limit_note, limit_of, translate
 from bursar.gateway.upstream import Reply
 from bursar.gateway.upstream_rates import cool_until_us
@@ -45,16 +56,27 @@ def left(call: Call) -> list[Way]:
 
 def next_way(worker: Worker, call: Call) -> Way | None:
     """Where the next attempt goes: to one that is well, else to any that is left; None: it stays where it is."""
-    ways = left(call)
     now_us = worker.clock.now_us()
+    ways = [way for way in left(call) if way.case is None or may_enter(worker, call, way.case, now_us)]
     return next((way for way in ways if not way.plan.route.health.why_not(now_us)), ways[0] if ways else None)
 
 
-def turn(worker: Worker, call: Call, way: Way) -> None:
-    """Point the call at another way."""
+def may_enter(worker: Worker, call: Call, case: Case, now_us: int) -> bool:
+    """Whether the limits about that place have room, and the cap of a policy about it can be set."""
+    most = case.output_tokens_sent
+    if most and call.dialect.with_output_limit(call.body, most) is None:
+        return False
+    return worker.decider.has_room(case, now_us, call.taken)
+
+
+def turn(worker: Worker, call: Call, way: Way, *, stays_too: bool = False) -> None:
+    """Point the call at another way. stays_too: the attempt before goes on beside the next one."""
     for one in call.routing.ways if call.routing else ():
         if one is way or (one.plan.route is call.route and one.model == call.asked.model):
             one.is_tried = True
+    if way.case is not None:
+        with contextlib.suppress(RateLimited):  # its room went while a refusal was read: one call too many is let on
+            call.taken = worker.decider.move(way.case, worker.clock.now_us(), call.taken, stays_too=stays_too)
     if way.plan.other is not None or call.translation is not None:
         say_anew(call, way)
     elif way.model != call.asked.model:
@@ -66,6 +88,9 @@ def turn(worker: Worker, call: Call, way: Way) -> None:
     if not call.strips_usage:
         body = body_for(call.route, call.dialect, asked, call.body)
         call.strips_usage, call.body = body is not call.body, body
+    most = way.case.output_tokens_sent if way.case is not None else 0
+    if most and (asked.max_output_tokens is None or asked.max_output_tokens > most):  # a policy about that place
+        send_output_limit(call, most * (asked.choices or 1))
     call.bound = bound_there(worker, call, way, output_limit(worker, call), call.facts.received_us)
 
 

@@ -21,7 +21,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from bursar.domain.clock import SystemClock
+from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.errors import BursarError
 from bursar.domain.ids import Ids
 from bursar.domain.logs import configure_logs
@@ -48,7 +48,7 @@ from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
 from bursar.gateway.route import Route, Routes
-from bursar.gateway.route_table import RouteTable
+from bursar.gateway.route_table import compile_table
 from bursar.gateway.settings import WorkerSettings, load_settings
 from bursar.gateway.upstream import PoolLimits
 from bursar.prices.book import PriceBook
@@ -63,8 +63,11 @@ LISTEN_BACKLOG = 2048
 log = structlog.get_logger("bursar.gateway")
 
 
-def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClock) -> Worker:
-    """Everything a worker holds, from its settings. Raises ConfigError or OSError when a file it needs isn't there."""
+def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, book: PriceBook | None = None) -> Worker:
+    """Everything a worker holds, from its settings. book: None: read from where they say.
+
+    Raises ConfigError or OSError when a file it needs isn't there.
+    """
     secret = Path(settings.secret).read_bytes()
     writer = f"w{slot}-{ids.new(clock.now_us())}"
     limits = PoolLimits(
@@ -84,7 +87,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
     run_directory = Path(settings.data) / "run"
     retries = HourNews(news_path(run_directory, RETRIES, slot))
     retry_pico = pico_from_usd(Decimal(settings.retry_usd_per_hour_max))
-    meter = Meter(PriceBook.load(Path(settings.price_book)))
+    meter = Meter(book or PriceBook.load(Path(settings.price_book)))
     return Worker(
         settings=settings,
         secret=secret,
@@ -101,7 +104,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: SystemClo
         budgeting=budgeting,
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
-        route_table=RouteTable(settings.routes),
+        route_table=compile_table((), settings.routes, settings.ladders, {route.name for route in routes}),
         retry_cap=RetryCap(budgeting, retry_pico, settings.retry_scope, settings.workers, retries),
         approvals=HourNews(news_path(run_directory, APPROVALS, slot)),
         firsts=Firsts(meter.ceilings, settings.workers),
@@ -118,7 +121,7 @@ class Seen(NamedTuple):
 
 
 async def watch_snapshot(worker: Worker) -> None:
-    """Follow changes of keys, policies, limits and kills. Runs until cancelled.
+    """Follow changes of keys, policies, limits, kills and routes. Runs until cancelled.
 
     A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
     """
@@ -156,11 +159,13 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
 
 
 def use_snapshot(worker: Worker, path: Path) -> None:
-    """Read keys, policies, limits and kills. While they can't be read, the last ones that could stay in force."""
+    """Read keys, policies, limits, kills and routes. While they can't be read, the last that could stay in force."""
     try:
         snapshot = read_snapshot(path)
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
+        settings, upstreams = worker.settings, worker.routes.by_name
+        worker.route_table = compile_table(snapshot.routes, settings.routes, settings.ladders, upstreams)
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))
     except (OSError, msgspec.DecodeError) as error:

@@ -1,4 +1,4 @@
-"""The whole desk of an operator: policies, limits and kills, and the way their changes reach the workers."""
+"""The whole desk of an operator: policies, limits, kills and routes, and the way their changes reach the workers."""
 
 from collections.abc import Callable
 
@@ -6,17 +6,25 @@ from bursar.governance.keys import Keys
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
 from bursar.governance.policies import Policies
+from bursar.governance.routes import RouteBook
 
 
 class Controls:
     """publish: hands the state to the workers; whoever changed something calls it, once the change is kept."""
 
     def __init__(
-        self, policies: Policies, limits: Limits, kills: Kills, keys: Keys, publish: Callable[[], object]
+        self,
+        policies: Policies,
+        limits: Limits,
+        kills: Kills,
+        routes: RouteBook,
+        keys: Keys,
+        publish: Callable[[], object],
     ) -> None:
         self.policies = policies
         self.limits = limits
         self.kills = kills
+        self.routes = routes
         self.publish = publish
         self._keys = keys
 

@@ -1,7 +1,11 @@
-"""How policies, limits and kills are kept: written once, ended once, both in the audit log; nothing is edited."""
+"""How policies, limits, kills and routes are kept: written once, ended once, both in the audit log.
+
+Only a route is changed in its place, since its place says when it is asked; what it was before is in the audit log.
+"""
 
 import secrets
 import string
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypedDict
 
 import msgspec
@@ -10,10 +14,12 @@ from sqlalchemy import Connection, Row, Table, func, insert, select, update
 from bursar.domain.clock import Clock
 from bursar.domain.controls import CONTROLS_MAX, Kill, KillTerms, Limit, LimitTerms, Match, Policy, PolicyTerms
 from bursar.domain.errors import BadControl, NameTaken, UnknownControl, UnknownKey
+from bursar.domain.routes import KeptRoute, RouteRule
 from bursar.governance.audit import record_change
-from bursar.governance.schema import KILLS, LIMITS, POLICIES, VIRTUAL_KEYS
+from bursar.governance.schema import KILLS, LIMITS, POLICIES, ROUTES, VIRTUAL_KEYS
 from bursar.governance.store import ControlStore
 
+Terms = PolicyTerms | LimitTerms | KillTerms | RouteRule
 _BASE32 = string.ascii_lowercase + "234567"
 
 
@@ -31,13 +37,16 @@ POLICY = Kind(POLICIES, "pl_", "policy", "remove", "bursar policies")
 LIMIT = Kind(LIMITS, "lm_", "limit", "remove", "bursar limits")
 KILL = Kind(KILLS, "ks_", "kill", "lift", "bursar kill")
 
+ROUTE = Kind(ROUTES, "rt_", "route", "remove", "bursar routes")
+
 
 class InForce(TypedDict):
-    """What a snapshot carries of them."""
+    """What a snapshot carries of them. routes: in the order in which they are asked."""
 
     policies: list[Policy]
     limits: list[Limit]
     kills: list[Kill]
+    routes: list[RouteRule]
 
 
 class Register:
@@ -49,7 +58,7 @@ class Register:
         self._secret = secret
         self._clock = clock
 
-    def add(self, name: str, terms: PolicyTerms | LimitTerms | KillTerms, *, is_on: bool, actor: str) -> Row[Any]:
+    def add(self, name: str, terms: Terms, *, is_on: bool, actor: str) -> Row[Any]:
         """Keep it, in force from now on. Raises NameTaken for a name in force, BadControl past CONTROLS_MAX.
 
         A key named in the match may be given by its name, which becomes its id. Raises UnknownKey if nobody made it.
@@ -78,6 +87,19 @@ class Register:
             detail = {"name": name, "terms": text, "on": "yes" if is_on else "no"}
             self._record(connection, now_us, actor, "create", new_id, detail)
             return connection.execute(select(table).where(table.c.id == new_id)).one()
+
+    def change(self, name_or_id: str, terms: Terms, *, actor: str) -> Row[Any]:
+        """Other terms in the place of those there; what is so already isn't written. Raises UnknownControl."""
+        table = self.kind.table
+        with self.store.writing() as connection:
+            found = self._find(connection, name_or_id)
+            terms = msgspec.structs.replace(terms, match=with_key_ids(connection, terms.match))
+            text = msgspec.json.encode(terms).decode()
+            if text != found.terms:
+                connection.execute(update(table).where(table.c.id == found.id).values(terms=text))
+                detail = {"name": found.name, "before": found.terms, "terms": text}
+                self._record(connection, self._clock.now_us(), actor, "change", found.id, detail)
+            return connection.execute(select(table).where(table.c.id == found.id)).one()
 
     def end(self, name_or_id: str, *, actor: str) -> Row[Any]:
         """Out of force from now on; its row stays as history. Raises UnknownControl."""
@@ -130,11 +152,12 @@ class Register:
 
 
 def controls_in_force(connection: Connection) -> InForce:
-    """What workers must know: policies that are on, every limit and every kill in force."""
+    """What workers must know: policies and routes that are on, every limit and every kill in force."""
     return {
         "policies": [policy_of(row) for row in connection.execute(_in_force(POLICIES)) if row.is_on],
         "limits": [limit_of(row) for row in connection.execute(_in_force(LIMITS))],
         "kills": [kill_of(row) for row in connection.execute(_in_force(KILLS))],
+        "routes": [one.rule for one in in_order(connection.execute(_in_force(ROUTES))) if one.is_on],
     }
 
 
@@ -149,6 +172,16 @@ def limit_of(row: Row[Any]) -> Limit:
 
 def kill_of(row: Row[Any]) -> Kill:
     return Kill(row.id, row.name, msgspec.json.decode(row.terms, type=KillTerms), row.created_us, row.created_by)
+
+
+def route_of(row: Row[Any]) -> KeptRoute:
+    rule = msgspec.json.decode(row.terms, type=RouteRule)
+    return KeptRoute(row.id, rule, row.is_on, row.created_us, row.created_by)
+
+
+def in_order(rows: Iterable[Row[Any]]) -> list[KeptRoute]:
+    """Routes as they are asked: by position; of equals the older first, as the rows came."""
+    return sorted(map(route_of, rows), key=lambda one: one.rule.position)
 
 
 def _in_force(table: Table) -> Any:

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -121,7 +121,7 @@ ALERT_LOG = Table(
 
 
 def _controls(name: str) -> Table:
-    """Policies, limits and kills are kept alike. An ended row stays as history."""
+    """Policies, limits, kills and routes are kept alike. An ended row stays as history."""
     return Table(
         name,
         METADATA,
@@ -140,3 +140,4 @@ def _controls(name: str) -> Table:
 POLICIES = _controls("policies")
 LIMITS = _controls("limits")
 KILLS = _controls("kills")
+ROUTES = _controls("routes")

@@ -50,6 +50,7 @@ class PriceBook:
             else:
                 self._exact_overrides.setdefault(row.model, []).append(row)
         self._memo: dict[tuple[str, str, str, bool, str], Schedule | PriceSheet] = {}
+        self._contexts: dict[tuple[str, str], int | None] = {}
 
     @classmethod
     def load(cls, path: Path) -> "PriceBook":
@@ -112,6 +113,16 @@ class PriceBook:
             return found  # one price for all times and sizes, the common case
         return found.at(at_us, input_tokens)  # type: ignore[union-attr]
 
+    def context_tokens(self, provider: str, model: str) -> int | None:
+        """What a model takes and gives at most, together, by the catalogue; None: unknown."""
+        key = (provider, model)
+        if key not in self._contexts:
+            if len(self._contexts) >= MEMO_MAX:
+                self._contexts.clear()
+            entry = self._names.find(provider, model).entry
+            self._contexts[key] = None if entry is None else entry.context_tokens
+        return self._contexts[key]
+
     def find(self, provider: str, model: str) -> Found:
         """Which catalogue entry a name means, and how it was found."""
         return self._names.find(provider, model)
@@ -167,7 +178,16 @@ class PriceBook:
         own_provider = entry is not None and entry.provider == found.provider
         tiered = _tier_periods(entry, tier) if tier != STANDARD and own_provider else []
         sku = _in_region(
-            Sku(found.provider, entry.model if entry else found.model, tier, found.match, found.assumption), region
+            Sku(
+                found.provider,
+                entry.model if entry else found.model,
+                tier,
+                found.match,
+                "",
+                asked=found.model,
+                guess=found.assumption,
+            ),
+            region,
         )
         return build_schedule(sku, standard, tiered, self._matching(found)) or _NEVER
 

@@ -103,6 +103,7 @@ def _entry(provider: str, model: types.ModelInfo, faults: list[Fault]) -> PriceE
         tiers=tiers,
         unmetered=sorted(unmetered),
         comment=(model.price_comments or "").strip(),
+        context_tokens=model.context_window,
     )
 
 

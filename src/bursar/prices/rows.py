@@ -7,7 +7,7 @@ import msgspec
 
 from bursar.domain.usage import Unit
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Part of the digest of the book's inputs: raise it when a row's shape or the meaning of a field changes."""
 
 STANDARD = "default"
@@ -53,6 +53,7 @@ class PriceEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All prices of one model at one provider.
 
     tiers: periods by tier (`STANDARD`, "flex", "priority", "batch", …), each ascending in time.
+    context_tokens: what goes in and out at most, together; None: the source doesn't say.
     unmetered: what the source prices by a unit that Bursar doesn't count (audio hours, pages), as the source names it.
     """
 
@@ -63,6 +64,7 @@ class PriceEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tiers: dict[str, list[Period]]
     unmetered: list[str] = []
     comment: str = ""
+    context_tokens: int | None = None
 
 
 class ProviderRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -15,7 +15,7 @@ REASONING_STEP = 64  # providers report reasoning in multiples of this
 CHUNKS_MAX_DEFAULT = 20
 CHOICES_MAX = 16
 SCHEMAS = ("parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema")
-EMBEDDINGS = ("openai-embeddings", "gemini-embed")
+EMBEDDINGS = ("openai-embeddings", "gemini-embed", "bedrock-embed")
 
 
 class Ask(msgspec.Struct):
@@ -112,7 +112,7 @@ def decide(
     prefix = CachedPrefix()
     if dialect in EMBEDDINGS:
         pass
-    elif dialect.startswith("anthropic"):
+    elif dialect.startswith(("anthropic", "bedrock")):
         if b"cache_control" in prompt:
             prefix = cache.marked(namespace, _decoded(ask))
     else:
@@ -218,7 +218,7 @@ def _is_tool_result(turn: Any) -> bool:
         return True
     content = turn.get("content")
     return isinstance(content, list) and any(
-        isinstance(block, dict) and block.get("type") == "tool_result" for block in content
+        isinstance(block, dict) and (block.get("type") == "tool_result" or "toolResult" in block) for block in content
     )
 
 

@@ -1,0 +1,136 @@
+"""What a route would do, as tables: one request's way, and the past through a changed table."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from bursar.cli.client import decode
+from bursar.cli.render import Column, count_column, money_column, print_table, say, text_column
+from bursar.domain import display
+from bursar.domain.money import plain, usd_from_pico
+from bursar.gateway.rehearse import Option, Rehearsal
+
+
+class SumTold(msgspec.Struct):
+    calls: int
+    cost_then: str
+    cost_now: str
+    unknown_calls: int
+
+
+class RowTold(SumTold, kw_only=True):
+    """Calls of `/api/route-replay` that go elsewhere."""
+
+    route: str
+    from_upstream: str
+    from_model: str
+    to_upstream: str
+    to_model: str
+
+
+class ReplayTold(msgspec.Struct):
+    """`/api/route-replay`: what the table shows of it."""
+
+    period: dict[str, str]
+    currency: str
+    total: SumTold
+    moved: SumTold
+    rows: list[RowTold]
+    refused: dict[str, int]
+    notes: list[str]
+
+
+def told_rehearsal(told: Rehearsal) -> dict[str, Any]:
+    """For programs: bounds as decimal text, null where no price is known."""
+    return {
+        "route": told.route, "strategy": told.strategy, "model_asked": told.model_asked,
+        "options": [_told_option(one) for one in told.options],
+        "default": None if told.default is None else _told_option(told.default),
+        "refusal": None if told.refusal is None else {"code": told.refusal[0], "message": told.refusal[1]},
+    }  # fmt: skip
+
+
+def show_rehearsal(told: Rehearsal) -> None:
+    """The route, then where the call could go, in order, with the most it can cost there."""
+    if told.refusal is not None:
+        say(f"it would not be sent: {told.refusal[1]} [{told.refusal[0]}]")
+        return
+    rows = [
+        {
+            "place": "" if one.why else str(at),
+            "where": f"{one.upstream}/{one.model}",
+            "bound": "no price is known" if one.bound_pico is None else f"${plain(usd_from_pico(one.bound_pico))}",
+            "why": one.why or ("first" if at == 1 else ""),
+        }
+        for at, one in enumerate(told.options, 1)
+    ]
+    title = f"Route {told.route}, {told.strategy}" if told.route else "No route is about it"
+    print_table(
+        [
+            Column("place", "", str),
+            text_column("where", "where", grow=True),
+            text_column("bound", "costs at most"),
+            Column("why", "why", str),
+        ],
+        rows, title=title,
+    )  # fmt: skip
+    default = told.default
+    if told.route and default is not None:
+        bound = default.bound_pico
+        cost = "no price is known" if bound is None else f"at most ${plain(usd_from_pico(bound))}"
+        say(f"without a route: {default.upstream}/{default.model}, {cost}.")
+
+
+def show_replay(body: bytes) -> None:
+    """How many go elsewhere, then from where to where, dearest first."""
+    told = decode(body, ReplayTold)
+    period, moved = told.period["name"], told.moved
+    if not moved.calls:
+        say(f"{display.count(told.total.calls)} calls of {period}: none of them would go elsewhere.")
+    else:
+        known = moved.calls - moved.unknown_calls
+        print_table(
+            [
+                text_column("route", "route", grow=True),
+                text_column("from", "went to", grow=True),
+                text_column("to", "would go to", grow=True),
+                count_column("calls", "calls"),
+                money_column("cost_then", "cost then", told.currency),
+                money_column("cost_now", "cost there", told.currency),
+                count_column("unknown_calls", "not priced"),
+            ],
+            [_replay_row(row) for row in told.rows],
+            title=f"{display.count(moved.calls)} of {display.count(told.total.calls)} calls of {period} go elsewhere",
+            totals={
+                "route": "total", "from": " ", "to": " ", "calls": moved.calls,
+                "cost_then": Decimal(moved.cost_then), "cost_now": Decimal(moved.cost_now),
+                "unknown_calls": moved.unknown_calls,
+            },
+        )  # fmt: skip
+        if known:
+            change = Decimal(moved.cost_now) - Decimal(moved.cost_then)
+            more = "more" if change > 0 else "less"
+            say(f"over the {display.count(known)} calls priced both times: ${plain(abs(change))} {more}.")
+    for code, calls in told.refused.items():
+        say(f"{display.count(calls)} calls would be refused: {code}")
+    for note in told.notes:
+        say(note)
+
+
+def _replay_row(row: RowTold) -> dict[str, object]:
+    all_unknown = row.calls == row.unknown_calls
+    return {
+        "route": row.route or "(no route)",
+        "from": f"{row.from_upstream}/{row.from_model}",
+        "to": f"{row.to_upstream}/{row.to_model}",
+        "calls": row.calls,
+        "cost_then": None if all_unknown else Decimal(row.cost_then),
+        "cost_now": None if all_unknown else Decimal(row.cost_now),
+        "unknown_calls": row.unknown_calls,
+    }
+
+
+def _told_option(one: Option) -> dict[str, Any]:
+    bound = None if one.bound_pico is None else plain(usd_from_pico(one.bound_pico))
+    return {"upstream": one.upstream, "provider": one.provider, "model": one.model, "why": one.why, "bound_usd": bound}

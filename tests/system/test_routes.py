@@ -188,7 +188,7 @@ def test_a_hedge_answers_for_a_slow_upstream_and_both_attempts_have_their_row(tm
 
 
 def test_a_hedge_whose_second_fails_waits_for_the_first_and_a_fast_first_needs_none(tmp_path: Path) -> None:
-    with provider_thread(Options(delay_ms=1_000)) as slow, provider_thread(Options(faults={"500": 1.0})) as broken:
+    with provider_thread(Options(delay_ms=4_000)) as slow, provider_thread(Options(faults={"500": 1.0})) as broken:
         upstreams = {"slow": slow, "broken": broken}
         with routed_world(tmp_path / "data", upstreams, hedge_after_ms=100) as world:
             assert asyncio.run(exchange(world.port, chat(1))).status == 200
@@ -198,7 +198,7 @@ def test_a_hedge_whose_second_fails_waits_for_the_first_and_a_fast_first_needs_n
         assert [(row["upstream"], row["is_final"]) for row in rows] == [("slow", True), ("broken", False)]
         assert rows[1]["list_cost"] == 0
         assert rows[0]["list_cost"] == usd_from_pico(billed(slow))
-        with routed_world(tmp_path / "fast", upstreams, hedge_after_ms=5_000) as world:
+        with routed_world(tmp_path / "fast", upstreams, hedge_after_ms=60_000) as world:
             assert asyncio.run(exchange(world.port, chat(2))).status == 200
             world.settle_down()
             world.load()

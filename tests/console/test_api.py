@@ -21,6 +21,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/routes", "/api/routes/{name}", "/api/routes/{name}/switch", "/api/route-replay",
         "/api/limits", "/api/limits/{name}", "/api/kills", "/api/kills/{name}",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
+        "/api/budgets/{budget_id}/thresholds",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -245,11 +246,24 @@ def test_geminis_dialect_is_translated_from_and_to(world: World, key: str, clien
         sent = request_bytes(f"/v1beta/models/smart:{action}", body, headers)
         reply = asyncio.run(exchange(world.port, sent))
         assert reply.status == 200, reply.body
-        assert b'"text":"Yes."' in reply.body.replace(b'": "', b'":"')
+        said = re.findall(rb'"text": ?"([^"]*)"', reply.body)
+        assert b"".join(said) == b"Yes."
         assert reply.headers["x-bursar-translated"] == "gemini-generate>anthropic-messages"
     for session in ("to-gemini", "to-gemini-stream", "from-gemini"):
         charged = sum(cost or 0 for _, cost in charge_of_all(world, session))
         assert charged == sum(usd_from_pico(seen.cost_pico or 0) for seen in world.sim_log(session))
+
+
+def test_a_key_sees_what_it_may_use_and_what_that_costs(world: World, key: str, client: openai.OpenAI) -> None:
+    listed = {model.id: model for model in client.models.list()}
+    assert {"smart", CLAUDE, "openai/gpt-4o-mini", "gemini/gemini-2.5-flash"} <= set(listed)
+    assert listed["openai/gpt-4o-mini"].to_dict()["description"].startswith("$0.15 in, $0.075 cached, $0.6 out per mi")
+    with anthropic.Anthropic(base_url=world.url, api_key=key, max_retries=0) as claude:
+        assert CLAUDE in [model.id for model in claude.models.list(limit=1000)]
+    sent = request_bytes("/v1beta/models", b"", {"x-goog-api-key": key}).replace(b"POST", b"GET", 1)
+    names = [model["name"] for model in json.loads(asyncio.run(exchange(world.port, sent)).body)["models"]]
+    assert "models/gemini-2.5-flash" in names
+    assert not any("claude" in name for name in names)
 
 
 @pytest.mark.parametrize("feature", ["there", "back"])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from tests.providers.recordings import Recording
 from tests.translate.meaning import reply_of
@@ -13,14 +14,23 @@ from bursar.domain.errors import BadRequest
 from bursar.translate.answer import Ended, Event, Failed, Pinged, Reply
 from bursar.translate.codec import BadAnswer, Codec
 from bursar.translate.conversation import Conversation, Losses, Text, Thinking, ToolUse
+from bursar.translate.converse import ConverseCodec
+from bursar.translate.gemini import GeminiCodec
 
 ASKED = Conversation(model="a-model", messages=())
 """For a writer that must know who asked."""
 
 
+def examples(count: int) -> settings:
+    """So many generated cases, however busy the machine is."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def read_back(codec: Codec, sent: Conversation, losses: Losses) -> Conversation:
     """Written and read again; reading one's own writing loses nothing."""
     unread = Losses()
+    if isinstance(codec, GeminiCodec | ConverseCodec):
+        codec = codec.bound(sent.model, streams=sent.stream)  # the path says it
     got = codec.read_request(codec.write_request(sent, losses), unread)
     assert list(unread.names) == []
     return got

@@ -143,6 +143,8 @@ _TOOLS: tuple[tuple[str, Reader], ...] = (
     # Codex (the second spelling is that of its older versions), OpenCode, cagent
     ("session-id", one("session")),
     ("session_id", one("session")),
+    ("x-openai-subagent", one("request_type")),
+    ("x-codex-parent-thread-id", one("parent_agent")),
     ("x-opencode-session", one("session")),
     ("x-cagent-session-id", one("session")),
 )

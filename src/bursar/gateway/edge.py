@@ -12,6 +12,7 @@ from bursar.gateway.client import AsgiClient, Client, Message, Receive, Send, wi
 from bursar.gateway.forward import NOT_RETURNED, write_head
 from bursar.gateway.heads import Head, Heads
 from bursar.gateway.metrics import page
+from bursar.gateway.model_list import list_models
 from bursar.gateway.pipeline import serve
 from bursar.providers.base import Dialect, error_headers
 from bursar.providers.registry import DIALECTS, dialect_for
@@ -19,6 +20,7 @@ from bursar.providers.registry import DIALECTS, dialect_for
 GOOGLE_HEADERS = {b"x-goog-api-key", b"x-goog-api-client"}
 CALLS_PREFIX = "/bursar/calls/"
 ROUTES_KNOWN_MAX = 1024
+MODEL_LISTS = ("/v1/models", "/v1beta/models")
 LIST_BYTES_MAX = 8 * 1024 * 1024
 JSON = [(b"content-type", b"application/json")]
 TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
@@ -136,7 +138,7 @@ class Edge:
         await client.reply(200, with_length(JSON, len(body)), body)
 
     async def _pass_through(self, client: Client, target: Target) -> None:
-        """A provider's list of models: costs nothing and changes nothing, so it is passed on and not recorded."""
+        """A list of models: what a key of ours may use, else the provider's. It costs nothing and isn't recorded."""
         dialect, path, name = target
         worker = self.worker
         envelope = worker.envelopes.open(client.head)
@@ -146,6 +148,10 @@ class Edge:
             family = "anthropic"
         elif names & GOOGLE_HEADERS:  # its client asks `/v1/models` as OpenAI's does
             family = "gemini"
+        if not name and not envelope.credential.client_secret and path.partition("?")[0] in MODEL_LISTS:
+            body = list_models(worker, envelope, family)
+            await client.reply(200, with_length(JSON, len(body)), body)
+            return
         route = worker.routes.named(name, family) if name else worker.routes.choose(family, "")
         head = write_head(route, client.head.method, path, envelope.query, client.head.headers, envelope.credential)
         reply = await route.pool.send(head, b"", first_byte_timeout_s=worker.settings.first_byte_timeout_s, whole=True)

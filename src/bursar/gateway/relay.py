@@ -244,7 +244,8 @@ def answer_headers(call: Call, reply: Reply, *, streams: bool) -> Headers:
     if call.translation is None:
         headers = [header for header in reply.headers if header[0] not in NOT_RETURNED]
     else:
-        headers = kept_headers(reply.headers, streams=streams) + notes_of(call.translation)
+        caller = call.translation.caller.name
+        headers = kept_headers(reply.headers, caller, streams=streams) + notes_of(call.translation)
     headers.append((b"x-bursar-call-id", call.facts.call_id.encode()))
     headers += call.notes
     if call.dropped_note:

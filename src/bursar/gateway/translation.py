@@ -18,6 +18,7 @@ from bursar.translate.answer import Ended, Event, Failed, Started
 from bursar.translate.chat import CHAT
 from bursar.translate.codec import BadAnswer, Codec, EventReader, EventWriter
 from bursar.translate.conversation import Conversation, Losses
+from bursar.translate.converse import ConverseCodec
 from bursar.translate.gemini import GeminiCodec
 from bursar.translate.registry import CODECS
 
@@ -25,6 +26,9 @@ STRICT_HEADER = b"x-bursar-strict"
 LIMIT_HEADER = b"x-bursar-max-tokens"
 KEPT_HEADERS = frozenset({b"date", b"retry-after", b"retry-after-ms", b"x-should-retry"})
 """Of a provider's answer: its others speak of its own dialect."""
+
+STREAM_TYPES = {"bedrock-converse": b"application/vnd.amazon.eventstream"}
+"""Of callers whose streams are no events."""
 
 
 class Translation(msgspec.Struct):
@@ -63,9 +67,7 @@ def translate(other: Elsewhere, caller: Dialect, asked: Asked, body: bytes, limi
     """
     if asked.streams_array and not other.takes_events:
         raise BadRequest("a stream of another provider's is sent as events: ask for alt=sse", field="alt")
-    codec, losses = CODECS[caller.name], Losses()
-    if isinstance(codec, GeminiCodec):
-        codec = codec.bound(asked.model, streams=asked.stream)
+    codec, losses = bound(CODECS[caller.name], asked), Losses()
     said = codec.read_request(body, losses)
     conversation = msgspec.structs.replace(
         said,
@@ -81,9 +83,16 @@ def translate(other: Elsewhere, caller: Dialect, asked: Asked, body: bytes, limi
     dialect, head = other.streamed if asked.stream else other.plain
     there = dialect.read_request(written)
     translation = Translation(
-        caller, codec, other.codec, asked, body, conversation, losses, limit, there.max_output_tokens
+        caller, codec, bound(other.codec, asked), asked, body, conversation, losses, limit, there.max_output_tokens
     )
     return Spoken(translation, dialect, head, there, written)
+
+
+def bound(codec: Codec, asked: Asked) -> Codec:
+    """The codec as this call's path makes it, where the path says what bodies of its dialect don't."""
+    if isinstance(codec, GeminiCodec | ConverseCodec):
+        return codec.bound(asked.model, streams=asked.stream)
+    return codec
 
 
 def limit_of(translation: Translation, asked: Asked) -> int | None:
@@ -171,7 +180,8 @@ class Interpreter:
         return self._writer.write(events)
 
 
-def kept_headers(headers: Iterable[tuple[bytes, bytes]], *, streams: bool) -> Headers:
+def kept_headers(headers: Iterable[tuple[bytes, bytes]], caller: str, *, streams: bool) -> Headers:
     """A provider's headers that a caller of another dialect understands, and the type of what it gets."""
     kept = [header for header in headers if header[0] in KEPT_HEADERS]
-    return [(b"content-type", b"text/event-stream" if streams else b"application/json"), *kept]
+    kind = STREAM_TYPES.get(caller, b"text/event-stream") if streams else b"application/json"
+    return [(b"content-type", kind), *kept]

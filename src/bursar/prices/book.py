@@ -127,6 +127,14 @@ class PriceBook:
         """Which catalogue entry a name means, and how it was found."""
         return self._names.find(provider, model)
 
+    def models_of(self, provider: str) -> list[str]:
+        """The models that have a price at a provider, by name; those with a local price among them."""
+        names = {row.model for row in self._compiled.overrides if row.provider == provider and not row.is_pattern}
+        for row in self._compiled.providers:
+            if row.id == provider:
+                names.update(entry.model for entry in row.models)
+        return sorted(names)
+
     def entries(self) -> Iterator[PriceEntry]:
         """Every model with all its dated prices: local overrides first, then the catalogue in its own order."""
         yield from override_entries(self._compiled.overrides)

@@ -1,9 +1,10 @@
-"""Arguments of a tool's call where the dialect wants an object, not a text."""
+"""A tool's parameters, and the arguments of a call, where the dialect wants objects and not texts."""
 
 import msgspec
 
 from bursar.translate.conversation import Losses
 
+_NO_PARAMETERS = ('{"type":"object"}', '{"type":"object","properties":{}}')
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -18,3 +19,14 @@ def arguments_of(text: str, losses: Losses) -> msgspec.Raw:
         losses.lose("tool_use.arguments")
         return msgspec.Raw(msgspec.json.encode({"arguments": text}))
     return msgspec.Raw(raw)
+
+
+def arguments_text(raw: msgspec.Raw) -> str:
+    """An object of an answer as text; what is no object is none."""
+    text = bytes(raw).decode("utf-8", "replace")
+    return text if text.startswith("{") else "{}"
+
+
+def parameters_text(schema: str) -> str:
+    """A tool's schema; "" where it says that the tool takes nothing."""
+    return "" if schema in _NO_PARAMETERS else schema

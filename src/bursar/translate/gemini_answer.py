@@ -18,6 +18,7 @@ from bursar.providers.google_usage import (
 )
 from bursar.providers.reading import UNREADABLE, decode_answer
 from bursar.translate.answer import Choice, Reply, TokenLogprob, TopToken
+from bursar.translate.arguments import arguments_text
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Media, Part, ToolUse
 from bursar.translate.gemini_parts import Block, add_text, answer_parts, kind_of
@@ -169,12 +170,6 @@ def is_block(answer: WireAnswer) -> bool:
 def call_id(call: _Call, response_id: str, count: int) -> str:
     """The id of a call; one that came without gets one by its answer and its place."""
     return call.id or f"call_{response_id}_{count}"
-
-
-def arguments_text(args: msgspec.Raw) -> str:
-    """A call's arguments as text; what is no object is none."""
-    text = bytes(args).decode("utf-8", "replace")
-    return text if text.startswith("{") else "{}"
 
 
 def stop_of(reason: str | None, *, has_called: bool) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from bursar.providers.reading import UNREADABLE
 from bursar.translate.answer import Fault
+from bursar.translate.openai_faults import KIND_OF_STATUS
 
 MESSAGE_CHARS_MAX = 4_096
 
@@ -36,7 +37,6 @@ _STATUSES = {
     "overloaded_error": ("UNAVAILABLE", 503),
     "timeout_error": ("DEADLINE_EXCEEDED", 504),
 }
-_KIND_OF_STATUS = {status: kind for kind, (_, status) in _STATUSES.items()}
 _REASONS = {"API_KEY_INVALID": "authentication_error"}
 """Google answers 400 to a wrong key."""
 
@@ -65,7 +65,7 @@ def fault_of(error: Any, status: int = 0) -> Fault:
     if not status and isinstance(number, int) and 400 <= number <= 599:
         status = number
     reason, field = _details(said.get("details"))
-    kind = _REASONS.get(reason) or _KINDS.get(_text(said.get("status"))) or _KIND_OF_STATUS.get(status)
+    kind = _REASONS.get(reason) or _KINDS.get(_text(said.get("status"))) or KIND_OF_STATUS.get(status)
     if kind is None:
         kind = "api_error" if status == 0 or status >= 500 else "invalid_request_error"
     if status == 402:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bursar.domain.errors import BadRequest, MissingField
+from bursar.translate.arguments import parameters_text
 from bursar.translate.conversation import (
     Conversation,
     Format,
@@ -29,7 +30,6 @@ _MODES = {
 _LEVELS = {"MINIMAL": "minimal", "LOW": "low", "MEDIUM": "medium", "HIGH": "high"}
 _TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
 _JSON = "application/json"
-_EMPTY_SCHEMAS = ('{"type":"object"}', '{"type":"object","properties":{}}')
 
 
 def read_request(body: bytes, dialect: str, model: str, losses: Losses, *, streams: bool) -> Conversation:
@@ -146,7 +146,7 @@ def _tool(function: GeminiFields) -> Tool:
     elif own is not None:
         parameters = json_text(json_schema(object_of(own, function.where("parameters"))))
     function.skip("response", "responseJsonSchema")  # what it gives back: said nowhere else
-    tool = Tool(name, function.text("description"), "" if parameters in _EMPTY_SCHEMAS else parameters)
+    tool = Tool(name, function.text("description"), parameters_text(parameters))
     function.done()
     return tool
 

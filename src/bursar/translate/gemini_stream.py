@@ -22,6 +22,7 @@ from bursar.translate.answer import (
     Stopped,
     TokenLogprob,
 )
+from bursar.translate.arguments import arguments_text
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Thinking, ToolUse
 from bursar.translate.gemini_answer import (
@@ -32,7 +33,6 @@ from bursar.translate.gemini_answer import (
     WireCandidate,
     WirePart,
     answer_tail,
-    arguments_text,
     call_id,
     candidate_of,
     is_block,

@@ -8,10 +8,12 @@ from bursar.domain.usage import Usage
 from bursar.providers.anthropic_usage import MessageUsage, usage_of_message
 from bursar.providers.reading import UNREADABLE, decode_answer
 from bursar.translate.answer import Choice, Fault, Reply
+from bursar.translate.arguments import arguments_text
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Part, Text, Thinking, ToolUse
 from bursar.translate.messages_blocks import DIALECT
 from bursar.translate.messages_parts import answer_blocks
+from bursar.translate.openai_faults import KIND_OF_STATUS
 
 STOPS = {
     "end_turn": "end",
@@ -39,7 +41,6 @@ _STATUSES = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-_KINDS = {status: kind for kind, status in _STATUSES.items()} | {503: "overloaded_error", 408: "timeout_error"}
 
 MESSAGE_CHARS_MAX = 4_096
 
@@ -113,12 +114,6 @@ def part_of(block: Block) -> Part | None:
     return None
 
 
-def arguments_text(input: msgspec.Raw) -> str:
-    """A call's input as text; what is no object is none."""
-    text = bytes(input).decode("utf-8", "replace")
-    return text if text.startswith("{") else "{}"
-
-
 def write_answer(reply: Reply, losses: Losses) -> bytes:
     """The first of the answers: the dialect has no more than one, and no logprobs."""
     choice = reply.choices[0] if reply.choices else Choice(())
@@ -178,7 +173,7 @@ def fault_of(error: Any, status: int = 0) -> Fault:
     said = error if isinstance(error, dict) else {}
     kind = _text(said, "type")
     if kind not in _STATUSES:
-        kind = _KINDS.get(status, "api_error" if status == 0 or status >= 500 else "invalid_request_error")
+        kind = KIND_OF_STATUS.get(status, "api_error" if status == 0 or status >= 500 else "invalid_request_error")
     message = _text(said, "message") or kind
     return Fault(status or _STATUSES[kind], kind, message, _text(said, "code"), _text(said, "param"))
 

@@ -16,7 +16,17 @@ from xxhash import xxh3_128_hexdigest
 
 from bursar.domain.errors import BadRequest
 from bursar.translate.arguments import arguments_of
-from bursar.translate.conversation import Losses, Media, Part, Refusal, Text, Thinking, ToolResult, ToolUse
+from bursar.translate.conversation import (
+    Conversation,
+    Losses,
+    Media,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+)
 from bursar.translate.messages_blocks import DIALECT
 from bursar.translate.seal import Seal, sealed
 
@@ -37,14 +47,29 @@ class Breakpoints:
         if self._surplus > 0:
             losses.lose("cache")
 
-    def mark(self, block: Block, cache: str) -> Block:
-        """The block with its breakpoint, if it has one."""
+    def keeps(self, cache: str) -> bool:
+        """Whether there is a breakpoint here, and it stays. To be asked once for each."""
         if cache:
             self._surplus -= 1
-            if self._surplus < 0:
-                control = {"type": "ephemeral", "ttl": "1h"} if cache == "1h" else {"type": "ephemeral"}
-                block["cache_control"] = control
+        return cache != "" and self._surplus < 0
+
+    def mark(self, block: Block, cache: str) -> Block:
+        """The block with its breakpoint, if it has one."""
+        if self.keeps(cache):
+            block["cache_control"] = {"type": "ephemeral", "ttl": "1h"} if cache == "1h" else {"type": "ephemeral"}
         return block
+
+
+def count_breakpoints(conversation: Conversation) -> int:
+    """All of a request: what `Breakpoints` must know before the first."""
+    holders: list[Any] = [*conversation.tools, *conversation.system]
+    for message in conversation.messages:
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                holders += part.content
+            if not isinstance(part, Thinking | Refusal):
+                holders.append(part)
+    return sum(bool(holder.cache) for holder in holders)
 
 
 def tool_id(id: str) -> str:

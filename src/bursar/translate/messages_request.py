@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from bursar.domain.errors import BadRequest, MissingField
 from bursar.providers.reading import require_model
+from bursar.translate.arguments import parameters_text
 from bursar.translate.conversation import (
     Conversation,
     Format,
@@ -24,7 +25,6 @@ from bursar.translate.conversation import (
 from bursar.translate.fields import Fields, read_fields
 from bursar.translate.messages_blocks import cache_of, read_blocks
 
-_EMPTY_SCHEMAS = ('{"type":"object"}', '{"type":"object","properties":{}}')
 _TIERS = {"auto": "auto", "standard_only": "default"}
 _MODES = {"auto": "auto", "any": "required", "tool": "tool", "none": "none"}
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -109,13 +109,12 @@ def _tools(said: Fields, losses: Losses) -> tuple[Tool, ...]:
         name = tool.text("name")
         if not name:
             raise MissingField(f"{tool.where('name')}: a tool needs a name", field=tool.where("name"))
-        schema = tool.json("input_schema")
         tool.skip("eager_input_streaming")
         found.append(
             Tool(
                 name,
                 tool.text("description"),
-                "" if schema in _EMPTY_SCHEMAS else schema,
+                parameters_text(tool.json("input_schema")),
                 tool.flag("strict"),
                 cache_of(tool),
             )

@@ -23,6 +23,7 @@ from bursar.translate.answer import (
     Started,
     Stopped,
 )
+from bursar.translate.arguments import arguments_text
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Thinking
 from bursar.translate.messages_answer import (
@@ -31,7 +32,6 @@ from bursar.translate.messages_answer import (
     TIERS,
     Block,
     WireMessage,
-    arguments_text,
     fault_of,
     message_head,
     usage_in,

@@ -16,17 +16,14 @@ from bursar.translate.conversation import (
     Losses,
     Message,
     Part,
-    Reasoning,
-    Refusal,
-    Thinking,
     Tool,
     ToolChoice,
-    ToolResult,
 )
 from bursar.translate.messages_parts import (
     Block,
     Breakpoints,
     assistant_blocks,
+    count_breakpoints,
     text_blocks,
     user_blocks,
 )
@@ -44,7 +41,7 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
     limit = conversation.max_output_tokens or conversation.default_output_tokens
     if not limit:
         raise MissingField("an Anthropic model must be told how long its answer may be", field="max_tokens")
-    marks = Breakpoints(_count_breakpoints(conversation), losses)
+    marks = Breakpoints(count_breakpoints(conversation), losses)
     said: Block = {"model": conversation.model, "max_tokens": limit}
     if conversation.tools:
         said["tools"] = [marks.mark(_tool(tool), tool.cache) for tool in conversation.tools]
@@ -61,22 +58,19 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
     choice = _tool_choice(conversation.tool_choice, conversation.tools, losses)
     if choice is not None:
         said["tool_choice"] = choice
-    _write_reasoning(said, conversation, limit, losses)
+    must_call = choice is not None and choice["type"] in ("any", "tool")
+    lacks_thoughts = _thoughts_are_missing(said["messages"])
+    thinking, effort = claude.thinking_of(
+        conversation, limit, losses, must_call=must_call, lacks_thoughts=lacks_thoughts
+    )
+    if thinking:
+        said["thinking"] = thinking
+    if effort:
+        said["output_config"] = {"effort": effort}
     _write_format(said, conversation, losses)
-    _write_sampling(said, conversation, losses)
+    said |= claude.sampling_of(conversation, losses, thinks=thinking.get("type") in ("enabled", "adaptive"))
     _write_rest(said, conversation, losses)
     return msgspec.json.encode(said)
-
-
-def _count_breakpoints(conversation: Conversation) -> int:
-    holders: list[Any] = [*conversation.tools, *conversation.system]
-    for message in conversation.messages:
-        for part in message.parts:
-            if isinstance(part, ToolResult):
-                holders += part.content
-            if not isinstance(part, Thinking | Refusal):
-                holders.append(part)
-    return sum(bool(holder.cache) for holder in holders)
 
 
 def _tool(tool: Tool) -> Block:
@@ -137,64 +131,12 @@ def _tool_choice(choice: ToolChoice | None, tools: tuple[Tool, ...], losses: Los
     return block
 
 
-def _write_reasoning(said: Block, conversation: Conversation, limit: int, losses: Losses) -> None:
-    """How it shall think, in the way of its generation."""
-    wanted = conversation.reasoning
-    if wanted is None or (not wanted.effort and wanted.budget_tokens is None):
-        return
-    if wanted.effort == "none":
-        said["thinking"] = {"type": "disabled"}
-        return
-    generation = claude.generation(conversation.model)
-    must_call = said.get("tool_choice", {}).get("type") in ("any", "tool")
-    is_adaptive = generation >= claude.ADAPTIVE_SINCE
-    if must_call or (not is_adaptive and (limit <= claude.BUDGET_MIN or _thoughts_are_missing(said["messages"]))):
-        losses.lose("reasoning")
-        return
-    if is_adaptive and (wanted.budget_tokens is None or generation >= claude.UNSAMPLED_SINCE):
-        thinking: Block = {"type": "adaptive"}
-        said["output_config"] = {"effort": _effort(wanted, generation, losses)}
-    else:
-        thinking = {"type": "enabled", "budget_tokens": _budget(wanted, limit, losses)}
-    if wanted.shown is not None:
-        if is_adaptive:
-            thinking["display"] = "summarized" if wanted.shown else "omitted"
-        elif not wanted.shown:
-            losses.lose("reasoning.shown")
-    said["thinking"] = thinking
-
-
 def _thoughts_are_missing(turns: list[Block]) -> bool:
     """In the midst of a tool's call, a model with a budget wants its last turn to begin with a thought."""
     answers = [turn["content"] for turn in turns if turn["role"] == "assistant"]
     if not answers or turns[-1]["content"][0]["type"] != "tool_result":
         return False
     return answers[-1][0]["type"] not in ("thinking", "redacted_thinking")
-
-
-def _effort(wanted: Reasoning, generation: tuple[int, int], losses: Losses) -> str:
-    if not wanted.effort:
-        losses.lose("reasoning")
-        return claude.effort_of_budget(wanted.budget_tokens or 0)
-    if wanted.budget_tokens is not None:
-        losses.lose("reasoning.budget_tokens")
-    if wanted.effort == "minimal":
-        losses.lose("reasoning.effort")
-        return "low"
-    if wanted.effort == "xhigh" and generation < claude.UNSAMPLED_SINCE:
-        losses.lose("reasoning.effort")
-        return "high"
-    return wanted.effort
-
-
-def _budget(wanted: Reasoning, limit: int, losses: Losses) -> int:
-    """Below the limit, which holds for thoughts and answer together; a quarter of it stays for the answer."""
-    budget = wanted.budget_tokens
-    if budget is None:
-        budget = claude.BUDGETS[wanted.effort]
-    elif not claude.BUDGET_MIN <= budget < limit:
-        losses.lose("reasoning.budget_tokens")
-    return max(claude.BUDGET_MIN, budget if budget < limit else limit * 3 // 4)
 
 
 def _write_format(said: Block, conversation: Conversation, losses: Losses) -> None:
@@ -209,32 +151,6 @@ def _write_format(said: Block, conversation: Conversation, losses: Losses) -> No
         losses.lose("format.description")
     schema = {"type": "json_schema", "schema": msgspec.Raw(wanted.schema.encode())}
     said.setdefault("output_config", {})["format"] = schema
-
-
-def _write_sampling(said: Block, conversation: Conversation, losses: Losses) -> None:
-    """Temperature and its kin, as far as this model takes them, thinking or not."""
-    generation = claude.generation(conversation.model)
-    is_refused = generation >= claude.UNSAMPLED_SINCE
-    thinks = said.get("thinking", {}).get("type") in ("enabled", "adaptive")
-    temperature, top_p = conversation.temperature, conversation.top_p
-    if temperature is not None:
-        if is_refused or (thinks and temperature != 1):
-            losses.lose("temperature")
-        else:
-            said["temperature"] = min(temperature, 1.0)
-            if temperature > 1:
-                losses.lose("temperature")
-    if top_p is not None:
-        is_second = generation >= claude.ONE_SAMPLING_SINCE and "temperature" in said
-        if is_refused or is_second or (thinks and not 0.95 <= top_p <= 1):
-            losses.lose("top_p")
-        else:
-            said["top_p"] = top_p
-    if conversation.top_k is not None:
-        if is_refused or thinks:
-            losses.lose("top_k")
-        else:
-            said["top_k"] = conversation.top_k
 
 
 def _write_rest(said: Block, conversation: Conversation, losses: Losses) -> None:

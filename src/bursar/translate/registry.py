@@ -4,14 +4,20 @@ from collections.abc import Sequence
 
 from bursar.translate.chat import CHAT, COMPATIBLE_CHAT
 from bursar.translate.codec import Codec
+from bursar.translate.converse import CONVERSE
 from bursar.translate.gemini import GEMINI, VERTEX
 from bursar.translate.messages import MESSAGES
 from bursar.translate.responses import RESPONSES
 
-CODECS: dict[str, Codec] = {codec.dialect: codec for codec in (CHAT, RESPONSES, MESSAGES, GEMINI, VERTEX)}
+CODECS: dict[str, Codec] = {codec.dialect: codec for codec in (CHAT, RESPONSES, MESSAGES, GEMINI, VERTEX, CONVERSE)}
 """Callers of these dialects may ask for any model of these."""
 
-_OF_FAMILY = {"anthropic": "anthropic-messages", "gemini": "gemini-generate", "vertex": "vertex-generate"}
+_OF_FAMILY = {
+    "anthropic": "anthropic-messages",
+    "gemini": "gemini-generate",
+    "vertex": "vertex-generate",
+    "bedrock": "bedrock-converse",
+}
 _NEWER_LIMIT = ("openai", "azure")
 """Providers that want `max_completion_tokens`. All others know the older name."""
 

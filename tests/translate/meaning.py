@@ -82,11 +82,22 @@ def plain_request(conversation: Conversation) -> Plain:
             {"role": message.role, "parts": [plain_part(part, order, calls) for part in message.parts]}
             for message in conversation.messages
         ],
-        "tools": [{**said_tool, "parameters": value_of(said_tool["parameters"])} for said_tool in said["tools"]],
+        "tools": [plain_tool(said_tool) for said_tool in said["tools"]],
         **{word: said[word] for word in WORDS_OF_SETTINGS},
+        "tool_choice": said["tool_choice"] and plain_choice_of_tool(said["tool_choice"]),
         "metadata": value_of(conversation.metadata),
         "format": said["format"] and {**said["format"], "schema": value_of(said["format"]["schema"])},
     }
+
+
+def plain_tool(said: Plain) -> Plain:
+    """Not strict is what most dialects mean by saying nothing."""
+    return {**said, "parameters": value_of(said["parameters"]), "strict": said["strict"] or None}
+
+
+def plain_choice_of_tool(said: Plain) -> Plain:
+    """Several calls at once are what all dialects allow unasked."""
+    return {**said, "parallel": None if said["parallel"] else said["parallel"]}
 
 
 def plain_reply(reply: Reply) -> Plain:
@@ -139,7 +150,8 @@ def plain_part(part: Part, order: dict[str, str], calls: dict[str, str]) -> Plai
                 "content": content,
             }
         case Media():
-            return {**said, "type": part.kind}
+            mime = "" if part.url else part.mime  # of an address: a guess by its ending, or none
+            return {**said, "type": part.kind, "mime": mime}
         case _:
             return said
 

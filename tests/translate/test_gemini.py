@@ -84,14 +84,13 @@ def written_request(conversation: Conversation, codec: Codec = CODEC) -> tuple[d
 
 
 def as_meant(conversation: Conversation) -> Conversation:
-    """Without what Gemini has no words for and isn't lost for that: a format's name, calls in parallel, the usual tier;
-    and without encrypted thoughts, which it never makes."""
-    format, choice = conversation.format, conversation.tool_choice
+    """Without what Gemini has no words for and isn't lost for that: a format's name, the usual tier; and
+    without encrypted thoughts, which it never makes."""
+    format = conversation.format
     return replace(
         conversation,
         messages=tuple(Message(one.role, tuple(map(_typed, one.parts))) for one in conversation.messages),
         format=format and replace(format, name="", strict=None),
-        tool_choice=choice and replace(choice, parallel=choice.parallel and None),
         tier="" if conversation.tier == "auto" else conversation.tier,
     )
 

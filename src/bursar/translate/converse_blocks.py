@@ -247,13 +247,13 @@ class Writing:
     def _name(self, name: str) -> str:
         """A document's name in the letters that are allowed, once."""
         plain = _NOT_IN_NAMES.sub("-", name).strip() or "document"
-        if name and plain != name:
-            self.losses.lose("file.name")
         found, count = plain, 1
         while found in self._names:
             count += 1
             found = f"{plain}-{count}"
         self._names.add(found)
+        if name and found != name:
+            self.losses.lose("file.name")
         return found
 
 

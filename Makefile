@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEEDS ?= 50
 ARGS ?=
 
-.PHONY: help setup demo test check format bench bench-peers sim chaos faults lock clean
+.PHONY: help setup demo test test-clients check format bench bench-peers sim chaos faults lock lock-clients clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -22,14 +22,18 @@ test: setup ## lint, types, layers and every test (what CI runs)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not clients"
 	$(BIN)/python -m pytest -m slow
+
+test-clients: setup ## real clients against the simulator: SDKs, LangChain, LiteLLM, Claude Code, Codex (installed once)
+	@command -v npm >/dev/null || tools/apt-install npm
+	$(BIN)/python -m pytest -n 2 -m clients tests/clients $(ARGS)
 
 check: setup ## before each commit: format, lint, types, and the tests that need no browser and no load
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -x -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -q -x -m "not slow and not clients" $(ARGS)
 
 bench: setup ## the figures, side by side with nginx in the same run
 	@tools/test-needs
@@ -52,6 +56,10 @@ faults: setup ## three upstreams under load, down, slow, half-broken, rate-limit
 lock: ## write requirements.lock anew (needs uv on PATH)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+lock-clients: ## write tests/clients/requirements.lock anew (needs uv on PATH)
+	uv pip compile tests/clients/requirements.in --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -o tests/clients/requirements.lock
 
 clean: ## remove what can be made again
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

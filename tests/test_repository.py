@@ -57,14 +57,23 @@ def test_no_committed_file_names(what):
     assert found == []
 
 
-def test_the_lock_pins_every_package_with_hashes_and_names_no_registry():
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "tests/clients/requirements.lock"])
+def test_the_lock_pins_every_package_with_hashes_and_names_no_registry(name):
+    lock = (ROOT / name).read_text()
     entries = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:]
     assert len(entries) > 50
     for entry in entries:
         assert re.match(r"[a-z0-9._-]+==\S+", entry), entry
         assert "--hash=sha256:" in entry, entry.splitlines()[0]
     assert "http" not in re.sub(r"^[a-z0-9-]*http[a-z0-9-]*==.*$", "", lock, flags=re.MULTILINE)
+
+
+def test_the_lock_of_the_node_clients_pins_every_package_with_its_hash():
+    lock = json.loads((ROOT / "tests" / "clients" / "package-lock.json").read_bytes())
+    packages = [package for name, package in lock["packages"].items() if name]
+    assert len(packages) > 5
+    assert all(package["integrity"].startswith("sha512-") and package["version"] for package in packages)
+    assert not any("resolved" in package for package in packages)
 
 
 def test_every_direct_dependency_is_in_the_lock():
@@ -100,7 +109,7 @@ def test_json_files_are_json():
 
 
 def test_ci_runs_what_a_person_runs():
-    assert "make test" in (ROOT / ".ci" / "run").read_text()
+    assert "make test test-clients" in (ROOT / ".ci" / "run").read_text()
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o100
 
 

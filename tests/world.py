@@ -25,6 +25,7 @@ from bursar.config import Config, Gateway, Upstream, load_config
 from bursar.domain.clock import SystemClock
 from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
+from bursar.simulate.aws_signature import secret_of
 from bursar.simulate.billing import LogEntry
 from bursar.simulate.launch import Running as Simulator
 from bursar.simulate.launch import provider_process, provider_thread
@@ -40,6 +41,9 @@ OPERATOR_KEYS = {
     "SIM_ANTHROPIC_KEY": "sk-ant-operator-canary",
     "SIM_GEMINI_KEY": "AIza-operator-canary",
     "SIM_VERTEX_KEY": "ya29.operator-canary",
+    "SIM_AWS_ACCESS_KEY_ID": "AKIAOPERATORCANARY",
+    "SIM_AWS_SECRET_ACCESS_KEY": secret_of("AKIAOPERATORCANARY"),
+    "SIM_AWS_SESSION_TOKEN": "operator-session-canary",
 }
 
 
@@ -60,6 +64,14 @@ def make_config(data: Path, simulator: str, *, control: str = "", **gateway: Any
     config.control.url = control
     config.alerts.look_every_s = 1.0
     config.upstreams["vertex"] = Upstream(simulator, "vertex", "google")
+    config.upstreams["bedrock"] = Upstream(
+        simulator,
+        "bedrock",
+        "aws",
+        "SIM_AWS_ACCESS_KEY_ID",
+        region="us-east-1",
+        forward_headers=["x-sim"],
+    )
     for name in ("openai", "anthropic", "gemini", "vertex"):
         variable = f"SIM_{name.upper()}_KEY"
         upstream = config.upstreams[name]

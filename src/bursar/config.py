@@ -22,7 +22,8 @@ from bursar.domain.loops import COUNT_FIELDS, EXEMPT_BY, MONEY_FIELDS, TIME_FIEL
 from bursar.domain.periods import zone
 from bursar.domain.routes import RouteRule, faults_of
 from bursar.domain.scope import RETRY_SCOPES
-from bursar.providers.services import AUTHS, SERVICES, defaults_of
+from bursar.providers.bedrock_paths import BEDROCK, region_of
+from bursar.providers.services import AUTHS, SERVICES, SIGV4, defaults_of
 
 ENV_PREFIX = "BURSAR_"
 HARMLESS_ENV = frozenset({"BURSAR_CONFIG"})
@@ -34,12 +35,10 @@ class Upstream(msgspec.Struct, forbid_unknown_fields=True):
     """One provider endpoint. What it doesn't say, the declaration of its service does (`providers/services.py`)."""
 
     base_url: str = ""
-    dialect: str = (
-        "openai"  # a family: "openai" (chat, responses, embeddings, …), "anthropic", "azure", "gemini" or "vertex"
-    )
+    dialect: str = "openai"  # a family: "openai" (chat, …), "anthropic", "azure", "gemini", "vertex" or "bedrock"
     provider: str = ""  # whose price list applies; default: the upstream's own name
     api_key_env: str = ""  # the environment variable with the operator's key, for virtual keys
-    auth: str = ""  # the header of that key: "bearer", "x-api-key" or "api-key"; default: its dialect's
+    auth: str = ""  # the header of that key: "bearer", "x-api-key", "api-key", ..., or "sigv4"; default: its dialect's
     passthrough: bool = True  # may a client use its own provider key?
     include_usage: bool = True  # ask streams for usage where the client didn't (`stream_options.include_usage`)
     models: list[str] = []  # model name patterns this upstream serves; empty: the default of its dialect family
@@ -125,6 +124,9 @@ DEFAULT_UPSTREAMS = ("openai", "anthropic", "gemini")
 """The zero-config install: three services, as declared. `base_url` is the host; the path a client asked for is kept."""
 
 
+REGION_PLACE = "{region}"
+
+
 def load_config(
     path: Path | None = None,
     *,
@@ -169,7 +171,10 @@ def _fill_in_services(tree: dict[str, Any]) -> None:
                 f"upstreams.{name}.service is {service!r}; services are {', '.join(SERVICES)}",
                 field=f"upstreams.{name}.service",
             )
-        upstreams[name] = {**defaults_of(str(service)), **upstream}
+        filled = {**defaults_of(str(service)), **upstream}
+        if filled.get("region"):  # an address that has a place for it
+            filled["base_url"] = str(filled["base_url"]).replace(REGION_PLACE, str(filled["region"]))
+        upstreams[name] = filled
 
 
 def _naming_variable(error: ConfigError, env: Mapping[str, str], overrides: Mapping[str, Any]) -> ConfigError:
@@ -310,6 +315,31 @@ def _check_upstreams(config: Config) -> None:
             raise ConfigError(
                 f"upstreams.{name}.base_url must start with http:// or https://", field=f"upstreams.{name}.base_url"
             )
+        _check_aws(name, upstream)
+
+
+def _check_aws(name: str, upstream: Upstream) -> None:
+    """What a signature needs, and that an id without its secret isn't sent as a key."""
+    if REGION_PLACE in upstream.base_url:
+        raise ConfigError(
+            f"upstreams.{name}.region is missing: write the AWS region that it calls, such as us-east-1",
+            field=f"upstreams.{name}.region",
+        )
+    if upstream.dialect != BEDROCK and upstream.auth != SIGV4:
+        return
+    has_id = upstream.api_key_env.endswith("ACCESS_KEY_ID")
+    signs = upstream.auth in ("", SIGV4)
+    if upstream.api_key_env and signs != has_id:
+        raise ConfigError(
+            f"upstreams.{name}.api_key_env is {upstream.api_key_env!r}; auth = {upstream.auth!r} "
+            + ("needs a variable whose name ends in ACCESS_KEY_ID" if signs else "needs one with a Bedrock API key"),
+            field=f"upstreams.{name}.api_key_env",
+        )
+    if signs and not (upstream.region or region_of(upstream.base_url)):
+        raise ConfigError(
+            f"upstreams.{name}.region is missing: a signature holds for one AWS region",
+            field=f"upstreams.{name}.region",
+        )
 
 
 def _check_control(control: Control) -> None:

@@ -9,9 +9,10 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.slow
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 ALERTS = "/alerts?channel=ops&rule=daily-spend"
+FORMS = ("/edit/budget", "/edit/budget?of=Europe", "/edit/policy", "/edit/limit")
 PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
          "/prices?find=haiku-4", "/search?q=har",
-         "/controls?stop=feature&value=support-bot&reason=loops")  # fmt: skip
+         "/controls?stop=feature&value=support-bot&reason=loops", *FORMS)  # fmt: skip
 
 
 def a_call(page: Page) -> str:
@@ -48,8 +49,8 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     ("page", "size", "paths"),
     [
         ({"color_scheme": "light"}, "wide", PATHS),
-        ({"color_scheme": "dark"}, "wide", PATHS[:3]),
-        ({"color_scheme": "light"}, "phone", ("/", "/budgets", ALERTS)),
+        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], FORMS[1])),
+        ({"color_scheme": "light"}, "phone", ("/", "/budgets", ALERTS, FORMS[0])),
     ],
     indirect=["page"],
     ids=["light", "dark", "phone"],
@@ -82,6 +83,56 @@ def test_a_channel_is_added_and_switched_off_by_forms_alone(page: Page):
     page.get_by_role("link", name="mail", exact=True).click()
     page.get_by_role("button", name="Remove mail").click()
     expect(page.locator("#channels tbody tr", has_text="mail")).to_have_count(0)
+
+
+@pytest.mark.parametrize("page", [{}, {"java_script_enabled": False}], indirect=True, ids=["script", "no script"])
+def test_a_budget_is_made_and_changed_by_its_form_alone(page: Page, request: pytest.FixtureRequest):
+    name = f"bot {request.node.callspec.id}"
+    page.goto("/budgets")
+    page.get_by_role("link", name="New budget").click()
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Limit", exact=True).fill("lots")
+    expect(page.get_by_label("One unit of it in US dollars")).to_be_hidden()
+    page.get_by_label("Currency").select_option("EUR")
+    page.get_by_label("One unit of it in US dollars").fill("1.08")
+    page.get_by_label("Who says so").fill("ECB")
+    page.get_by_label("As of").fill("2026-11-01")
+    page.get_by_label("Whose calls, condition 1").select_option("feature")
+    page.get_by_label("Its value, condition 1").fill("support-bot")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".wrong")).to_contain_text("is no amount")
+    page.get_by_label("Limit", exact=True).fill("40")
+    page.get_by_role("button", name="Show how it would begin").click()
+    expect(page.locator("#trial")).to_contain_text("It would begin with")
+    page.get_by_role("button", name="Save").click()
+    expect(page).to_have_url(re.compile(r"/budgets/bg_\w+$"))
+    page.get_by_role("link", name="Change", exact=True).click()
+    page.get_by_label("What happens at threshold 2").select_option("throttle")
+    page.get_by_label("Calls a minute at threshold 2").fill("30")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".facts")).to_contain_text(["30 calls a minute"], use_inner_text=True)
+
+
+@pytest.mark.parametrize("page", [{}, {"java_script_enabled": False}], indirect=True, ids=["script", "no script"])
+def test_a_policy_and_a_limit_are_tried_made_changed_and_removed_by_their_forms(page: Page):
+    for link, label, first, second in (
+        ("New policy", "Not these models", "gpt-4*", "gpt-4o*"),
+        ("New limit", "requests a minute", "1", "60"),
+    ):
+        page.goto("/controls")
+        page.get_by_role("link", name=link).click()
+        page.get_by_label("Name", exact=True).fill("tried")
+        page.get_by_label(label).fill(first)
+        page.get_by_role("button", name="Try it").click()
+        expect(page.locator("#trial")).to_contain_text("refused")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("link", name="tried", exact=True).click()
+        page.get_by_label(label).fill(second)
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("main")).to_contain_text(second)
+        page.get_by_role("link", name="tried", exact=True).click()
+        page.get_by_role("button", name="Remove").click()
+        expect(page.get_by_role("link", name="tried", exact=True)).to_have_count(0)
 
 
 def test_on_a_phone_no_page_scrolls_sideways(page: Page):

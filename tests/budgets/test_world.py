@@ -192,6 +192,9 @@ class BudgetWorld:
             refills.purse.counters.close(remove=False)  # as kill -9 does it: the lock is gone, the counters stay
             self.workers[slot] = self.start_worker(slot)
             self.note(f"worker {slot} killed")
+            await asyncio.gather(task, return_exceptions=True)
+            for waiter in refills._waiting:  # its clients hear no more of it
+                waiter.done.cancel()
 
     def note(self, what: str) -> None:
         self.log.append(f"{self.clock.passed_us} {what}")

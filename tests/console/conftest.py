@@ -57,6 +57,7 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
         spool_dir=spool,
         budgets=lambda: budgets,
         publish_budgets=Site(config, clock).publish_budgets,
+        control_state=functools.cache(Site(config, clock).control_state),
         clock=clock,
         open_controls=Site(config, clock).controls,
         lift_loop=functools.partial(Site(config, clock).lift_loop, actor="console"),

@@ -117,14 +117,14 @@ def test_an_approval_is_given_by_the_page_or_the_api_and_shown(client: TestClien
     store.set_thresholds(known.budget_id, (parse_threshold("1:throttle=7"), parse_threshold("2:approve")), actor="test")
     page = client.get(f"/budgets/{known.budget_id}").text
     assert "7 calls a minute" in page
-    assert "Approve this window" in page
+    assert "Approve for this window" in page
     form = {"csrf": context.csrf, "id": known.budget_id, "reason": "launch"}
     assert client.post("/budgets/approve", data=form | {"csrf": "x"}).status_code == 403
     answer = client.post("/budgets/approve", data=form, headers={"origin": "null"}, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/budgets/{known.budget_id}")
     page = client.get(f"/budgets/{known.budget_id}").text
     assert "approved" in page
-    assert "Approve this window" not in page
+    assert "Approve for this window" not in page
     told = client.post(f"/api/budgets/{known.budget_id}/approve", json={"reason": "more"}).json()
     assert [one["approved_by"] for one in told["thresholds"]] == ["", "console"]
     assert client.post(f"/api/budgets/{known.budget_id}/approve", json={"percent": 1}).json()["code"] == "bad_budget"

@@ -1,11 +1,13 @@
 """The recordings of tests/golden, as the reader of a dialect would meet them."""
 
+import base64
 import json
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
-from bursar.providers.base import Answer, Asked, Dialect
+from bursar.providers.base import Answer, Asked, Dialect, read_reply, said_in_headers
 from bursar.providers.registry import DIALECTS, dialect_for
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -31,18 +33,19 @@ class Recording(NamedTuple):
     request: bytes
     body: bytes
     expected: dict[str, Any] | None
-    path: str  # Google's: it names the model
+    path: str  # Google's and Bedrock's: it names the model
+    headers: list[tuple[bytes, bytes]]
 
     def asked(self) -> Asked:
         return self.dialect.read_request(self.request)
 
     def answer(self) -> Answer:
         if not self.is_stream:
-            return self.dialect.read_answer(self.body, self.status)
+            return read_reply(self.dialect, self.body, self.status, self.headers)
         reader = self.dialect.reader(Asked(stream=True), strip_usage=False)
         reader.feed(self.body)
         reader.end()
-        return reader.answer()
+        return said_in_headers(self.dialect, reader.answer(), self.status, self.headers)
 
 
 @cache
@@ -56,22 +59,38 @@ def recording(id: str) -> Recording:
 
 
 def streams() -> tuple[Recording, ...]:
-    return tuple(one for one in recordings() if one.is_stream)
+    """Those of events. Bedrock's are of frames: `frame_streams`."""
+    return tuple(one for one in recordings() if one.is_stream and one.dialect.family != "bedrock")
+
+
+def frame_streams() -> tuple[Recording, ...]:
+    return tuple(one for one in recordings() if one.is_stream and one.dialect.family == "bedrock")
 
 
 def _dialect_of(case: dict[str, Any]) -> Dialect:
-    if case["provider"] not in ("gemini", "vertex"):
+    if not _is_named_by_path(case):
         return DIALECTS[DIALECT_OF_API[case["api"]]]
-    found = dialect_for("POST", case["request"]["path"])  # the path names the model
+    found = dialect_for("POST", unquote(case["request"]["path"]))
     assert found is not None
     return found[0]
+
+
+def _is_named_by_path(case: dict[str, Any]) -> bool:
+    is_bedrock = case["provider"] == "bedrock" and "/model/" in case["request"]["path"]
+    return is_bedrock or case["provider"] in ("gemini", "vertex")
+
+
+def _body(response: dict[str, Any]) -> bytes:
+    if "body_base64" in response:
+        return base64.b64decode(response["body_base64"])
+    text: str = response.get("body_text") or json.dumps(response["body"], separators=(",", ":"))
+    return text.encode()
 
 
 def _read(path: Path) -> Recording:
     case = json.loads(path.read_text("utf-8"))
     response = case["response"]
-    is_stream = case["stream"] and "body_text" in response
-    body = response["body_text"] if is_stream else json.dumps(response["body"], separators=(",", ":"))
+    is_stream = case["stream"] and ("body_text" in response or "body_base64" in response)
     return Recording(
         case["id"],
         case["provider"],
@@ -79,7 +98,8 @@ def _read(path: Path) -> Recording:
         is_stream,
         response["status"],
         json.dumps(case["request"]["body"]).encode(),
-        body.encode(),
+        _body(response),
         (case.get("expected") or {}).get("chosen"),
-        case["request"]["path"] if case["provider"] in ("gemini", "vertex") else "",
+        unquote(case["request"]["path"]) if _is_named_by_path(case) else "",
+        [(name.lower().encode(), value.encode()) for name, value in response.get("headers", {}).items()],
     )

@@ -2,8 +2,7 @@
 
 import pytest
 
-from bursar.providers.google_paths import with_model
-from bursar.providers.registry import DIALECTS, dialect_for
+from bursar.providers.registry import DIALECTS, dialect_for, with_model
 
 NAMED = """
 POST /v1/chat/completions -> openai-chat /v1/chat/completions
@@ -33,6 +32,11 @@ POST /v1beta/models/e:batchEmbedContents -> gemini-embed /v1beta/models/e:batchE
 POST /v1/publishers/google/models/g:generateContent -> vertex-generate /v1/publishers/google/models/g:generateContent
 POST /vertex/v1/publishers/google/models/g:countTokens -> vertex-count-tokens /v1/publishers/google/models/g:countTokens
 POST /v1/publishers/anthropic/models/c@1:rawPredict -> vertex-anthropic /v1/publishers/anthropic/models/c@1:rawPredict
+POST /model/amazon.nova-lite-v1:0/converse -> bedrock-converse /model/amazon.nova-lite-v1:0/converse
+POST /bedrock/model/us.m:0/converse-stream -> bedrock-converse /model/us.m:0/converse-stream
+POST /model/arn:aws:bedrock:::a/x/invoke -> bedrock-invoke /model/arn:aws:bedrock:::a/x/invoke
+POST /model/m/invoke-with-response-stream -> bedrock-invoke /model/m/invoke-with-response-stream
+POST /model/m/count-tokens -> bedrock-count-tokens /model/m/count-tokens
 """
 
 PROJECT = "/v1/projects/p/locations/l/publishers"
@@ -64,6 +68,12 @@ POST /v1/publishers/meta/models/m:rawPredict
 POST /vertex/v1beta/models/g:generateContent
 POST /v1beta/models/g:generateContent/more
 POST /v1beta/cachedContents
+POST /model/m/apply
+POST /model/converse
+POST /model//converse
+GET /model/m/converse
+POST /v1/model/m/converse
+POST /model/m/converse/
 """
 
 
@@ -93,4 +103,4 @@ def test_a_google_path_names_the_model_and_whether_it_streams(line: str):
 
 def test_each_dialect_is_known_by_its_name():
     assert all(dialect.name == name for name, dialect in DIALECTS.items())
-    assert {dialect.family for dialect in DIALECTS.values()} == {"openai", "anthropic", "gemini", "vertex"}
+    assert {dialect.family for dialect in DIALECTS.values()} == {"openai", "anthropic", "gemini", "vertex", "bedrock"}

@@ -45,6 +45,15 @@ def test_a_name_and_a_key_are_enough(tmp_path: Path) -> None:
     assert upstreams["openai"].base_url == "https://api.openai.com"
 
 
+def test_a_region_makes_bedrocks_address(tmp_path: Path) -> None:
+    upstreams = configured('[upstreams.bedrock]\nregion = "eu-central-1"\n', tmp_path)
+    bedrock = upstreams["bedrock"]
+    assert bedrock.base_url == "https://bedrock-runtime.eu-central-1.amazonaws.com"
+    assert (bedrock.provider, bedrock.auth, bedrock.api_key_env) == ("aws", "sigv4", "AWS_ACCESS_KEY_ID")
+    keyed = '[upstreams.bedrock]\nregion = "us-east-1"\nauth = "bearer"\napi_key_env = "AWS_BEARER_TOKEN_BEDROCK"\n'
+    assert configured(keyed, tmp_path)["bedrock"].auth == "bearer"
+
+
 def test_a_second_endpoint_of_a_service_has_another_name(tmp_path: Path) -> None:
     upstreams = configured('[upstreams.grok-eu]\nservice = "xai"\nbase_url = "https://eu-west-1.api.x.ai"\n', tmp_path)
     assert upstreams["grok-eu"].provider == "x-ai"
@@ -58,6 +67,22 @@ def test_a_second_endpoint_of_a_service_has_another_name(tmp_path: Path) -> None
         ("[upstreams.azure]\n", "upstreams.azure.base_url", "is missing"),
         ('[upstreams.mine]\nservice = "grok"\n', "upstreams.mine.service", "services are openai"),
         ('[upstreams.groq]\nauth = "basic"\n', "upstreams.groq.auth", "it can be bearer"),
+        ("[upstreams.bedrock]\n", "upstreams.bedrock.region", "such as us-east-1"),
+        (
+            '[upstreams.bedrock]\nbase_url = "https://proxy.example.com"\n',
+            "upstreams.bedrock.region",
+            "holds for one AWS region",
+        ),
+        (
+            '[upstreams.bedrock]\nregion = "us-east-1"\napi_key_env = "MY_KEY"\n',
+            "upstreams.bedrock.api_key_env",
+            "ends in ACCESS_KEY_ID",
+        ),
+        (
+            '[upstreams.bedrock]\nregion = "us-east-1"\nauth = "bearer"\n',
+            "upstreams.bedrock.api_key_env",
+            "a Bedrock API key",
+        ),
     ],
 )
 def test_what_cannot_be_known_is_asked_for(toml: str, field: str, said: str, tmp_path: Path) -> None:
@@ -67,7 +92,7 @@ def test_what_cannot_be_known_is_asked_for(toml: str, field: str, said: str, tmp
 
 
 def test_every_declaration_can_be_used() -> None:
-    families = {"openai", "anthropic", "azure", "gemini"}
+    families = {"openai", "anthropic", "azure", "gemini", "bedrock"}
     for name, service in SERVICES.items():
         assert service.dialect in families, name
         assert service.auth in AUTHS, name

@@ -65,6 +65,11 @@ def request_for(name: str, model: Model, usage: str, stream: bool) -> tuple[str,
     if model.provider == "google":
         path = f"/v1beta/models/{name}:" + ("streamGenerateContent?alt=sse" if stream else "generateContent")
         body = {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}
+    if model.provider == "aws":
+        action = "invoke" if model.kind == "embedding" else "converse-stream" if stream else "converse"
+        path = f"/model/{name}/{action}"
+        said = {"messages": [{"role": "user", "content": [{"text": "x"}]}], "inferenceConfig": {"maxTokens": 5000}}
+        body = {"inputText": "x"} if model.kind == "embedding" else said
     if "tier" in control:
         body["service_tier"] = control["tier"]
     label = f"{name}, {usage}, {'stream' if stream else 'plain'}"

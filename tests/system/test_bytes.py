@@ -34,12 +34,13 @@ EXTRA = b'"stream_options":{"include_usage":true},'
 
 
 class Script:
-    """An upstream that answers each request with the next prepared bytes. `heads`, `bodies`: what it was sent."""
+    """An upstream that answers each request with the next prepared bytes, and waits where an event stands among them.
+    `heads`, `bodies`: what it was sent."""
 
     def __init__(self) -> None:
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
-        self.answers: list[list[bytes]] = []
+        self.answers: list[list[bytes | threading.Event]] = []
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -61,6 +62,9 @@ class Script:
                 self.heads.append(head)
                 self.bodies.append(await reader.readexactly(length))
                 for piece in self.answers.pop(0):
+                    if isinstance(piece, threading.Event):
+                        await asyncio.to_thread(piece.wait, 60)
+                        continue
                     writer.write(piece)
                     await writer.drain()
                     await asyncio.sleep(0)
@@ -87,7 +91,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator[
         yield world
 
 
-def scripted(one: Recording, seed: int) -> list[bytes]:
+def scripted(one: Recording, seed: int) -> list[bytes | threading.Event]:
     """The recording as raw HTTP: a stream chunked and cut at random, a plain answer with its length."""
     kind = b"text/event-stream" if one.is_stream else b"application/json"
     head = b"HTTP/1.1 %d Recorded\r\ncontent-type: %b\r\nx-odd-Header: a,  b;\xff\r\n" % (one.status, kind)

@@ -4,11 +4,15 @@ Packages are asked for by name and version through pip and npm as the user has s
 Nothing ever enters the environment that Bursar runs in.
 """
 
+import contextlib
+import fcntl
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -50,6 +54,51 @@ def node_environment(name: str, packages: Mapping[str, str]) -> Path:
         _run([npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], root)
         (root / _DONE).write_text(_run([npm, "ls", "--all"], root), "utf-8")
     return root
+
+
+def locked_python(name: str, lock: Path) -> Path:
+    """A virtual environment with exactly what a lock file with hashes says, a new one for each lock; its root.
+    Raises Unavailable with pip's reason."""
+    root = cache_root() / f"{name}-{_digest(lock)}"
+    with _alone(root):
+        if not (root / _DONE).exists():
+            _run([sys.executable, "-m", "venv", "--clear", str(root)], root.parent)
+            pip = [str(root / "bin" / "python"), "-m", "pip"]
+            wanted = ["--require-hashes", "--requirement", str(lock.resolve())]
+            _run([*pip, "install", "--quiet", "--no-compile", "--disable-pip-version-check", *wanted], root)
+            (root / _DONE).write_text(_run([*pip, "freeze"], root), "utf-8")
+    return root
+
+
+def locked_node(name: str, manifest: Path) -> Path:
+    """A directory whose `node_modules` holds exactly what the lock beside a package.json says; its root.
+
+    No package's own script is run: what is needed of a program stands in the package of its platform.
+    """
+    lock = manifest.with_name("package-lock.json")
+    root = cache_root() / f"{name}-{_digest(lock)}"
+    with _alone(root):
+        if not (root / _DONE).exists():
+            npm = need("npm")
+            root.mkdir(exist_ok=True)
+            for path in (manifest, lock):
+                shutil.copyfile(path, root / path.name)
+            _run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], root)
+            (root / _DONE).write_text(_run([npm, "ls", "--all"], root), "utf-8")
+    return root
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One process at a time fills a place; the others wait, and find it filled."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with root.with_name(root.name + ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def reason(text: str) -> str:

@@ -126,6 +126,12 @@ def parse_threshold(text: str) -> Threshold:
             return Threshold(percent, msgspec.convert(action, Action))
 
 
+def thresholds_from(texts: Iterable[str]) -> tuple[Threshold, ...]:
+    """As people write them, each once, ascending. Raises BadBudget."""
+    found = {parse_threshold(text) for text in texts}
+    return tuple(sorted(found, key=lambda one: (one.percent, one.action, one.models)))
+
+
 def threshold_text(one: Threshold, between: str = ":") -> str:
     """What `parse_threshold` reads back as the same.
 

@@ -18,7 +18,7 @@ import msgspec
 from bursar.budgets.calendars import Span, Turn
 from bursar.budgets.spec import WindowSpec, calendar_of
 from bursar.domain import dates
-from bursar.domain.calendar import clock_change, day_start, zone
+from bursar.domain.calendar import clock_change, day_start, instant_of, zone
 from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.errors import BadWindow
 
@@ -66,6 +66,17 @@ def window_at(spec: WindowSpec, at_us: int) -> Window:
     if spec.kind == "rolling":
         return _slot(spec, at_us)
     return _dated(spec, at_us)
+
+
+def local_instant(text: str, timezone: str, field: str = "until") -> int:
+    """A date, or a date with its time, as people in a zone write it; in microseconds. Raises BadWindow."""
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadWindow(
+            f"{field} is {text[:40]!r}, which is no date; write it as 2026-12-01 or 2026-12-01T00:00", field=field
+        ) from error
+    return us_from_datetime(instant_of(local, timezone))
 
 
 def turn_text(window: Window) -> str:

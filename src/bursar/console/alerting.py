@@ -11,12 +11,12 @@ import msgspec
 
 from bursar.alerts.desk import AlertDesk
 from bursar.alerts.rules import Rule, parameters_of
+from bursar.console.context import ACTOR
 from bursar.domain.alerts import Severity
 from bursar.domain.errors import BadAlert
 from bursar.governance.alert_rows import Delivery
 from bursar.governance.alerts import Channel
 
-ACTOR = "console"
 TEST_WAIT_S = 5.0  # a page may wait so long for what became of a test; then the log tells
 TEST_LOOK_EVERY_S = 0.1
 

@@ -24,7 +24,9 @@ from bursar.console.assets import load_assets
 from bursar.console.context import ConsoleContext
 from bursar.console.guard import GuardMiddleware, is_loopback
 from bursar.console.pages.alerts import ALERT_HANDLERS
-from bursar.console.pages.routes import CHANGE_HANDLERS, PAGE_HANDLERS
+from bursar.console.pages.changes import CHANGE_HANDLERS
+from bursar.console.pages.edit import EDIT_HANDLERS
+from bursar.console.pages.routes import PAGE_HANDLERS
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
 from bursar.domain.errors import BursarError, ConfigError
@@ -90,8 +92,8 @@ def create_app(context: ConsoleContext) -> Litestar:
 
     app = Litestar(
         route_handlers=[
-            static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *ALERT_HANDLERS, *API_HANDLERS,
-            *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *ALERT_API_HANDLERS,
+            static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *EDIT_HANDLERS, *ALERT_HANDLERS,
+            *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *ALERT_API_HANDLERS,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

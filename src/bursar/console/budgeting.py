@@ -19,13 +19,16 @@ from bursar.budgets.told import (
     explore_name,
     left_pico,
     period_text,
+    spec_at,
     tell_budget,
     tell_detail,
 )
-from bursar.budgets.windows import Window
-from bursar.console.context import ConsoleContext
+from bursar.budgets.windows import Window, local_instant
+from bursar.console.context import ACTOR, ConsoleContext
+from bursar.controlfile.amounts import pico_from_text
+from bursar.controlfile.budgets import standing_limit
 from bursar.domain.clock import datetime_from_us, us_from_datetime
-from bursar.domain.errors import Unavailable, UnknownBudget
+from bursar.domain.errors import BadWindow, UnknownBudget
 from bursar.domain.money import pico_from_usd, plain
 from bursar.domain.periods import Period, parse_period
 from bursar.explore.filters import Filter
@@ -143,12 +146,38 @@ def budget_answer(context: ConsoleContext, name_or_id: str) -> BudgetAnswer:
 def approve_budget(
     context: ConsoleContext, name_or_id: str, percent: int | None, value: str, until_us: int | None, reason: str
 ) -> None:
-    """Let calls past its `approve` thresholds, and tell the workers. Raises UnknownBudget, BadBudget, Unavailable."""
-    if context.budgets is None or context.publish_budgets is None:
-        raise Unavailable("this console was started without a control store; `bursar up` starts one with it")
-    store = context.budgets()
-    store.approve(name_or_id, percent=percent, value=value, until_us=until_us, reason=reason, actor="console")
-    context.publish_budgets(store)
+    """Let calls past its `approve` thresholds, and tell the workers. value: of its `each`; "" is all of them.
+
+    Raises UnknownBudget, BadBudget, Unavailable.
+    """
+    store = context.budget_store()
+    store.approve(name_or_id, percent=percent, value=value, until_us=until_us, reason=reason, actor=ACTOR)
+    context.tell_budgets()
+
+
+def raise_budget(context: ConsoleContext, name_or_id: str, limit: str, until: str, reason: str) -> None:
+    """Another limit from now on, and tell the workers. until: local to the budget's zone; "" is for good.
+
+    Raises UnknownBudget, BadBudget, BadWindow, Unavailable.
+    """
+    store, now_us = context.budget_store(), context.clock.now_us()
+    budget = store.find(name_or_id)
+    limit_pico = pico_from_text(limit, "limit")
+    until_us = local_instant(until, spec_at(budget, now_us).timezone) if until else None
+    if until_us is not None and until_us <= now_us:
+        raise BadWindow("that is over already; give a time that is still to come", field="until")
+    store.raise_limit(budget.budget_id, limit_pico, until_us=until_us, reason=reason, actor=ACTOR)
+    context.tell_budgets()
+
+
+def end_raises(context: ConsoleContext, name_or_id: str) -> None:
+    """Back to the limit for good, where another one holds for a while. Raises UnknownBudget, Unavailable."""
+    store = context.budget_store()
+    budget = store.find(name_or_id)
+    limit_pico, raises = standing_limit(budget.limit, context.clock.now_us())
+    if raises:
+        store.raise_limit(budget.budget_id, limit_pico, until_us=None, reason="ended early", actor=ACTOR)
+        context.tell_budgets()
 
 
 def told_whole(context: ConsoleContext, known: Known, foreseen: Foreseen) -> BudgetAnswer:

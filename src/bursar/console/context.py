@@ -15,6 +15,7 @@ from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
 from bursar.console.palette import SLOTS, Palette
 from bursar.console.view import View, read_view, whole_slot
+from bursar.controlfile.state import ControlState
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
 from bursar.domain.errors import BursarError, Forbidden, Unavailable
 from bursar.domain.periods import Period, bucket_start, parse_period
@@ -29,6 +30,8 @@ if TYPE_CHECKING:  # it brings SQLAlchemy; `main` opens it
 
 log = structlog.get_logger(__name__)
 
+ACTOR = "console"  # there is no login yet
+NO_CONTROL_STORE = "this console was started without a control store; `bursar up` starts one with it"
 TAG_NAMES_SHOWN = 12
 COUNT_AGAIN_US = 30_000_000
 PERIODS_REMEMBERED = 64
@@ -44,6 +47,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     csrf:    what forms that change something must carry; another one each time the console starts.
     budgets: opens the control store's budgets; None for a console without one, which has no budgets.
     publish_budgets: hands changed ones to the workers.
+    control_state: what forms read, make and change budgets, policies and limits by; as a control file does.
     status:  what the process knows of itself: loader lag, workers, addresses; plain values for JSON.
     """
 
@@ -54,6 +58,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     spool_dir: Path
     budgets: "Callable[[], Budgets] | None" = None
     publish_budgets: "Callable[[Budgets], object] | None" = None
+    control_state: Callable[[], ControlState] | None = None
     status: Callable[[], Mapping[str, Any]] = dict
     alerts: Callable[[], AlertDesk] | None = None
     open_controls: Callable[[], Controls] | None = None
@@ -81,9 +86,21 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
         """Policies, limits and kills. Raises Unavailable in a console without a control store."""
         if self._controls is None:
             if self.open_controls is None:
-                raise Unavailable("this console was started without a control store; `bursar up` starts one with it")
+                raise Unavailable(NO_CONTROL_STORE)
             self._controls = self.open_controls()
         return self._controls
+
+    def budget_store(self) -> "Budgets":
+        """Budgets, to change them. Raises Unavailable in a console without a control store."""
+        if self.budgets is None or self.publish_budgets is None:
+            raise Unavailable(NO_CONTROL_STORE)
+        return self.budgets()
+
+    def tell_budgets(self) -> None:
+        """Hand the budgets as they are now to the workers. Raises Unavailable."""
+        store = self.budget_store()
+        if self.publish_budgets is not None:
+            self.publish_budgets(store)
 
     def key_namer(self) -> Callable[[str], str]:
         """What people call a key, read once for a page; a client's own key, and any where there is no control store,

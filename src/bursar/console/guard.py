@@ -30,6 +30,8 @@ CHANGING = ("/api/budgets/", "/api/policies", "/api/limits", "/api/routes", "/ap
 FORMS = (
     "/controls/change",
     "/budgets/approve",
+    "/budgets/raise",
+    *(f"/edit/{noun}" for noun in ("budget", "policy", "limit")),
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )

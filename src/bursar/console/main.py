@@ -18,10 +18,9 @@ import uvicorn
 
 from bursar import __version__
 from bursar.alerts.desk import AlertDesk
-from bursar.console.api.controls import ACTOR
 from bursar.console.app import create_app
 from bursar.console.budgeting import budget_facts
-from bursar.console.context import ConsoleContext
+from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.following import Following
 from bursar.console.inside import get
 from bursar.console.problems import json_problem, problem_of
@@ -92,6 +91,7 @@ def build_context(
         spool_dir=site.paths.spool,
         budgets=OneStore(site),
         publish_budgets=site.publish_budgets,
+        control_state=functools.cache(site.control_state),
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
         open_controls=site.controls,

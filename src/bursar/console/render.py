@@ -171,6 +171,7 @@ class Renderer:
             "nav": NAV,
             "static": self.assets.prefix,
             "organization": self.context.config.organization,
+            "has_pickers": True,
         }
 
 

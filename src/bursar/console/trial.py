@@ -153,12 +153,12 @@ class _Trial:
     def groups(self, dimensions: Sequence[str], limit: int) -> tuple[list[Alike], int]:
         """The calls that the policy's match holds for, by the dimensions and by all that its rules look at."""
         terms = self._terms
-        names = [*dimensions, *(_column(name) for name in (*terms.match, *terms.require_tags, *terms.tag_values))]
+        names = [*dimensions, *(column_of(name) for name in (*terms.match, *terms.require_tags, *terms.tag_values))]
         if terms.force_models:
             names.append("request_type")
         return self._context.explorer.calls_alike(
             self._period, list(dict.fromkeys(names)),
-            filters=[Filter(_column(name), (value,)) for name, value in terms.match.items()],
+            filters=[Filter(column_of(name), (value,)) for name, value in terms.match.items()],
             body_bytes_max=terms.body_bytes_max, output_tokens_max=terms.output_tokens_max, limit=limit,
         )  # fmt: skip
 
@@ -226,8 +226,8 @@ def _row(key: tuple[str, ...], one: _Sum, key_names: dict[str, str]) -> TrialRow
     )  # fmt: skip
 
 
-def _column(name: str) -> str:
-    """The explorer's name for what a policy matches or requires: any other name is a tag."""
+def column_of(name: str) -> str:
+    """The explorer's name for what a policy or limit matches or requires: any other name is a tag."""
     if name == "model":
         return "model_asked"
     known = (*DIMENSIONS, "organization", "scope_team", "project", "credential", "credential_kind", "provider")

@@ -139,12 +139,13 @@ def must_be_remade(old: Budget, new: Budget, now_us: int) -> bool:
     return rolls or (old.match, old.each, old.mode) != (new.match, new.each, new.mode)
 
 
-def changed(old: Budget, new: Budget, now_us: int, actor: str) -> Budget:
-    """The budget in force as the file wants it, its decisions kept. Raises BadBudget, BadWindow."""
+def changed(old: Budget, new: Budget, now_us: int, actor: str, reason: str) -> Budget:
+    """The budget in force as somebody wants it, its decisions kept. Raises BadBudget, BadWindow."""
     window = old.window
     if new.window.spec != spec_at(old, now_us):
         window = Schedule(window.spec, (*window.changes, SpecChange(now_us, new.window.spec)))
-    limit = LimitPlan(old.limit.limit_pico, (*old.limit.changes, *_decisions(old.limit, new.limit, now_us, actor)))
+    decisions = _decisions(old.limit, new.limit, now_us, actor, reason)
+    limit = LimitPlan(old.limit.limit_pico, (*old.limit.changes, *decisions))
     return msgspec.structs.replace(
         new,
         budget_id=old.budget_id,
@@ -155,7 +156,7 @@ def changed(old: Budget, new: Budget, now_us: int, actor: str) -> Budget:
     )
 
 
-def _decisions(old: LimitPlan, new: LimitPlan, now_us: int, actor: str) -> list[LimitChange]:
+def _decisions(old: LimitPlan, new: LimitPlan, now_us: int, actor: str, reason: str) -> list[LimitChange]:
     """What to append. To take a raise back, the limit for good is decided again: it ends all before it."""
     (old_pico, old_raises), (new_pico, new_raises) = standing_limit(old, now_us), standing_limit(new, now_us)
     before = [_tell_raise(one) for one in old_raises]
@@ -163,7 +164,7 @@ def _decisions(old: LimitPlan, new: LimitPlan, now_us: int, actor: str) -> list[
     signed = [msgspec.structs.replace(one, by=actor) for one in new_raises]
     if old_pico == new_pico and after[: len(before)] == before:
         return signed[len(before) :]
-    return [LimitChange(now_us, new_pico, reason="control file", by=actor), *signed]
+    return [LimitChange(now_us, new_pico, reason=reason, by=actor), *signed]
 
 
 def _tell_raise(change: LimitChange) -> dict[str, Any]:

@@ -57,11 +57,13 @@ class BudgetSection:
 
     name, is_list = "budgets", False
 
-    def __init__(self, budgets: Budgets, clock: Clock, timezone: str, openings: Openings) -> None:
+    def __init__(self, budgets: Budgets, clock: Clock, timezone: str, openings: Openings, reason: str) -> None:
+        """reason: of decisions on limits that a change brings, for the budget's page."""
         self._budgets = budgets
         self._now_us = clock.now_us()
         self._timezone = timezone
         self._openings = openings
+        self._reason = reason
 
     def in_force(self) -> list[Item]:
         return [Item(one.name, one, tell_entry(one, self._now_us)) for one in self._budgets.all()]
@@ -78,7 +80,8 @@ class BudgetSection:
             self.remove(old, actor=actor)
             self.create(new, actor=actor)
         else:
-            self._budgets.replace(changed(old.value, new.value, self._now_us, actor), actor=actor)
+            after = changed(old.value, new.value, self._now_us, actor, self._reason)
+            self._budgets.replace(after, actor=actor)
 
     def remove(self, old: Item, *, actor: str) -> None:
         self._budgets.remove(old.value.budget_id, actor=actor)

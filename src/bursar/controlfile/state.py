@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from bursar.alerts.desk import AlertDesk
 from bursar.budgets.budget import Budget
@@ -10,6 +13,7 @@ from bursar.controlfile.alerts import ChannelSection, RuleSection
 from bursar.controlfile.document import Document, Place, write_document
 from bursar.controlfile.sections import (
     BudgetSection,
+    Entry,
     Item,
     KillSection,
     LimitSection,
@@ -19,7 +23,7 @@ from bursar.controlfile.sections import (
     Section,
 )
 from bursar.domain.clock import Clock
-from bursar.domain.errors import BursarError
+from bursar.domain.errors import BursarError, ChangedMeanwhile, NameTaken
 from bursar.governance.budgets import Budgets
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
@@ -29,6 +33,7 @@ from bursar.governance.store import ControlStore, OpenTransaction
 
 VERSION = "1"
 SECTIONS = ("budgets", "policies", "limits", "kills", "routes", "alert_channels", "alert_rules")
+FILE_REASON = "control file"
 
 
 class Field(NamedTuple):
@@ -47,6 +52,14 @@ class Change(NamedTuple):
     kind: Literal["create", "change", "remove"]
     fields: list[Field]
     begins: Budget | None = None
+
+
+class Proposal(NamedTuple):
+    """One thing as it is and as somebody wants it. begins: the budget whose count would begin with it, if one does."""
+
+    old: Item | None
+    new: Item
+    begins: Budget | None
 
 
 class _Undone(Exception):
@@ -76,7 +89,7 @@ class ControlState:
     def export(self) -> str:
         """The file that says what is in force now."""
         with self._store.reading() as connection:
-            sections = self._sections(OpenTransaction(self._store, connection), {})
+            sections = self._sections(OpenTransaction(self._store, connection))
             found: dict[str, Any] = {"version": int(VERSION)}
             for section in sections:
                 items = section.in_force()
@@ -90,7 +103,7 @@ class ControlState:
         document = Document(data)
         changes: list[Change] = []
         with suppress(_Undone), self._store.writing() as connection:
-            sections = self._sections(OpenTransaction(self._store, connection), {})
+            sections = self._sections(OpenTransaction(self._store, connection))
             changes = _apply(sections, document, prune=prune, actor="")
             raise _Undone
         return changes
@@ -106,11 +119,54 @@ class ControlState:
             sections = self._sections(OpenTransaction(self._store, connection), openings)
             return _apply(sections, document, prune=prune, actor=actor)
 
-    def _sections(self, store: ControlStore, openings: Openings) -> list[Section]:
+    def find(self, section: str, name: str) -> Item | None:
+        """One thing as it is in force now, as a file would say it."""
+        with self._store.reading() as connection:
+            return self._held(section, OpenTransaction(self._store, connection)).get(name)
+
+    def propose(self, section: str, name: str, entry: Entry) -> Proposal:
+        """One thing as somebody wants it, read and checked, beside what is in force. It changes nothing.
+
+        Raises what its section does, with the entry's field.
+        """
+        with self._store.reading() as connection:
+            store = OpenTransaction(self._store, connection)
+            return _propose(self._section(section, store), name, entry)
+
+    def put(
+        self, section: str, name: str, entry: Entry, *, seen: str | None, actor: str, reason: str, openings: Openings
+    ) -> Item:
+        """Make one thing, or change it to what an entry says.
+
+        seen: the mark (`mark_of`) of what its writer had before them; None: it must be new. reason: of another limit.
+        Raises NameTaken, ChangedMeanwhile, and what its section does, with the entry's field.
+        """
+        with self._store.writing() as connection:
+            store = OpenTransaction(self._store, connection)
+            made_of = self._section(section, store, openings, reason)
+            proposal = _propose(made_of, name, entry)
+            _check_seen(proposal, seen)
+            if proposal.old is None:
+                made_of.create(proposal.new, actor=actor)
+            elif proposal.old.told != proposal.new.told:
+                made_of.change(proposal.old, proposal.new, actor=actor)
+            return self._held(section, store)[proposal.new.name]
+
+    def _held(self, section: str, store: ControlStore) -> dict[str, Item]:
+        return {item.name: item for item in self._section(section, store).in_force()}
+
+    def _section(
+        self, name: str, store: ControlStore, openings: Openings | None = None, reason: str = FILE_REASON
+    ) -> Section:
+        return next(one for one in self._sections(store, openings, reason) if one.name == name)
+
+    def _sections(
+        self, store: ControlStore, openings: Openings | None = None, reason: str = FILE_REASON
+    ) -> list[Section]:
         parts = (store, self._secret, self._clock)
         desk = AlertDesk(*parts, self._timezone)
         return [
-            BudgetSection(Budgets(*parts), self._clock, self._timezone, openings),
+            BudgetSection(Budgets(*parts), self._clock, self._timezone, openings or {}, reason),
             PolicySection(Policies(*parts), store),
             LimitSection(Limits(*parts), store),
             KillSection(Kills(*parts), store),
@@ -153,15 +209,46 @@ def _make(section: Section, document: Document, place: Place, old: Item | None, 
         raise document.error(_at(place, error), error.message) from error
 
 
+def mark_of(item: Item) -> str:
+    """What tells whether a thing is still as somebody saw it."""
+    return blake2b(msgspec.json.encode(item.told, enc_hook=str, order="deterministic"), digest_size=8).hexdigest()
+
+
+def _propose(section: Section, name: str, entry: Entry) -> Proposal:
+    new = section.read(name, entry)
+    old = next((item for item in section.in_force() if item.name == new.name), None)
+    return Proposal(old, new, _begins(section, old, new))
+
+
+def _check_seen(proposal: Proposal, seen: str | None) -> None:
+    name = proposal.new.name
+    if seen is None and proposal.old is not None:
+        raise NameTaken(f"there is one named {name!r} already; change that one, or take another name", field="name")
+    if seen is not None and proposal.old is None:
+        raise ChangedMeanwhile(f"{name!r} was removed meanwhile; make a new one if it is still wanted", field="name")
+    if seen is not None and proposal.old is not None and seen != mark_of(proposal.old):
+        raise ChangedMeanwhile(
+            f"somebody changed {name!r} since this form was opened; open it again, so that their change isn't undone",
+            field="name",
+        )
+
+
 def _difference(section: Section, old: Item | None, new: Item) -> Change | None:
-    begins = new.value if isinstance(new.value, Budget) else None
+    begins = _begins(section, old, new)
     if old is None:
         return Change(section.name, new.name, "create", _fields({}, new.told), begins)
     if old.told == new.told:
         return None
-    if isinstance(section, BudgetSection) and not section.remakes(old, new):
-        begins = None
     return Change(section.name, new.name, "change", _fields(old.told, new.told), begins)
+
+
+def _begins(section: Section, old: Item | None, new: Item) -> Budget | None:
+    """The budget, if it is one whose count begins with this."""
+    if not isinstance(new.value, Budget):
+        return None
+    if old is not None and isinstance(section, BudgetSection) and not section.remakes(old, new):
+        return None
+    return new.value
 
 
 def _fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Field]:

@@ -4,7 +4,17 @@ Owns the filling and the proof. Doesn't own what the traffic is like (simulate) 
 """
 
 from bursar.demo.check import Proof, check
+from bursar.demo.controls import demo_controls
 from bursar.demo.history import HistoryTotals, fill_history, has_history
 from bursar.demo.traffic import TrafficTotals, traffic
 
-__all__ = ["HistoryTotals", "Proof", "TrafficTotals", "check", "fill_history", "has_history", "traffic"]
+__all__ = [
+    "HistoryTotals",
+    "Proof",
+    "TrafficTotals",
+    "check",
+    "demo_controls",
+    "fill_history",
+    "has_history",
+    "traffic",
+]

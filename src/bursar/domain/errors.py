@@ -274,6 +274,12 @@ class NameTaken(BursarError):
     code, status = "name_taken", 409
 
 
+class ChangedMeanwhile(BursarError):
+    """Somebody else changed or removed it between looking and saving. Nothing was changed by this one."""
+
+    code, status = "changed_meanwhile", 409
+
+
 class BadAlert(BadRequest):
     """An alert's rule or channel that can't be used; `field` says which part."""
 

@@ -11,6 +11,7 @@ from bursar.explore.alike import GROUPS_MAX, Alike, calls_alike, refused_by_code
 from bursar.explore.calls import CallOrder, CallsPage, CallSummary, list_calls
 from bursar.explore.detail import AttemptDetail, CallDetail, Line, call_detail
 from bursar.explore.filters import Filter, parse_filter
+from bursar.explore.pace import Ceilings, Paces, paces
 from bursar.explore.series import OTHER, TOP, Series, series_of
 from bursar.explore.table import Query, Table, run_query
 from bursar.explore.vocabulary import COST_MEASURES, DIMENSIONS, MEASURES
@@ -178,6 +179,11 @@ class Explorer:
                 output_tokens_max=output_tokens_max,
                 limit=limit,
             )
+
+    def paces(self, period: Period, each: str, filters: Sequence[Filter], ceilings: Ceilings) -> Paces:
+        """How many calls came in a minute and ran at a time, and how many of them some ceilings would have met."""
+        with self.ledger.reading() as session:
+            return paces(session, self.ledger.dialect, period, each, filters, ceilings)
 
     def refused_by_code(self, period: Period) -> dict[str, int]:
         """Calls that Bursar refused before anything was sent, by error code."""

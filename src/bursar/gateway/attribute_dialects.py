@@ -126,6 +126,8 @@ _OWN_AND_GATEWAYS: tuple[tuple[str, Reader], ...] = (
     ("x-langwatch-metadata", parse_json),
     ("x-project-id", one("project")),
     ("x-agentcents-tag", parse_labels),
+    # Amazon Bedrock: what invoke says of itself for AWS's own logs; converse has `requestMetadata` in its body
+    ("x-amzn-bedrock-request-metadata", parse_json),
 )
 
 # What tools say by themselves; a person who set one of the headers above meant it more.
@@ -141,6 +143,8 @@ _TOOLS: tuple[tuple[str, Reader], ...] = (
     # Codex (the second spelling is that of its older versions), OpenCode, cagent
     ("session-id", one("session")),
     ("session_id", one("session")),
+    ("x-openai-subagent", one("request_type")),
+    ("x-codex-parent-thread-id", one("parent_agent")),
     ("x-opencode-session", one("session")),
     ("x-cagent-session-id", one("session")),
 )

@@ -7,10 +7,11 @@ from bursar.gateway.call import Arrival, Worker
 from bursar.gateway.envelope import PLANS_MAX, Elsewhere, Envelope, Plan
 from bursar.gateway.forward import DIALECT_HEADERS, DIALECT_PREFIXES, write_head
 from bursar.gateway.route import Route
+from bursar.gateway.sigv4 import secret_variable
 from bursar.gateway.translation import wants_all
 from bursar.providers.base import Asked, Dialect
-from bursar.providers.google_paths import with_model
-from bursar.providers.registry import dialect_for
+from bursar.providers.registry import dialect_for, with_model
+from bursar.providers.services import SIGV4
 from bursar.translate.conversation import Conversation
 from bursar.translate.registry import CODECS
 
@@ -39,7 +40,7 @@ def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model:
     if needs_key and not route.api_key:
         raise NoUpstreamKey(
             f"a Bursar key was used and upstream {route.name!r} has no key of its own: set "
-            f"{route.settings.api_key_env} where `bursar up` runs",
+            f"{needed_variables(route)} where `bursar up` runs",
             field="authorization",
         )
     if route.speaks(family, dialect):
@@ -93,6 +94,12 @@ def through_translation(worker: Worker, envelope: Envelope, model: str, route: R
         worker.settings.output_tokens_default,
     )
     return Plan(route, asked[0][1], other)
+
+
+def needed_variables(route: Route) -> str:
+    """What the operator must set for this upstream."""
+    named = route.settings.api_key_env
+    return f"{named} and {secret_variable(named)}" if route.auth == SIGV4 else named
 
 
 def body_for(route: Route, dialect: Dialect, asked: Asked, body: bytes) -> bytes:

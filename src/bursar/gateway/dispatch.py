@@ -21,6 +21,7 @@ from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
 from bursar.gateway.turns import ELSEWHERE_STATUSES, may_follow, next_way, note_answer, note_error, receipt_of, turn
 from bursar.gateway.upstream import Reply
+from bursar.providers.base import read_reply
 from bursar.spool.records import Dispatched
 
 RETRY_NOTE = (b"x-bursar-retry", b"not made: retries have cost as much as gateway.retry_usd_per_hour_max allows")
@@ -127,8 +128,9 @@ def send(worker: Worker, call: Call, attempt: Attempt) -> Awaitable[Reply]:
     if call.routing is not None and call.routing.rule.first_byte_timeout_s is not None:
         timeout_s = min(timeout_s, call.routing.rule.first_byte_timeout_s)
     left_s = (call.deadline_us - attempt.dispatched_us) / 1_000_000
+    signer = call.route.signer
     return call.route.pool.send(
-        call.head,
+        call.head if signer is None else signer.sign(call.head, call.body, attempt.dispatched_us),
         call.body,
         first_byte_timeout_s=min(timeout_s, left_s),
         whole=not call.asked.stream,
@@ -163,7 +165,7 @@ async def settle_refused_by_provider(worker: Worker, call: Call, attempt: Attemp
         body = b""
     finally:
         reply.close()
-    answer = call.dialect.read_answer(body, reply.status)
+    answer = read_reply(call.dialect, body, reply.status, reply.headers)
     settle(
         worker,
         call,

@@ -14,7 +14,7 @@ from bursar.gateway.heads import Head, Heads
 from bursar.gateway.metrics import page
 from bursar.gateway.model_list import list_models
 from bursar.gateway.pipeline import serve
-from bursar.providers.base import Dialect
+from bursar.providers.base import Dialect, error_headers
 from bursar.providers.registry import DIALECTS, dialect_for
 
 GOOGLE_HEADERS = {b"x-goog-api-key", b"x-goog-api-client"}
@@ -172,6 +172,7 @@ class Edge:
             *JSON,
             (b"x-bursar-error", error.code.encode()),
             (b"x-should-retry", b"true" if error.retry else b"false"),
+            *error_headers(dialect, error),
             *((name.encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()),
         ]
         await client.reply(error.status, with_length(headers, len(body)), body)
@@ -184,4 +185,6 @@ def _seeming(head: Head) -> str:
         return "anthropic-messages"
     if names & GOOGLE_HEADERS or "/v1beta" in head.path or ("/models/" in head.path and ":" in head.path):
         return "gemini-generate"
+    if "/model/" in head.path:
+        return "bedrock-converse"
     return "openai-chat"

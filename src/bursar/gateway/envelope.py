@@ -33,6 +33,7 @@ MODE_BYTES_MAX = 40
 
 SAYS_NOTHING = Asked(model="")
 
+_AWS_ATTEMPT = re.compile(rb"\battempt=(\d{1,3})\b")
 _CLIENT = re.compile(rb"[\w.-]{1,40}(?:/[\w.+-]{1,24})?", re.ASCII)
 
 
@@ -113,6 +114,8 @@ class Envelopes:
                     value.replace(b" ", b"-", 1) if value.startswith((b"OpenAI", b"Anthropic")) else value
                 )
                 client = found.group().decode("ascii") if found else ""
+            elif name == b"amz-sdk-request" and (attempt := _AWS_ATTEMPT.search(value)):
+                client_retry = max(0, int(attempt[1]) - 1)
             elif name == b"x-stainless-retry-count" and value.isdigit():
                 client_retry = min(int(value[:6]), 999)
             elif name in RETRY_HEADERS and value.isdigit():

@@ -4,6 +4,8 @@ from urllib.parse import quote
 
 from bursar.gateway.identify import Credential
 from bursar.gateway.route import Route
+from bursar.providers.bedrock_paths import BEDROCK, wire_path
+from bursar.providers.services import SIGV4
 
 FORWARDED = frozenset(
     {
@@ -34,6 +36,7 @@ FORWARDED_PREFIXES = (
     b"x-openrouter-",
     b"x-claude-code-",
     b"x-codex-",
+    b"x-amzn-bedrock-",
 )
 """Header families of the providers' own clients: open lists, passed on byte for byte."""
 
@@ -74,7 +77,8 @@ def write_head(
     The path came decoded and is encoded anew, so that `%0d%0a` in it stays what it is; the query is as it came. Raw CR
     or LF can't occur in it or in a value: the server's parser refused them.
     """
-    target = (route.base_path + quote(route.path_at(path), safe=PATH_SAFE)).encode("ascii")
+    encoded = wire_path(path) if route.family == BEDROCK else quote(route.path_at(path), safe=PATH_SAFE)
+    target = (route.base_path + encoded).encode("ascii")
     if query:
         target += b"?" + query
     lines = [method.encode("ascii"), b" ", target, b" HTTP/1.1\r\n", route.host_line]
@@ -93,14 +97,14 @@ def _credential_line(route: Route, credential: Credential) -> bytes:
     family = route.family
     if credential.client_secret:
         secret, header = credential.client_secret, credential.client_header
-        if header == b"authorization" or route.auth == "bearer":
+        if header == b"authorization" or route.auth in ("bearer", SIGV4):
             header, secret = b"authorization", b"Bearer " + secret
         elif family in GOOGLE_FAMILIES:
             header = b"x-goog-api-key"
         else:
             header = route.auth.encode("ascii")
         return header + b": " + secret + b"\r\n"
-    if not route.api_key:
+    if not route.api_key or route.auth == SIGV4:  # that signs each attempt when it is sent
         return b""
     if route.auth == "bearer":
         return b"authorization: Bearer " + route.api_key + b"\r\n"

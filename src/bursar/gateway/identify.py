@@ -5,6 +5,7 @@ taught clients to use (reference: docs/attribution.md); none of them is ever for
 that the chosen upstream needs, in that upstream's own header.
 """
 
+import re
 from typing import Literal, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -30,6 +31,8 @@ PLAIN_CARRIERS = frozenset(
         b"otari-key",
     }
 )
+_SIGNED = re.compile(rb"AWS4-HMAC-SHA256 +Credential=([^/,\s]+)/")
+
 PROVIDER_CARRIERS = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 """Where a client's own provider key may stand; the others can only carry a gateway's key."""
 
@@ -81,6 +84,12 @@ def identify(
     if own_secret:
         credential_id = "pt_" + keyed_hash(secret, own_secret)[:20]
         return Credential(credential_id, "passthrough", Scope(organization), Attribution(), own_header, own_secret)
+    if any(name == b"authorization" and _SIGNED.match(value) for name, value in headers):
+        raise Unauthenticated(
+            "a signature of AWS's holds for AWS's own address and can't be passed on: send a Bursar key "
+            "(AWS_BEARER_TOKEN_BEDROCK, AWS_ACCESS_KEY_ID or the header x-bursar-key), or a Bedrock API key",
+            field="authorization",
+        )
     raise Unauthenticated(
         "no key: send your provider's key, or a Bursar key (`bursar keys create NAME`), "
         "as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`",
@@ -109,6 +118,9 @@ def split_query(query: bytes) -> tuple[bytes, bytes]:
 
 
 def _bearer(value: bytes) -> bytes:
+    """The key in an `authorization`; of AWS's signature the id that signed, in which a Bursar key may stand."""
+    if signed := _SIGNED.match(value):
+        return signed[1] if signed[1].startswith(VIRTUAL_PREFIX) else b""
     if value[:7].lower() == b"bearer ":
         return value[7:].strip()
     return b"" if b" " in value.strip() else value.strip()

@@ -6,7 +6,10 @@ from bursar.domain.errors import NoUpstream
 from bursar.gateway.health import Health
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.settings import UpstreamSettings
+from bursar.gateway.sigv4 import Signer, keys_from
 from bursar.gateway.upstream import Origin, Pool, PoolLimits
+from bursar.providers.bedrock_paths import region_of
+from bursar.providers.services import SIGV4
 from bursar.translate.registry import codec_of_upstream
 
 
@@ -27,6 +30,7 @@ class Route:
         "pool",
         "provider",
         "settings",
+        "signer",
     )
 
     def __init__(self, settings: UpstreamSettings, api_key: bytes, limits: PoolLimits, outbox: Outbox) -> None:
@@ -42,6 +46,9 @@ class Route:
         self.health = Health()
         self.pool = Pool(self.origin, limits, outbox)
         self.base_path = _base_path(settings.base_url)
+        self.signer = _signer(settings) if self.auth == SIGV4 else None
+        if self.auth == SIGV4 and self.signer is None:
+            self.api_key = b""  # an id without its secret is no key
         self.host_line = b"host: " + self.origin.authority.encode("ascii") + b"\r\n"
 
     def speaks(self, family: str, dialect: str) -> bool:
@@ -123,8 +130,15 @@ CHOICES_MAX = 4096
 FAMILIES = {"azure": ("azure", "openai")}
 """Azure has OpenAI's paths below `/openai/v1`, and beside them deployments, which are in the path."""
 
-AUTHS = {"anthropic": "x-api-key", "azure": "api-key", "gemini": "x-goog-api-key"}
-"""Where a provider takes its key, if not as a bearer."""
+AUTHS = {"anthropic": "x-api-key", "azure": "api-key", "gemini": "x-goog-api-key", "bedrock": SIGV4}
+"""Where a provider takes its key, if not as a bearer; AWS takes a signature made with it."""
+
+
+def _signer(settings: UpstreamSettings) -> Signer | None:
+    """Who signs for an upstream at AWS; None where the environment lacks its keys."""
+    keys = keys_from(settings.api_key_env)
+    region = settings.region or region_of(settings.base_url)
+    return Signer(keys, region) if keys is not None and region else None
 
 
 def _base_path(base_url: str) -> str:

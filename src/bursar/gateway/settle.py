@@ -8,7 +8,7 @@ from bursar.gateway.call import Arrival, Attempt, Call, Worker
 from bursar.gateway.client import Client, with_length
 from bursar.gateway.decide import tokens_used
 from bursar.gateway.meter import Metered, unanswered
-from bursar.providers.base import Answer
+from bursar.providers.base import Answer, error_headers
 from bursar.spool.records import CallFacts, Ended, Settled
 
 log = structlog.get_logger("bursar.gateway")
@@ -131,6 +131,7 @@ async def refuse(worker: Worker, arrival: Arrival, client: Client, error: Bursar
         (b"x-bursar-error", error.code.encode()),
         (b"x-should-retry", b"true" if error.retry else b"false"),
     ]
+    headers += error_headers(arrival.dialect, error)
     headers += [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in error.headers.items()]
     await client.reply(error.status, with_length(headers, len(body)), body)
 

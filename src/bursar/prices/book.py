@@ -186,7 +186,16 @@ class PriceBook:
         own_provider = entry is not None and entry.provider == found.provider
         tiered = _tier_periods(entry, tier) if tier != STANDARD and own_provider else []
         sku = _in_region(
-            Sku(found.provider, entry.model if entry else found.model, tier, found.match, found.assumption), region
+            Sku(
+                found.provider,
+                entry.model if entry else found.model,
+                tier,
+                found.match,
+                "",
+                asked=found.model,
+                guess=found.assumption,
+            ),
+            region,
         )
         return build_schedule(sku, standard, tiered, self._matching(found)) or _NEVER
 

@@ -1,8 +1,10 @@
 """Which provider and which catalogue entry a name means: exact names before patterns, guesses last and named."""
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from bursar.domain.arns import id_of_arn, is_arn
 from bursar.prices.rows import Clause, PriceEntry, ProviderRow
 
 PROVIDER_ALIASES = {
@@ -19,6 +21,8 @@ PROVIDER_ALIASES = {
     "fireworks-ai": "fireworks",
 }
 """Names that other tools and configurations use, by the id of the catalogue. Lower case."""
+
+AWS = "aws"
 
 AGNOSTIC = frozenset({"", "litellm"})
 """Providers that say nothing of whose price list applies; the model's name has to."""
@@ -60,6 +64,8 @@ class Names:
     def find(self, provider: str, model: str) -> Found:
         """Find by provider and name. A `provider/model` name is read as such where the provider says nothing else."""
         model = model.lower().strip()
+        if is_arn(model):
+            model = id_of_arn(model) or model
         row = self.provider(provider)
         prefix, slash, rest = model.partition("/")
         if provider.lower().strip() in AGNOSTIC:
@@ -78,7 +84,7 @@ class Names:
             if undated != model and (entry := self._search(row, undated)[0]) is not None:
                 guess = f"no price is listed for {model}; the price of {entry.model} stands in"
                 return Found(row.id, model, entry, "undated", guess)
-        return Found(row.id, model, entry, match, "")
+        return Found(row.id, model, entry, match, _unlisted_geography(model, entry) if row.id == AWS else "")
 
     def provider_by_prefix(self, prefix: str) -> ProviderRow | None:
         """A provider named exactly, by id or alias: the part before the slash is too free a text for patterns."""
@@ -112,6 +118,8 @@ class Names:
             entry = self._exact_names(candidate).get(model)
             if entry is not None:
                 return entry, "exact"
+            if is_arn(model):  # part of a text that its owner made up says nothing of a price
+                continue
             for entry in candidate.models:
                 if holds(entry.match, model):
                     return entry, "pattern"
@@ -131,6 +139,30 @@ class Names:
                     names[own] = entry
             self._exact[row.id] = names
         return names
+
+
+def _unlisted_geography(model: str, entry: PriceEntry | None) -> str:
+    """Why the price of a Bedrock profile such as `eu.amazon.nova-lite-v1:0` is a guess; "" if it is none.
+
+    The catalogue's entries without a geography have the prices of the US. `regional.…` holds for each but GovCloud,
+    and some entries name the geographies that they hold for.
+    """
+    if entry is None:
+        return ""
+    maker = entry.model.lower().removeprefix("regional.").removeprefix("global.").partition(".")[0] + "."
+    geography = model[: max(0, model.find(maker))]
+    holds_for_each = entry.model.startswith("regional.") and geography != "us-gov."
+    if geography in ("", "us.", "global.") or holds_for_each:
+        return ""
+    if any(geography + maker in text for text in _texts_of(entry.match)):
+        return ""
+    return f"no price of its own is listed for {geography[:-1]}; the price of {entry.model} stands in"
+
+
+def _texts_of(clause: Clause) -> Iterator[str]:
+    yield clause.text
+    for part in clause.parts:
+        yield from _texts_of(part)
 
 
 def spelled_out(clause: Clause) -> list[str]:

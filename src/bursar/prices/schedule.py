@@ -52,6 +52,8 @@ class Schedule:
 class Sku(msgspec.Struct, frozen=True):
     """What a schedule is built for. `match` and `assumption`: see PriceSheet.
 
+    asked, guess: the name that was asked for, and why the catalogue's entry is a guess for it; where a local price
+        names it, nothing is guessed.
     factor: on the catalogue's token prices, for the region; local prices are taken as they are written.
     """
 
@@ -60,6 +62,8 @@ class Sku(msgspec.Struct, frozen=True):
     tier: str
     match: str
     assumption: str
+    asked: str = ""
+    guess: str = ""
     region: str = ""
     factor: Fraction = Fraction(1)
 
@@ -120,10 +124,9 @@ def _sheets(
     billed = sku.tier if is_known else STANDARD
     if sku.factor != 1:
         billed += f"+{sku.region}"
-    assumption = sku.assumption
-    if not is_known:
-        unknown = f"no price of tier {sku.tier} is known; the standard price stands in"
-        assumption = "; ".join(filter(None, (unknown, assumption)))
+    unknown = "" if is_known else f"no price of tier {sku.tier} is known; the standard price stands in"
+    guess = "" if any(row.model == sku.asked for row in overrides) else sku.guess
+    assumption = "; ".join(filter(None, (unknown, guess, sku.assumption)))
     sheets: list[tuple[int, PriceSheet]] = []
     top_input: int | None = None
     top_output: int | None = None

@@ -4,6 +4,7 @@ Requests are untrusted and may be refused (BadRequest and its kin, each naming t
 and are only ever read: whatever a provider sends, reading it gives an `Answer`, at worst one without usage.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bursar.domain.errors import BursarError
@@ -21,7 +22,7 @@ class Dialect(Protocol):
 
     @property
     def family(self) -> str:
-        """ "openai", "anthropic", "gemini" or "vertex": which upstreams speak it."""
+        """ "openai", "anthropic", "gemini", "vertex" or "bedrock": which upstreams speak it."""
         ...
 
     @property
@@ -55,3 +56,34 @@ class Dialect(Protocol):
     def stream_error(self, error: BursarError, call_id: str) -> bytes:
         """The same as an event, for a stream whose status has been sent."""
         ...
+
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Of an answer, names in lower case."""
+
+
+class SpeaksInHeaders:
+    """A dialect whose answers say a part of what is billed in their headers, and whose errors have their type there."""
+
+    def with_headers(self, answer: Answer, status: int, headers: Headers) -> Answer:
+        """The same answer with what its headers say beside its body."""
+        raise NotImplementedError
+
+    def error_headers(self, error: BursarError) -> list[tuple[bytes, bytes]]:
+        """What an error of ours says in its headers."""
+        raise NotImplementedError
+
+
+def read_reply(dialect: Dialect, body: bytes, status: int, headers: Headers) -> Answer:
+    """A plain answer by its body and its headers. Never raises."""
+    return said_in_headers(dialect, dialect.read_answer(body, status), status, headers)
+
+
+def said_in_headers(dialect: Dialect, answer: Answer, status: int, headers: Headers) -> Answer:
+    """An answer whose body was read, with what its headers say where the dialect has something there."""
+    return dialect.with_headers(answer, status, headers) if isinstance(dialect, SpeaksInHeaders) else answer
+
+
+def error_headers(dialect: Dialect, error: BursarError) -> list[tuple[bytes, bytes]]:
+    """The headers of an error in the dialect's own words."""
+    return dialect.error_headers(error) if isinstance(dialect, SpeaksInHeaders) else []

@@ -56,6 +56,7 @@ class _Envelope(msgspec.Struct, gc=False):
     type: Any = None
     code: Any = None
     status: Any = None
+    aws_type: Any = msgspec.field(default=None, name="__type")
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -78,7 +79,7 @@ def code_of(error: Any) -> str:
     """The code in an error object, "" if it has none."""
     if not isinstance(error, dict):
         return ""
-    for key in ("code", "type", "status"):
+    for key in ("code", "type", "status", "aws_type"):
         value = error.get(key)
         if isinstance(value, str) and value != "error" and _CODE.fullmatch(value):
             return value
@@ -146,3 +147,10 @@ def google_error(error: BursarError, call_id: str) -> bytes:
             }
         }
     )
+
+
+def bedrock_error(error: BursarError, call_id: str) -> bytes:
+    """Amazon Bedrock's body, a message; its type goes into the headers, and what is ours stands beside it."""
+    more = {"code": error.code, "field": error.field, "call_id": call_id}
+    said = {key: value for key, value in more.items() if value}
+    return msgspec.json.encode({"message": error.message, **said, **error.details})

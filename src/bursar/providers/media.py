@@ -18,7 +18,16 @@ PARTS_MAX = 10_000  # looked at; a request has no more parts that a provider wou
 _WALKED = ("messages", "input", "system", "prompt")
 _WALKED_GOOGLE = ("contents", "content", "requests", "systemInstruction", "system_instruction")
 _GOOGLE_MARKS = (b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"')
+_BEDROCK_MARKS = (b'"bytes"', b'"s3Location"')
 _PDF = "application/pdf"
+
+_BEDROCK_KINDS = {
+    "image": MediaKind.IMAGE,
+    "document": MediaKind.FILE,
+    "audio": MediaKind.AUDIO,
+    "video": MediaKind.FILE,
+}
+_TEXT_FORMATS = {"txt": "text/plain", "md": "text/markdown", "csv": "text/csv", "html": "text/html"}
 
 T = TypeVar("T")
 
@@ -89,6 +98,11 @@ def media_of_gemini(body: bytes) -> tuple[tuple[Media, ...], int]:
     return media_in(body, _WALKED_GOOGLE) if any(mark in body for mark in _GOOGLE_MARKS) else ((), 0)
 
 
+def media_of_bedrock(body: bytes) -> tuple[tuple[Media, ...], int]:
+    """The same of a Converse request."""
+    return media_in(body) if any(mark in body for mark in _BEDROCK_MARKS) else ((), 0)
+
+
 def media_in(body: bytes, walked: tuple[str, ...] = _WALKED) -> tuple[tuple[Media, ...], int]:
     """All parts of a request that aren't text, in no order, and the bytes that their data takes."""
     try:
@@ -116,7 +130,7 @@ def _part(seen: Mapping[str, Any]) -> tuple[Media, int] | None:
     """The part that an object is, and the size of its data; None if it is none that isn't text."""
     kind = seen.get("type")
     if kind is None:
-        return _of_gemini(seen)
+        return _of_bedrock(seen) or _of_gemini(seen)
     if kind in ("image_url", "input_image", "computer_screenshot"):
         return _image_at(seen)
     if kind in ("image", "document"):
@@ -148,6 +162,20 @@ def _of_gemini(seen: Mapping[str, Any]) -> tuple[Media, int] | None:
     if media_type.startswith("image/"):
         return _unknown(""), 0
     return Media(MediaKind.PDF if media_type == _PDF else MediaKind.FILE), 0
+
+
+def _of_bedrock(seen: Mapping[str, Any]) -> tuple[Media, int] | None:
+    """Converse's block, known by its field: data in it, or its place in S3. A document that is text is walked."""
+    for field, kind in _BEDROCK_KINDS.items():
+        block = seen.get(field)
+        source = block.get("source") if isinstance(block, dict) else None
+        if isinstance(block, dict) and isinstance(source, dict) and ("bytes" in source or "s3Location" in source):
+            form = _text(block.get("format")).lower()
+            media_type = _PDF if form == "pdf" else _TEXT_FORMATS.get(form, f"{field}/{form}")
+            if "bytes" in source:
+                return _data(source["bytes"], media_type, "")
+            return Media(MediaKind.PDF if form == "pdf" else kind), 0
+    return None
 
 
 def _image_at(seen: Mapping[str, Any]) -> tuple[Media, int] | None:

@@ -2,9 +2,11 @@
 
 import re
 
+from bursar.providers import bedrock, bedrock_paths, google_paths
 from bursar.providers.anthropic import COUNT_TOKENS, MESSAGES
 from bursar.providers.azure import deployment_path
 from bursar.providers.base import Dialect
+from bursar.providers.bedrock import bedrock_dialect
 from bursar.providers.google import UNBOUND
 from bursar.providers.google_paths import google_dialect
 from bursar.providers.models import ANTHROPIC_MODELS, GEMINI_MODELS, OPENAI_MODELS
@@ -29,6 +31,7 @@ _ALL: tuple[Dialect, ...] = (
     ANTHROPIC_MODELS,
     GEMINI_MODELS,
     *UNBOUND,
+    *bedrock.UNBOUND,
 )
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 
@@ -88,6 +91,8 @@ def dialect_for(method: str, path: str) -> tuple[Dialect, str] | None:
         return inner and (deployed.bind(inner[0]), plain + mark + query)
     if (kept := _KEPT_RESPONSE.fullmatch(plain)) and (method, kept["action"]) in _KEPT_ACTIONS:
         return OPENAI_MODELS, "/v1" + kept["path"] + mark + query
+    if method == "POST" and "/model/" in plain and (invoked := bedrock_dialect(plain)) is not None:
+        return invoked[0], invoked[1] + mark + query
     if method == "POST" and ":" in plain:
         bound = google_dialect(plain)
         return None if bound is None else (bound[0], bound[1] + mark + query)
@@ -100,3 +105,10 @@ def dialect_for(method: str, path: str) -> tuple[Dialect, str] | None:
                 dialect = ANTHROPIC_MODELS if prefix.startswith("/anthropic") else OPENAI_MODELS
                 return dialect, "/v1/models/" + plain[len(prefix) :] + mark + query
     return None
+
+
+def with_model(path: str, model: str) -> str:
+    """The same path for another model, of a dialect whose path names it."""
+    if path.startswith(bedrock_paths.PREFIX):
+        return bedrock_paths.with_model(path, model)
+    return google_paths.with_model(path, model)

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-AUTHS = ("", "bearer", "x-api-key", "api-key", "x-goog-api-key")
-"""The header that carries the operator's key; "": as the dialect's own provider has it."""
+SIGV4 = "sigv4"
+AUTHS = ("", "bearer", "x-api-key", "api-key", "x-goog-api-key", SIGV4)
+"""The header that carries the operator's key; "": as the dialect's own provider has it. SIGV4: AWS's signature."""
 
 CHAT = ("openai-chat",)
 EMBEDS = ("openai-chat", "openai-embeddings")
@@ -64,6 +65,14 @@ SERVICES: dict[str, Service] = {
         auth="api-key",
         api_key_env="AZURE_OPENAI_API_KEY",
         note="`base_url` is the resource's own; deployments and `/openai/v1`",
+    ),
+    "bedrock": Service(
+        base_url="https://bedrock-runtime.{region}.amazonaws.com",
+        dialect="bedrock",
+        auth=SIGV4,
+        api_key_env="AWS_ACCESS_KEY_ID",
+        provider="aws",
+        note="`region` says which; signed with the secret and the session token that stand beside the key's id",
     ),
     "mistral": Service(
         base_url="https://api.mistral.ai",

@@ -19,6 +19,8 @@ from bursar.providers.values import Answer
 EVENT_BYTES_MAX = 8 * 1024 * 1024  # a Responses stream ends with one event that holds the whole answer
 HELD_BYTES_MAX = 16 * 1024  # a usage chunk is smaller; a longer event is passed on while it still comes
 
+LAST_EVENTS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete", b'"finishReason"')
+
 BLOCK_BYTES = 16 * 1024  # put by before they are looked at
 UNCOUNTED_BYTES_MAX = 64 * 1024
 BURST_BYTES = 4 * 1024  # a block this large holds more events than are worth decoding one by one
@@ -54,6 +56,7 @@ class StreamReader:
         "plain",
     )
 
+    last_marks: ClassVar[tuple[bytes, ...]] = LAST_EVENTS  # one of these is in a chunk with the stream's last event
     _decoder: ClassVar[msgspec.json.Decoder[Any]]
     _lenient: ClassVar[msgspec.json.Decoder[Any]]  # the same event where its usage can't be read
     _usage_marker: ClassVar[bytes]  # in every event that reports usage

@@ -1,6 +1,6 @@
 """Which path is which dialect at the simulated provider."""
 
-from bursar.simulate import wire_anthropic, wire_google, wire_media, wire_openai, wire_responses
+from bursar.simulate import wire_anthropic, wire_bedrock, wire_google, wire_media, wire_openai, wire_responses
 from bursar.simulate.exchange import Dialect
 from bursar.simulate.http import Request
 
@@ -35,6 +35,24 @@ GOOGLE = {
 }
 
 
+CONVERSE = Dialect("bedrock-converse", wire_bedrock.converse, wire_bedrock.converse_events, wire_bedrock.STREAM_TYPE)
+INVOKE = Dialect(
+    "bedrock-invoke",
+    wire_bedrock.invoked,
+    wire_bedrock.invoked_events,
+    wire_bedrock.STREAM_TYPE,
+    wire_bedrock.counts_of,
+)
+INVOKE_EMBED = Dialect("bedrock-embed", wire_bedrock.invoked, None, wire_bedrock.STREAM_TYPE, wire_bedrock.counts_of)
+BEDROCK = {
+    "converse": CONVERSE,
+    "converse-stream": CONVERSE,
+    "invoke": INVOKE,
+    "invoke-with-response-stream": INVOKE,
+    "count-tokens": Dialect("bedrock-count-tokens", wire_bedrock.converse, None),
+}
+
+
 def target_of(request: Request) -> tuple[Dialect | None, str]:
     """What a path means, and Azure's deployment in it: services have OpenAI's paths behind one of their own."""
     path = request.path
@@ -46,5 +64,8 @@ def target_of(request: Request) -> tuple[Dialect | None, str]:
         if target.action == "streamGenerateContent" and wire_google.wants_events(request.query):
             return GEMINI, ""
         return GOOGLE.get(target.action), ""
+    if (invoked := wire_bedrock.target_of(path)) is not None:
+        is_embedding = "embed" in invoked.model and invoked.action == "invoke"
+        return (INVOKE_EMBED if is_embedding else BEDROCK[invoked.action]), ""
     before, version, rest = path.partition("/v1/")
     return ROUTES.get(version + rest if before in SERVICE_PATHS else path), ""

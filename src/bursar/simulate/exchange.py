@@ -9,7 +9,7 @@ import msgspec
 
 from bursar.domain.clock import Clock
 from bursar.domain.usage import Usage
-from bursar.simulate import wire_anthropic, wire_google, wire_openai, wire_responses
+from bursar.simulate import wire_anthropic, wire_bedrock, wire_google, wire_openai, wire_responses
 from bursar.simulate.billing import Bill, LogEntry, Model, cost_pico
 from bursar.simulate.faults import SLOW_MS_DEFAULT, Control
 from bursar.simulate.http import LAST_CHUNK, Connection, Request, chunk
@@ -23,12 +23,13 @@ NOTHING = Usage()
 
 
 class Dialect(NamedTuple):
-    """How one endpoint writes its answers. events: None where it has no streams."""
+    """How one endpoint writes its answers. events: None where it has no streams; counts: what its headers say."""
 
     name: str
     body: Callable[[Plan], bytes]
     events: Callable[[Plan], list[Event]] | None
     stream_type: str = "text/event-stream; charset=utf-8"
+    counts: Callable[[Plan], list[tuple[str, str]]] | None = None
 
     @property
     def is_anthropic(self) -> bool:
@@ -37,6 +38,10 @@ class Dialect(NamedTuple):
     @property
     def is_google(self) -> bool:
         return self.name.startswith("gemini")
+
+    @property
+    def is_bedrock(self) -> bool:
+        return self.name.startswith("bedrock")
 
 
 class Exchange:
@@ -173,6 +178,8 @@ class Exchange:
                 data = wire_anthropic.error_event(plan.request_id)
             elif dialect.is_google:
                 data = wire_google.error_event(is_array=dialect.stream_type.startswith("application/json"))
+            elif dialect.is_bedrock:
+                data = wire_bedrock.error_event()
             elif dialect.name == "openai-responses":
                 data = wire_responses.error_event(plan, control.after)
             else:

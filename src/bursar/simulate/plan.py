@@ -1,5 +1,6 @@
 """What an answer will be, decided before a byte of it is written: usage, text, tool call, tier, names."""
 
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,8 +15,9 @@ OUTPUT_TOKENS_SPREAD = 240
 REASONING_STEP = 64  # providers report reasoning in multiples of this
 CHUNKS_MAX_DEFAULT = 20
 CHOICES_MAX = 16
+MADE = ("function_call", "reasoning")
 SCHEMAS = ("parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema")
-EMBEDDINGS = ("openai-embeddings", "gemini-embed")
+EMBEDDINGS = ("openai-embeddings", "gemini-embed", "bedrock-embed")
 
 
 class Ask(msgspec.Struct):
@@ -112,7 +114,7 @@ def decide(
     prefix = CachedPrefix()
     if dialect in EMBEDDINGS:
         pass
-    elif dialect.startswith("anthropic"):
+    elif dialect.startswith(("anthropic", "bedrock")):
         if b"cache_control" in prompt:
             prefix = cache.marked(namespace, _decoded(ask))
     else:
@@ -193,11 +195,12 @@ def _decoded(ask: Ask) -> dict[str, Any]:
 
 
 def _tool_call(ask: Ask) -> ToolCall | None:
-    """Calls the first tool that was offered, unless the last message brings a tool's result or tools are off."""
+    """Calls the first tool that was offered, unless a tool's result was brought since the model last spoke, or tools
+    are off. Agents put notes of their own behind a result."""
     if not ask.tools or ask.tool_choice == "none":
         return None
     turns = msgspec.json.decode(bytes(ask.messages) or bytes(ask.input) or b"[]")
-    if isinstance(turns, list) and turns and _is_tool_result(turns[-1]):
+    if isinstance(turns, list) and any(map(_is_tool_result, takewhile(_is_callers, reversed(turns)))):
         return None
     for tool in ask.tools:
         function = tool.get("function", tool)
@@ -206,6 +209,11 @@ def _tool_call(ask: Ask) -> ToolCall | None:
             schema: Any = next((function[key] for key in SCHEMAS if function.get(key)), {})
             return ToolCall(name, msgspec.json.encode(_sample(schema)).decode())
     return None
+
+
+def _is_callers(turn: Any) -> bool:
+    """Whether a turn (in Responses: an item) is the caller's, not the model's."""
+    return isinstance(turn, dict) and turn.get("role") not in ("assistant", "model") and turn.get("type") not in MADE
 
 
 def _is_tool_result(turn: Any) -> bool:
@@ -218,7 +226,7 @@ def _is_tool_result(turn: Any) -> bool:
         return True
     content = turn.get("content")
     return isinstance(content, list) and any(
-        isinstance(block, dict) and block.get("type") == "tool_result" for block in content
+        isinstance(block, dict) and (block.get("type") == "tool_result" or "toolResult" in block) for block in content
     )
 
 
@@ -240,4 +248,6 @@ def _sample(schema: Any) -> Any:
         case "array":
             return [_sample(schema.get("items"))]
         case _:
-            return {name: _sample(part) for name, part in (schema.get("properties") or {}).items()}
+            parts = schema.get("properties") or {}
+            wanted = schema.get("required") or parts  # a model mostly leaves out what it needn't say
+            return {name: _sample(parts.get(name)) for name in wanted}

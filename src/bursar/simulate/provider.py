@@ -1,4 +1,4 @@
-"""A provider to run against: OpenAI's, Anthropic's and Google's wire formats, its own price table, faults on demand.
+"""A provider to run against: OpenAI's, Anthropic's, Google's and Bedrock's wire formats, own prices, faults on demand.
 
 `python -m bursar.simulate.provider --port 0 --log FILE` prints one JSON line, {"port": N}, when it is ready.
 Besides the providers' endpoints it has GET /sim/log?after=SEQ, GET /sim/bill, POST /sim/reset and GET /healthz.
@@ -21,7 +21,15 @@ import uvloop
 
 from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.usage import Usage
-from bursar.simulate import wire_anthropic, wire_google, wire_media, wire_openai, wire_responses
+from bursar.simulate import (
+    aws_signature,
+    wire_anthropic,
+    wire_bedrock,
+    wire_google,
+    wire_media,
+    wire_openai,
+    wire_responses,
+)
 from bursar.simulate.billing import Bill, LogEntry, Model, load_models
 from bursar.simulate.endpoints import DEFAULT_MODELS, target_of
 from bursar.simulate.exchange import Dialect, Exchange
@@ -38,6 +46,14 @@ _PREFIXES = {
     "openai-completions": "cmpl-",
     "anthropic-messages": "msg_01",
     "gemini-generate": "gen_",
+    "bedrock-converse": "amzn-",
+    "bedrock-invoke": "msg_bdrk_01",
+    "bedrock-embed": "amzn-",
+}
+_COUNTERS = {
+    "anthropic-count-tokens": wire_anthropic.count_tokens,
+    "gemini-count-tokens": wire_google.count_tokens,
+    "bedrock-count-tokens": wire_bedrock.count_tokens,
 }
 _ASK = msgspec.json.Decoder(Ask)
 
@@ -104,6 +120,9 @@ class Provider:
         if not _key(request):
             self._refuse(exchange, dialect, 401, "Incorrect API key provided")
             return None
+        if aws_signature.signed_by(request) and (wrong := aws_signature.fault_of(request)):
+            self._refuse(exchange, dialect, 403, wrong)
+            return None
         try:
             ask, control = self._read(request, deployment)
         except (msgspec.DecodeError, BadControl) as error:
@@ -122,10 +141,9 @@ class Provider:
             return None
         if control.status:
             return self._fail(exchange, dialect, control)
-        if dialect.name in ("anthropic-count-tokens", "gemini-count-tokens"):
+        if dialect.name in _COUNTERS:
             counted = control.input if control.input is not None else tokens_in(len(ask.prompt_bytes))
-            wire = wire_google if dialect.is_google else wire_anthropic
-            exchange.refuse(200, wire.count_tokens(counted), self._headers(entry.request_id, dialect))
+            exchange.refuse(200, _COUNTERS[dialect.name](counted), self._headers(entry.request_id, dialect))
             return None
         return self._answer(exchange, dialect, ask, control)
 
@@ -138,7 +156,7 @@ class Provider:
         exchange.entry.fault = "early"
         with contextlib.suppress(BadControl):
             exchange.entry.label = read_control(request.headers["x-sim"], None, "", "").label
-        headers = [*self._headers(exchange.entry.request_id, dialect), ("connection", "close")]
+        headers = [*self._headers(exchange.entry.request_id, dialect, 413), ("connection", "close")]
         exchange.refuse(413, _error(dialect, 413, "Request too large", exchange.entry.request_id), headers)
         connection.close()
         return True
@@ -151,7 +169,9 @@ class Provider:
         served = self.models.get(control.served) if control.served else model
         plan = self._plan(entry, dialect, ask, served, control)
         entry.answer_id, entry.model_served, entry.tier = plan.answer_id, plan.model_served, plan.tier
-        headers = self._headers(plan.request_id, dialect)
+        headers = self._headers(plan.answer_id if dialect.is_bedrock else plan.request_id, dialect)
+        if dialect.counts is not None:
+            headers += dialect.counts(plan)
         if ask.background and not ask.stream and dialect.name == "openai-responses":
             self._kept[plan.answer_id] = wire_responses.response(plan)
             dialect = dialect._replace(body=wire_responses.queued)
@@ -224,8 +244,13 @@ class Provider:
             body = wire_media.form(content_type, body)
         if named := deployment or DEFAULT_MODELS.get(request.path):
             body = msgspec.json.encode({"model": named} | msgspec.json.decode(body))
-        google = wire_google.target_of(request.path)
-        ask = _ASK.decode(body) if google is None else wire_google.ask_of(google, body)
+        google, bedrock = wire_google.target_of(request.path), wire_bedrock.target_of(request.path)
+        if google is not None:
+            ask = wire_google.ask_of(google, body)
+        elif bedrock is not None:
+            ask = wire_bedrock.ask_of(bedrock, body)
+        else:
+            ask = _ASK.decode(body)
         ask.model = deployment or ask.model
         ask.stream = ask.stream or ask.stream_format == "sse"
         ask.model, _, suffix = ask.model.partition("~")
@@ -233,14 +258,15 @@ class Provider:
 
     def _refuse(self, exchange: Exchange, dialect: Dialect, status: int, message: str) -> None:
         request_id = exchange.entry.request_id
-        exchange.refuse(status, _error(dialect, status, message, request_id), self._headers(request_id, dialect))
+        headers = self._headers(request_id, dialect, status)
+        exchange.refuse(status, _error(dialect, status, message, request_id), headers)
 
     def _fail(self, exchange: Exchange, dialect: Dialect, control: Control) -> Coroutine[Any, Any, None] | None:
         """The status that was demanded, with the headers that go with it."""
         status, request_id = control.status, exchange.entry.request_id
         message = MESSAGES.get(status, "The simulator was told to fail")
         body = _error(dialect, status, message, request_id)
-        headers = self._headers(request_id, dialect)
+        headers = self._headers(request_id, dialect, status)
         if control.retry_after is not None:
             headers.append(("retry-after", str(control.retry_after)))
         if not control.delay_ms:
@@ -248,7 +274,7 @@ class Provider:
             return None
         return _later(control.delay_ms / 1000, exchange, status, body, headers)
 
-    def _headers(self, request_id: str, dialect: Dialect) -> list[tuple[str, str]]:
+    def _headers(self, request_id: str, dialect: Dialect, status: int = 200) -> list[tuple[str, str]]:
         left = str(max(0, 10_000 - self._seq % 100))
         if dialect.is_anthropic:
             return [
@@ -258,6 +284,9 @@ class Provider:
                 ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z"),
                 ("anthropic-organization-id", "00000000-0000-4000-8000-000000000000"),
             ]
+        if dialect.is_bedrock:
+            failed = [("x-amzn-ErrorType", wire_bedrock.error_type(status))] if status >= 400 else []
+            return [("x-amzn-RequestId", request_id), *failed]
         if dialect.is_google:
             return [("x-gemini-service-tier", "standard"), ("server-timing", "gfet4t7; dur=1")]
         return [
@@ -311,6 +340,8 @@ async def _later(delay_s: float, exchange: Exchange, status: int, body: bytes, h
 
 def _key(request: Request) -> str:
     headers = request.headers
+    if signer := aws_signature.signed_by(request):
+        return signer
     named = headers.get("x-api-key", "") or headers.get("api-key", "") or headers.get("x-goog-api-key", "")
     return named or headers.get("authorization", "").removeprefix("Bearer ") or wire_google.key_of(request.query)
 
@@ -320,6 +351,8 @@ def _error(dialect: Dialect, status: int, message: str, request_id: str) -> byte
         return wire_anthropic.error(status, message, request_id)
     if dialect.is_google:
         return wire_google.error(status, message)
+    if dialect.is_bedrock:
+        return wire_bedrock.error(message)
     return wire_openai.error(status, message)
 
 

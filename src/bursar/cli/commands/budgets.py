@@ -12,10 +12,11 @@ from bursar.budgets.limits import CarryOver, LimitPlan
 from bursar.budgets.outlook import Outlook
 from bursar.budgets.schedule import Schedule, scheduled_window
 from bursar.budgets.spec import parse_spec
+from bursar.budgets.thresholds import thresholds_from
 from bursar.budgets.told import Balance, BudgetTold, spec_at, tell_budget, tell_detail, usd_text
-from bursar.budgets.windows import NEVER_US
+from bursar.budgets.windows import NEVER_US, local_instant
 from bursar.cli import client
-from bursar.cli.commands.budgets_acts import approve, instant_from, set_thresholds, thresholds_from
+from bursar.cli.commands.budgets_acts import approve, set_thresholds
 from bursar.cli.commands.budgets_shown import show_budget, show_budgets
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
 from bursar.cli.render import Format, print_csv, print_json, say
@@ -26,7 +27,7 @@ from bursar.domain.errors import BadBudget, BadWindow, BursarError
 from bursar.site import Site, actor, command_name
 
 if TYPE_CHECKING:
-    from bursar.cli.opening import Opening
+    from bursar.controlfile.opening import Opening
 
 BUDGET_COLUMNS = BudgetTold.__struct_fields__
 BALANCE_COLUMNS = Balance.__struct_fields__
@@ -172,7 +173,7 @@ def raise_limit(
     site = resolve_existing(config, data)
     budgets = site.budgets()
     budget = budgets.find(name)
-    until_us = instant_from(until, spec_at(budget, site.clock.now_us()).timezone) if until else None
+    until_us = local_instant(until, spec_at(budget, site.clock.now_us()).timezone) if until else None
     changed = budgets.raise_limit(
         budget.budget_id, _pico(limit, "limit"), until_us=until_us, reason=reason, actor=actor()
     )

@@ -1,19 +1,17 @@
 """`bursar budgets thresholds` and `approve`: what happens near a limit, and letting calls go on."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from bursar.budgets.thresholds import Threshold, parse_threshold, threshold_text
+from bursar.budgets.thresholds import threshold_text, thresholds_from
 from bursar.budgets.told import spec_at
+from bursar.budgets.windows import local_instant
 from bursar.cli.options import ConfigOption, DataOption, resolve_existing
 from bursar.cli.render import say
 from bursar.domain import display
-from bursar.domain.calendar import instant_of, zone
-from bursar.domain.clock import datetime_from_us, us_from_datetime
-from bursar.domain.errors import BadWindow
+from bursar.domain.calendar import zone
+from bursar.domain.clock import datetime_from_us
 from bursar.site import actor
 
 
@@ -48,26 +46,9 @@ def approve(
     site = resolve_existing(config, data)
     budgets = site.budgets()
     timezone = spec_at(budgets.find(name), site.clock.now_us()).timezone
-    until_us = instant_from(until, timezone) if until else None
+    until_us = local_instant(until, timezone) if until else None
     changed = budgets.approve(name, percent=at or None, value=value, until_us=until_us, reason=reason, actor=actor())
     site.publish_budgets(budgets)
     given = changed.approvals[-1]
     end = display.moment(datetime_from_us(given.until_us), zone(timezone), seconds=False)
     say(f"{changed.name}{f' ({value})' if value else ''} may be spent past {given.percent} % until {end}.")
-
-
-def thresholds_from(texts: Iterable[str]) -> tuple[Threshold, ...]:
-    """As people write them, each once, ascending. Raises BadBudget."""
-    found = {parse_threshold(text) for text in texts}
-    return tuple(sorted(found, key=lambda one: (one.percent, one.action, one.models)))
-
-
-def instant_from(text: str, timezone: str) -> int:
-    """An instant that an option names. Raises BadWindow."""
-    try:
-        local = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadWindow(
-            f"--until {text!r} is no date; write it as 2026-12-01 or 2026-12-01T00:00", field="until"
-        ) from error
-    return us_from_datetime(instant_of(local, timezone))

@@ -42,18 +42,13 @@ def apply(
     """
     site = resolve_site(config, data)
     text = _read(file)
-    state = site.control_state()
-    changes = state.compare(text, prune=prune)
     if dry_run:
+        changes = site.control_state().compare(text, prune=prune)
         _tell(changes, fmt)
         if changes:
             raise typer.Exit(DIFFERENT)
         return
-    openings = _ask_openings(site, changes) if opening else {}
-    done = state.apply(text, prune=prune, actor=actor(), openings=openings)
-    if done:
-        site.publish_all()
-    _tell(done, fmt)
+    _tell(apply_text(site, text, prune=prune, opening=opening), fmt)
 
 
 def export(data: DataOption = None, config: ConfigOption = None) -> None:
@@ -67,6 +62,19 @@ def export(data: DataOption = None, config: ConfigOption = None) -> None:
         say(
             f"this is more than {FILE_BYTES_MAX} bytes, which `bursar apply` reads at a time; split it by its sections."
         )
+
+
+def apply_text(site: Site, text: bytes, *, prune: bool, opening: bool) -> list[Change]:
+    """Make the control state what a file says, and tell the workers. Raises BadControlFile, Unavailable.
+
+    opening: count what the running windows of new budgets have spent, by the books.
+    """
+    state = site.control_state()
+    openings = _ask_openings(site, state.compare(text, prune=prune)) if opening else {}
+    done = state.apply(text, prune=prune, actor=actor(), openings=openings)
+    if done:
+        site.publish_all()
+    return done
 
 
 def register(app: typer.Typer) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,14 +13,17 @@ import msgspec
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bursar.cli import client
+from bursar.cli.commands.controlfile import apply_text
 from bursar.cli.commands.up import welcome
 from bursar.cli.options import ConfigOption, resolve_config
 from bursar.cli.render import err, out, print_json, say
 from bursar.cli.report import Proved, show_proofs
 from bursar.config import Config, Upstream
-from bursar.demo import HistoryTotals, TrafficTotals, check, fill_history, has_history, traffic
+from bursar.demo import HistoryTotals, TrafficTotals, check, demo_controls, fill_history, has_history, traffic
 from bursar.demo.history import CALLS_PER_DAY_DEFAULT, DAYS_DEFAULT
-from bursar.domain.clock import SystemClock
+from bursar.domain.clock import SystemClock, datetime_from_us
+from bursar.domain.errors import BursarError
 from bursar.ledger.loader import Loader
 from bursar.ledger.verify import verify
 from bursar.prices.book import PriceBook
@@ -31,6 +35,7 @@ from bursar.supervise import Supervisor, stop_on_signals
 
 DATA_DEFAULT = Path("bursar-demo-data")
 PROVIDER_KEY = "SIMULATED_PROVIDER_KEY"
+BOOKS_EVERY_S = 0.5
 FIRST_BYTE_MS, EVENT_INTERVAL_MS = 120, 15  # a provider that takes a breath, so that latencies look like latencies
 
 
@@ -71,7 +76,7 @@ def demo(
         site.prepare()
         history = _history(site, days, calls_per_day, seed)
         started_us = site.clock.now_us()
-        clients = asyncio.run(_live(site, seconds, rate, seed, quiet=as_json))
+        clients = asyncio.run(_live(site, history, seconds, rate, seed, quiet=as_json))
         log = provider.log()
     if prove:
         proved = _prove(site, history, log, started_us)
@@ -130,7 +135,9 @@ def _history(site: Site, days: int, calls_per_day: float, seed: int) -> HistoryT
     return totals
 
 
-async def _live(site: Site, seconds: float | None, rate: float, seed: int, *, quiet: bool) -> TrafficTotals:
+async def _live(
+    site: Site, history: HistoryTotals | None, seconds: float | None, rate: float, seed: int, *, quiet: bool
+) -> TrafficTotals:
     """Everything running and calls flowing, until the time is over or somebody stops it."""
     supervisor = Supervisor(site, report=say, quiet=True)
     stop_on_signals(supervisor)
@@ -140,11 +147,51 @@ async def _live(site: Site, seconds: float | None, rate: float, seed: int, *, qu
             more = [("Live", f"{rate:g} calls a second of a made-up company, from a simulated provider")]
             out().print(welcome(running, title="Bursar demo", more=more))
         clients = asyncio.create_task(traffic(running.gateway, seed=seed, rate=rate, until=until))
+        stop = threading.Event()
+        deciding = asyncio.create_task(asyncio.to_thread(_decide, site, history, stop))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(supervisor.wait(), seconds)
         say("stopping: calls under way may end …")
         until.set()
+        stop.set()
+        await deciding
         return await clients
+
+
+def _decide(site: Site, history: HistoryTotals | None, stop: threading.Event) -> None:
+    """Apply the company's control file once its history is in the books, so that budgets begin with what it cost.
+
+    Only where nothing was decided yet: a second run finds what the first, or its user, has made.
+    """
+    if history is None or _is_decided(site):
+        return
+    while _charges(site) < history.attempts:
+        if stop.wait(BOOKS_EVERY_S):
+            return
+    text = demo_controls(datetime_from_us(site.clock.now_us()).date())
+    try:
+        apply_text(site, text, prune=False, opening=True)
+    except BursarError as error:
+        say(f"no budgets in this demo: {error.message}")
+
+
+def _is_decided(site: Site) -> bool:
+    controls = site.controls()
+    return bool(site.budgets().all() or controls.policies.all() or controls.limits.all())
+
+
+class _Books(msgspec.Struct):
+    """Of `/api/status`: how many charges are loaded."""
+
+    charges: int
+
+
+def _charges(site: Site) -> int:
+    """0 while the console can't tell."""
+    try:
+        return client.ask(site, "/api/status", [], _Books).charges
+    except BursarError:
+        return 0
 
 
 def _prove(site: Site, history: HistoryTotals | None, log: Sequence[LogEntry], live_from_us: int) -> list[Proved]:

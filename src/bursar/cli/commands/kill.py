@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from bursar.cli.commands.limits import MatchOption
+from bursar.cli.controls import changed, changed_existing, print_rows
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
 from bursar.cli.pairs import read_pairs
-from bursar.cli.render import Format, print_csv, print_json, print_table, say, text_column
+from bursar.cli.render import Format, say, text_column
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Kill, KillTerms
 from bursar.domain.errors import BadControl
@@ -41,10 +42,8 @@ def add(
         raise BadControl("say what to stop: --key, --agent, --session, --feature, --match, or --everything alone",
                          field="match")  # fmt: skip
     site = resolve_site(config, data)
-    controls = site.controls()
-    ends = ends_at(span, until, site.clock.now_us())
-    made = controls.kills.create(KillTerms(match=conditions, reason=reason, until=ends), actor=actor())
-    controls.publish()
+    terms = KillTerms(match=conditions, reason=reason, until=ends_at(span, until, site.clock.now_us()))
+    made = changed(site, lambda controls: controls.kills.create(terms, actor=actor()))
     _told([made], fmt)
     if fmt is Format.TABLE:
         say(f"{made.name} is stopped; `bursar kill lift {made.kill_id}` lets it go on.")
@@ -65,9 +64,7 @@ def lift(
     config: ConfigOption = None,
 ) -> None:
     """Let it go on: `bursar kill lift agent=crawler`."""
-    controls = resolve_existing(config, data).controls()
-    gone = controls.kills.lift(name, actor=actor())
-    controls.publish()
+    gone = changed_existing(data, config, lambda controls: controls.kills.lift(name, actor=actor()))
     say(f"{gone.name} may call again ({gone.kill_id} is lifted).")
 
 
@@ -93,20 +90,12 @@ def exported(kill: Kill) -> dict[str, str]:
 
 
 def _told(kills: list[Kill], fmt: Format) -> None:
-    rows = [exported(kill) for kill in kills]
-    if fmt is Format.JSON:
-        print_json(rows)
-    elif fmt is Format.CSV:
-        print_csv(EXPORTED, [list(row.values()) for row in rows])
-    else:
-        print_table(
-            [
-                text_column("stopped", "stopped", grow=True),
-                text_column("reason", "why", grow=True),
-                text_column("stopped_at", "since"),
-                text_column("stopped_by", "by"),
-                text_column("until", "until"),
-                text_column("id", "id", style="dim"),
-            ],
-            rows,
-        )
+    columns = [
+        text_column("stopped", "stopped", grow=True),
+        text_column("reason", "why", grow=True),
+        text_column("stopped_at", "since"),
+        text_column("stopped_by", "by"),
+        text_column("until", "until"),
+        text_column("id", "id", style="dim"),
+    ]
+    print_rows(fmt, EXPORTED, [exported(kill) for kill in kills], columns)

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from bursar.cli.controls import changed, changed_existing, print_rows
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
 from bursar.cli.pairs import read_pairs
-from bursar.cli.render import Column, Format, count_column, print_csv, print_json, print_table, say, text_column
+from bursar.cli.render import Column, Format, count_column, say, text_column
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Limit, LimitTerms, written
 from bursar.site import actor
@@ -36,9 +37,7 @@ def add(
         match=read_pairs("--match", match), each=each, requests_per_minute=requests, tokens_per_minute=tokens,
         concurrent=concurrent,
     )  # fmt: skip
-    controls = site.controls()
-    made = controls.limits.create(name, terms, actor=actor())
-    controls.publish()
+    made = changed(site, lambda controls: controls.limits.create(name, terms, actor=actor()))
     _told([made], fmt)
     workers = site.config.gateway.workers
     least = min(figure for figure in (requests, tokens, concurrent) if figure is not None)
@@ -64,9 +63,7 @@ def remove(
     config: ConfigOption = None,
 ) -> None:
     """Limit no more: `bursar limits remove each-customer`."""
-    controls = resolve_existing(config, data).controls()
-    gone = controls.limits.remove(name, actor=actor())
-    controls.publish()
+    gone = changed_existing(data, config, lambda controls: controls.limits.remove(name, actor=actor()))
     say(f"limit {gone.name} ({gone.limit_id}) is removed.")
 
 
@@ -93,21 +90,15 @@ def exported(limit: Limit) -> dict[str, str | int | None]:
 
 
 def _told(limits: list[Limit], fmt: Format) -> None:
+    columns = [
+        text_column("name", "name", grow=True),
+        text_column("match", "for", grow=True),
+        Column("each", "each", lambda value: value or ""),
+        count_column("requests_per_minute", "requests/min"),
+        count_column("tokens_per_minute", "tokens/min"),
+        count_column("concurrent", "at a time"),
+        text_column("id", "id", style="dim"),
+    ]
     rows = [exported(limit) for limit in limits]
-    if fmt is Format.JSON:
-        print_json(rows)
-    elif fmt is Format.CSV:
-        print_csv(EXPORTED, [list(row.values()) for row in rows])
-    else:
-        print_table(
-            [
-                text_column("name", "name", grow=True),
-                text_column("match", "for", grow=True),
-                Column("each", "each", lambda value: value or ""),
-                count_column("requests_per_minute", "requests/min"),
-                count_column("tokens_per_minute", "tokens/min"),
-                count_column("concurrent", "at a time"),
-                text_column("id", "id", style="dim"),
-            ],
-            [{**row, **{key: row[key] or 0 for key in EXPORTED[4:7]}} for row in rows],
-        )
+    shown = [{**row, **{key: row[key] or 0 for key in EXPORTED[4:7]}} for row in rows]
+    print_rows(fmt, EXPORTED, rows, columns, as_table=shown)

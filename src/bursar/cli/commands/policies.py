@@ -7,6 +7,7 @@ import typer
 
 from bursar.cli import client
 from bursar.cli.commands.limits import MatchOption
+from bursar.cli.controls import changed, changed_existing, print_rows
 from bursar.cli.options import (
     ConfigOption,
     DataOption,
@@ -18,7 +19,7 @@ from bursar.cli.options import (
 )
 from bursar.cli.pairs import read_pairs
 from bursar.cli.policy_trial import show_trial
-from bursar.cli.render import Format, out_bytes, print_csv, print_json, print_table, say, text_column
+from bursar.cli.render import Format, out_bytes, say, text_column
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Policy, PolicyTerms, written
 from bursar.domain.errors import BadControl
@@ -70,9 +71,9 @@ def add(
         "tag_values_max": {tag: _number(most) for tag, most in read_pairs("--tag-values-max", tag_values_max).items()},
         "on_tag_value": on_tag_value,
     }  # fmt: skip
-    controls = resolve_site(config, data).controls()
-    made = controls.policies.create(name, read_terms(given, PolicyTerms), is_on=not off, actor=actor())
-    controls.publish()
+    terms = read_terms(given, PolicyTerms)
+    site = resolve_site(config, data)
+    made = changed(site, lambda controls: controls.policies.create(name, terms, is_on=not off, actor=actor()))
     _told([made], fmt)
     if off and fmt is Format.TABLE:
         say(f"it is off: `bursar policies try {made.policy_id}` shows what it would have changed last month.")
@@ -132,9 +133,7 @@ def remove(
     config: ConfigOption = None,
 ) -> None:
     """Remove a policy: `bursar policies remove small-only`."""
-    controls = resolve_existing(config, data).controls()
-    gone = controls.policies.remove(name, actor=actor())
-    controls.publish()
+    gone = changed_existing(data, config, lambda controls: controls.policies.remove(name, actor=actor()))
     say(f"policy {gone.name} ({gone.policy_id}) is removed.")
 
 
@@ -171,9 +170,7 @@ def _plain(value: object) -> str:
 
 
 def _switch(name: str, is_on: bool, data: DataOption, config: ConfigOption) -> None:
-    controls = resolve_existing(config, data).controls()
-    policy = controls.policies.switch(name, is_on, actor=actor())
-    controls.publish()
+    policy = changed_existing(data, config, lambda controls: controls.policies.switch(name, is_on, actor=actor()))
     say(f"policy {policy.name} ({policy.policy_id}) is {'on' if policy.is_on else 'off'}.")
 
 
@@ -193,23 +190,17 @@ def _told(policies: list[Policy], fmt: Format) -> None:
         }
         for policy in policies
     ]  # fmt: skip
-    if fmt is Format.JSON:
-        print_json(rows)
-        return
-    for row, policy in zip(rows, policies, strict=True):
-        rules = rules_of(policy.terms)
-        row["rules"] = msgspec.json.encode(rules).decode() if fmt is Format.CSV else rules_text(rules)
-        row["on"] = "on" if row["on"] else "off"
-    if fmt is Format.CSV:
-        print_csv(EXPORTED, [list(row.values()) for row in rows])
-        return
-    print_table(
-        [
-            text_column("name", "name", grow=True),
-            text_column("on", ""),
-            text_column("match", "for", grow=True),
-            text_column("rules", "rules", grow=True),
-            text_column("id", "id", style="dim"),
-        ],
-        rows,
-    )
+    rules = [rules_of(policy.terms) for policy in policies]
+    on = ["on" if policy.is_on else "off" for policy in policies]
+    as_csv = [row | {"rules": msgspec.json.encode(one).decode()} for row, one in zip(rows, rules, strict=True)]
+    as_table = [row | {"rules": rules_text(one)} for row, one in zip(rows, rules, strict=True)]
+    for row, word in zip((*as_csv, *as_table), (*on, *on), strict=True):
+        row["on"] = word
+    columns = [
+        text_column("name", "name", grow=True),
+        text_column("on", ""),
+        text_column("match", "for", grow=True),
+        text_column("rules", "rules", grow=True),
+        text_column("id", "id", style="dim"),
+    ]
+    print_rows(fmt, EXPORTED, rows, columns, as_csv=as_csv, as_table=as_table)

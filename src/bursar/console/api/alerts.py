@@ -12,7 +12,7 @@ from bursar.console import alerting
 from bursar.console.alerting import ChannelWish, RuleWish
 from bursar.console.api.parameters import PROBLEMS
 from bursar.console.api.routes import Asked
-from bursar.console.context import ConsoleContext
+from bursar.console.context import ACTOR, ConsoleContext
 
 Every = Annotated[bool | None, QueryParameter(name="all", description="The acknowledged ones too. Default: false.")]
 RESPONSES: dict[int, ResponseSpec] = {code: spec for code, spec in PROBLEMS.items() if code != 405}
@@ -64,7 +64,7 @@ def alerts(request: Asked, every: Every = None) -> AlertsAnswer:
 @post("/api/alerts/ack", sync_to_thread=True, status_code=200, responses=RESPONSES, summary="Acknowledge alerts")
 def acknowledge(request: Asked, data: JSONBody[Acknowledge]) -> Acknowledged:
     """Somebody has seen to it; it escalates no further. 404 `unknown_alert` where there is none of that id."""
-    done = _context(request).desk().acknowledge(data.id, actor=alerting.ACTOR)
+    done = _context(request).desk().acknowledge(data.id, actor=ACTOR)
     return Acknowledged([alert.alert_id for alert in done])
 
 

@@ -17,6 +17,7 @@ from bursar.console.view import View, filter_text
 from bursar.domain.money import plain
 from bursar.domain.periods import Period
 from bursar.explore.calls import CallsPage, CallSummary
+from bursar.explore.detail import CallDetail
 
 
 class PeriodAnswer(msgspec.Struct, frozen=True):
@@ -259,3 +260,17 @@ def calls_csv(answer: CallsAnswer) -> bytes:
             for call in answer.calls
         ),
     )
+
+
+def call_csv(detail: CallDetail) -> bytes:
+    """The lines of a call's receipt."""
+    heads = ["call_id", "attempt_id", "attempt_number", "unit", "quantity", "unit_price", "amount", "currency"]
+    rows = (
+        [
+            detail.call_id, one.attempt_id, one.attempt_number, line.unit, line.quantity, line.unit_price, line.amount,
+            one.currency,
+        ]
+        for one in detail.attempts
+        for line in one.lines
+    )  # fmt: skip
+    return csv_bytes(heads, rows)

@@ -5,6 +5,7 @@ path are coroutines: Litestar 2.25 wraps a threaded one again for each further h
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -14,13 +15,12 @@ from litestar.params import FromPath, JSONBody
 
 from bursar.console.api.answers import csv_bytes
 from bursar.console.api.parameters import PROBLEMS, Period, Shape, Zone
-from bursar.console.context import ConsoleContext
+from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.trial import TrialAnswer, trial_csv, try_policy
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Kill, KillTerms, Limit, LimitTerms, Policy, PolicyTerms, written
 from bursar.governance.controls import Controls
 
-ACTOR = "console"  # there is no login yet
 Asked = Request[Any, Any, Any]
 T = TypeVar("T")
 
@@ -84,6 +84,14 @@ def controls_of(request: Asked) -> Controls:
     return context.controls()
 
 
+def changing(request: Asked, act: Callable[[Controls], T]) -> T:
+    """What an act on the controls answers; the workers are told once it is kept."""
+    controls = controls_of(request)
+    done = act(controls)
+    controls.publish()
+    return done
+
+
 @get("/api/policies", responses=PROBLEMS, summary="Policies, on and off")
 async def policies(request: Asked, format_: Shape = None) -> Response[list[PolicyAnswer]]:
     """All policies that weren't removed, oldest first."""
@@ -95,32 +103,24 @@ async def policies(request: Asked, format_: Shape = None) -> Response[list[Polic
 async def make_policy(request: Asked, data: JSONBody[NewPolicy]) -> PolicyAnswer:
     """In force on all workers within a second, unless it is off. 400 `bad_control`, 409 `name_taken`."""
 
-    def make() -> PolicyAnswer:
-        controls = controls_of(request)
-        made = controls.policies.create(data.name, data.terms, is_on=data.is_on, actor=ACTOR)
-        controls.publish()
-        return policy_answer(made)
+    def make(controls: Controls) -> PolicyAnswer:
+        return policy_answer(controls.policies.create(data.name, data.terms, is_on=data.is_on, actor=ACTOR))
 
-    return await asyncio.to_thread(make)
+    return await asyncio.to_thread(changing, request, make)
 
 
 @post("/api/policies/{name:str}/switch", sync_to_thread=True, status_code=200, responses=PROBLEMS,
       summary="Switch a policy on or off")  # fmt: skip
 def switch_policy(request: Asked, name: FromPath[str], data: JSONBody[Switch]) -> PolicyAnswer:
     """By its name or id. 404 `unknown_control`."""
-    controls = controls_of(request)
-    policy = controls.policies.switch(name, data.is_on, actor=ACTOR)
-    controls.publish()
+    policy = changing(request, lambda controls: controls.policies.switch(name, data.is_on, actor=ACTOR))
     return policy_answer(policy)
 
 
 @delete("/api/policies/{name:str}", sync_to_thread=True, status_code=200, responses=PROBLEMS, summary="Remove a policy")
 def remove_policy(request: Asked, name: FromPath[str]) -> PolicyAnswer:
     """By its name or id. 404 `unknown_control`."""
-    controls = controls_of(request)
-    gone = controls.policies.remove(name, actor=ACTOR)
-    controls.publish()
-    return policy_answer(gone)
+    return policy_answer(changing(request, lambda controls: controls.policies.remove(name, actor=ACTOR)))
 
 
 @get("/api/policies/{name:str}/try", sync_to_thread=True, responses=PROBLEMS, summary="A policy against the past")
@@ -147,22 +147,16 @@ async def limits(request: Asked, format_: Shape = None) -> Response[list[LimitAn
 async def make_limit(request: Asked, data: JSONBody[NewLimit]) -> LimitAnswer:
     """In force on all workers within a second. 400 `bad_control`, 409 `name_taken`."""
 
-    def make() -> LimitAnswer:
-        controls = controls_of(request)
-        made = controls.limits.create(data.name, data.terms, actor=ACTOR)
-        controls.publish()
-        return limit_answer(made)
+    def make(controls: Controls) -> LimitAnswer:
+        return limit_answer(controls.limits.create(data.name, data.terms, actor=ACTOR))
 
-    return await asyncio.to_thread(make)
+    return await asyncio.to_thread(changing, request, make)
 
 
 @delete("/api/limits/{name:str}", sync_to_thread=True, status_code=200, responses=PROBLEMS, summary="Remove a limit")
 def remove_limit(request: Asked, name: FromPath[str]) -> LimitAnswer:
     """By its name or id. 404 `unknown_control`."""
-    controls = controls_of(request)
-    gone = controls.limits.remove(name, actor=ACTOR)
-    controls.publish()
-    return limit_answer(gone)
+    return limit_answer(changing(request, lambda controls: controls.limits.remove(name, actor=ACTOR)))
 
 
 @get("/api/kills", responses=PROBLEMS, summary="What is stopped")
@@ -176,22 +170,16 @@ async def kills(request: Asked, format_: Shape = None) -> Response[list[KillAnsw
 async def make_kill(request: Asked, data: JSONBody[KillTerms]) -> KillAnswer:
     """Refuses on all workers within a second. The empty match is everything. 400 `bad_control`, 409 `name_taken`."""
 
-    def make() -> KillAnswer:
-        controls = controls_of(request)
-        made = controls.kills.create(data, actor=ACTOR)
-        controls.publish()
-        return kill_answer(made)
+    def make(controls: Controls) -> KillAnswer:
+        return kill_answer(controls.kills.create(data, actor=ACTOR))
 
-    return await asyncio.to_thread(make)
+    return await asyncio.to_thread(changing, request, make)
 
 
 @delete("/api/kills/{name:str}", sync_to_thread=True, status_code=200, responses=PROBLEMS, summary="Lift a kill")
 def lift_kill(request: Asked, name: FromPath[str]) -> KillAnswer:
     """By its id, or by what is stopped (`agent=crawler`). 404 `unknown_control`."""
-    controls = controls_of(request)
-    gone = controls.kills.lift(name, actor=ACTOR)
-    controls.publish()
-    return kill_answer(gone)
+    return kill_answer(changing(request, lambda controls: controls.kills.lift(name, actor=ACTOR)))
 
 
 def policy_answer(one: Policy) -> PolicyAnswer:

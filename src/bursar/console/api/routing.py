@@ -11,9 +11,9 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from bursar.console.api.controls import ACTOR, Asked, Switch, as_csv, controls_of, listed
+from bursar.console.api.controls import Asked, Switch, as_csv, controls_of, listed
 from bursar.console.api.parameters import PROBLEMS, Period, Shape, Zone
-from bursar.console.context import ConsoleContext
+from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.replay import ReplayAnswer, replay, replay_csv
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadControl

@@ -13,9 +13,9 @@ from bursar.alerts.answers import AlertAnswer, AlertsAnswer, ChannelAnswer, Rule
 from bursar.alerts.desk import AlertDesk
 from bursar.console import alerting
 from bursar.console.api.answers import csv_bytes
-from bursar.console.context import ConsoleContext
+from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.format import Format
-from bursar.console.pages.routes import Asked, answer, as_csv, as_json, html, suffix_of
+from bursar.console.pages.serving import Asked, answer, as_csv, as_json, html, suffix_of
 from bursar.console.render import Banner
 from bursar.console.view import View
 from bursar.domain.errors import BadAlert
@@ -141,7 +141,7 @@ lambda f: {"data": alerts_page(view, f, told, every_s), "csrf": context.csrf},
 
 def acknowledge(request: Asked, data: Form) -> Response[Any]:
     """Somebody has seen to it."""
-    _desk(request, data).acknowledge(data.get("id", ""), actor=alerting.ACTOR)
+    _desk(request, data).acknowledge(data.get("id", ""), actor=ACTOR)
     return _back()
 
 
@@ -167,7 +167,7 @@ def switch(request: Asked, data: Form) -> Response[Any]:
     what = data.get("what", "")
     if what not in ("rule", "channel"):
         raise BadAlert(f"what can be switched is a rule or a channel, not {what!r}", field="what")
-    _desk(request, data).set_on(what, data.get("name", ""), data.get("on") == "yes", actor=alerting.ACTOR)
+    _desk(request, data).set_on(what, data.get("name", ""), data.get("on") == "yes", actor=ACTOR)
     return _back(f"#{what}s")
 
 

@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
+from bursar.budgets.lease import Standing
 from bursar.budgets.outlook import tell_outlook
-from bursar.budgets.told import BudgetTold, RateTold, in_currency, tell_detail
+from bursar.budgets.thresholds import approved
+from bursar.budgets.told import BudgetTold, RateTold, in_currency, left_pico, tell_detail
 from bursar.budgets.windows import NEVER_US
 from bursar.console.api.answers import csv_bytes
 from bursar.console.budgeting import (
@@ -27,6 +30,7 @@ from bursar.console.burndown import Burndown, Course, burndown
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import cost_table
 from bursar.console.format import Format
+from bursar.console.forms.fields import Fields
 from bursar.console.pages.costs import Shown, show_row
 from bursar.console.view import View
 from bursar.domain import display
@@ -89,14 +93,17 @@ def budgets_page(context: ConsoleContext, view: View, f: Format) -> dict[str, An
     return {"data": {"lead": lead, "cards": drawn, "others": others, "more": more}}
 
 
-def budget_page(context: ConsoleContext, view: View, f: Format, name_or_id: str) -> dict[str, Any]:
-    """One budget. Raises UnknownBudget."""
+def budget_page(
+    context: ConsoleContext, view: View, f: Format, name_or_id: str, raising: Fields | None = None
+) -> dict[str, Any]:
+    """One budget. raising: what was typed into its form for another limit, if that comes back. Raises UnknownBudget."""
     known = known_budget(context, name_or_id)
     foreseen = foresee(context, known)
     answer = told_whole(context, known, foreseen)
     card = _drawn(view, f, known, foreseen, PAGE_HEIGHT)
     inside = _inside(view, known)
     money = _converter(answer.rate)
+    asks = any(one.action == "approve" for one in known.budget.thresholds)
     return {
         "data": {
             "card": card,
@@ -124,10 +131,37 @@ def budget_page(context: ConsoleContext, view: View, f: Format, name_or_id: str)
             "end_low": money(answer.forecast.end_low_usd),
             "end_high": money(answer.forecast.end_high_usd),
             "per_day": money(answer.forecast.per_day_usd),
-            "approvable": any(one.action == "approve" and not one.approved_by for one in answer.thresholds),
+            "waiting": _waiting(known) if asks else [],
+            "approvable": asks and (known.budget.each or _waits(answer)),
+            "timezone": known.window.timezone,
+            "raising": raising or Fields({}),
+            "ends": any(one.until and one.in_force for one in answer.changes),
+            "edit_href": f"/edit/budget?of={quote(known.budget.name, safe='')}",
         },
         "csrf": context.csrf,
     }
+
+
+def _waits(answer: BudgetAnswer) -> bool:
+    """Whether an `approve` threshold has nobody's word yet."""
+    return any(one.action == "approve" and not one.approved_by for one in answer.thresholds)
+
+
+def _waiting(known: Known) -> list[str]:
+    """Values (or "" for the whole) past an `approve` threshold that nobody let past it, the fullest first."""
+    budget = known.budget
+    asking = [one.percent for one in budget.thresholds if one.action == "approve"]
+
+    def is_waiting(one: Standing) -> bool:
+        used = one.posted + one.held
+        return one.limit is not None and any(
+            used * 100 >= one.limit * percent
+            and approved(budget.approvals, percent, one.key.value, known.now_us) is None
+            for percent in asking
+        )
+
+    found = [one for one in known.standings if is_waiting(one)]
+    return [one.key.value for one in sorted(found, key=lambda one: left_pico(one) or 0)][:VALUES_SHOWN]
 
 
 def budgets_csv(answer: BudgetsAnswer) -> bytes:

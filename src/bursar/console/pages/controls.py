@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from bursar.console.api.answers import csv_bytes
 from bursar.console.api.controls import (
-    ACTOR,
     KillAnswer,
     LimitAnswer,
     PolicyAnswer,
@@ -17,7 +17,7 @@ from bursar.console.api.controls import (
     limit_answer,
     policy_answer,
 )
-from bursar.console.context import ConsoleContext
+from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.figures import Amounts, ask
 from bursar.console.format import Format
 from bursar.console.trial import try_policy
@@ -55,6 +55,7 @@ class Shown(msgspec.Struct, frozen=True):
     by: str
     is_on: bool = True
     try_href: str = ""
+    edit_href: str = ""
     command: str = ""
     until: datetime | None = None
 
@@ -134,7 +135,6 @@ def controls_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
             "stop": _consequence(context, view) if view.get("stop") else None,
             "stoppable": STOPPABLE,
             "trial": try_policy(context, tried, view.period) if tried else None,
-            "cost": lambda one: None if one.effective_cost is None else Decimal(one.effective_cost),
         },
         "csrf": context.csrf,
     }
@@ -209,14 +209,19 @@ def _limit(one: Limit, names: Mapping[str, str]) -> Shown:
     if one.terms.each:
         about = f"each {one.terms.each}" + (f" of {about}" if one.terms.match else "")
     return Shown(one.limit_id, one.name, about, limit_phrases(one.terms), datetime_from_us(one.created_us),
-                 one.created_by)  # fmt: skip
+                 one.created_by, edit_href=_edit("limit", one.name))  # fmt: skip
 
 
 def _policy(one: Policy, names: Mapping[str, str], view: View) -> Shown:
     return Shown(
         one.policy_id, one.name, _about(one.terms.match, names), policy_phrases(one.terms),
         datetime_from_us(one.created_us), one.created_by, one.is_on, try_href=view.url(**{"try": one.policy_id}),
+        edit_href=_edit("policy", one.name),
     )  # fmt: skip
+
+
+def _edit(noun: str, name: str) -> str:
+    return f"/edit/{noun}?of={quote(name, safe='')}"
 
 
 def _about(match: Mapping[str, str], names: Mapping[str, str]) -> str:

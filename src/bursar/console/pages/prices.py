@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from bursar.console.api.answers import csv_bytes
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import Amounts, ask
 from bursar.console.format import Format
@@ -190,3 +191,15 @@ def _told(row: Used) -> UsedPrice:
         attempts=amounts.attempts,
         effective_cost=None if amounts.effective_cost is None else plain(amounts.effective_cost),
     )  # fmt: skip
+
+
+def prices_csv(answer: PricesAnswer) -> bytes:
+    """A row per price; a model without one keeps its row."""
+    heads = ["provider", "model", "tier", "unit", "unit_price", "valid_from", "source", "sku_price_id"]
+    no_price: dict[str, str | None] = {"": None}
+    rows = [
+        [p.provider, p.model, p.tier, unit, price, p.valid_from, p.source, p.sku_price_id]
+        for p in (*answer.used, *answer.found)
+        for unit, price in (p.unit_prices or no_price).items()
+    ]
+    return csv_bytes(heads, rows)

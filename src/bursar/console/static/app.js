@@ -4,6 +4,7 @@ import { startKeys } from "./keys.js";
 import { startCharts } from "./chart.js";
 import { startCopy } from "./copy.js";
 import { startLive } from "./live.js";
+import { startOffers } from "./offers.js";
 
 document.documentElement.classList.add("js");
 document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
@@ -11,4 +12,5 @@ startMenus();
 startKeys();
 startCharts(document);
 startCopy();
+startOffers();
 startLive(startCharts);

@@ -1,5 +1,7 @@
 // Menus are <details>; this closes them on a click elsewhere, on Escape, and when another one opens.
 // It also offers the values that exist while a filter is typed.
+import { fillList } from "./offers.js";
+
 export function startMenus() {
   const open = () => document.querySelectorAll("details.menu[open]");
   document.addEventListener("click", (event) => {
@@ -27,11 +29,7 @@ function suggest(form) {
     const by = isTag ? `tag:${tag.value.trim()}` : field.value;
     if (by === asked || by === "tag:") return;
     asked = by;
-    const query = new URLSearchParams({ by, limit: "100", period: form.elements.period?.value ?? "30d", tz: form.elements.tz?.value ?? "UTC" });
-    const reply = await fetch(`/api/costs?${query}`).catch(() => null);
-    if (!reply?.ok) return;
-    const { rows } = await reply.json();
-    list.replaceChildren(...rows.map((row) => Object.assign(document.createElement("option"), { value: row.keys[0] })));
+    await fillList(list, by, { period: form.elements.period?.value ?? "30d", tz: form.elements.tz?.value ?? "UTC" });
   };
   field.addEventListener("change", offer);
   tag.addEventListener("change", offer);

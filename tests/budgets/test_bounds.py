@@ -51,3 +51,29 @@ def test_models_beyond_the_bound_stay_at_a_byte_a_token():
         for _ in range(EVIDENCE_MIN):
             ceilings.learn(f"m{number}", 1_500, 300, 1)
     assert ceilings.input_tokens(f"m{MODELS_MAX + 5}", 1_500) == 1_500
+
+
+SIZES_OF_TEXT = st.integers(1, 100_000)
+
+
+@given(SIZES_OF_TEXT, SIZES_OF_TEXT, st.integers(0, 200_000))
+def test_what_one_request_was_added_is_held_for_one_of_any_other_size(one: int, other: int, hidden: int):
+    ceilings = TokenCeilings()
+    ceilings.learn("m", one, one + hidden, 1)
+    assert ceilings.input_tokens("m", other) >= other + hidden
+
+
+def test_what_was_added_fades_when_bills_stop_showing_it():
+    ceilings = TokenCeilings()
+    ceilings.learn("m", 100, 10_100, 1)
+    for _ in range(8_000):
+        ceilings.learn("m", 60_000, 15_000, 1)
+    assert ceilings.input_tokens("m", 3_000) == 3_000
+
+
+def test_sizes_whose_bills_never_had_it_are_not_held_for_it():
+    ceilings = TokenCeilings()
+    for _ in range(EVIDENCE_MIN):
+        ceilings.learn("m", 60_000, 15_000, 1)
+    ceilings.learn("m", 100, 10_100, 1)
+    assert ceilings.input_tokens("m", 60_000) == 18_750

@@ -129,6 +129,23 @@ def test_a_request_that_would_be_refused_says_why_and_an_unknown_price_is_not_ze
     assert "no path of a call" in bursar("routes", "test", "request.json", "--path", "/v2/x").err
 
 
+def test_an_experiment_without_calls_is_told_apart_from_nothing(bursar, running, tmp_path):
+    where = ("--data", str(running))
+    assert "no experiments" in bursar("routes", "experiments", *where).err
+    (tmp_path / "one.yaml").write_text(
+        "targets: [{upstream: openai}]\n"
+        "experiment: {name: mini, candidate: {upstream: openai, model: gpt-4o-mini}, percent: 10}\n"
+    )
+    assert bursar("routes", "set", "tried", "-f", "one.yaml", "--match", "feature=nobody", *where).code == 2
+    assert bursar("routes", "set", "tried", "-f", "one.yaml", *where).code == 0
+    shown = bursar("routes", "experiments", *where)
+    assert "10 % to openai/gpt-4o-mini" in shown.out
+    assert "not told apart" in shown.out
+    rows = list(csv.DictReader(io.StringIO(bursar("routes", "experiments", *where, "--format", "csv").out)))
+    assert {row["verdict"] for row in rows} == {""}
+    assert bursar("routes", "remove", "tried", *where).code == 0
+
+
 def test_the_past_is_replayed_through_a_changed_table(bursar, running, tmp_path):
     where = ("--data", str(running))
     (tmp_path / "routes.yaml").write_text(

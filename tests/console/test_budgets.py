@@ -129,3 +129,17 @@ def test_an_approval_is_given_by_the_page_or_the_api_and_shown(client: TestClien
     assert [one["approved_by"] for one in told["thresholds"]] == ["", "console"]
     assert client.post(f"/api/budgets/{known.budget_id}/approve", json={"percent": 1}).json()["code"] == "bad_budget"
     store.set_thresholds(known.budget_id, known.thresholds, actor="test")
+
+
+def test_thresholds_and_their_actions_are_set_over_the_api(client: TestClient):
+    store = client.app.state.context.budgets()
+    known = store.all()[0]
+    address = f"/api/budgets/{known.budget_id}/thresholds"
+    told = client.post(address, json={"thresholds": ["90:approve", "80:throttle=30", "50", "50"]}).json()
+    assert [one["percent"] for one in told["thresholds"]] == [50, 80, 90]
+    assert [one.action for one in store.find(known.budget_id).thresholds] == ["alert", "throttle", "approve"]
+    for wrong in (["80:explode"], ["0"], ["50"] * 3 + [str(percent) for percent in range(1, 20)]):
+        assert client.post(address, json={"thresholds": wrong}).json()["code"] == "bad_budget"
+    assert client.post("/api/budgets/nobody/thresholds", json={"thresholds": []}).status_code == 404
+    assert client.post(address, json={"threshold": []}).status_code == 400
+    store.set_thresholds(known.budget_id, known.thresholds, actor="test")

@@ -181,6 +181,8 @@ def test_what_a_form_cannot_say_is_not_saved_by_it(desk: TestClient):
     page = desk.get("/edit/policy?of=odd").text
     assert "can't say all that it does" in unescape(page)
     assert re.search(r'value="save" disabled', page)
+    assert send(desk, "policy", {"require_tags": "plan, team"}, of="odd").status_code == 400
+    assert desk.get("/api/policies").json()[0]["terms"] == terms
 
 
 @pytest.mark.parametrize("noun", ["budget", "policy", "limit"])

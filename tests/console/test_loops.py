@@ -182,7 +182,7 @@ def test_retries_of_this_hour_stand_beside_their_cap_on_the_page_and_in_the_api(
     (one,) = client.get("/api/loops").json()["retries"]["values"]
     assert one == {"value": "acme <b>", "spent": "0.75", "held": "0.25", "refused": 3}
     html = client.get("/loops").text
-    for words in ("Retries this hour", "acme &lt;b&gt;", "</span>0.75<", "</span>50<"):
+    for words in ("Retries this hour", "acme &lt;b&gt;", "</span>0.75<", "</span>50"):
         assert words in html
     (fact,) = retries_capped(context)
     assert (fact.spent_pico, fact.refused, fact.scope) == (10**12 * 3 // 4, 3, "organization")

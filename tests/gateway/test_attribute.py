@@ -85,6 +85,7 @@ Helicone-Prompt-Id               | p1                                           
 Helicone-Property-Conversation   | c1                                            | session=c1
 Helicone-Property-App            | mobile                                        | app=mobile
 cf-aig-metadata                  | {{"team":"core","beta":false,"n":3}}          | team=core beta=false n=3
+x-amzn-bedrock-request-metadata  | {{"team":"core","case":"c1"}}                 | team=core case=c1
 x-bf-dim-team                    | core                                          | team=core
 x-bf-dim-region                  | eu                                            | region=eu
 x-bf-prom-env                    | prod                                          | environment=prod

@@ -61,11 +61,14 @@ class World:
         self.limit, self.bill = limit, billed(hidden)
         self.hidden, self.after_s, self.reports, self.fails = hidden, after_s, reports, fails
         self.clock = JumpingClock()
+        self.unmarked: list[object] = []
         self.held = self.spent = self.under_way = self.most = self.answered = 0
         self.mark = 0  # above it a threshold acts
         meter = Meter(BOOK)
         self.firsts = Firsts(meter.ceilings)
-        refills = SimpleNamespace(purse=SimpleNamespace(hold_again=lambda *_: None), take=self.take)
+        refills = SimpleNamespace(
+            purse=SimpleNamespace(hold_again=lambda *_: None), take=self.take, unmark=self.unmarked.append
+        )
         budgeting = SimpleNamespace(index=_Index(self.budget), the_refills=lambda: refills, version=1)
         options = SimpleNamespace(output_tokens_default=OUTPUT, hidden_input_tokens_first=ALLOWANCE)
         self.worker: Any = SimpleNamespace(
@@ -238,6 +241,7 @@ def test_the_margin_alone_meets_no_threshold() -> None:
     world = World(billed(ALLOWANCE) * 10, 0)
     world.mark = billed(ALLOWANCE) // 2
     assert run_jumping(world.one_by_one(1), world.clock) == [True]
+    assert len(world.unmarked) == 1  # the next call asks anew
 
 
 def test_who_waits_and_goes_away_leaves_nothing_behind() -> None:

@@ -92,6 +92,8 @@ def route(family: str, **settings: object) -> Route:
         ("gemini", [(b"authorization", b"Bearer own")], b"authorization: Bearer own\r\n"),
         ("vertex", [(b"authorization", b"Bearer " + VIRTUAL)], b"authorization: Bearer operator-key\r\n"),
         ("vertex", [(b"authorization", b"Bearer own")], b"authorization: Bearer own\r\n"),
+        ("bedrock", [(b"authorization", b"Bearer own")], b"authorization: Bearer own\r\n"),
+        ("bedrock", [(b"x-api-key", b"own")], b"authorization: Bearer own\r\n"),
     ],
 )
 def test_the_upstream_gets_one_credential_in_its_own_header(

@@ -121,3 +121,18 @@ def test_it_is_written_every_few_seconds_if_there_is_news(tmp_path: Path) -> Non
     (tmp_path / "gone").mkdir()
     ceilings.learn("m", 900, 900, 1)
     LearnedFile(ceilings, tmp_path / "not" / "there", 0).look(0, is_last=True)  # a disk that refuses stops nobody
+
+
+def test_a_worker_hears_of_models_that_it_does_not_know_and_keeps_what_it_learned_itself(tmp_path: Path) -> None:
+    mine = taught([("m", 900, 300, 1, 0)] * EVIDENCE_MIN)
+    file = LearnedFile(mine, tmp_path, 0)
+    before = mine.input_tokens("m", 900)
+    write(taught([("m", 900, 90_000, 1, 0), ("new", 100, 5_100, 1, 0)]), tmp_path, 1)
+    file.look(WRITE_INTERVAL_US)
+    assert mine.input_tokens("m", 900) == before
+    assert mine.input_tokens("new", 100) >= 5_100
+    write(taught([("newer", 100, 25, 1, 0)]), tmp_path, 1)
+    file.look(WRITE_INTERVAL_US + 1)  # it isn't time
+    assert not mine.knows("newer")
+    file.look(WRITE_INTERVAL_US * 2)
+    assert mine.knows("newer")

@@ -16,7 +16,9 @@ from bursar.domain.errors import Unauthenticated
 from bursar.domain.scope import Scope
 from bursar.domain.snapshot import Snapshot
 from bursar.domain.tags import Attribution
+from bursar.gateway.envelope import Envelopes
 from bursar.gateway.forward import write_head
+from bursar.gateway.heads import Head
 from bursar.gateway.identify import Credential, identify
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.route import Route
@@ -139,6 +141,25 @@ def test_an_id_without_its_secret_is_no_key(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("U_AWS_SECRET_ACCESS_KEY", raising=False)
     route = bedrock(monkeypatch, api_key_env="U_AWS_ACCESS_KEY_ID")
     assert (route.signer, route.api_key) == (None, b"")
+
+
+def test_what_a_caller_says_to_bedrock_goes_on_and_what_it_signed_does_not(monkeypatch: pytest.MonkeyPatch):
+    headers = [
+        (b"x-amzn-bedrock-guardrailidentifier", b"g1"),
+        (b"x-amzn-bedrock-accept", b"application/json"),
+        (b"x-amz-security-token", b"theirs"),
+        (b"x-amz-content-sha256", b"00"),
+        (b"authorization", b"AWS4-HMAC-SHA256 Credential=sk-bursar-x/20261126/us-east-1/bedrock/aws4_request"),
+        (b"amz-sdk-request", b"attempt=3; max=5"),
+    ]
+    head = write_head(bedrock(monkeypatch), "POST", "/model/m/invoke", b"", headers, OPERATOR)
+    assert b"\r\nx-amzn-bedrock-guardrailidentifier: g1\r\nx-amzn-bedrock-accept: application/json\r\n" in head
+    assert not any(name in head for name in (b"theirs", b"sha256", b"sk-bursar", b"amz-sdk"))
+    snapshot = Snapshot(1)
+    envelopes = Envelopes(b"s", "acme")
+    envelopes.use(snapshot)
+    own = [(b"x-api-key", b"ABSK-own"), headers[-1]]
+    assert envelopes.open(Head("POST", "/model/m/invoke", b"", own)).client_retry == 2
 
 
 def test_a_day_has_a_key_of_its_own():

@@ -4,14 +4,18 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from bursar.demo import HistoryTotals, check, fill_history, has_history, traffic
+from bursar.controlfile.state import ControlState
+from bursar.demo import HistoryTotals, check, demo_controls, fill_history, has_history, traffic
 from bursar.demo.check import Proof
+from bursar.domain.clock import FixedClock
 from bursar.domain.usage import Usage
+from bursar.governance.store import ControlStore
 from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
@@ -113,6 +117,15 @@ def test_the_proof_misses_a_charge_that_the_provider_billed(filled):
 def wait_for_requests(provider: Running, count: int) -> None:
     while provider.bill()["requests"] < count:
         time.sleep(0.05)
+
+
+def test_the_companys_control_file_is_one_that_can_be_applied_and_says_something_of_each_kind(tmp_path: Path):
+    clock = FixedClock(NOW_US)
+    state = ControlState(ControlStore(tmp_path / "control.sqlite"), b"secret", clock, "UTC")
+    text = demo_controls(date(2026, 11, 18))
+    made = state.apply(text, prune=False, actor="demo", openings={})
+    assert {change.section for change in made} == {"budgets", "limits", "policies"}
+    assert state.apply(text, prune=True, actor="demo", openings={}) == []
 
 
 def test_live_traffic_calls_until_it_is_told_to_stop(provider: Running):

@@ -12,8 +12,13 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.eventstream import ChecksumMismatch
 from botocore.exceptions import ClientError
+from tests.system.test_budget_race import until_in_force
 from tests.world import OPERATOR_KEYS, World, gateway_world
 
+from bursar.budgets.budget import Budget
+from bursar.budgets.limits import LimitPlan
+from bursar.budgets.schedule import Schedule
+from bursar.budgets.spec import parse_spec
 from bursar.domain.controls import PolicyTerms
 from bursar.domain.money import usd_from_pico
 from bursar.domain.scope import Scope
@@ -200,6 +205,30 @@ def test_our_refusals_are_the_clients_exceptions(world: World, connect: Connect,
         connect(f"nobody {key_sent}", sent=key_sent).converse(modelId=NOVA, messages=ASK)
     assert refused.value.response["Error"]["Code"] == code
     assert world.sim_log(f"nobody {key_sent}") == []
+
+
+def test_a_streams_hold_is_freed_with_its_last_event_and_a_spent_budget_is_an_exception(world: World, connect: Connect):
+    budgets = world.site.budgets()
+    limit = LimitPlan(10**12 // 100)  # two of these calls at their bound
+    window = Schedule(parse_spec("lifetime"))
+    budgets.create(Budget(budget_id="", name="t", match={"feature": "tea"}, limit=limit, window=window), actor="test")
+    world.site.publish_budgets(budgets)
+    until_in_force(world, 1)
+    config = {"maxTokens": 700}
+    small = connect("small", {"output": 20}, tags="feature=tea")
+    for _ in range(5):  # one after the other, at once
+        list(small.converse_stream(modelId=HAIKU, messages=ASK, inferenceConfig=config)["stream"])
+        list(small.invoke_model_with_response_stream(modelId=HAIKU, body=json.dumps(MESSAGES))["body"])
+    large = connect("large", {"output": 700}, tags="feature=tea")
+    with pytest.raises(ClientError) as refused:  # noqa: PT012
+        for _ in range(4):
+            large.converse(modelId=HAIKU, messages=ASK, inferenceConfig=config)
+    error = refused.value.response
+    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == (
+        "ServiceQuotaExceededException",
+        402,
+    )
+    assert error["ResponseMetadata"]["HTTPHeaders"]["x-bursar-error"] == "budget_exhausted"
 
 
 @pytest.mark.parametrize("fault", ["error_event", "cut", "reset"])

@@ -17,6 +17,7 @@ from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import World, gateway_world
 
 from bursar.providers.base import Asked
+from bursar.providers.bedrock_paths import wire_path
 from bursar.providers.registry import DIALECTS
 from bursar.simulate.launch import Running
 
@@ -93,7 +94,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator[
 
 def scripted(one: Recording, seed: int) -> list[bytes | threading.Event]:
     """The recording as raw HTTP: a stream chunked and cut at random, a plain answer with its length."""
-    kind = b"text/event-stream" if one.is_stream else b"application/json"
+    kind = b"application/json"
+    if one.is_stream:
+        is_frames = one.dialect.family == "bedrock"
+        kind = b"application/vnd.amazon.eventstream" if is_frames else b"text/event-stream"
     head = b"HTTP/1.1 %d Recorded\r\ncontent-type: %b\r\nx-odd-Header: a,  b;\xff\r\n" % (one.status, kind)
     if not one.is_stream:
         return [head + b"content-length: %d\r\n\r\n" % len(one.body), one.body]
@@ -142,7 +146,8 @@ def test_recorded_bytes_pass_both_ways(world: World, script: Script, one: Record
     assert answer.body == one.body
     assert answer.headers["x-odd-header"] == "a,  b;\xff"
     assert script.bodies[-1] == body
-    assert script.heads[-1].startswith(b"POST %b?beta=true&x=%%20 HTTP/1.1\r\n" % path_of(one).encode())
+    at_provider = wire_path(one.path) if one.dialect.family == "bedrock" else path_of(one)
+    assert script.heads[-1].startswith(b"POST %b?beta=true&x=%%20 HTTP/1.1\r\n" % at_provider.encode())
 
 
 def test_the_named_change_of_a_chat_stream_is_the_only_one(world: World, script: Script) -> None:

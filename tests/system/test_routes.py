@@ -25,7 +25,7 @@ from bursar.budgets.spec import parse_spec
 from bursar.cli.commands.calls import told_ways
 from bursar.config import Upstream
 from bursar.domain.money import usd_from_pico
-from bursar.domain.routes import RECEIPTS, RouteRule, Target
+from bursar.domain.routes import RECEIPTS, Experiment, RouteRule, Target
 from bursar.explore.detail import CallDetail, call_detail
 from bursar.simulate.launch import Running, provider_thread
 from bursar.simulate.provider import Options
@@ -214,15 +214,32 @@ def test_a_route_of_the_control_store_is_in_force_without_a_restart(tmp_path: Pa
         controls = world.site.controls()
         assert asyncio.run(exchange(world.port, chat(1))).status == 200
         assert (len(first.log()), len(second.log())) == (1, 0)
-        controls.routes.set(RouteRule(name="mine", targets=(Target("second"),)), actor="test")
+        trial = Experiment("first again", Target("first"), 50.0)
+        controls.routes.set(RouteRule(name="mine", targets=(Target("second"),), experiment=trial), actor="test")
         controls.publish()
         time.sleep(1.0)
-        assert asyncio.run(exchange(world.port, chat(2))).status == 200
+        answers = load(world, 40, 100)
+        assert {answer.status for answer in answers} == {200}
+        said = json.dumps({"call_id": answers[0].call_id, "score": 0.7}).encode()
+        headers = {"content-type": "application/json", "authorization": "Bearer sk-client"}
+        feedback = asyncio.run(exchange(world.port, request_bytes("/bursar/feedback", said, headers)))
+        assert feedback.status == 202
         controls.routes.remove("mine", actor="test")
         controls.publish()
         time.sleep(1.0)
         assert asyncio.run(exchange(world.port, chat(3))).status == 200
-        assert (len(first.log()), len(second.log())) == (2, 1)
+        world.settle_down()
+        world.load()
+        arms = world.rows(
+            "SELECT json_extract_string(routing, '$.arm') AS arm, upstream, count(*) AS calls FROM charges "
+            "WHERE routing LIKE '%first again%' GROUP BY ALL ORDER BY arm"
+        )
+        assert [(row["arm"], row["upstream"]) for row in arms] == [("candidate", "first"), ("control", "second")]
+        assert sum(row["calls"] for row in arms) == 40
+        assert min(row["calls"] for row in arms) >= 8
+        assert (len(first.log()), len(second.log())) == (2 + arms[0]["calls"], arms[1]["calls"])
+        (kept,) = world.rows("SELECT call_id::VARCHAR AS call_id, score FROM feedback JOIN calls USING (call_id)")
+        assert kept == {"call_id": answers[0].call_id, "score": 0.7}
 
 
 def test_the_breaker_opens_within_two_seconds_and_no_call_fails(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ MODELS: dict[Kind, str] = {
     "silent": "gpt-4.1-mini",  # an answer without usage
 }
 """Each kind of answer has an upstream of its own, which the model's name leads to."""
-READY_MAX_S = 120.0
+READY_MAX_S = 240.0  # LiteLLM starts in 7 s, and in two minutes beside other work
 STOP_MAX_S = 15.0
 CHAT = "/v1/chat/completions"
 Upstreams = Mapping[Kind, int]  # ports on loopback

@@ -1,22 +1,34 @@
-"""What the route table costs a call: CPU of the choice, and of the name's reading; nothing else."""
+"""What the route table costs a call: CPU of the name's reading, of the parts of a choice, and of the whole step."""
 
+import json
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from bursar.bench.figure import Figure, Options, median
+from bursar.domain.clock import SystemClock
 from bursar.domain.routes import RouteRule, Target
 from bursar.domain.scope import Scope
+from bursar.domain.snapshot import Snapshot
 from bursar.domain.tags import Attribution
+from bursar.gateway.call import Arrival, Worker
 from bursar.gateway.case import Case
+from bursar.gateway.envelope import Envelope
 from bursar.gateway.health import Health
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
+from bursar.gateway.pipeline import route
+from bursar.gateway.rehearse import dry_worker, envelope_of
 from bursar.gateway.route import Route
 from bursar.gateway.route_table import RouteTable
-from bursar.gateway.settings import UpstreamSettings
+from bursar.gateway.settings import UpstreamSettings, WorkerSettings
 from bursar.gateway.strategies import order
 from bursar.gateway.upstream import PoolLimits
 from bursar.gateway.upstream_rates import cool_until_us
+from bursar.prices.book import PriceBook
+from bursar.prices.compile import compile_rows
+from bursar.providers.openai_chat import CHAT
 
 CALLS = 100_000
 NAME_US_MAX = 1.0
@@ -60,16 +72,50 @@ def measure(options: Options) -> list[Figure]:
         "three upstreams, weighted": (_Chooser("weighted"), ROUTE_US_MAX),
         "three upstreams, lowest latency": (_Chooser("lowest-latency"), ROUTE_US_MAX),
     }
-    return [_timed(name, choose, bound, calls, options.rounds) for name, (choose, bound) in cases.items()]
+    figures = [_timed(name, choose, bound, calls, options.rounds) for name, (choose, bound) in cases.items()]
+    return figures + _whole_steps(calls, options.rounds)
+
+
+def _whole_steps(calls: int, rounds: int) -> list[Figure]:
+    """The pipeline's own step, from the call as it was read to its ways in order, on a worker that sends nothing."""
+    book = PriceBook(compile_rows(None)[0])
+    upstreams = [UpstreamSettings(name, "https://x.test", "openai", "openai") for name in UPSTREAMS]
+    body = json.dumps({"model": "gpt-4o", "max_tokens": 100, "messages": [{"role": "user", "content": "x" * 900}]})
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="bursar-bench-") as directory:
+        secret = Path(directory) / "secret"
+        secret.write_bytes(bytes(32))
+        settings = WorkerSettings(
+            "127.0.0.1", 0, directory, directory, "", "", str(secret), "acme", upstreams,
+        )  # fmt: skip
+        for strategy in ("ordered", "weighted", "lowest-latency"):
+            with dry_worker(settings, Snapshot(0), SystemClock(), _rules(strategy), book) as worker:
+                envelope = envelope_of(worker, [(b"x-bursar-tags", b"feature=f0")], None)
+                step = _step(worker, envelope, body.encode())
+                figures.append(_timed(f"the whole step, {strategy}", step, ROUTE_US_MAX, calls, rounds))
+    return figures
+
+
+def _step(worker: Worker, envelope: Envelope, body: bytes) -> Callable[[int], object]:
+    asked = CHAT.read_request(body)
+    arrival = Arrival(worker.ids.new(0), worker.clock.now_us(), CHAT, "/v1/chat/completions", "", body, envelope, asked)
+    return lambda _: route(worker, arrival, envelope, asked, envelope.attributed, None)
+
+
+def _rules(strategy: str) -> list[RouteRule]:
+    """Ten, of which the last is about the call."""
+    targets = tuple(Target(name) for name in UPSTREAMS)
+    return [
+        RouteRule(name=f"r{at}", targets=targets, match={"feature": f"f{9 - at}"}, strategy=strategy)  # type: ignore[arg-type]
+        for at in range(10)
+    ]
 
 
 class _Chooser:
     """One call's choice and what its answer teaches, with ten routes of which the last is about it."""
 
     def __init__(self, strategy: str) -> None:
-        targets = tuple(Target(name) for name in UPSTREAMS)
-        rules = [RouteRule(name=f"r{at}", targets=targets, match={"feature": f"f{9 - at}"}) for at in range(10)]
-        self.table = RouteTable(rules)
+        self.table = RouteTable(_rules(strategy))
         self.strategy = strategy
         self.health = [Health() for _ in UPSTREAMS]
 

@@ -115,6 +115,10 @@ class Refills:
                 self.purse.settle(waiter.done.result(), 0)  # held in the moment that the call went away
             raise
 
+    def unmark(self, key: BalanceKey) -> None:
+        """Ask again before a call meets a threshold's action: who met it last asked for more than it needs."""
+        self._marks.pop(key, None)
+
     def forget(self, budget_id: str, before_us: int) -> None:
         """Have a budget's windows dropped that ended before then, beside the calls; it can as well fail."""
         task = asyncio.ensure_future(self._call(lambda: self.authority.forget(budget_id, before_us)))

@@ -6,7 +6,17 @@ from typing import Any
 import msgspec
 
 from bursar.cli.client import decode
-from bursar.cli.render import Column, count_column, money_column, print_table, say, text_column
+from bursar.cli.render import (
+    Column,
+    Format,
+    count_column,
+    money_column,
+    print_csv,
+    print_json,
+    print_table,
+    say,
+    text_column,
+)
 from bursar.domain import display
 from bursar.domain.money import plain, usd_from_pico
 from bursar.gateway.rehearse import Option, Rehearsal
@@ -39,6 +49,71 @@ class ReplayTold(msgspec.Struct):
     rows: list[RowTold]
     refused: dict[str, int]
     notes: list[str]
+
+
+class FindingTold(msgspec.Struct):
+    metric: str
+    control_calls: int
+    candidate_calls: int
+    control: float
+    candidate: float
+    difference: float
+    evidence: float
+    verdict: str
+
+
+class ExperimentTold(msgspec.Struct):
+    """One of `/api/experiments`."""
+
+    route: str
+    experiment: str
+    candidate: str
+    percent: float
+    alpha: float
+    stopped: str
+    control_calls: int
+    candidate_calls: int
+    findings: list[FindingTold]
+
+
+def show_experiments(body: bytes, fmt: Format) -> None:
+    """A table for each experiment; one list of findings for programs."""
+    told = decode(body, list[ExperimentTold])
+    if fmt is Format.JSON:
+        print_json(msgspec.to_builtins(told))
+    elif fmt is Format.CSV:
+        heads = ("route", "experiment", *FindingTold.__struct_fields__)
+        rows = [[one.route, one.experiment, *msgspec.structs.astuple(row)] for one in told for row in one.findings]
+        print_csv(heads, rows)
+    elif not told:
+        say("no experiments; a route has one with `experiment` (docs/routing.md).")
+    else:
+        for one in told:
+            _show_experiment(one)
+
+
+def _show_experiment(told: ExperimentTold) -> None:
+    print_table(
+        [
+            text_column("metric", "metric"),
+            count_column("control_calls", "control"),
+            count_column("candidate_calls", "candidate"),
+            text_column("means", "means", grow=True),
+            Column("verdict", "the candidate is", str),
+        ],
+        [
+            {
+                "metric": row.metric, "control_calls": row.control_calls, "candidate_calls": row.candidate_calls,
+                "means": f"{row.control:.4g} → {row.candidate:.4g}", "verdict": row.verdict or "not told apart",
+            }
+            for row in told.findings
+        ],
+        title=f"Route {told.route}, experiment {told.experiment}: {told.percent:g} % to {told.candidate}",
+    )  # fmt: skip
+    if told.stopped:
+        say(f"stopped: {told.stopped}.")
+    else:
+        say(f"it goes on; error rate {told.alpha:g} over all looks.")
 
 
 def told_rehearsal(told: Rehearsal) -> dict[str, Any]:

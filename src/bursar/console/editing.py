@@ -103,6 +103,11 @@ def save(context: ConsoleContext, kind: Kind, wish: Wish) -> Item | None:
     form = wish.form
     if wish.proposal is None:
         return None
+    if wish.old is not None and not can_say(context, kind, wish.old):
+        form.wrong(
+            "", "this form can't say all that it does, and saving would lose the rest; change it where it was made"
+        )
+        return None
     begins, name = wish.proposal.begins, wish.proposal.new.name
     try:
         opening = opening_here(context, wish.proposal).spent if begins is not None else []

@@ -21,6 +21,7 @@ from bursar.alerts.desk import AlertDesk
 from bursar.console.app import create_app
 from bursar.console.budgeting import budget_facts
 from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.experiments import Stopping
 from bursar.console.following import Following
 from bursar.console.inside import get
 from bursar.console.problems import json_problem, problem_of
@@ -134,6 +135,8 @@ def serve(site: Site) -> None:
         )
         stop = threading.Event()
         threads = [threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")]
+        stopping = Stopping(ledger, context.controls, site.clock)
+        threads.append(threading.Thread(target=stopping.run, args=(stop,), name="experiments"))
         if site.config.control.url:
             threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))
         for thread in threads:

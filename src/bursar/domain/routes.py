@@ -14,7 +14,10 @@ ROUTED_BY = (*(name for name in MATCHED if name != "provider"), "operation", "mo
 WEIGHT_MAX = 1_000_000
 POSITION_MAX = 1_000_000
 TARGETS_MAX = 32
+CANDIDATE, CONTROL = "candidate", "control"  # the arms of an experiment
 HEDGE_MS_MAX = 600_000
+PERCENT_MAX = 50
+ALPHA_MAX = 0.2
 DAY_MINUTES = 24 * 60
 
 
@@ -34,6 +37,22 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     weight: int = 1
     lacks: tuple[Lacking, ...] = ()
     context_tokens: int | None = None
+
+
+class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Part of a route's calls go to a candidate, and a sequential test says whether it is worse.
+
+    name:    another name begins another count. percent: of the calls, by a stable hash of their session, else of their
+             user, else of the call.
+    alpha:   the chance that a candidate that differs in nothing is ever called different, over all metrics and looks.
+    stopped: why it goes on no longer; "": it goes on. All calls then go as without it.
+    """
+
+    name: str
+    candidate: Target
+    percent: float
+    alpha: float = 0.05
+    stopped: str = ""
 
 
 class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -59,6 +78,7 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     position: int = 0
     regions: tuple[str, ...] = ()
     hedge_after_ms: int | None = None
+    experiment: Experiment | None = None
 
 
 class KeptRoute(msgspec.Struct, frozen=True):
@@ -85,18 +105,23 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
 
     candidates: in the order in which they were to be tried, then those that were left out.
     default:    where it would have gone without a route; None: nowhere.
+    experiment, arm: "candidate" or "control" of an experiment, if one is on.
     """
 
     route: str
     strategy: str
     candidates: list[Candidate]
     default: Candidate | None = None
+    experiment: str = ""
+    arm: str = ""
 
 
 def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
     """A receipt as a person reads it, for the attempt that went there."""
     named = [f"{one.upstream}/{one.model}{f' ({one.why})' if one.why else ''}" for one in receipt.candidates]
     told = f"route {receipt.route!r}, {receipt.strategy}: {', '.join(named)}"
+    if receipt.arm:
+        told += f"; {receipt.arm} of the experiment {receipt.experiment!r}"
     default = receipt.default
     if default is not None and (default.upstream, default.model) != (upstream, model):
         told += f"; without a route {default.upstream}/{default.model}"
@@ -134,7 +159,12 @@ def faults_of(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[
         for name in rule.match
         if name not in ROUTED_BY and not (name.startswith(TAG_PREFIX) and name != TAG_PREFIX)
     ]
-    for target in rule.targets:
+    trial = rule.experiment
+    if trial is not None and not (trial.name and 0 < trial.percent <= PERCENT_MAX and 0 < trial.alpha <= ALPHA_MAX):
+        faults.append(
+            ("experiment", f"it has a name, a percent up to {PERCENT_MAX} and an alpha up to {ALPHA_MAX}; 0 is none")
+        )
+    for target in (*rule.targets, *((trial.candidate,) if trial is not None else ())):
         if not (target.upstream or target.model):
             faults.append(("targets", "a target names an upstream, a model or both"))
         elif target.upstream and upstreams is not None and target.upstream not in upstreams:

@@ -86,7 +86,7 @@ class Way(msgspec.Struct):
     """An upstream that may take a call, and the model it would be asked for.
 
     why: it was put behind the others: "open", "probing", "cooling". is_tried: an attempt went there.
-    case: the call as policies see it there; None where there are none.
+    case: the call as policies see it there; None where there are none. leads: an experiment puts it in front.
     """
 
     plan: Plan
@@ -95,6 +95,7 @@ class Way(msgspec.Struct):
     why: str = ""
     is_tried: bool = False
     case: Case | None = None
+    leads: bool = False
 
 
 class Routing(msgspec.Struct):
@@ -103,6 +104,7 @@ class Routing(msgspec.Struct):
     ways:    to be tried in this order.
     passed:  (upstream, model, why) of targets that may not take it.
     default: where it would have gone without a route; None: nowhere.
+    arm:     of the route's experiment: "candidate" or "control"; "": none is on.
     """
 
     rule: RouteRule
@@ -110,6 +112,7 @@ class Routing(msgspec.Struct):
     passed: list[tuple[str, str, str]]
     default: Route | None
     default_model: str
+    arm: str = ""
 
 
 class Arrival(msgspec.Struct):

@@ -9,6 +9,7 @@ import structlog
 from bursar.domain.errors import BursarError, MethodNotAllowed, Overloaded, UnknownCall, UnknownRoute
 from bursar.gateway.call import Worker
 from bursar.gateway.client import AsgiClient, Client, Message, Receive, Send, with_length
+from bursar.gateway.feedback import FEEDBACK_BYTES_MAX, TAKEN, read_feedback
 from bursar.gateway.forward import NOT_RETURNED, write_head
 from bursar.gateway.heads import Head, Heads
 from bursar.gateway.metrics import page
@@ -19,6 +20,7 @@ from bursar.providers.registry import DIALECTS, dialect_for
 
 GOOGLE_HEADERS = {b"x-goog-api-key", b"x-goog-api-client"}
 CALLS_PREFIX = "/bursar/calls/"
+FEEDBACK_PATH = "/bursar/feedback"
 ROUTES_KNOWN_MAX = 1024
 MODEL_LISTS = ("/v1/models", "/v1beta/models")
 LIST_BYTES_MAX = 8 * 1024 * 1024
@@ -105,6 +107,8 @@ class Edge:
             await client.reply(200, with_length(TEXT, len(body)), body)
         elif path.startswith(CALLS_PREFIX) and method == "GET":
             await self._call(client, path.removeprefix(CALLS_PREFIX))
+        elif path == FEEDBACK_PATH and method == "POST":
+            await self._take_feedback(client)
         elif path in ("/", "/api/hello"):
             body = b'{"service":"bursar-gateway"}'
             await client.reply(200, with_length(JSON, len(body)), body if method != "HEAD" else b"")
@@ -136,6 +140,14 @@ class Edge:
             )
         body = msgspec.json.encode(found)
         await client.reply(200, with_length(JSON, len(body)), body)
+
+    async def _take_feedback(self, client: Client) -> None:
+        """A user's word on an answer, into the journal like all that is known of a call."""
+        worker = self.worker
+        credential = worker.envelopes.open(client.head).credential
+        record = read_feedback(await client.body(FEEDBACK_BYTES_MAX), credential.id, worker.clock.now_us())
+        worker.recorder.write(record)
+        await client.reply(202, with_length(JSON, len(TAKEN)), TAKEN)
 
     async def _pass_through(self, client: Client, target: Target) -> None:
         """A list of models: what a key of ours may use, else the provider's. It costs nothing and isn't recorded."""

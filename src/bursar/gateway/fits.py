@@ -8,6 +8,9 @@ from bursar.gateway.case import Case
 from bursar.gateway.route import Route
 from bursar.providers.base import Asked
 
+SMALL_TOKENS = 4_000
+"""A call of no more bytes and tokens than that fits any model's context."""
+
 DATA_CLASS = "data_class"
 """The tag by which a call says it."""
 

@@ -20,6 +20,7 @@ from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import NO_ANSWER, settle
 from bursar.gateway.turns import ELSEWHERE_STATUSES, next_way, note_answer, note_error, turn
 from bursar.gateway.upstream import Reply
+from bursar.providers.base import read_reply
 
 CAUSE = "hedge"
 LOST = "hedge_lost"
@@ -149,7 +150,7 @@ async def _end_lost(worker: Worker, call: Call, task: asyncio.Task[Outcomes], ru
         attempt.first_byte_us, status = found.first_byte_us, found.status
         note_answer(worker, call, attempt, found)
         if found.content is not None:
-            answer, size = call.dialect.read_answer(found.content, status), len(found.content)
+            answer, size = read_reply(call.dialect, found.content, status, found.headers), len(found.content)
             metered, outcome = meter(worker, call, answer, status, 0), outcome_of(status, answer)
         found.close()
     elif isinstance(found, BursarError):

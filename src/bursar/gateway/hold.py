@@ -66,18 +66,21 @@ async def hold_first(worker: Worker, call: Call, touching: Touching, learned: st
     """Hold a call of a model that has billed nothing yet: with a margin for input that no request shows, and few of
     them at a time; others wait for the first bill. Where there is no room for the margin, one goes without it.
 
-    So what would be let through one after another still is. learned: the model, as `learned_as` names it.
+    So what would be let through one after another still is. Past a threshold that acts, where little is left, they go
+    one by one and leave the room that the margin would take to others. learned: as `learned_as` names the model.
     """
     firsts, loop = worker.firsts, asyncio.get_running_loop()
     deadline = loop.time() + FIRST_BILL_WAIT_S
     refusal: BudgetExhausted | MarkReached | None = None  # of the margin
     while firsts.is_new(learned):
         is_late = loop.time() >= deadline
-        if is_late or firsts.may_enter(learned, alone=refusal is not None):
+        goes_alone = refusal is not None or (bool(met) and not is_late)
+        if is_late or firsts.may_enter(learned, alone=goes_alone):
             call.first = firsts.enter(learned)
             try:
-                refusal = refusal or await hold_with_margin(worker, call, touching, met)
-                if refusal is not None and firsts.is_alone(learned):
+                if not goes_alone:
+                    refusal = await hold_with_margin(worker, call, touching, met)
+                if (goes_alone or refusal is not None) and firsts.is_alone(learned):
                     await hold_bound(worker, call, touching, met)
                 if call.holding is not None:
                     return
@@ -86,7 +89,7 @@ async def hold_first(worker: Worker, call: Call, touching: Touching, learned: st
                     firsts.leave(call.first)
             if is_late and refusal is not None:
                 raise refusal
-        await firsts.turn(learned, deadline - loop.time(), alone=refusal is not None)
+        await firsts.turn(learned, deadline - loop.time(), alone=goes_alone or refusal is not None)
     call.bound = bound_of(worker, call, output_limit(worker, call), call.facts.received_us)
     await hold_bound(worker, call, touching, met)
 
@@ -108,6 +111,7 @@ async def hold_with_margin(
         return error
     except MarkReached as reached:
         call.bound = known
+        worker.budgeting.the_refills().unmark(reached.claim.key)
         return reached
     return None
 

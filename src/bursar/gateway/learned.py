@@ -1,8 +1,9 @@
 """What a worker has learned of tokens per byte, kept over restarts: `run/learned-N.json`, one file per worker.
 
 Each worker replaces its own every few seconds and at its stop. At a start all files of the node are merged, ceiling by
-ceiling the higher one; so workers learn from each other too, and a ceiling is only ever too high. A file that is torn
-or was changed is left out with a line in the log: what it held is learned anew.
+ceiling the higher one, so that a ceiling is only ever too high. Later a worker takes over from the others the models
+that it doesn't know itself: of one that it knows, an idle worker's old ceiling would never come down again. A file that
+is torn or was changed is left out with a line in the log: what it held is learned anew.
 """
 
 import contextlib
@@ -33,6 +34,8 @@ class LearnedFile:
         self._own = directory / f"learned-{slot}.json"
         self._written_us = 0
         self._written_reports = 0
+        self._heard_us = 0
+        self._heard: dict[Path, int] = {}  # when the others' files were changed, as they were read last
 
     def begin(self) -> None:
         """Take over what all workers of this node knew when they wrote last."""
@@ -43,7 +46,11 @@ class LearnedFile:
         self._written_reports = self._ceilings.reports
 
     def look(self, now_us: int, *, is_last: bool = False) -> None:
-        """Write if there is news and it is time. A disk that refuses stops nobody; it is tried again."""
+        """Hear the others, and write if there is news and it is time. A disk that refuses stops nobody; it is tried
+        again."""
+        if now_us - self._heard_us >= WRITE_INTERVAL_US:
+            self._heard_us = now_us
+            self._hear()
         reports = self._ceilings.reports
         if reports == self._written_reports or (now_us - self._written_us < WRITE_INTERVAL_US and not is_last):
             return
@@ -51,6 +58,15 @@ class LearnedFile:
         with contextlib.suppress(OSError):
             write_learned(self._own, self._ceilings)
             self._written_reports = reports
+
+    def _hear(self) -> None:
+        for path in self._directory.glob("learned-[0-9]*.json"):
+            with contextlib.suppress(OSError):
+                changed = path.stat().st_mtime_ns
+                if path != self._own and self._heard.get(path) != changed:
+                    self._heard[path] = changed
+                    known = self._ceilings.known()
+                    self._ceilings.take({model: one for model, one in read_learned(path).items() if model not in known})
 
 
 def write_learned(path: Path, ceilings: TokenCeilings) -> None:

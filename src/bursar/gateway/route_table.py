@@ -79,12 +79,14 @@ class RouteTable:
 def usable(rules: Sequence[RouteRule], upstreams: Container[str]) -> list[RouteRule]:
     """Rules of the control store without targets that this node doesn't have. One with none left stays: what it is
     about mustn't go elsewhere unseen, so its calls are refused."""
-    return [
-        msgspec.structs.replace(
-            rule, targets=tuple(one for one in rule.targets if not one.upstream or one.upstream in upstreams)
-        )
-        for rule in rules
-    ]
+    found = []
+    for rule in rules:
+        targets = tuple(one for one in rule.targets if not one.upstream or one.upstream in upstreams)
+        trial = rule.experiment
+        if trial is not None and trial.candidate.upstream and trial.candidate.upstream not in upstreams:
+            trial = None
+        found.append(msgspec.structs.replace(rule, targets=targets, experiment=trial))
+    return found
 
 
 def compile_table(

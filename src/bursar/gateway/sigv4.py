@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC
 from hashlib import sha256
+from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
@@ -23,6 +24,16 @@ ID_VARIABLE = "ACCESS_KEY_ID"
 _UNRESERVED = "-_.~"
 _SPACES = re.compile(rb" +")
 _CREDENTIAL = b"\r\nauthorization: "
+_DATE = b"\0"  # where the date goes: no header can hold it
+_HEADS_MAX = 256
+
+
+class Prepared(NamedTuple):
+    """All of a canonical request that its head decides: what stands before the date and behind it, up to the body."""
+
+    names: str
+    before: bytes
+    behind: bytes
 
 
 class AwsKeys(msgspec.Struct, frozen=True):
@@ -56,10 +67,14 @@ class Signer:
 
     def __init__(self, keys: AwsKeys, region: str, service: str = SERVICE) -> None:
         self._keys = keys
+        self._token_line = f"x-amz-security-token: {keys.session_token}\r\n" if keys.session_token else ""
         self._region = region
         self._service = service
         self._day = ""
         self._day_key = b""
+        self._second = -1
+        self._stamp = ""
+        self._heads: dict[bytes, Prepared] = {}
 
     def sign(self, head: bytes, body: bytes, at_us: int) -> bytes:
         """The head with AWS's date, token and signature behind its other headers.
@@ -69,29 +84,48 @@ class Signer:
         """
         if _CREDENTIAL in head:
             return head
-        stamp = datetime_from_us(at_us).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        head += f"x-amz-date: {stamp}\r\n".encode()
-        if self._keys.session_token:
-            head += f"x-amz-security-token: {self._keys.session_token}\r\n".encode()
-        names, canonical = canonical_request(head, body)
+        stamp = self._stamp_of(at_us // 1_000_000)
+        prepared = self._heads.get(head) or self._prepare(head)
+        digest = sha256(body).hexdigest().encode()
+        canonical = b"".join((prepared.before, stamp.encode(), prepared.behind, digest))
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
         to_sign = f"{ALGORITHM}\n{stamp}\n{scope}\n{sha256(canonical).hexdigest()}"
-        signature = hmac.new(self._key_of(stamp[:8]), to_sign.encode(), sha256).hexdigest()
+        signature = hmac.digest(self._key_of(stamp[:8]), to_sign.encode(), "sha256").hex()
         credential = f"{self._keys.access_key_id}/{scope}"
-        line = f"authorization: {ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}\r\n"
-        return head + line.encode()
+        return (
+            head
+            + (
+                f"x-amz-date: {stamp}\r\n{self._token_line}authorization: {ALGORITHM} Credential={credential}, "
+                f"SignedHeaders={prepared.names}, Signature={signature}\r\n"
+            ).encode()
+        )
+
+    def _prepare(self, head: bytes) -> Prepared:
+        """What is the same for each call with this head. Heads are few: one for each client, model and operation."""
+        names, canonical = canonical_request(head + b"x-amz-date: " + _DATE + b"\r\n" + self._token_line.encode())
+        before, _, behind = canonical.partition(_DATE)
+        if len(self._heads) >= _HEADS_MAX:
+            self._heads.clear()
+        prepared = self._heads[head] = Prepared(names, before, behind)
+        return prepared
+
+    def _stamp_of(self, second: int) -> str:
+        if second != self._second:
+            self._second = second
+            self._stamp = datetime_from_us(second * 1_000_000).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        return self._stamp
 
     def _key_of(self, day: str) -> bytes:
         if day != self._day:
             key = b"AWS4" + self._keys.secret.encode()
             for part in (day, self._region, self._service, "aws4_request"):
-                key = hmac.new(key, part.encode(), sha256).digest()
+                key = hmac.digest(key, part.encode(), "sha256")
             self._day, self._day_key = day, key
         return self._day_key
 
 
-def canonical_request(head: bytes, body: bytes) -> tuple[str, bytes]:
-    """(names of the signed headers, the request in the form that is signed)."""
+def canonical_request(head: bytes) -> tuple[str, bytes]:
+    """(names of the signed headers, the request in the form that is signed, but for its body's hash at the end)."""
     line, *lines = head.split(b"\r\n")
     method, _, rest = line.partition(b" ")
     target = rest.rpartition(b" ")[0]
@@ -104,16 +138,7 @@ def canonical_request(head: bytes, body: bytes) -> tuple[str, bytes]:
             headers.setdefault(name, []).append(_SPACES.sub(b" ", value.strip()))
     names = b";".join(sorted(headers))
     signed = b"".join(b"%b:%b\n" % (name, b",".join(headers[name])) for name in sorted(headers))
-    canonical = b"\n".join(
-        (
-            method,
-            _encoded(path, "/").encode(),
-            _canonical_query(query),
-            signed,
-            names,
-            sha256(body).hexdigest().encode(),
-        )
-    )
+    canonical = b"\n".join((method, _encoded(path, "/").encode(), _canonical_query(query), signed, names, b""))
     return names.decode(), canonical
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from math import log
+from zlib import crc32
 
 from bursar.domain.routes import Strategy
 
@@ -29,14 +30,13 @@ def order(
         return list(everyone)
     if strategy == "cheapest":
         return sorted(everyone, key=lambda at: (costs[at] is None, costs[at] or 0, at))
-    mark = int.from_bytes(blake2b(key, digest_size=8).digest(), "big")
+    mark = crc32(key)  # even enough for a lot, and a tenth of blake2b's price
     if strategy == "lowest-latency":  # two drawn, the less loaded wins: all calls at one would make that the slow one
         one, two = mark % len(names), mark // len(names) % (len(names) - 1)
         two += two >= one
         first = two if loads[two] < loads[one] else one
         return [first, *(at for at in sorted(everyone, key=loads.__getitem__) if at != first)]
-    part = mark >> 32
-    lots = [-log((part * _slope(name)) % 1.0 + LEAST) / weight for name, weight in zip(names, weights, strict=True)]
+    lots = [-log((mark * _slope(name)) % 1.0 + LEAST) / weight for name, weight in zip(names, weights, strict=True)]
     return sorted(everyone, key=lots.__getitem__)
 
 

@@ -166,6 +166,8 @@ def receipt_of(routing: Routing) -> str:
             [Candidate(way.plan.route.name, way.model, way.why) for way in routing.ways]
             + [Candidate(*one) for one in routing.passed],
             None if default is None else Candidate(default.name, routing.default_model),
+            routing.rule.experiment.name if routing.arm and routing.rule.experiment is not None else "",
+            routing.arm,
         )
     ).decode()
 

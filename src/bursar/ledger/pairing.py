@@ -7,7 +7,7 @@ import msgspec
 from bursar.domain.charge import Outcome, Quality
 from bursar.domain.usage import Usage
 from bursar.ledger.columns import Pair
-from bursar.spool.records import Dispatched, Ended, Record, Settled
+from bursar.spool.records import Dispatched, Ended, Record, Scored, Settled
 
 WORKER_LOST = "worker_lost"
 
@@ -26,6 +26,7 @@ class Batch(msgspec.Struct):
     left:     dispatches still in flight after this batch that weren't before.
     settled:  attempt ids that were in flight before this batch and no longer are.
     ended:    calls that ended without (another) attempt.
+    scored:   feedback on answers.
     orphans:  settlements without a dispatch: corrections of an `assumed` charge, or a fault.
     """
 
@@ -34,9 +35,10 @@ class Batch(msgspec.Struct):
     settled: list[str] = []
     ended: list[tuple[str, Ended]] = []
     orphans: list[tuple[str, Settled]] = []
+    scored: list[Scored] = []
 
     def __bool__(self) -> bool:
-        return bool(self.pairs or self.left or self.ended or self.orphans)
+        return bool(self.pairs or self.left or self.ended or self.orphans or self.scored)
 
 
 def pair_records(runs: Sequence[tuple[str, Sequence[Record]]], pending: Mapping[str, InFlight]) -> Batch:
@@ -63,6 +65,8 @@ def pair_records(runs: Sequence[tuple[str, Sequence[Record]]], pending: Mapping[
                     batch.orphans.append((writer, record))
                 else:
                     batch.pairs.append(Pair(flight.writer, flight.dispatched, record))
+            elif isinstance(record, Scored):
+                batch.scored.append(record)
             else:
                 batch.ended.append((writer, record))
     batch.left = list(fresh.values())

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
+import numpy as np
 
 from bursar.domain.clock import datetime_from_us
 from bursar.ledger import calls, late
@@ -13,6 +14,7 @@ from bursar.ledger.reading import Moved
 from bursar.ledger.rollups import add_charges
 from bursar.ledger.schema import CHARGE_COLUMNS, ENTRY_COLUMNS
 from bursar.ledger.store import Session
+from bursar.spool.records import Scored
 
 BATCH = "fresh_charges"
 _ENCODER = msgspec.msgpack.Encoder()
@@ -43,8 +45,24 @@ def post_batch(
         session.run("DELETE FROM pending WHERE attempt_id IN (SELECT unnest($ids)::UUID)", {"ids": batch.settled})
     if batch.left:
         _post_in_flight(session, batch.left)
+    if batch.scored:
+        _post_feedback(session, batch.scored)
     faults = late.settle_late(session, batch.orphans, now_us) if batch.orphans else []
     return ended, faults
+
+
+def _post_feedback(session: Session, scored: Sequence[Scored]) -> None:
+    columns: Columns = {
+        "call_id": text_column(one.call_id for one in scored),
+        "credential_id": text_column(one.credential_id for one in scored),
+        "scored_us": int_column(one.scored_us for one in scored),
+        "score": np.array([one.score for one in scored], dtype=np.float64),
+    }
+    with session.stage("staged_feedback", columns):
+        session.run(
+            "INSERT INTO feedback SELECT call_id::UUID, credential_id, make_timestamp(scored_us), score "
+            "FROM staged_feedback"
+        )
 
 
 def end_lost_calls(session: Session, call_ids: Sequence[str]) -> int:

@@ -213,6 +213,9 @@ BOOK_TABLES = (
         "writers",  # workers known to be gone; what they left in flight is settled as `assumed`
         {"writer": "VARCHAR PRIMARY KEY", "closed_at": "TIMESTAMP", "assumed": "BIGINT"},
     ),
+    _table(  # of users on answers; the last one of a call by the key that made it counts
+        "feedback", {"call_id": "UUID", "credential_id": "VARCHAR", "scored_at": "TIMESTAMP", "score": "DOUBLE"}
+    ),
     _table("loader_faults", {"seen_at": "TIMESTAMP", "code": "VARCHAR", "detail": "VARCHAR"}),
     _table("ledger_facts", {"name": "VARCHAR PRIMARY KEY", "value": "VARCHAR"}),
 )

@@ -12,7 +12,10 @@ from typing import Any
 
 import msgspec
 
+from bursar.providers.bedrock_paths import BEDROCK, region_of
+
 SIGV4 = "sigv4"
+REGION_PLACE = "{region}"  # of an address that has the region in it
 AUTHS = ("", "bearer", "x-api-key", "api-key", "x-goog-api-key", SIGV4)
 """The header that carries the operator's key; "": as the dialect's own provider has it. SIGV4: AWS's signature."""
 
@@ -168,6 +171,22 @@ def defaults_of(name: str) -> dict[str, Any]:
     said = {field: getattr(service, field) for field in _DEFAULTS}
     said["provider"] = service.provider or name
     return {field: list(value) if isinstance(value, tuple) else value for field, value in said.items()}
+
+
+def aws_fault(dialect: str, auth: str, base_url: str, region: str, api_key_env: str) -> tuple[str, str] | None:
+    """(setting, what is wrong with it) of an upstream at AWS: what a signature lacks, or an id that would be sent as a
+    key without its secret; None where all is well."""
+    if REGION_PLACE in base_url:
+        return "region", "is missing: write the AWS region that it calls, such as us-east-1"
+    if dialect != BEDROCK and auth != SIGV4:
+        return None
+    signs = auth in ("", SIGV4)
+    if api_key_env and signs != api_key_env.endswith("ACCESS_KEY_ID"):
+        wanted = "a variable whose name ends in ACCESS_KEY_ID" if signs else "one with a Bedrock API key"
+        return "api_key_env", f"is {api_key_env!r}; auth = {auth!r} needs {wanted}"
+    if signs and not (region or region_of(base_url)):
+        return "region", "is missing: a signature holds for one AWS region"
+    return None
 
 
 _FEES = {

@@ -95,7 +95,16 @@ class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="c"):
     call: CallFacts
 
 
-Record = Dispatched | Settled | Ended
+class Scored(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="f"):
+    """What a user thought of an answer. score: 0 (bad) to 1 (good). It counts if the same key made the call."""
+
+    scored_us: int
+    call_id: str
+    credential_id: str
+    score: float
+
+
+Record = Dispatched | Settled | Ended | Scored
 
 ENCODER = msgspec.msgpack.Encoder()
 DECODER: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)

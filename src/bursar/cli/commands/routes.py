@@ -20,7 +20,7 @@ from bursar.cli.options import (
 )
 from bursar.cli.pairs import read_pairs
 from bursar.cli.render import Format, out_bytes, print_csv, print_json, print_table, say, text_column
-from bursar.cli.route_trial import show_rehearsal, show_replay, told_rehearsal
+from bursar.cli.route_trial import show_experiments, show_rehearsal, show_replay, told_rehearsal
 from bursar.controlfile.document import FILE_BYTES_MAX
 from bursar.controlfile.routes import read_one_route, read_routes
 from bursar.domain.clock import datetime_from_us
@@ -172,13 +172,21 @@ def replay(
         out_bytes(client.fetch(site, asked))
 
 
+def experiments(data: DataOption = None, config: ConfigOption = None, fmt: FormatOption = Format.TABLE) -> None:
+    """Experiments of routes, so far: what each arm showed, and whether the candidate is worse.
+
+    `bursar routes experiments --format json`. Looking often costs nothing: the error rate holds over all looks.
+    """
+    show_experiments(client.fetch(resolve_existing(config, data), "/api/experiments"), fmt)
+
+
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True, help="Where calls go: list, set, remove, test a request, replay the past.",
         rich_markup_mode=None,
     )  # fmt: skip
     for name, command in (("list", list_routes), ("set", set_), ("remove", remove), ("test", try_request),
-                          ("replay", replay)):  # fmt: skip
+                          ("replay", replay), ("experiments", experiments)):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="routes")
 

@@ -7,11 +7,13 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody
 
+from bursar.budgets.thresholds import thresholds_from
 from bursar.console.api.parameters import PROBLEMS, Shape
 from bursar.console.budgeting import BudgetAnswer, BudgetsAnswer, approve_budget, budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.pages.budgets import budgets_csv
 from bursar.domain.clock import us_from_datetime
+from bursar.domain.errors import Unavailable
 
 Asked = Request[Any, Any, Any]
 
@@ -55,4 +57,23 @@ def approve(request: Asked, budget_id: FromPath[str], data: JSONBody[NewApproval
     return budget_answer(context, budget_id)
 
 
-BUDGET_HANDLERS = [budgets, budget, approve]
+class NewThresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """In the place of those it has, as `80`, `80:throttle=30`, `80:route=gpt-4o-mini`, `90:approve` or `95:block`."""
+
+    thresholds: list[str]
+
+
+@post("/api/budgets/{budget_id:str}/thresholds", sync_to_thread=True, status_code=200, responses=PROBLEMS,
+      summary="Say what happens at shares of a budget's limit")  # fmt: skip
+def thresholds(request: Asked, budget_id: FromPath[str], data: JSONBody[NewThresholds]) -> BudgetAnswer:
+    """On all workers within about a second. 400 `bad_budget`, 404 `unknown_budget`."""
+    context: ConsoleContext = request.app.state.context
+    if context.budgets is None or context.publish_budgets is None:
+        raise Unavailable("this console was started without a control store; `bursar up` starts one with it")
+    store = context.budgets()
+    store.set_thresholds(budget_id, thresholds_from(data.thresholds), actor="console")
+    context.publish_budgets(store)
+    return budget_answer(context, budget_id)
+
+
+BUDGET_HANDLERS = [budgets, budget, approve, thresholds]

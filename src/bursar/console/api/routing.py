@@ -14,6 +14,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from bursar.console.api.controls import Asked, Switch, as_csv, controls_of, listed
 from bursar.console.api.parameters import PROBLEMS, Period, Shape, Zone
 from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.experiments import ExperimentAnswer, experiment_so_far
 from bursar.console.replay import ReplayAnswer, replay, replay_csv
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadControl
@@ -100,6 +101,18 @@ def replay_routes(
     return as_csv(replay_csv(answer)) if format_ == "csv" else Response(answer)
 
 
+@get("/api/experiments", sync_to_thread=True, responses=PROBLEMS, summary="Experiments of routes, so far")
+def experiments(request: Asked) -> list[ExperimentAnswer]:
+    """Of the control store's routes, then of the settings file's: what each arm showed, and whether one is worse."""
+    context: ConsoleContext = request.app.state.context
+    rules = [*(one.rule for one in context.controls().routes.all()), *context.config.routes]
+    return [
+        experiment_so_far(context.ledger, rule, rule.experiment, context.now())
+        for rule in rules
+        if rule.experiment is not None
+    ]
+
+
 def route_answer(one: KeptRoute) -> RouteAnswer:
     return RouteAnswer(
         one.route_id, one.rule.name, one.is_on, one.rule, datetime_from_us(one.created_us), one.created_by
@@ -115,4 +128,4 @@ def _read_table(request: Asked, text: str) -> list[RouteRule]:
     return sorted((book.resolve(rule) for rule in rules), key=lambda rule: rule.position)
 
 
-ROUTE_HANDLERS = [routes, set_route, switch_route, remove_route, replay_routes]
+ROUTE_HANDLERS = [routes, set_route, switch_route, remove_route, replay_routes, experiments]

@@ -34,8 +34,8 @@ MODES = {
 }
 ACTIONS = {
     "alert": "say so",
-    "throttle": "let so many calls a minute on",
-    "route": "send calls to a cheaper model",
+    "throttle": "so many calls a minute",
+    "route": "send to a cheaper model",
     "approve": "wait for a person's approval",
     "block": "refuse",
 }

@@ -79,6 +79,7 @@ class EditPage(msgspec.Struct, frozen=True):
     period: str
     notes: list[str] = []
     trial: Any = None
+    days: str = ""
     start: Start | None = None
 
 
@@ -118,24 +119,25 @@ def _act(request: Asked, context: ConsoleContext, kind: Kind, typed: dict[str, s
     if act == "save" and (saved := editing.save(context, kind, wish)) is not None:
         return Redirect(_after(kind, saved.value), status_code=303)
     period = typed.get("period") if typed.get("period") in PERIODS else "last-month"
-    view = context.view(f"/edit/{kind.noun}", {"period": [period or ""], "of": [name]})
+    path = f"/edit/{kind.noun}"
+    past = context.view(path, {"period": [period or ""]})
 
     def data(f: Format) -> dict[str, Any]:
-        found = _data(context, f, kind, wish, period=view.period_name)
-        return found if act != "try" else found | {"data": _tried(context, view, kind, wish, found["data"])}
+        found = _data(context, f, kind, wish, period=past.period_name)
+        return found if act != "try" else found | {"data": _tried(context, past, kind, wish, found["data"])}
 
-    return _page(request, view, kind, data, status=400 if wish.form.errors else 200)
+    return _page(request, context.view(path, {"of": [name]}), kind, data, status=400 if wish.form.errors else 200)
 
 
-def _tried(context: ConsoleContext, view: View, kind: Kind, wish: Wish, page: EditPage) -> EditPage:
-    """The page with what the thing would have done."""
+def _tried(context: ConsoleContext, past: View, kind: Kind, wish: Wish, page: EditPage) -> EditPage:
+    """The page with what the thing would have done. past: the period that it is tried against."""
     if wish.proposal is None:
         return page
     if kind is BUDGET:
         return msgspec.structs.replace(page, start=_start(context, wish.proposal))
-    if kind is POLICY:
-        return msgspec.structs.replace(page, trial=try_policy(context, wish.proposal.new.value, view.period))
-    return msgspec.structs.replace(page, trial=try_limit(context, wish.proposal.new.value, view.period))
+    judge = try_policy if kind is POLICY else try_limit
+    trial = judge(context, wish.proposal.new.value, past.period)
+    return msgspec.structs.replace(page, trial=trial, days=past.days_label)
 
 
 def _start(context: ConsoleContext, proposal: Proposal) -> Start:

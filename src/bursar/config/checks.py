@@ -1,0 +1,155 @@
+"""What types alone don't say of a setting: each error names it, its limit and what to write instead."""
+
+from decimal import Decimal, InvalidOperation
+
+from bursar.config.settings import Alerts, Config, Console, Control, Upstream
+from bursar.domain.display import is_locale
+from bursar.domain.errors import BadPeriod, ConfigError
+from bursar.domain.ids import ATTEMPT_NUMBER_MAX
+from bursar.domain.ladders import faults_of_ladder, rules_of
+from bursar.domain.loops import COUNT_FIELDS, EXEMPT_BY, MONEY_FIELDS, TIME_FIELDS, Loops
+from bursar.domain.periods import zone
+from bursar.domain.routes import faults_of
+from bursar.domain.scope import RETRY_SCOPES
+from bursar.providers.services import AUTHS, SERVICES, aws_fault
+
+
+def check(config: Config) -> None:
+    """Raises ConfigError for the first setting that can't be used."""
+    _check_upstreams(config)
+    for name, model in config.aliases.items():
+        if not name or not model:
+            raise ConfigError("an alias and its model can't be empty", field=f"aliases.{name}")
+    for at, rule in enumerate(config.routes):
+        for field, wrong in faults_of(rule, frozenset(config.upstreams)):
+            raise ConfigError(f"routes[{at}] {rule.name!r}: {wrong}", field=f"routes[{at}].{field}")
+    for at, ladder in enumerate(config.ladders):
+        faults = faults_of_ladder(ladder)
+        if not faults:  # what it comes to are routes
+            faults = [fault for rule in rules_of(ladder) for fault in faults_of(rule, frozenset(config.upstreams))]
+        for field, wrong in faults:
+            raise ConfigError(f"ladders[{at}] {ladder.name!r}: {wrong}", field=f"ladders[{at}].{field}")
+    if config.gateway.attempts_max > ATTEMPT_NUMBER_MAX:
+        raise ConfigError(
+            f"gateway.attempts_max is {config.gateway.attempts_max}; it can be {ATTEMPT_NUMBER_MAX} at most",
+            field="gateway.attempts_max",
+        )
+    for field, value, least in (
+        ("gateway.workers", config.gateway.workers, 1),
+        ("gateway.attempts_max", config.gateway.attempts_max, 1),
+        ("gateway.hidden_input_tokens_first", config.gateway.hidden_input_tokens_first, 0),
+        ("gateway.body_bytes_max", config.gateway.body_bytes_max, 1024),
+        ("gateway.journal_segment_bytes", config.gateway.journal_segment_bytes, 64 * 1024),
+    ):
+        if value < least:
+            raise ConfigError(f"{field} is {value}; it must be at least {least}", field=field)
+    for field, port in (("gateway.port", config.gateway.port), ("console.port", config.console.port)):
+        if not 0 <= port <= 65535:
+            raise ConfigError(f"{field} is {port}; it must be from 0 (any free one) to 65535", field=field)
+    if config.gateway.budget_refusal_status not in (402, 429):
+        raise ConfigError(
+            f"gateway.budget_refusal_status is {config.gateway.budget_refusal_status}; it can be 402 or 429",
+            field="gateway.budget_refusal_status",
+        )
+    _check_control(config.control)
+    _check_usd("gateway.retry_usd_max", config.gateway.retry_usd_max)
+    _check_usd("gateway.retry_usd_per_hour_max", config.gateway.retry_usd_per_hour_max)
+    if config.gateway.retry_scope not in RETRY_SCOPES:
+        raise ConfigError(
+            f"gateway.retry_scope is {config.gateway.retry_scope!r}; it can be {', '.join(RETRY_SCOPES)}",
+            field="gateway.retry_scope",
+        )
+    _check_loops(config.loops)
+    _check_console(config.console)
+    _check_alerts(config.alerts)
+
+
+def _check_upstreams(config: Config) -> None:
+    for name, upstream in config.upstreams.items():
+        if not upstream.base_url:
+            raise ConfigError(
+                f"upstreams.{name}.base_url is missing: where is it? Known without an address are "
+                + ", ".join(known for known, service in SERVICES.items() if service.base_url),
+                field=f"upstreams.{name}.base_url",
+            )
+        if upstream.auth not in AUTHS:
+            raise ConfigError(
+                f"upstreams.{name}.auth is {upstream.auth!r}; it can be {', '.join(AUTHS[1:])}, or empty",
+                field=f"upstreams.{name}.auth",
+            )
+        if not upstream.base_url.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"upstreams.{name}.base_url must start with http:// or https://", field=f"upstreams.{name}.base_url"
+            )
+        _check_aws(name, upstream)
+
+
+def _check_aws(name: str, upstream: Upstream) -> None:
+    fault = aws_fault(upstream.dialect, upstream.auth, upstream.base_url, upstream.region, upstream.api_key_env)
+    if fault is not None:
+        raise ConfigError(f"upstreams.{name}.{fault[0]} {fault[1]}", field=f"upstreams.{name}.{fault[0]}")
+
+
+def _check_control(control: Control) -> None:
+    """The address is written down for the site's processes, so it can't hold a password."""
+    if control.url and not control.url.startswith("postgresql+psycopg://"):
+        raise ConfigError("control.url is an address such as postgresql+psycopg://user@host/name", field="control.url")
+    if ":" in control.url.removeprefix("postgresql+psycopg://").partition("@")[0] and "@" in control.url:
+        raise ConfigError(
+            "control.url holds a password, which would be written down; put it into PGPASSWORD or a .pgpass file",
+            field="control.url",
+        )
+
+
+def _check_usd(field: str, text: str) -> None:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not (amount.is_finite() and 0 <= amount < 1_000_000):
+        raise ConfigError(f'{field} is {text!r}; write an amount of USD as text, such as "0.35"', field=field)
+
+
+def _check_loops(loops: Loops) -> None:
+    """A limit of 0 would cut everything, and a name that isn't one would exempt nothing."""
+    for name in MONEY_FIELDS:
+        _check_usd(f"loops.{name}", getattr(loops, name))
+    for names, least in ((COUNT_FIELDS, 1), (TIME_FIELDS, 0.001)):
+        for name in names:
+            if getattr(loops, name) < least:
+                raise ConfigError(
+                    f"loops.{name} is {getattr(loops, name)}; it must be at least {least}", field=f"loops.{name}"
+                )
+    for one in loops.exempt:
+        if one.partition("=")[0] not in EXEMPT_BY or "=" not in one:
+            raise ConfigError(
+                f"loops.exempt has {one!r}; write NAME=VALUE, and NAME one of {', '.join(EXEMPT_BY)}",
+                field="loops.exempt",
+            )
+
+
+def _check_console(console: Console) -> None:
+    """What each page would otherwise stumble over, and a currency that would put another sign before dollars."""
+    try:
+        zone(console.timezone)
+    except BadPeriod as error:
+        raise ConfigError(f"console.timezone: {error.message}", field="console.timezone") from error
+    if console.currency != "USD":
+        raise ConfigError(
+            f"console.currency is {console.currency!r}; costs are in USD and Bursar has no exchange rates yet",
+            field="console.currency",
+        )
+    if not is_locale(console.locale):
+        raise ConfigError(
+            f"console.locale is {console.locale!r}, which nobody writes numbers in; use one such as en_US or de_DE",
+            field="console.locale",
+        )
+
+
+def _check_alerts(alerts: Alerts) -> None:
+    if not 1 <= alerts.look_every_s <= 3_600:
+        raise ConfigError(
+            f"alerts.look_every_s is {alerts.look_every_s}; it must be from 1 to 3600", field="alerts.look_every_s"
+        )
+    if alerts.console_url and not alerts.console_url.startswith(("http://", "https://")):
+        raise ConfigError("alerts.console_url must start with http:// or https://", field="alerts.console_url")

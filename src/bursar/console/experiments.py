@@ -1,0 +1,107 @@
+"""Experiments of routes: what they show, and the thread that stops one whose candidate is worse."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import msgspec
+import structlog
+
+from bursar.domain.clock import Clock, datetime_from_us
+from bursar.domain.routes import CANDIDATE, CONTROL, Experiment, RouteRule
+from bursar.domain.sequential import METRICS, Finding, judge
+from bursar.explore.trials import trial_so_far
+from bursar.governance.controls import Controls
+from bursar.ledger.store import Ledger
+
+LOOK_EVERY_S = 15.0
+DAYS = 30  # of calls that count
+ACTOR = "experiment"
+
+log = structlog.get_logger(__name__)
+
+
+class FindingAnswer(msgspec.Struct, frozen=True):
+    """One metric. control, candidate: means; of latency and cost, of the logarithm. verdict: worse, better or ""."""
+
+    metric: str
+    control_calls: int
+    candidate_calls: int
+    control: float
+    candidate: float
+    difference: float
+    evidence: float
+    verdict: str
+
+
+class ExperimentAnswer(msgspec.Struct, frozen=True):
+    """An experiment so far. stopped: why it goes on no longer; "": it does."""
+
+    route: str
+    experiment: str
+    candidate: str
+    percent: float
+    alpha: float
+    stopped: str
+    control_calls: int
+    candidate_calls: int
+    findings: list[FindingAnswer]
+
+
+def experiment_so_far(ledger: Ledger, rule: RouteRule, trial: Experiment, now: datetime) -> ExperimentAnswer:
+    """Judged by every metric at an equal share of its alpha."""
+    since = (now - timedelta(days=DAYS)).replace(tzinfo=None)
+    with ledger.reading() as session:
+        seen = trial_so_far(session, rule.name, trial.name, since)
+    findings = []
+    for metric in METRICS:
+        control, candidate = seen.arms[metric.name]
+        found: Finding = judge(metric, control, candidate, trial.alpha / len(METRICS))
+        findings.append(
+            FindingAnswer(
+                metric.name, control.calls, candidate.calls, control.mean, candidate.mean, found.difference,
+                found.evidence, found.verdict,
+            )
+        )  # fmt: skip
+    place = trial.candidate
+    return ExperimentAnswer(
+        rule.name, trial.name, "/".join(part for part in (place.upstream, place.model) if part), trial.percent,
+        trial.alpha, trial.stopped, seen.calls[CONTROL], seen.calls[CANDIDATE], findings,
+    )  # fmt: skip
+
+
+class Stopping:
+    """Looks at the experiments of the control store's routes, and stops those whose candidate is worse."""
+
+    def __init__(self, ledger: Ledger, controls: Callable[[], Controls], clock: Clock) -> None:
+        self._ledger = ledger
+        self._controls = controls
+        self._clock = clock
+
+    def run(self, stop: threading.Event) -> None:
+        """Until told to stop."""
+        while not stop.wait(LOOK_EVERY_S):
+            try:
+                self.look()
+            except Exception as error:  # the background supervisor: the next look comes
+                log.error("experiments can't be looked at", error=f"{type(error).__name__}: {error}")
+
+    def look(self) -> list[str]:
+        """The names of the routes whose experiment was stopped now."""
+        controls = self._controls()
+        stopped = []
+        for kept in controls.routes.all():
+            trial = kept.rule.experiment
+            if trial is None or trial.stopped or not kept.is_on:
+                continue
+            told = experiment_so_far(self._ledger, kept.rule, trial, datetime_from_us(self._clock.now_us()))
+            worse = [one for one in told.findings if one.verdict == "worse"]
+            if worse:
+                why = ", ".join(f"{one.metric} {one.control:.4g} → {one.candidate:.4g}" for one in worse)
+                ended = msgspec.structs.replace(trial, stopped=f"the candidate is worse: {why}")
+                controls.routes.set(msgspec.structs.replace(kept.rule, experiment=ended), actor=ACTOR)
+                stopped.append(kept.rule.name)
+                log.warning("experiment_stopped", route=kept.rule.name, experiment=trial.name, why=ended.stopped)
+        if stopped:
+            controls.publish()
+        return stopped

@@ -6,7 +6,7 @@ from contextlib import suppress
 import msgspec
 import openai.types.chat as sdk
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.providers.recordings import Recording, recordings
 from tests.translate.conversations import Say, conversations, event_streams, replies
@@ -33,11 +33,12 @@ from bursar.translate.conversation import (
     ToolUse,
 )
 
+BUSY = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SAY = Say(audio=True, cache=True, refusals=True, choices=True, logprobs=True)
 CHATS = [one for one in recordings() if one.dialect.name == "openai-chat" and one.status == 200]
 
 
-@settings(max_examples=30)
+@BUSY
 @given(conversations(SAY))
 def test_a_request_that_was_written_reads_as_it_was_meant(said: Conversation):
     losses, none = Losses(), Losses()
@@ -50,7 +51,7 @@ def test_a_request_that_was_written_reads_as_it_was_meant(said: Conversation):
     }  # fmt: skip
 
 
-@settings(max_examples=30)
+@BUSY
 @given(replies(SAY))
 def test_an_answer_that_was_written_reads_as_it_was_meant(said: Reply):
     losses = Losses()
@@ -60,7 +61,7 @@ def test_an_answer_that_was_written_reads_as_it_was_meant(said: Reply):
     assert not losses.names
 
 
-@settings(max_examples=30)
+@BUSY
 @given(event_streams(SAY), st.booleans())
 def test_a_stream_that_was_written_reads_as_it_was_meant(stream: tuple[Reply, list[Event]], wants_usage: bool):
     reply, events = stream
@@ -320,7 +321,7 @@ def test_a_fault_keeps_its_words():
     assert CHAT.read_fault(502, b"<html>").message == "<html>"
 
 
-@settings(max_examples=30)
+@BUSY
 @given(st.binary(max_size=200) | st.sampled_from([b'{"model":1}', b'{"messages":[[]]}', b"[" * 3_000, b"null", b'"a"']))
 def test_no_bytes_make_a_reader_fall_over(body: bytes):
     with suppress(BursarError):

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from tests.translate.conversations import ALL, Say, conversations, event_streams
 from tests.translate.meaning import reply_of, same_reply, same_request
 
@@ -12,7 +12,7 @@ from bursar.translate.conversation import Conversation, Losses, Message, Text, T
 EVERYTHING = ALL._replace(audio=True, cache=True, refusals=True, choices=True, logprobs=True)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(conversations(EVERYTHING))
 def test_a_conversation_means_itself_and_nothing_else(said: Conversation):
     same_request(said, said)
@@ -21,7 +21,7 @@ def test_a_conversation_means_itself_and_nothing_else(said: Conversation):
         same_request(said, other)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(event_streams(Say(refusals=True, choices=True, logprobs=True)))
 def test_generated_events_say_what_their_answer_says(stream: tuple[Reply, list[Event]]):
     reply, events = stream

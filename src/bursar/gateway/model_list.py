@@ -18,6 +18,7 @@ from bursar.gateway.call import Worker
 from bursar.gateway.case import Case
 from bursar.gateway.decide import case_of
 from bursar.gateway.envelope import SAYS_NOTHING, Envelope
+from bursar.gateway.forward import GOOGLE_FAMILIES
 from bursar.gateway.route import Route
 
 MODELS_MAX = 5_000
@@ -97,6 +98,8 @@ def names_at(worker: Worker, route: Route) -> list[str]:
     names that stand there in full."""
     patterns = route.settings.models
     known = worker.meter.book.models_of(route.provider)
+    if route.family in GOOGLE_FAMILIES:  # their price list has Anthropic's too, which are asked at other paths
+        known = [name for name in known if "claude" not in name]
     if not patterns:
         return known
     plain = [pattern for pattern in patterns if not any(mark in pattern for mark in "*?[")]

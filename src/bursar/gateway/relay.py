@@ -277,9 +277,10 @@ async def _finish(
     """The last bytes. A stream that broke says so in the dialect's own words, since its status was sent long ago."""
     if not client.started:
         await client.start(reply.status, answer_headers(call, reply, streams=True))
-    if broken is not None:
-        dialect = call.dialect if call.translation is None else call.translation.caller
-        tail += reader.closing(dialect.stream_error(broken, call.facts.call_id))
+    if broken is not None and call.translation is not None:
+        tail += call.translation.caller.stream_error(broken, call.facts.call_id)
+    elif broken is not None:
+        tail += reader.closing(call.dialect.stream_error(broken, call.facts.call_id))
     if tail:
         await client.send(tail)
     await client.end()

@@ -89,7 +89,9 @@ class Said(msgspec.Struct, gc=False):
 
 
 class _Choice(msgspec.Struct, gc=False):
-    message: Said
+    """Azure's filter leaves a reason and no message."""
+
+    message: Said | None = None
     finish_reason: str | None = None
     logprobs: Logprobs | None = None
 
@@ -112,7 +114,7 @@ def read_answer(body: bytes) -> Reply:
         seen = _COMPLETION.decode(body)
     except UNREADABLE as error:
         raise BadAnswer(f"the provider's answer is no chat completion: {error}") from error
-    if not seen.choices:
+    if not any(choice.message or choice.finish_reason for choice in seen.choices):
         raise BadAnswer("the provider's answer has no choices")
     return Reply(
         seen.id or "",
@@ -125,7 +127,7 @@ def read_answer(body: bytes) -> Reply:
 
 
 def _choice(choice: _Choice) -> Choice:
-    said = choice.message
+    said = choice.message or Said()
     parts: list[Part] = [*thoughts_of(said)]
     if said.content:
         parts.append(Text(said.content))

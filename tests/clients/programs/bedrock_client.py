@@ -1,26 +1,24 @@
 """boto3 and an API key of Bedrock: converse plain, streamed, with a tool whose result is brought back."""
 
-import os
 import sys
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
 from cases import DEMAND, QUESTION, RESULT, SCHEMA, report, tags
 
 URL, KEY = sys.argv[1:3]
-os.environ["AWS_BEARER_TOKEN_BEDROCK"] = KEY
 MODEL = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 ASK = [{"role": "user", "content": [{"text": QUESTION[0]["content"]}]}]
+UNSIGNED_ONCE = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
 TOOLS = {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": SCHEMA}}}]}
 
 
 def client(name, demand=None):
-    made = boto3.client(
-        "bedrock-runtime", endpoint_url=URL, region_name="us-east-1", config=Config(retries={"total_max_attempts": 1})
-    )
+    made = boto3.client("bedrock-runtime", endpoint_url=URL, region_name="us-east-1", config=UNSIGNED_ONCE)
 
     def add(request, **_):
-        for header, said in tags(name, demand).items():
+        for header, said in {"authorization": f"Bearer {KEY}", **tags(name, demand)}.items():
             request.headers[header] = said
 
     made.meta.events.register("before-sign.bedrock-runtime.*", add)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal, InvalidOperation
 
-from bursar.config.settings import Alerts, Config, Console, Control, Upstream
+from bursar.config.settings import REGION_PLACE, Alerts, Config, Console, Control, Upstream
 from bursar.domain.display import is_locale
 from bursar.domain.errors import BadPeriod, ConfigError
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX
@@ -11,7 +11,8 @@ from bursar.domain.loops import COUNT_FIELDS, EXEMPT_BY, MONEY_FIELDS, TIME_FIEL
 from bursar.domain.periods import zone
 from bursar.domain.routes import faults_of
 from bursar.domain.scope import RETRY_SCOPES
-from bursar.providers.services import AUTHS, SERVICES, aws_fault
+from bursar.providers.bedrock_paths import BEDROCK, region_of
+from bursar.providers.services import AUTHS, SERVICES, SIGV4
 
 
 def check(config: Config) -> None:
@@ -85,9 +86,27 @@ def _check_upstreams(config: Config) -> None:
 
 
 def _check_aws(name: str, upstream: Upstream) -> None:
-    fault = aws_fault(upstream.dialect, upstream.auth, upstream.base_url, upstream.region, upstream.api_key_env)
-    if fault is not None:
-        raise ConfigError(f"upstreams.{name}.{fault[0]} {fault[1]}", field=f"upstreams.{name}.{fault[0]}")
+    """What a signature needs, and that an id without its secret isn't sent as a key."""
+    if REGION_PLACE in upstream.base_url:
+        raise ConfigError(
+            f"upstreams.{name}.region is missing: write the AWS region that it calls, such as us-east-1",
+            field=f"upstreams.{name}.region",
+        )
+    if upstream.dialect != BEDROCK and upstream.auth != SIGV4:
+        return
+    has_id = upstream.api_key_env.endswith("ACCESS_KEY_ID")
+    signs = upstream.auth in ("", SIGV4)
+    if upstream.api_key_env and signs != has_id:
+        raise ConfigError(
+            f"upstreams.{name}.api_key_env is {upstream.api_key_env!r}; auth = {upstream.auth!r} "
+            + ("needs a variable whose name ends in ACCESS_KEY_ID" if signs else "needs one with a Bedrock API key"),
+            field=f"upstreams.{name}.api_key_env",
+        )
+    if signs and not (upstream.region or region_of(upstream.base_url)):
+        raise ConfigError(
+            f"upstreams.{name}.region is missing: a signature holds for one AWS region",
+            field=f"upstreams.{name}.region",
+        )
 
 
 def _check_control(control: Control) -> None:

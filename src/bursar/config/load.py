@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from bursar.config.checks import check
-from bursar.config.settings import Config
+from bursar.config.settings import REGION_PLACE, Config
 from bursar.domain.errors import ConfigError
-from bursar.providers.services import REGION_PLACE, SERVICES, defaults_of
+from bursar.providers.services import SERVICES, defaults_of
 
 ENV_PREFIX = "BURSAR_"
 HARMLESS_ENV = frozenset({"BURSAR_CONFIG"})

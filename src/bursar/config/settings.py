@@ -8,6 +8,9 @@ from bursar.domain.ladders import Ladder
 from bursar.domain.loops import Loops
 from bursar.domain.routes import RouteRule
 
+REGION_PLACE = "{region}"
+"""Stands in an address of a service where its region goes."""
+
 
 class Upstream(msgspec.Struct, forbid_unknown_fields=True):
     """One provider endpoint. What it doesn't say, the declaration of its service does (`providers/services.py`)."""

@@ -267,7 +267,7 @@ def test_a_mistake_is_named_with_its_line_or_its_place(desk, text, said):
 def test_the_file_shown_in_the_docs_can_be_used(desk):
     page = (Path(__file__).parents[2] / "docs" / "control-file.md").read_text("utf-8")
     (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(desk.apply(shown)) == 7
+    assert len(desk.apply(shown)) == 8
     assert desk.compare(shown, prune=False) == []
 
 

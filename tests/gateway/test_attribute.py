@@ -109,6 +109,8 @@ x-claude-code-agent-id           | a1                                           
 x-claude-code-parent-agent-id    | a0                                            | parent_agent=a0
 x-claude-code-request-class      | compaction                                    | request_type=compaction
 x-claude-code-agent-type         | Explore                                       | agent_type=Explore
+x-openai-subagent                | review                                        | request_type=review
+x-codex-parent-thread-id         | t1                                            | parent_agent=t1
 x-claude-code-compaction         | auto                                          | compaction=auto
 x-claude-code-context-compacted  | true                                          | context_compacted=true
 traceparent                      | {TRACEPARENT} | session={TRACE}

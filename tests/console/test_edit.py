@@ -242,3 +242,40 @@ def test_the_page_approves_one_value_or_all(desk: TestClient, context: ConsoleCo
     assert f"{first}, which waits" not in unescape(desk.get("/budgets/each").text)
     assert approve(value="") == 303
     assert [one.value for one in context.budget_store().find("each").approvals] == [first, ""]
+
+
+def test_the_api_makes_changes_and_removes_a_budget_as_a_form_would(desk: TestClient):
+    wanted = {"name": "api", "limit": "40", "where": {"feature": "support-bot"}, "thresholds": ["80:approve"]}
+    made = desk.post("/api/budgets", json=wanted).json()
+    assert (made["budget"]["limit"], made["budget"]["spent_usd"]) == ("40", made["books_usd"])
+    assert desk.post("/api/budgets", json=wanted).json()["code"] == "name_taken"
+    told = {field: value for field, value in wanted.items() if field != "name"} | {"limit": "60", "reason": "launch"}
+    changed = desk.put("/api/budgets/api", json=told).json()
+    assert (changed["budget"]["id"], changed["budget"]["limit"]) == (made["budget"]["id"], "60")
+    assert [(one["reason"], one["by"]) for one in changed["changes"]] == [("launch", "console")]
+    left = desk.delete(f"/api/budgets/{made['budget']['id']}").json()
+    assert "api" not in [one["name"] for one in left["budgets"]]
+    assert desk.put("/api/budgets/api", json=told).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("wrong_field", "value", "said"),
+    [
+        ("limit", "much", "limit"),
+        ("limit", -1, "limit"),
+        ("window", "moon", "window"),
+        ("currency", "EUR", "rate"),
+        ("mode", "lax", "mode"),
+        ("where", {"colour": "red"}, "colour"),
+        ("limits", "5", "limits"),
+        ("thresholds", ["never"], "never"),
+    ],
+)
+def test_a_mistake_in_a_budget_over_the_api_names_its_field_and_changes_nothing(
+    desk: TestClient, wrong_field: str, value: Any, said: str
+):
+    before = desk.get("/api/budgets").json()
+    answer = desk.post("/api/budgets", json={"name": "n", "limit": "5", wrong_field: value})
+    assert answer.status_code == 400
+    assert said in answer.text
+    assert desk.get("/api/budgets").json() == before

@@ -108,16 +108,36 @@ def save(context: ConsoleContext, kind: Kind, wish: Wish) -> Item | None:
             "", "this form can't say all that it does, and saving would lose the rest; change it where it was made"
         )
         return None
-    begins, name = wish.proposal.begins, wish.proposal.new.name
     try:
-        opening = opening_here(context, wish.proposal).spent if begins is not None else []
-        item = state_of(context).put(
-            kind.section, name, kind.read(context, form, wish.old), seen=form.text("seen") or None, actor=ACTOR,
-            reason=form.text("why") or REASON, openings={name: opening},
-        )  # fmt: skip
+        entry, seen = kind.read(context, form, wish.old), form.text("seen") or None
+        return _put(context, kind, entry, wish.proposal, seen=seen, reason=form.text("why") or REASON)
     except BursarError as error:
         tell_error(kind, form, error)
         return None
+
+
+def make(context: ConsoleContext, kind: Kind, name: str, entry: Entry) -> Item:
+    """Make a new thing of what an entry says. Raises NameTaken, and what its section does, with the entry's field."""
+    return _put(context, kind, entry, state_of(context).propose(kind.section, name, entry), seen=None, reason=REASON)
+
+
+def change(context: ConsoleContext, kind: Kind, name: str, entry: Entry, reason: str) -> Item:
+    """Make a thing in force what an entry says. Raises UnknownControl, and what its section does."""
+    proposal = state_of(context).propose(kind.section, name, entry)
+    if proposal.old is None:
+        raise UnknownControl(f"no {kind.noun} in force is named {name[:200]!r}", field="name")
+    return _put(context, kind, entry, proposal, seen=mark_of(proposal.old), reason=reason or REASON)
+
+
+def _put(
+    context: ConsoleContext, kind: Kind, entry: Entry, proposal: Proposal, *, seen: str | None, reason: str
+) -> Item:
+    """Make it so, and tell the workers. What its window has cost already counts for a budget that begins with it."""
+    name = proposal.new.name
+    opening = opening_here(context, proposal).spent if proposal.begins is not None else []
+    item = state_of(context).put(
+        kind.section, name, entry, seen=seen, actor=ACTOR, reason=reason, openings={name: opening}
+    )
     publish(context, kind)
     return item
 

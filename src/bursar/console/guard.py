@@ -26,7 +26,7 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
-CHANGING = ("/api/budgets/", "/api/policies", "/api/limits", "/api/routes", "/api/kills", "/api/alerts/")
+CHANGING = ("/api/budgets", "/api/policies", "/api/limits", "/api/routes", "/api/kills", "/api/alerts/")
 FORMS = (
     "/controls/change",
     "/budgets/approve",
@@ -35,7 +35,7 @@ FORMS = (
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )
-CHANGING_METHODS = ("POST", "DELETE")
+CHANGING_METHODS = ("POST", "PUT", "DELETE")
 
 
 class GuardMiddleware:
@@ -97,7 +97,7 @@ def _foreign(scope: HTTPScope, host: str, kind: str, *, own_origin: str) -> Burs
     if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
         return Forbidden("a page of another site may not change anything here", field="sec-fetch-site")
     sent = headers.get(b"content-type", "").partition(";")[0].strip()
-    if scope["method"] == "POST" and sent != kind:
+    if scope["method"] in ("POST", "PUT") and sent != kind:
         return Forbidden(f"changes are sent here as {kind}, not as {sent[:80] or 'nothing'!r}", field="content-type")
     return None
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import boto3
+import openai
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -249,3 +250,23 @@ def test_a_stream_that_breaks_raises_in_the_client_and_is_never_free(world: Worl
     assert rows
     assert all(row["outcome"] == "provider_error" for row in rows)
     assert all(row["list_cost"] > 0 for row in rows) or all(row["quality"] == "assumed" for row in rows)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+def test_openais_own_client_asks_a_model_of_bedrock(world: World, key: list[str], stream: bool):
+    label = f"door-{stream}"
+    headers = {"x-sim": json.dumps({"label": label, "output": 20, "text": "Two pounds."})}
+    asked: list[Any] = [{"role": "user", "content": "What does a cup of tea cost?"}]
+    with openai.OpenAI(base_url=f"{world.url}/v1", api_key=key[0], max_retries=0) as client:
+        raw = client.chat.completions.with_raw_response.create(
+            model=f"bedrock/{HAIKU}", messages=asked, max_tokens=50, extra_headers=headers, stream=stream
+        )
+        answer: Any = raw.parse()
+        if stream:
+            chunks = [chunk.choices[0] for chunk in answer if chunk.choices]
+            text, finished = "".join(one.delta.content or "" for one in chunks), chunks[-1].finish_reason
+        else:
+            text, finished = answer.choices[0].message.content, answer.choices[0].finish_reason
+    assert (text, finished) == ("Two pounds.", "stop")
+    assert raw.headers["x-bursar-translated"] == "openai-chat>bedrock-converse"
+    assert one_call(world, label).cost_pico

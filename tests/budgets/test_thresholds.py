@@ -87,3 +87,9 @@ def test_an_approval_is_for_the_window_and_is_remembered(tmp_path):
     plain = bench.budgets.set_thresholds(bench.budget.budget_id, (Threshold(50),), actor="test")
     with pytest.raises(BadBudget, match="no approval"):
         bench.budgets.approve(plain.budget_id, actor="test")
+
+
+def test_a_call_that_came_before_the_one_that_passed_waits_no_longer_than_the_span():
+    pace = Pace(1, 60 * 10**6)
+    pace.let_pass(5_000)
+    assert pace.wait_s(2_000) == 60

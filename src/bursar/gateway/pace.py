@@ -30,7 +30,8 @@ class Pace:
             passed.popleft()
         if len(passed) < self.calls:
             return 0
-        return max(1, -(-(passed[0] + self.span_us - now_us) // 1_000_000))
+        left_us = min(self.span_us, passed[0] + self.span_us - now_us)  # of two calls the later one may have passed first
+        return max(1, -(-left_us // 1_000_000))
 
     def let_pass(self, now_us: int) -> None:
         self._passed.append(now_us)

@@ -30,9 +30,7 @@ class Pace:
             passed.popleft()
         if len(passed) < self.calls:
             return 0
-        left_us = min(
-            self.span_us, passed[0] + self.span_us - now_us
-        )
+        left_us = min(self.span_us, passed[0] + self.span_us - now_us)
         return max(1, -(-left_us // 1_000_000))
 
     def let_pass(self, now_us: int) -> None:

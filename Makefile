@@ -23,7 +23,7 @@ test: setup ## lint, types, layers and every test (what CI runs)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not clients"
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 test-clients: setup ## real clients against the simulator: SDKs, LangChain, LiteLLM, Claude Code, Codex (installed once)
 	@command -v npm >/dev/null || tools/apt-install npm

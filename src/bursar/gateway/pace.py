@@ -30,6 +30,7 @@ class Pace:
             passed.popleft()
         if len(passed) < self.calls:
             return 0
+        # a call that came before the one that passed waits a span and no more
         left_us = min(self.span_us, passed[0] + self.span_us - now_us)
         return max(1, -(-left_us // 1_000_000))
 

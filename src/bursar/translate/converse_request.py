@@ -28,6 +28,7 @@ from bursar.translate.conversation import (
 from bursar.translate.converse_blocks import Writing, cache_last, read_blocks
 from bursar.translate.fields import Fields, json_text, read_object
 from bursar.translate.messages_parts import Block, Breakpoints, count_breakpoints
+from bursar.translate.turns import alternating
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -238,23 +239,10 @@ def _spec(tool: Tool) -> Block:
 
 
 def _write_turns(messages: tuple[Message, ...], writing: Writing) -> list[Block]:
-    """Turns that alternate, the user's first. Raises BadRequest if nothing is left to answer."""
-    joined: list[tuple[str, list[Part]]] = []
-    for message in messages:
-        if joined and joined[-1][0] == message.role:
-            joined[-1][1].extend(message.parts)
-        elif message.parts:
-            joined.append((message.role, list(message.parts)))
-    turns: list[Block] = []
-    for role, parts in joined:
-        blocks = writing.assistant_blocks(parts) if role == "assistant" else writing.user_blocks(parts)
-        if blocks and turns and turns[-1]["role"] == role:  # what stood between them is lost
-            turns[-1]["content"] += blocks
-        elif blocks:
-            turns.append({"role": role, "content": blocks})
-    if not turns:
-        raise BadRequest("the conversation holds nothing to answer", field="messages")
-    return turns if turns[0]["role"] == "user" else [_OPENING, *turns]
+    def write(role: str, parts: list[Part]) -> list[Block]:
+        return writing.assistant_blocks(parts) if role == "assistant" else writing.user_blocks(parts)
+
+    return alternating(messages, write, _OPENING)
 
 
 def _write_settings(said: Block, conversation: Conversation, losses: Losses) -> None:

@@ -27,6 +27,7 @@ from bursar.translate.messages_parts import (
     text_blocks,
     user_blocks,
 )
+from bursar.translate.turns import alternating
 
 _MODES = {"auto": "auto", "required": "any", "tool": "tool", "none": "none"}
 _TIERS = {"auto": "auto", "default": "standard_only"}
@@ -86,27 +87,10 @@ def _tool(tool: Tool) -> Block:
 
 
 def _turns(messages: tuple[Message, ...], marks: Breakpoints, losses: Losses) -> list[Block]:
-    """Turns that alternate, the user's first. Raises BadRequest if nothing is left to answer."""
-    joined: list[tuple[str, list[Part]]] = []
-    for message in messages:
-        if joined and joined[-1][0] == message.role:
-            joined[-1][1].extend(message.parts)
-        elif message.parts:
-            joined.append((message.role, list(message.parts)))
-    turns: list[Block] = []
-    for role, parts in joined:
-        write = assistant_blocks if role == "assistant" else user_blocks
-        blocks = write(parts, marks, losses)
-        if not blocks:
-            continue
-        if turns and turns[-1]["role"] == role:  # what stood between them is lost
-            turns[-1]["content"] += blocks
-        else:
-            turns.append({"role": role, "content": blocks})
-    if not turns:
-        raise BadRequest("the conversation holds nothing to answer", field="messages")
-    if turns[0]["role"] == "assistant":
-        turns.insert(0, _OPENING)
+    def write(role: str, parts: list[Part]) -> list[Block]:
+        return (assistant_blocks if role == "assistant" else user_blocks)(parts, marks, losses)
+
+    turns = alternating(messages, write, _OPENING)
     last = turns[-1]["content"][-1]
     if turns[-1]["role"] == "assistant" and last["type"] == "text":
         last["text"] = last["text"].rstrip()  # the API refuses a prefill that ends in space

@@ -15,12 +15,11 @@ from bursar.budgets.thresholds import thresholds_from
 from bursar.console import editing
 from bursar.console.api.parameters import PROBLEMS, Shape
 from bursar.console.budgeting import BudgetAnswer, BudgetsAnswer, approve_budget, budget_answer, budgets_answer
-from bursar.console.context import ConsoleContext
+from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.editing import BUDGET
 from bursar.console.pages.budgets import budgets_csv
 from bursar.controlfile.budgets import BudgetEntry
 from bursar.domain.clock import us_from_datetime
-from bursar.domain.errors import Unavailable
 
 Asked = Request[Any, Any, Any]
 
@@ -136,11 +135,8 @@ class NewThresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def thresholds(request: Asked, budget_id: FromPath[str], data: JSONBody[NewThresholds]) -> BudgetAnswer:
     """On all workers within about a second. 400 `bad_budget`, 404 `unknown_budget`."""
     context: ConsoleContext = request.app.state.context
-    if context.budgets is None or context.publish_budgets is None:
-        raise Unavailable("this console was started without a control store; `bursar up` starts one with it")
-    store = context.budgets()
-    store.set_thresholds(budget_id, thresholds_from(data.thresholds), actor="console")
-    context.publish_budgets(store)
+    context.budget_store().set_thresholds(budget_id, thresholds_from(data.thresholds), actor=ACTOR)
+    context.tell_budgets()
     return budget_answer(context, budget_id)
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from bursar.domain.usage import Usage
-from bursar.translate.conversation import Part
+from bursar.translate.conversation import Losses, Part
 
 STOPS = ("end", "length", "stop_sequence", "tool_use", "refusal", "pause", "context")
 """Why an answer ended: by itself, at the output limit, at a stop sequence, for a tool, because it won't (or a filter
@@ -43,6 +43,13 @@ class Reply(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     created_s: int = 0  # Unix time; 0: it didn't say
     tier: str = ""
+
+
+def first_choice(reply: Reply, losses: Losses) -> Choice:
+    """The answer, in a dialect that has no more than one; an empty one where there is none."""
+    if len(reply.choices) > 1:
+        losses.lose("choices")
+    return reply.choices[0] if reply.choices else Choice(())
 
 
 class Fault(msgspec.Struct, frozen=True):

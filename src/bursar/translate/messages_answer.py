@@ -7,7 +7,7 @@ import msgspec
 from bursar.domain.usage import Usage
 from bursar.providers.anthropic_usage import MessageUsage, usage_of_message
 from bursar.providers.reading import UNREADABLE, decode_answer
-from bursar.translate.answer import Choice, Fault, Reply
+from bursar.translate.answer import Choice, Fault, Reply, first_choice
 from bursar.translate.arguments import arguments_text
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Part, Text, Thinking, ToolUse
@@ -116,9 +116,7 @@ def part_of(block: Block) -> Part | None:
 
 def write_answer(reply: Reply, losses: Losses) -> bytes:
     """The first of the answers: the dialect has no more than one, and no logprobs."""
-    choice = reply.choices[0] if reply.choices else Choice(())
-    if len(reply.choices) > 1:
-        losses.lose("choices")
+    choice = first_choice(reply, losses)
     if choice.logprobs:
         losses.lose("logprobs")
     message = {

@@ -12,7 +12,7 @@ from bursar.domain.usage import Usage
 from bursar.providers.openai_responses import web_searches
 from bursar.providers.openai_usage import ResponseUsage, usage_of_response
 from bursar.providers.reading import decode_answer, served_tier
-from bursar.translate.answer import Choice, Reply, TokenLogprob
+from bursar.translate.answer import Choice, Reply, TokenLogprob, first_choice
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Media, Part, Refusal, Text, Thinking, ToolResult, ToolUse
 from bursar.translate.responses_items import (
@@ -129,9 +129,7 @@ def sign_call(item: Item, parts: list[Part]) -> None:
 
 def write_answer(reply: Reply, losses: Losses) -> bytes:
     """The response object of an answer. Responses gives one answer, so further choices are lost."""
-    if len(reply.choices) > 1:
-        losses.lose("choices")
-    choice = reply.choices[0] if reply.choices else Choice(())
+    choice = first_choice(reply, losses)
     if choice.stop_sequence:
         losses.lose("stop_sequence")
     items = output_items(choice, reply.id, losses)

@@ -70,7 +70,8 @@ class Child:
             self.restarts += 1
             report(f"{self.name} {_ending(code)}; starting it again in {delay:.1f} s")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await stopping.wait()
             delay = min(delay * 2, RESTART_DELAY_MAX_S)
 
     async def stop(self, grace_s: float) -> None:
@@ -81,7 +82,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), grace_s)
+                async with asyncio.timeout(grace_s):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()
@@ -288,12 +290,14 @@ async def _answers(address: str, path: str) -> bool:
     """Whether an HTTP server answers there, and doesn't say that it can't yet (5xx)."""
     host, _, port = address.removeprefix("http://").rpartition(":")
     try:
-        reader, writer = await asyncio.wait_for(asyncio.open_connection(host.strip("[]"), int(port)), 2)
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     except (OSError, TimeoutError):
         return False
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\nconnection: close\r\n\r\n".encode())
-        line = await asyncio.wait_for(reader.readline(), 5)
+        async with asyncio.timeout(5):
+            line = await reader.readline()
         return line[9:10] in (b"2", b"3", b"4")
     except (OSError, TimeoutError):
         return False

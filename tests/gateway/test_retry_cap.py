@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.budgets.test_world import Inline
 
@@ -99,6 +99,7 @@ def play(node: Node, work: Coroutine[Any, Any, None]) -> None:
     st.integers(0, 1_000),
     st.lists(st.tuples(st.integers(0, 2), st.integers(1, 90), st.integers(0, 100), st.booleans()), max_size=8),
 )
+@example(226, [(0, 26, 60, False), (0, 80, 46, True), (2, 68, 84, False), (0, 80, 46, True), (2, 5, 96, True)])
 def test_workers_together_never_pass_the_cap_and_it_outlives_them(
     cap: int, steps: list[tuple[int, int, int, bool]]
 ) -> None:

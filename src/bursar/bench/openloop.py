@@ -82,7 +82,8 @@ async def _round(target: Target, idle: deque[_Connection], body: bytes, count: i
         connection.answered = loop.create_future()
         started = time.perf_counter()
         connection.transport.write(request)
-        ended = await asyncio.wait_for(connection.answered, 10)
+        async with asyncio.timeout(10):
+            ended = await connection.answered
         idle.append(connection)
         return (ended - started) * 1e6
 

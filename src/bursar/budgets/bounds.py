@@ -12,7 +12,9 @@ bill shows that they came to more than published, so much more is held for the m
 image may be larger.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import accumulate
 
 import msgspec
 
@@ -109,12 +111,9 @@ class TokenCeilings:
         learned = self._models.get(model)
         if learned is None or (total := sum(learned.output)) < EVIDENCE_MIN:
             return at_most
-        above = total // 100
-        for bits in range(SIZES - 1, -1, -1):
-            above -= learned.output[bits]
-            if above < 0:
-                return min(at_most, (1 << bits) - 1 if bits else 0)
-        return at_most
+        longer = list(accumulate(reversed(learned.output)))  # answers of a size and above, from the largest size down
+        bits = SIZES - 1 - bisect_right(longer, total // 100)
+        return min(at_most, (1 << bits) - 1)
 
     def known(self) -> Mapping[str, Learned]:
         """All that was learned, by model."""

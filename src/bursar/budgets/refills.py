@@ -139,7 +139,8 @@ class Refills:
         while True:
             pause = AGAIN_S if self._waiting or self._idle else self._tick_s
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self._chores(loop)

@@ -85,7 +85,8 @@ def draw_pool(seed: int, now_us: int, rng: random.Random) -> list[Event]:
 
 async def _pause(until: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(until.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await until.wait()
     except TimeoutError:
         return
 

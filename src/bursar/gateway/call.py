@@ -72,6 +72,7 @@ class Attempt(msgspec.Struct):
     is_open: bool = True
     first_byte_us: int = 0
     retried: RetryHold | None = None  # against the hour's cap on retries
+    dispatched: bytes = b""  # its beginning as it stands in the journal
 
 
 class Bound(msgspec.Struct, frozen=True, gc=False):

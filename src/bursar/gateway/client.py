@@ -124,7 +124,8 @@ class AsgiClient(Client, eq=False, kw_only=True):
 
     async def send(self, chunk: bytes) -> None:
         message = {"type": "http.response.body", "body": chunk, "more_body": True}
-        await asyncio.wait_for(self.transmit(message), self.stall_s)
+        async with asyncio.timeout(self.stall_s):
+            await self.transmit(message)
         self.bytes_sent += len(chunk)
 
     async def end(self) -> None:

@@ -100,7 +100,7 @@ def begin(worker: Worker, call: Call, number: int, cause: str) -> Attempt:
     now_us = worker.clock.now_us()
     bound = call.bound
     attempt = Attempt(attempt_id(call.facts.call_id, number), number, now_us, bound.pico, bound.sku_price_id)
-    recorder.write(
+    attempt.dispatched = recorder.write(
         Dispatched(
             recorder.next_seq(),
             attempt.attempt_id,

@@ -106,7 +106,8 @@ class Exchange(Client, eq=False, kw_only=True):
     async def send(self, chunk: bytes) -> None:
         connection = self.connection
         if connection.write_paused is not None:
-            await asyncio.wait_for(asyncio.shield(connection.write_paused), self.stall_s)
+            async with asyncio.timeout(self.stall_s):
+                await asyncio.shield(connection.write_paused)
         if self.gone:
             return
         if self.unsent:

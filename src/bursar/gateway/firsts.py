@@ -77,7 +77,8 @@ class Firsts:
         queue.append(mine)
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(mine), max(timeout_s, 0.0))
+                async with asyncio.timeout(max(timeout_s, 0.0)):
+                    await asyncio.shield(mine)
         except asyncio.CancelledError:
             if mine.done():
                 self._wake(learned)  # its turn is another's

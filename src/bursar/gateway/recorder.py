@@ -9,7 +9,7 @@ from collections import deque
 import structlog
 
 from bursar.spool.journal import Journal
-from bursar.spool.records import Record
+from bursar.spool.records import ENCODER, Record
 
 BACKLOG_MAX = 100_000
 
@@ -30,18 +30,17 @@ class Recorder:
         self.journal.seq += 1
         return self.journal.seq
 
-    def write(self, record: Record) -> None:
-        """Safe from kill -9 when this returns (or in the backlog, if the disk refuses)."""
+    def write(self, record: Record) -> bytes:
+        """The record as written. Safe from kill -9 when this returns (or in the backlog, if the disk refuses)."""
         if self.backlog and not self.flush():
-            self._keep(record)
-            return
+            return self._keep(record)
         try:
-            self.journal.append(record)
+            return self.journal.append(record)
         except OSError as error:
             self.failures += 1
             if not self.backlog:
                 log.error("journal can't be written; calls go on and their records wait in memory", error=str(error))
-            self._keep(record)
+            return self._keep(record)
 
     def flush(self) -> bool:
         """Write what waits, oldest first. True when nothing is left."""
@@ -57,9 +56,10 @@ class Recorder:
     def is_degraded(self) -> bool:
         return bool(self.backlog) or self.lost > 0
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: Record) -> bytes:
         if len(self.backlog) < BACKLOG_MAX:
             self.backlog.append(record)
-            return
-        self.lost += 1
-        log.critical("journal backlog is full; a record is lost", kind=type(record).__name__, lost=self.lost)
+        else:
+            self.lost += 1
+            log.critical("journal backlog is full; a record is lost", kind=type(record).__name__, lost=self.lost)
+        return ENCODER.encode(record)

@@ -266,7 +266,8 @@ def usd_text(pico: int) -> bytes:
 async def _until(reply: Reply, drain_until: float, loop: asyncio.AbstractEventLoop) -> bytes:
     """The next piece of an answer whose client has left; b"" when it takes longer than `drain_until`."""
     try:
-        return await asyncio.wait_for(reply.chunk(), max(0.0, drain_until - loop.time()))
+        async with asyncio.timeout(max(0.0, drain_until - loop.time())):
+            return await reply.chunk()
     except TimeoutError:
         return b""
 

@@ -71,7 +71,8 @@ class RetryCap:
 
     async def _ask(self, value: str, pico: int, now_us: int) -> RetryHold | None:
         try:
-            return RetryHold(await asyncio.wait_for(self._hold(value, pico, now_us), ASK_MAX_S))
+            async with asyncio.timeout(ASK_MAX_S):
+                return RetryHold(await self._hold(value, pico, now_us))
         except BudgetExhausted:
             return None
         except (BursarError, TimeoutError):

@@ -76,7 +76,7 @@ def settle(
         client_status,
         client_gone_percent,
     )
-    worker.recorder.write(record)
+    settled = worker.recorder.write(record)
     if call.marks is not None:
         worker.loops.ended(
             call.marks,
@@ -91,7 +91,7 @@ def settle(
         )
     if call.taken is not None:
         call.taken.add_tokens(tokens_used(record, len(call.body)), record.ended_us)
-    worker.recent.add(attempt.attempt_id, facts, record)
+    worker.recent.add(attempt.attempt_id, attempt.dispatched, settled)
     worker.metrics.settled(record, call.route.provider, facts.dialect, model or facts.model_asked, facts.received_us)
 
 
@@ -160,6 +160,5 @@ def _end(worker: Worker, arrival: Arrival, outcome: Outcome, error_code: str, cl
         envelope.client_retry,
     )
     record = Ended(worker.clock.now_us(), outcome, error_code, client_status, facts)
-    worker.recorder.write(record)
-    worker.recent.add(facts.call_id, facts, record)
+    worker.recent.add(facts.call_id, worker.recorder.write(record))
     worker.metrics.count("bursar_calls_total", f"dialect={arrival.dialect.name}", f"outcome={outcome}")

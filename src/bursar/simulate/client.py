@@ -18,7 +18,8 @@ class Reply(NamedTuple):
 async def post(base_url: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
     """Send one request and read the answer to its end. Never raises for what the network does."""
     try:
-        return await asyncio.wait_for(_post(base_url, path, headers, body), TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            return await _post(base_url, path, headers, body)
     except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError):
         return Reply(0, 0, "")
 

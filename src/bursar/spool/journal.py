@@ -60,8 +60,8 @@ class Journal:
         if self._syncer:
             self._syncer.start()
 
-    def append(self, record: Record) -> None:
-        """Write one record; when this returns, kill -9 of this process can't lose it."""
+    def append(self, record: Record) -> bytes:
+        """Write one record, and return it as written; when this returns, kill -9 of this process can't lose it."""
         payload = ENCODER.encode(record)
         frame = FRAME.pack(len(payload), zlib.crc32(payload)) + payload
         segment = self._current
@@ -71,6 +71,7 @@ class Journal:
             end = segment.end + len(frame)
         segment.map[segment.end : end] = frame
         segment.words[_END_WORD] = segment.end = end  # last, and in one piece: the frame is there or it isn't
+        return payload
 
     def _roll_over(self, needed: int) -> "_Segment":
         """A segment with room for `needed` bytes."""

@@ -150,7 +150,8 @@ async def _live(
         stop = threading.Event()
         deciding = asyncio.create_task(asyncio.to_thread(_decide, site, history, stop))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(supervisor.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await supervisor.wait()
         say("stopping: calls under way may end …")
         until.set()
         stop.set()

@@ -27,6 +27,7 @@ from bursar.gateway.identify import Credential
 from bursar.providers.base import Asked
 
 ROWS_MAX = 100
+PAGE_ROWS_MAX = 20
 WHOSE = ("feature", "team", "customer", "credential")
 WHOSE_GROUPS_MAX = 20_000  # of calls alike, the dearest, that rows are made of
 JUDGED = ("operation", "model_asked", "provider", "upstream")
@@ -97,7 +98,7 @@ class _Sum:
         return self.less(_Sum())
 
 
-def try_policy(context: ConsoleContext, policy: Policy, period: Period) -> TrialAnswer:
+def try_policy(context: ConsoleContext, policy: Policy, period: Period, *, rows_max: int = ROWS_MAX) -> TrialAnswer:
     """Judge the calls of a period by one policy alone, on or off.
 
     Two questions: the sums are over all calls, by what the policy can tell apart, which is little; whose they are is
@@ -118,7 +119,7 @@ def try_policy(context: ConsoleContext, policy: Policy, period: Period) -> Trial
         effect = trial.effect(group)
         if effect is not None:
             rows[(*effect, *(group.values[name] for name in WHOSE))].add(group)
-    ordered = sorted(rows.items(), key=lambda row: (-(row[1].cost or 0), -row[1].calls, row[0]))[:ROWS_MAX]
+    ordered = sorted(rows.items(), key=lambda row: (-(row[1].cost or 0), -row[1].calls, row[0]))[:rows_max]
     shown = _Sum()
     for _, one in ordered:
         shown.add(one)

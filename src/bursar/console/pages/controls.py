@@ -20,7 +20,7 @@ from bursar.console.api.controls import (
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.figures import Amounts, ask
 from bursar.console.format import Format
-from bursar.console.trial import try_policy
+from bursar.console.trial import PAGE_ROWS_MAX, try_policy
 from bursar.console.view import View
 from bursar.console.words import limit_phrases, policy_phrases
 from bursar.domain.clock import datetime_from_us, us_from_datetime
@@ -134,7 +134,7 @@ def controls_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
             ],
             "stop": _consequence(context, view) if view.get("stop") else None,
             "stoppable": STOPPABLE,
-            "trial": try_policy(context, tried, view.period) if tried else None,
+            "trial": try_policy(context, tried, view.period, rows_max=PAGE_ROWS_MAX) if tried else None,
         },
         "csrf": context.csrf,
     }

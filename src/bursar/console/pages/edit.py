@@ -29,7 +29,7 @@ from bursar.console.forms import window as window_form
 from bursar.console.forms.fields import TAG, Fields, conditions_shown
 from bursar.console.limit_trial import try_limit
 from bursar.console.pages.serving import Asked, fields_of, html
-from bursar.console.trial import try_policy
+from bursar.console.trial import PAGE_ROWS_MAX, try_policy
 from bursar.console.view import View
 from bursar.controlfile.state import Proposal
 from bursar.domain.controls import MATCHED
@@ -135,8 +135,12 @@ def _tried(context: ConsoleContext, past: View, kind: Kind, wish: Wish, page: Ed
         return page
     if kind is BUDGET:
         return msgspec.structs.replace(page, start=_start(context, wish.proposal))
-    judge = try_policy if kind is POLICY else try_limit
-    trial = judge(context, wish.proposal.new.value, past.period)
+    tried = wish.proposal.new.value
+    trial = (
+        try_policy(context, tried, past.period, rows_max=PAGE_ROWS_MAX)
+        if kind is POLICY
+        else try_limit(context, tried, past.period)
+    )
     return msgspec.structs.replace(page, trial=trial, days=past.days_label)
 
 

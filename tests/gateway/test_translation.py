@@ -129,7 +129,7 @@ def test_what_is_sent_is_what_is_read_by_bounds_and_meters() -> None:
     ]
     assert limit_note(spoken(body(max_tokens=5))) == []
     assert spoken(body()).head == b"plain"
-    assert not said.translation.conversation.wants_stream_usage
+    assert not said.translation.wished.wants_stream_usage
 
 
 def test_a_limit_that_a_budget_lowered_is_kept_for_the_next_provider() -> None:

@@ -166,7 +166,7 @@ def prepare(
         envelope.client_retry,
     )
     body = arrival.body
-    if asked.model != model_asked(arrival) and not (case and case.model_forced):
+    if plan.other is None and asked.model != model_asked(arrival) and not (case and case.model_forced):
         asked, body = with_model(asked, body, asked.model, dialect)
     notes: Headers = []
     if case:

@@ -35,8 +35,9 @@ class Translation(msgspec.Struct):
     """Between a caller and a provider.
 
     caller, asked, body: what the caller said, in its own dialect, as policies left it. codec: of the caller's dialect;
-    other: of the provider's. losses: of the request, and then of a plain answer.
-    limit: what our own rules made of the output limit, None: nothing. sent_limit: what was written in the end.
+    other: of the provider's. wished: how the answer is wanted, without what was said. losses: of the request, and then
+    of a plain answer. limit: what our own rules made of the output limit, None: nothing. sent_limit: what was written
+    in the end.
     """
 
     caller: Dialect
@@ -44,7 +45,7 @@ class Translation(msgspec.Struct):
     other: Codec
     asked: Asked
     body: bytes
-    conversation: Conversation
+    wished: Conversation
     losses: Losses
     limit: int | None
     sent_limit: int | None
@@ -82,8 +83,11 @@ def translate(other: Elsewhere, caller: Dialect, asked: Asked, body: bytes, limi
         raise lossy(losses, caller.name, other.codec.dialect)
     dialect, head = other.streamed if asked.stream else other.plain
     there = dialect.read_request(written)
+    wished = msgspec.structs.replace(
+        conversation, messages=(), system=(), tools=()
+    )  # the rest can be long, and is said
     translation = Translation(
-        caller, codec, bound(other.codec, asked), asked, body, conversation, losses, limit, there.max_output_tokens
+        caller, codec, bound(other.codec, asked), asked, body, wished, losses, limit, there.max_output_tokens
     )
     return Spoken(translation, dialect, head, there, written)
 
@@ -157,7 +161,7 @@ class Interpreter:
     def __init__(self, translation: Translation, meter: StreamReader, call_id: str) -> None:
         self._meter: Callable[[bytes], bytes] = meter.feed
         self._events: EventReader = translation.other.reader()
-        self._writer: EventWriter = translation.codec.writer(translation.conversation, call_id)
+        self._writer: EventWriter = translation.codec.writer(translation.wished, call_id)
         self.is_over = False  # the caller has the end of its answer, or why there is none
 
     def feed(self, chunk: bytes) -> bytes:

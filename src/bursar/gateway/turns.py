@@ -115,9 +115,9 @@ def said_for(call: Call, way: Way) -> Spoken | tuple[Asked, bytes]:
     if call.translation is not None:
         dialect, asked, body = call.translation.caller, call.translation.asked, call.translation.body
         limit = limit_of(call.translation, call.asked)
-    asked, body = with_model(asked, body, way.model, dialect)
     if way.plan.other is not None:
-        return translate(way.plan.other, dialect, asked, body, limit)
+        return translate(way.plan.other, dialect, msgspec.structs.replace(asked, model=way.model), body, limit)
+    asked, body = with_model(asked, body, way.model, dialect)
     if limit is not None:
         body = changed(dialect.with_output_limit(body, limit), "max_tokens")
         asked = msgspec.structs.replace(asked, max_output_tokens=limit)

@@ -84,9 +84,11 @@ def read_messages(said: Fields) -> tuple[list[Text], list[Message]]:
     system: list[Text] = []
     messages: list[Message] = []
     for at, value in enumerate(said.items("messages")):
-        if (plain := plain_turn(value)) is not None:
-            messages.append(plain)
-            continue
+        if type(value) is dict and len(value) == 2:  # words and nothing else, as most are: no look at other fields
+            role, content = value.get("role"), value.get("content")
+            if type(content) is str and content and role in ("user", "assistant"):
+                messages.append(Message(role, (Text(content),)))
+                continue
         message = Fields(value, f"messages[{at}]", said.losses)
         role = message.text("role")
         message.lose("name")
@@ -107,16 +109,6 @@ def read_messages(said: Fields) -> tuple[list[Text], list[Message]]:
     if not messages:
         raise BadRequest("messages: at least one turn beside the system prompt is needed", field="messages")
     return system, messages
-
-
-def plain_turn(value: Any) -> Message | None:
-    """A turn that is its words and nothing else, as most are: read without a look at each field that it could have."""
-    if not isinstance(value, dict) or len(value) != 2:
-        return None
-    role, content = value.get("role"), value.get("content")
-    if role not in ("user", "assistant") or not isinstance(content, str) or not content:
-        return None
-    return Message(role, (Text(content),))
 
 
 def read_content(message: Fields) -> list[Part]:

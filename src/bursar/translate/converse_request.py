@@ -180,7 +180,7 @@ def _read_reasoning(thinking: Fields | None, effort: str) -> Reasoning | None:
 
 def write_request(conversation: Conversation, losses: Losses) -> bytes:
     """The body. Raises BadRequest for what the API can't take."""
-    marks = Breakpoints(count_breakpoints(conversation), losses)
+    marks = Breakpoints(count_breakpoints(conversation, conversation.messages), losses)
     writing = Writing(marks, losses)
     said: Block = {}
     tools = _write_tools(conversation, writing, losses)

@@ -20,6 +20,7 @@ from bursar.translate.conversation import (
     Conversation,
     Losses,
     Media,
+    Message,
     Part,
     Refusal,
     Text,
@@ -60,16 +61,19 @@ class Breakpoints:
         return block
 
 
-def count_breakpoints(conversation: Conversation) -> int:
-    """All of a request: what `Breakpoints` must know before the first."""
-    holders: list[Any] = [*conversation.tools, *conversation.system]
-    for message in conversation.messages:
+def count_breakpoints(conversation: Conversation, messages: Iterable[Message]) -> int:
+    """All of a request, its turns `messages`: what `Breakpoints` must know before the first."""
+    count = sum(bool(tool.cache) for tool in conversation.tools)
+    count += sum(bool(text.cache) for text in conversation.system)
+    for message in messages:
         for part in message.parts:
+            if isinstance(part, Thinking | Refusal):
+                continue
+            if part.cache:
+                count += 1
             if isinstance(part, ToolResult):
-                holders += part.content
-            if not isinstance(part, Thinking | Refusal):
-                holders.append(part)
-    return sum(bool(holder.cache) for holder in holders)
+                count += sum(bool(inner.cache) for inner in part.content)
+    return count
 
 
 def tool_id(id: str) -> str:

@@ -16,6 +16,7 @@ from bursar.translate.conversation import (
     Losses,
     Message,
     Part,
+    Text,
     Tool,
     ToolChoice,
 )
@@ -42,7 +43,8 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
     limit = conversation.max_output_tokens or conversation.default_output_tokens
     if not limit:
         raise MissingField("an Anthropic model must be told how long its answer may be", field="max_tokens")
-    marks = Breakpoints(count_breakpoints(conversation), losses)
+    plain = _plain_turns(conversation.messages)
+    marks = Breakpoints(count_breakpoints(conversation, () if plain else conversation.messages), losses)
     said: Block = {"model": conversation.model, "max_tokens": limit}
     if conversation.tools:
         said["tools"] = [marks.mark(_tool(tool), tool.cache) for tool in conversation.tools]
@@ -53,7 +55,7 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
             losses.lose("cache")
     if system:
         said["system"] = text_blocks(system, marks) if len(system) > 1 or system[0].cache else system[0].text
-    said["messages"] = _turns(conversation.messages, marks, losses)
+    said["messages"] = _prefilled(plain) if plain else _turns(conversation.messages, marks, losses)
     if conversation.stream:
         said["stream"] = True
     choice = _tool_choice(conversation.tool_choice, conversation.tools, losses)
@@ -90,10 +92,33 @@ def _turns(messages: tuple[Message, ...], marks: Breakpoints, losses: Losses) ->
     def write(role: str, parts: list[Part]) -> list[Block]:
         return (assistant_blocks if role == "assistant" else user_blocks)(parts, marks, losses)
 
-    turns = alternating(messages, write, _OPENING)
+    return _prefilled(alternating(messages, write, _OPENING))
+
+
+def _prefilled(turns: list[Block]) -> list[Block]:
+    """The API refuses a prefill that ends in space."""
     last = turns[-1]["content"][-1]
     if turns[-1]["role"] == "assistant" and last["type"] == "text":
-        last["text"] = last["text"].rstrip()  # the API refuses a prefill that ends in space
+        last["text"] = last["text"].rstrip()
+    return turns
+
+
+def _plain_turns(messages: tuple[Message, ...]) -> list[Block]:
+    """What most conversations are: turns that alternate, each of one text. Empty: this one isn't.
+
+    Nothing needs to be joined, marked or left out then: a third of the cost, which a long conversation feels.
+    """
+    turns: list[Block] = []
+    role = "assistant"
+    for message in messages:
+        if message.role == role or len(message.parts) != 1:
+            return []
+        role, part = message.role, message.parts[0]
+        if not isinstance(part, Text) or part.cache or not part.text or part.text.isspace():
+            return []
+        turns.append({"role": role, "content": part.text})
+    if turns:
+        turns[-1]["content"] = [{"type": "text", "text": turns[-1]["content"]}]
     return turns
 
 

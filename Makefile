@@ -17,7 +17,7 @@ setup: ## install into .venv, once per lock
 demo: setup ## fill a ledger from real traces, keep traffic flowing, print the two addresses
 	@$(BIN)/bursar demo $(ARGS)
 
-test: setup ## lint, types, layers and every test (what CI runs)
+test: setup ## lint, types, layers and every test (CI runs it, and test-clients)
 	@tools/test-needs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

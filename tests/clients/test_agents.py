@@ -23,7 +23,7 @@ from bursar.budgets.spec import parse_spec
 from bursar.domain.money import usd_from_pico
 from bursar.spool.records import Ended
 
-pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
 SECONDS_MAX = 240
 CLAUDE_MODEL = "claude-sonnet-5"

@@ -9,7 +9,7 @@ from tests.clients.conftest import Environments
 from tests.clients.documented import examples
 from tests.world import World
 
-pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
 KEYS = {"OPENAI_API_KEY": "sk-own", "ANTHROPIC_API_KEY": "sk-ant-own", "GEMINI_API_KEY": "AIza-own"}
 

@@ -16,7 +16,7 @@ from tests.world import World
 
 from bursar.domain.money import usd_from_pico
 
-pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
 PROGRAMS = sorted(path.stem for path in (HERE / "programs").glob("*_client.py"))
 SECONDS_MAX = 240

@@ -19,7 +19,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/loops", "/api/waste",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
         "/api/routes", "/api/routes/{name}", "/api/routes/{name}/switch", "/api/route-replay", "/api/experiments",
-        "/api/limits", "/api/limits/{name}", "/api/kills", "/api/kills/{name}",
+        "/api/limits", "/api/limits/{name}", "/api/limits/{name}/try", "/api/kills", "/api/kills/{name}",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
         "/api/budgets/{budget_id}/thresholds",
     }  # fmt: skip
@@ -32,7 +32,8 @@ def api_schema(context: ConsoleContext):
 
 WITH_PARAMETERS = (
     "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste",
-    "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/routes",
+    "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/limits/{name}/try",
+    "/api/routes",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [

@@ -211,6 +211,18 @@ def test_a_policy_is_tried_only_against_the_calls_that_it_matches(desk: TestClie
     assert Decimal(told["effects"]["refused"]["effective_cost"]) == cost
 
 
+def test_a_limit_is_tried_against_the_past_and_tells_whose_calls_it_would_have_met(desk: TestClient):
+    terms = {"each": "customer", "requests_per_minute": 1}
+    assert desk.post("/api/limits", json={"name": "slow", "terms": terms}).status_code == 201
+    told = desk.get(f"/api/limits/slow/try?{LAST_MONTH}").json()
+    assert 0 < told["refused"] < told["calls"]
+    assert sum(row["refused"] for row in told["rows"]) <= told["refused"]
+    rows = list(csv.DictReader(io.StringIO(desk.get(f"/api/limits/slow/try?{LAST_MONTH}&format=csv").text)))
+    assert [row["value"] for row in rows] == [row["value"] for row in told["rows"]]
+    assert desk.get("/api/limits/nobody/try").json()["code"] == "unknown_control"
+    desk.delete("/api/limits/slow")
+
+
 def test_each_kind_of_rule_says_what_it_would_have_done(desk: TestClient):
     effects = {
         "forced": {"force_models": {"*": "gpt-4o-mini"}},

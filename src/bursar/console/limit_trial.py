@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from bursar.console.api.answers import PeriodAnswer, period_answer
+from bursar.console.api.answers import PeriodAnswer, csv_bytes, period_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.trial import column_of
 from bursar.domain.controls import Limit
@@ -57,6 +57,12 @@ def try_limit(context: ConsoleContext, limit: Limit, period: Period) -> LimitTri
         calls=found.calls, refused=found.over, values=found.values if terms.each else 0,
         rows=[_row(one, named) for one in found.rows], notes=list(_notes(ceilings)),
     )  # fmt: skip
+
+
+def limit_trial_csv(trial: LimitTrial) -> bytes:
+    """A row for each value of `each` that is told."""
+    heads = [*PaceRow.__struct_fields__, "currency"]
+    return csv_bytes(heads, [[*msgspec.structs.astuple(row), trial.currency] for row in trial.rows])
 
 
 def _row(one: Pace, named: Callable[[str], str]) -> PaceRow:

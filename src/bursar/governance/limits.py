@@ -21,6 +21,10 @@ class Limits:
         """Raises UnknownControl."""
         return limit_of(self._register.end(name_or_id, actor=actor))
 
+    def one(self, name_or_id: str) -> Limit:
+        """Raises UnknownControl."""
+        return limit_of(self._register.one(name_or_id))
+
     def all(self) -> list[Limit]:
         """Those in force, oldest first."""
         return [limit_of(row) for row in self._register.all()]

@@ -4,10 +4,20 @@ from typing import Annotated
 
 import typer
 
+from bursar.cli import client
 from bursar.cli.controls import changed, changed_existing, print_rows
-from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
+from bursar.cli.limit_trial import show_limit_trial
+from bursar.cli.options import (
+    ConfigOption,
+    DataOption,
+    FormatOption,
+    PeriodOption,
+    TimezoneOption,
+    resolve_existing,
+    resolve_site,
+)
 from bursar.cli.pairs import read_pairs
-from bursar.cli.render import Column, Format, count_column, say, text_column
+from bursar.cli.render import Column, Format, count_column, out_bytes, say, text_column
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Limit, LimitTerms, written
 from bursar.site import actor
@@ -57,6 +67,27 @@ def list_limits(data: DataOption = None, config: ConfigOption = None, fmt: Forma
     _told(limits, fmt)
 
 
+def try_limit(
+    name: Annotated[str, typer.Argument(help="The limit's name or id.")],
+    period: PeriodOption = "last-month",
+    timezone: TimezoneOption = None,
+    data: DataOption = None,
+    config: ConfigOption = None,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """How many calls a limit would have refused, whose, and how fast calls came: `bursar limits try each-customer`.
+
+    It changes nothing.
+    """
+    site = resolve_existing(config, data)
+    path = client.path_of("api", "limits", name, "try")
+    parameters = [("period", period), ("tz", timezone)]
+    if fmt is Format.TABLE:
+        show_limit_trial(client.fetch(site, client.target(path, parameters)))
+    else:
+        out_bytes(client.fetch(site, client.target(path, [*parameters, ("format", fmt.value)])))
+
+
 def remove(
     name: Annotated[str, typer.Argument(help="The limit's name or id.")],
     data: DataOption = None,
@@ -69,11 +100,12 @@ def remove(
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        no_args_is_help=True, help="Requests, tokens and concurrency per minute: list, add, remove.",
-        rich_markup_mode=None,
+        no_args_is_help=True, rich_markup_mode=None,
+        help="Requests, tokens and concurrency per minute: list, add, try against the past, remove.",
     )  # fmt: skip
     group.command("add")(add)
     group.command("list")(list_limits)
+    group.command("try")(try_limit)
     group.command("remove")(remove)
     app.add_typer(group, name="limits")
 

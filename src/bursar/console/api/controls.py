@@ -16,9 +16,11 @@ from litestar.params import FromPath, JSONBody
 from bursar.console.api.answers import csv_bytes
 from bursar.console.api.parameters import PROBLEMS, Period, Shape, Zone
 from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.limit_trial import LimitTrial, limit_trial_csv, try_limit
 from bursar.console.trial import TrialAnswer, trial_csv, try_policy
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Kill, KillTerms, Limit, LimitTerms, Policy, PolicyTerms, written
+from bursar.domain.periods import Period as Span
 from bursar.governance.controls import Controls
 
 Asked = Request[Any, Any, Any]
@@ -130,9 +132,7 @@ def try_one(
     """What it would have refused or changed: how many calls, whose, how much. It changes nothing."""
     context: ConsoleContext = request.app.state.context
     policy = context.controls().policies.one(name)
-    query = {key: [value] for key, value in (("period", period), ("tz", tz)) if value}
-    view = context.view("/controls", query or {"period": ["last-month"]})
-    answer = try_policy(context, policy, view.period)
+    answer = try_policy(context, policy, past(context, period, tz))
     return as_csv(trial_csv(answer)) if format_ == "csv" else Response(answer)
 
 
@@ -157,6 +157,22 @@ async def make_limit(request: Asked, data: JSONBody[NewLimit]) -> LimitAnswer:
 def remove_limit(request: Asked, name: FromPath[str]) -> LimitAnswer:
     """By its name or id. 404 `unknown_control`."""
     return limit_answer(changing(request, lambda controls: controls.limits.remove(name, actor=ACTOR)))
+
+
+@get("/api/limits/{name:str}/try", sync_to_thread=True, responses=PROBLEMS, summary="A limit against the past")
+def try_one_limit(
+    request: Asked, name: FromPath[str], period: Period = None, tz: Zone = None, format_: Shape = None
+) -> Response[LimitTrial]:
+    """How many calls it would have refused, whose, and how fast calls came. It changes nothing."""
+    context: ConsoleContext = request.app.state.context
+    answer = try_limit(context, context.controls().limits.one(name), past(context, period, tz))
+    return as_csv(limit_trial_csv(answer)) if format_ == "csv" else Response(answer)
+
+
+def past(context: ConsoleContext, period: str | None, tz: str | None) -> Span:
+    """The period that something is tried against: last month, if nothing else is said."""
+    query = {key: [value] for key, value in (("period", period), ("tz", tz)) if value}
+    return context.view("/controls", query or {"period": ["last-month"]}).period
 
 
 @get("/api/kills", responses=PROBLEMS, summary="What is stopped")
@@ -221,6 +237,6 @@ def _cell(value: Any) -> Any:
 
 
 CONTROL_HANDLERS = [
-    policies, make_policy, switch_policy, remove_policy, try_one, limits, make_limit, remove_limit, kills, make_kill,
-    lift_kill,
+    policies, make_policy, switch_policy, remove_policy, try_one, limits, make_limit, remove_limit, try_one_limit,
+    kills, make_kill, lift_kill,
 ]  # fmt: skip

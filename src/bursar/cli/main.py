@@ -42,7 +42,7 @@ COMMANDS = {
     "alerts": Listed("alerts", "What is watched, who is told, and what was raised."),
     "loops": Listed("loops", "Loops that are cut, and what was wasted: retries, cut-off answers, failures."),
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),
-    "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, remove."),
+    "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, try against the past, remove."),
     "routes": Listed("routes", "Where calls go: list, set, remove, test a request, replay the past."),
     "kill": Listed("kill", "Stop a key, agent, session, feature or everything within a second; lift it again."),
     "budgets": Listed("budgets", "Limits that can't be overspent, and how they stand."),

@@ -6,7 +6,6 @@ All workers of a node listen on one port (SO_REUSEPORT) and share nothing in mem
 import argparse
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -39,6 +38,7 @@ from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
 from bursar.gateway.loops import LoopBreaker
+from bursar.gateway.memory import keep_freed_memory, settle_collector
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
 from bursar.gateway.names import Names
@@ -57,7 +57,6 @@ from bursar.spool.journal import Journal
 WATCH_INTERVAL_S = 0.25  # how often a worker looks whether keys or prices changed
 METRICS_EVERY = 4  # looks between two writes of the metrics file
 GRACE_S = 30
-GC_THRESHOLDS = (20_000, 20, 20)  # a call makes no cycles; Python's default looks for some after each 20 calls
 LISTEN_BACKLOG = 2048
 
 log = structlog.get_logger("bursar.gateway")
@@ -242,9 +241,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
             timeout_graceful_shutdown=GRACE_S,
         )
     )
-    gc.set_threshold(*GC_THRESHOLDS)
-    gc.collect()
-    gc.freeze()  # prices and modules live as long as the process: the collector needn't walk them again
+    keep_freed_memory()
+    settle_collector()
     watchers = [
         asyncio.create_task(watch(worker, loops, learned, metrics_path, seen)),
         asyncio.create_task(watch_snapshot(worker)),

@@ -15,10 +15,11 @@ LINES_MAX = 400
 
 BELOW_SITE = {
     "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers", "prices", "simulate",
-    "translate", "controlfile", "domain",
+    "translate", "controlfile", "quality", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
+    "quality": {"domain"},
     "simulate": {"domain"},
     "prices": {"domain"},
     "providers": {"domain"},
@@ -30,7 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "explore": {"ledger", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
-    "gateway": {"governance", "budgets", "spool", "translate", "providers", "prices", "domain"},
+    "gateway": {"governance", "budgets", "spool", "translate", "providers", "prices", "quality", "domain"},
     "config": {"providers", "domain"},
     "child": set(),
     "site": BELOW_SITE | {"config"},

@@ -48,6 +48,7 @@ class Paths:
         self.control = data / "control.sqlite"
         self.snapshot = data / "snapshot.msgpack"
         self.budgets = data / "budgets.msgpack"
+        self.gates = data / "gates"  # weights of quality gates
         self.leases = data / "leases"  # what each worker holds and has spent, mapped into its memory
         self.prices = data / "prices.toml"  # local overrides, if the operator put some there
         self.price_book = data / "price-book.msgpack"
@@ -321,6 +322,7 @@ class Site:
             "organization": config.organization,
             "budgets": str(paths.budgets),
             "leases": str(paths.leases),
+            "gates": str(paths.gates),
             "control": str(self.control_location),
             "loops": msgspec.to_builtins(config.loops),
             "aliases": config.aliases,

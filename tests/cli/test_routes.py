@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.quality.test_gate import made_up
 
 from bursar.domain.snapshot import read_snapshot
 
@@ -158,3 +159,32 @@ def test_the_past_is_replayed_through_a_changed_table(bursar, running, tmp_path)
     shown = bursar("routes", "replay", "-f", "routes.yaml", "--period", "7d", *where)
     assert "go elsewhere" in shown.out
     assert "claude-3-haiku-20240307" in shown.out
+
+
+def test_a_gate_is_trained_named_in_a_route_and_asked_before_anything_is_sent(bursar, tmp_path):
+    rows = [f"{one.prompt},{one.cheap},{one.dear},{one.group}" for one in made_up(700)]
+    (tmp_path / "examples.csv").write_text(
+        "\n".join(["prompt,cheap_correct,dear_correct,group", *rows, "x,maybe,true,g"])
+    )
+    words = ("routes", "train", "examples.csv", "--name", "chat", "--hold-back", "0.4")
+    told = json.loads(bursar(*words, "--format", "json", "--picture", "curve.svg").out)
+    assert told["left_out"] == 1
+    assert told["verdict"]["apgr"]["low"] > 0.6
+    assert (tmp_path / "curve.svg").read_text().startswith("<svg")
+    again = bursar(*words, "--by-group")
+    assert "APGR 0." in again.err
+    assert "accuracy_kept" in again.out
+    gated = ("routes", "set", "easy", "--target", "openai/gpt-4o-mini", "--target", "openai/gpt-4o", "--gate")
+    assert bursar(*gated, "nobody", "--threshold", "0.3").code == 2
+    assert bursar(*gated, "chat").code == 2  # neither a threshold nor an accuracy
+    done = bursar(*gated, "chat", "--threshold", "0.5")
+    assert done.code == 0, done.err
+    (rule,) = published(tmp_path)
+    assert (rule.quality_gate.weights, rule.quality_gate.threshold) == ("chat", 0.5)
+    question = "Question 5: what is the integral of the function king?"
+    (tmp_path / "r.json").write_text(json.dumps(CHAT | {"messages": [{"role": "user", "content": question}]}))
+    tried = json.loads(bursar("routes", "test", "r.json", "--format", "json").out)
+    assert [one["why"] for one in tried["options"]] == ["", "quality_gate"]
+    assert tried["quality_gate"]["miss"] > 0.5
+    assert "goes first" in bursar("routes", "test", "r.json").err
+    assert "quality_gate" in bursar("export").out

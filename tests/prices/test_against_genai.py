@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -142,7 +143,7 @@ usages = st.builds(
 
 
 def with_reasoning(usage: Usage, reasoning: int) -> Usage:
-    return Usage(*(getattr(usage, name) for name in Usage.__struct_fields__[:-1]), reasoning)
+    return msgspec.structs.replace(usage, reasoning=reasoning)
 
 
 @given(data=st.data(), usage=usages, at_us=st.integers(oracle.at_us("2023-01-01"), oracle.at_us("2027-01-01")))

@@ -39,7 +39,12 @@ ANSWERS = [
         ),
         Usage(input=10, output=10, output_image=90),
     ),
-    ("openai-images", b'{"created":1,"data":[{"url":"https://example.test/1.png"}]}', None),
+    (
+        "openai-images",
+        b'{"created":1,"data":[{"url":"https://example.test/1.png"},{"b64_json":"AA"}]}',
+        Usage(images=2),
+    ),
+    ("openai-images", b'{"created":1,"data":[]}', None),
     (
         "openai-transcriptions",
         (
@@ -48,7 +53,8 @@ ANSWERS = [
         ),
         Usage(input=4, input_audio=10, output=45),
     ),
-    ("openai-transcriptions", b'{"text":"hi","usage":{"type":"duration","seconds":9.5}}', None),
+    ("openai-transcriptions", b'{"text":"hi","usage":{"type":"duration","seconds":9.5}}', Usage(audio_seconds=10)),
+    ("openai-transcriptions", b'{"text":"hi","usage":{"type":"duration","seconds":-1}}', None),
     ("openai-transcriptions", b"1\n00:00 --> 00:01\nhi", None),
     ("openai-speech", b"\xff\xfb\x90\x00", None),
     ("openai-moderations", b'{"id":"m","model":"omni-moderation-latest","results":[]}', Usage()),
@@ -172,3 +178,25 @@ def test_a_background_response_is_pending_until_it_reports() -> None:
     assert read(b'{"id":"resp_1","status":"queued","usage":null}', 200).is_pending
     done = read(b'{"id":"resp_1","status":"completed","usage":{"input_tokens":3,"output_tokens":4}}', 200)
     assert (done.is_pending, done.usage) == (False, Usage(input=3, output=4))
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "sold", "sold_as"),
+    [
+        ("openai-speech", b'{"model":"tts-1","input":"h\xc3\xa9llo","voice":"alloy"}', Usage(characters=5), ""),
+        ("openai-speech", b'{"model":"gpt-4o-mini-tts","input":"hello"}', None, ""),  # by tokens
+        ("openai-speech", b'{"model":"tts-1-hd","input":7}', None, ""),
+        ("openai-images", b'{"prompt":"a cat"}', Usage(images=1), "dall-e-2/standard/1024x1024"),
+        (
+            "openai-images",
+            b'{"model":"dall-e-3","n":2,"size":"1024x1792","quality":"hd"}',
+            Usage(images=2),
+            "dall-e-3/hd/1024x1792",
+        ),
+        ("openai-images", b'{"model":"dall-e-2","n":100000}', None, "dall-e-2/standard/1024x1024"),
+        ("openai-images", b'{"model":"gpt-image-1","n":2}', None, ""),
+    ],
+)
+def test_what_a_request_says_will_be_billed(name: str, body: bytes, sold: Usage | None, sold_as: str) -> None:
+    asked = DIALECTS[name].read_request(body)
+    assert (asked.sold, asked.sold_as) == (sold, sold_as)

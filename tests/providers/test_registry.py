@@ -67,7 +67,10 @@ POST /v1/publishers/anthropic/models/c:generateContent
 POST /v1/publishers/meta/models/m:rawPredict
 POST /vertex/v1beta/models/g:generateContent
 POST /v1beta/models/g:generateContent/more
-POST /v1beta/cachedContents
+POST /v1beta/cachedContents/a
+PATCH /v1beta/cachedContents
+DELETE /v1beta/cachedContents
+POST /vertex/v1beta/cachedContents
 POST /model/m/apply
 POST /model/converse
 POST /model//converse

@@ -13,7 +13,8 @@ from bursar.providers.registry import DIALECTS
 
 PRICED = [dialect for dialect in DIALECTS.values() if dialect.operation != "models"]
 HAS_DEFAULT = ("openai-images", "openai-moderations")  # by OpenAI's schema a model need not be named
-NEEDS_MODEL = [dialect for dialect in PRICED if dialect.name not in HAS_DEFAULT]
+NAMES_NONE = ("gemini-cache-change", "vertex-cache-change")  # the path names the content, and that its model
+NEEDS_MODEL = [dialect for dialect in PRICED if dialect.name not in HAS_DEFAULT + NAMES_NONE]
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),

@@ -83,7 +83,7 @@ def test_a_policy_changes_the_model_in_the_path_and_the_limit_in_the_body(world:
     assert usage["candidatesTokenCount"] + usage.get("thoughtsTokenCount", 0) == 70
 
 
-@pytest.mark.parametrize("path", [PATH + ":generateContent", "/v1/models/m:generateContent", "/v1beta/cachedContents"])
+@pytest.mark.parametrize("path", [PATH + ":generateContent", "/v1/models/m:generateContent", "/v1beta/corpora"])
 def test_a_refusal_has_googles_envelope(world: World, path: str):
     answer, seen = call(world, path, f"refused{path}", **{"x-goog-api-key": "sk-bursar-nobody"})
     error = json.loads(answer.body)["error"]

@@ -18,6 +18,7 @@ from bursar.cli.render import (
     text_column,
 )
 from bursar.domain import display
+from bursar.domain.gates import judgement_words
 from bursar.domain.money import plain, usd_from_pico
 from bursar.gateway.rehearse import Option, Rehearsal
 
@@ -123,6 +124,7 @@ def told_rehearsal(told: Rehearsal) -> dict[str, Any]:
         "options": [_told_option(one) for one in told.options],
         "default": None if told.default is None else _told_option(told.default),
         "refusal": None if told.refusal is None else {"code": told.refusal[0], "message": told.refusal[1]},
+        "quality_gate": None if told.gate is None else msgspec.to_builtins(told.gate),
     }  # fmt: skip
 
 
@@ -150,6 +152,8 @@ def show_rehearsal(told: Rehearsal) -> None:
         ],
         rows, title=title,
     )  # fmt: skip
+    if told.gate is not None:
+        say(f"{judgement_words(told.gate)}.")
     default = told.default
     if told.route and default is not None:
         bound = default.bound_pico

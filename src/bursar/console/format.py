@@ -25,6 +25,8 @@ WORDS = {
     "cache_write_5m": "cache write, 5 min", "cache_write_1h": "cache write, 1 h", "input_audio": "audio in",
     "cache_read_audio": "audio, cache read", "input_image": "images in", "output": "output",
     "output_audio": "audio out", "output_image": "images out", "web_search": "web searches", "request": "per request",
+    "characters": "characters spoken", "audio_seconds": "seconds of sound", "images": "images, each",
+    "cache_storage": "cache storage",
     "reasoning": "reasoning", "prompt_cache": "prompt cache", "response_cache": "response cache",
     "semantic_cache": "semantic cache",
 }  # fmt: skip

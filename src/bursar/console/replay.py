@@ -218,6 +218,8 @@ def _notes(rules: Sequence[RouteRule], left_out: int, rows: int) -> Iterable[str
     strategies = {rule.strategy for rule in rules}
     if "lowest-latency" in strategies:
         yield "lowest-latency: how fast upstreams were isn't known, so the first is drawn by lot"
+    if any(rule.quality_gate is not None for rule in rules):
+        yield "quality gates: texts aren't kept, so they judge nothing and such calls go to the dear model"
     if "sticky" in strategies:
         yield "sticky: texts aren't kept, so calls without a session are drawn one by one"
     yield "upstreams count as healthy, and a call takes the first way; policies are those of now"

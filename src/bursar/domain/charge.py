@@ -37,6 +37,8 @@ class Operation(StrEnum):
     TRANSCRIPTION = "transcription"
     MODERATION = "moderation"
     MODELS = "models"
+    CACHE = "create_cache"
+    CACHE_CHANGE = "change_cache"
     OTHER = "other"
 
 

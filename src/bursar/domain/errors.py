@@ -61,6 +61,12 @@ class BadControl(BadRequest):
     code = "bad_control"
 
 
+class BadGate(BadRequest):
+    """Weights of a quality gate, or examples to train them with, that can't be used; the message says what to do."""
+
+    code = "bad_gate"
+
+
 class BadControlFile(BadRequest):
     """A control file that can't be read, or says what can't be; the message names the line and the part."""
 

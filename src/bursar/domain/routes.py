@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from bursar.domain.controls import MATCHED, TAG_PREFIX
+from bursar.domain.gates import Judgement, QualityGate, faults_of_gate, judgement_words
 
 Strategy = Literal["ordered", "weighted", "sticky", "lowest-latency", "cheapest"]
 ROUTED_BY = (*(name for name in MATCHED if name != "provider"), "operation", "mode")
@@ -63,6 +64,7 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hedge_after_ms: a second attempt goes to the next target when no first byte came in that time: both may be billed.
     regions: patterns; only upstreams of such a region (`upstreams.NAME.region`) take its calls.
     position: of routes kept in the control store, the lower is asked first; of equals the older.
+    quality_gate: the first target takes only calls that it will likely answer as well as the second would.
     after_timeout: try another upstream when the answer didn't come in time or broke off: that one may be billed too.
     """
 
@@ -79,6 +81,7 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     regions: tuple[str, ...] = ()
     hedge_after_ms: int | None = None
     experiment: Experiment | None = None
+    quality_gate: QualityGate | None = None
 
 
 class KeptRoute(msgspec.Struct, frozen=True):
@@ -93,7 +96,7 @@ class KeptRoute(msgspec.Struct, frozen=True):
 
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     """A target that was looked at. why: "" if it could be tried; else "open", "cooling", "probing" (put behind the
-    others), or what kept it out: an error's code, or "budget"."""
+    others), "quality_gate" (behind them too), or what kept it out: an error's code, or "budget"."""
 
     upstream: str
     model: str
@@ -106,6 +109,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     candidates: in the order in which they were to be tried, then those that were left out.
     default:    where it would have gone without a route; None: nowhere.
     experiment, arm: "candidate" or "control" of an experiment, if one is on.
+    gate:       what the route's quality gate said, if it has one.
     """
 
     route: str
@@ -114,6 +118,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     default: Candidate | None = None
     experiment: str = ""
     arm: str = ""
+    gate: Judgement | None = None
 
 
 def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
@@ -122,6 +127,8 @@ def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
     told = f"route {receipt.route!r}, {receipt.strategy}: {', '.join(named)}"
     if receipt.arm:
         told += f"; {receipt.arm} of the experiment {receipt.experiment!r}"
+    if receipt.gate is not None:
+        told += f"; {judgement_words(receipt.gate)}"
     default = receipt.default
     if default is not None and (default.upstream, default.model) != (upstream, model):
         told += f"; without a route {default.upstream}/{default.model}"
@@ -164,6 +171,7 @@ def faults_of(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[
         faults.append(
             ("experiment", f"it has a name, a percent up to {PERCENT_MAX} and an alpha up to {ALPHA_MAX}; 0 is none")
         )
+    faults += _faults_at_the_gate(rule)
     for target in (*rule.targets, *((trial.candidate,) if trial is not None else ())):
         if not (target.upstream or target.model):
             faults.append(("targets", "a target names an upstream, a model or both"))
@@ -182,4 +190,18 @@ def faults_of(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[
         faults.append(("hedge_after_ms", f"a hedge comes after 1 to {HEDGE_MS_MAX} ms"))
     if rule.first_byte_timeout_s is not None and rule.first_byte_timeout_s <= 0:
         faults.append(("first_byte_timeout_s", "a time-out is longer than 0"))
+    return faults
+
+
+def _faults_at_the_gate(rule: RouteRule) -> list[tuple[str, str]]:
+    """What is wrong with a route's quality gate, if it has one."""
+    if rule.quality_gate is None:
+        return []
+    faults = [("quality_gate", wrong) for wrong in faults_of_gate(rule.quality_gate)]
+    if len(rule.targets) < 2:
+        faults.append(("targets", "a quality gate needs two targets: the cheap one, then the dear one"))
+    if rule.strategy != "ordered":
+        faults.append(("strategy", f"a quality gate decides the order itself: write ordered, not {rule.strategy}"))
+    if rule.experiment is not None:
+        faults.append(("experiment", "a route has an experiment or a quality gate, not both"))
     return faults

@@ -21,6 +21,10 @@ class Unit(StrEnum):
     OUTPUT_IMAGE = "output_image"
     WEB_SEARCH = "web_search"
     REQUEST = "request"
+    CHARACTERS = "characters"
+    AUDIO_SECONDS = "audio_seconds"
+    IMAGES = "images"
+    CACHE_STORAGE = "cache_storage"
 
 
 UNITS: tuple[Unit, ...] = tuple(Unit)
@@ -36,8 +40,19 @@ INPUT_UNITS = (
 OUTPUT_UNITS = (Unit.OUTPUT, Unit.OUTPUT_AUDIO, Unit.OUTPUT_IMAGE)
 
 
+COUNTED = {
+    Unit.WEB_SEARCH: "web_searches",
+    Unit.REQUEST: "requests_billed",
+    Unit.CHARACTERS: "characters",
+    Unit.AUDIO_SECONDS: "audio_seconds",
+    Unit.IMAGES: "images",
+    Unit.CACHE_STORAGE: "cache_storage_token_hours",
+}
+"""Units that aren't tokens, with the column of the ledger that counts them."""
+
+
 class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Disjoint counts of one attempt. Tokens, but `web_search` and `request`, which are counts of those.
+    """Disjoint counts of one attempt. Tokens, but what COUNTED names.
 
     `output` includes reasoning tokens; `reasoning` says how many of them, and is never priced a second time.
     """
@@ -55,6 +70,10 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     web_search: int = 0
     request: int = 0
     reasoning: int = 0
+    characters: int = 0  # of a text that is spoken
+    audio_seconds: int = 0  # of sound that is sold by its length
+    images: int = 0  # that are sold one by one
+    cache_storage: int = 0  # token-hours: so many tokens kept in a cache for so many hours
 
     def nonzero(self) -> Iterator[tuple[Unit, int]]:
         """The units that were used, in the order of `Unit`."""

@@ -9,7 +9,7 @@ import msgspec
 
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import UnknownCall
-from bursar.domain.usage import Unit
+from bursar.domain.usage import COUNTED, Unit
 from bursar.explore.calls import CallSummary, aware, summary_of
 from bursar.ledger.pairing import InFlight
 from bursar.ledger.state import in_flight_of
@@ -100,10 +100,7 @@ class CallDetail(msgspec.Struct):
         return self.call is None
 
 
-_USAGE = {
-    unit: {Unit.WEB_SEARCH: "web_searches", Unit.REQUEST: "requests_billed"}.get(unit, f"{unit}_tokens")
-    for unit in Unit
-}
+_USAGE = {unit: COUNTED.get(unit, f"{unit}_tokens") for unit in Unit}
 
 
 def call_detail(session: Session, call_id: str) -> CallDetail:

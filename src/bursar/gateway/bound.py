@@ -4,7 +4,7 @@ import msgspec
 
 from bursar.budgets.bounds import learned_as
 from bursar.budgets.media import media_tokens
-from bursar.domain.charge import Operation
+from bursar.domain.charge import Operation, Quality
 from bursar.gateway.call import Bound, Call, Way, Worker
 from bursar.gateway.meter import NO_COST, NOT_TEXT, lacks_fee
 from bursar.gateway.route import Route
@@ -43,7 +43,7 @@ def bound_of(
     if call.dialect.operation in NO_COST:
         return FREE
     if call.dialect.operation in NOT_TEXT:
-        return UNKNOWN
+        return bound_sold(worker, call.route, call.asked, now_us)
     if input_tokens is None:
         input_tokens = input_bound(worker, call.route.name, call.asked, len(call.body))
     return bound_at(worker, call.route, call.asked, input_tokens + hidden, output_max, now_us)
@@ -53,12 +53,21 @@ def bound_there(worker: Worker, call: Call, way: Way, output_max: int, now_us: i
     """The same for another way that the call may go."""
     if call.dialect.operation in NO_COST:
         return FREE
-    if call.dialect.operation in NOT_TEXT:
-        return UNKNOWN
     route = way.plan.route
     asked = msgspec.structs.replace(call.asked, model=way.model)
+    if call.dialect.operation in NOT_TEXT:
+        return bound_sold(worker, route, asked, now_us)
     tokens = input_bound(worker, route.name, asked, len(call.body))
     return bound_at(worker, route, asked, tokens + hidden, output_max, now_us)
+
+
+def bound_sold(worker: Worker, route: Route, asked: Asked, now_us: int) -> Bound:
+    """What is sold by the request's own measure (characters, images) costs just that; nothing else is known before."""
+    if asked.sold is None:
+        return UNKNOWN
+    name = asked.sold_as or asked.model
+    found = worker.meter.price(asked.sold, Quality.REPORTED, route.provider, name, asked.model, "", "", now_us)
+    return Bound(found.list_pico, found.list_pico, found.sku_price_id)
 
 
 def bound_at(worker: Worker, route: Route, asked: Asked, input_tokens: int, output_max: int, now_us: int) -> Bound:

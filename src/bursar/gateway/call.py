@@ -7,6 +7,7 @@ import msgspec
 
 from bursar.budgets.holds import Holding
 from bursar.domain.clock import Clock
+from bursar.domain.gates import Judgement
 from bursar.domain.ids import Ids
 from bursar.domain.routes import RouteRule
 from bursar.gateway.budgeting import Budgeting
@@ -14,6 +15,7 @@ from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
 from bursar.gateway.envelope import Envelope, Envelopes, Plan
 from bursar.gateway.firsts import First, Firsts
+from bursar.gateway.gates import Gates
 from bursar.gateway.heads import Headers
 from bursar.gateway.hour_news import HourNews
 from bursar.gateway.loops import LoopBreaker, Marks
@@ -55,6 +57,7 @@ class Worker(msgspec.Struct):
     retry_cap: RetryCap
     firsts: Firsts
     approvals: HourNews  # calls that wait for one
+    gates: Gates = msgspec.field(default_factory=Gates)
     route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)
     paces: Paces = msgspec.field(default_factory=Paces)
@@ -88,6 +91,7 @@ class Way(msgspec.Struct):
 
     why: it was put behind the others: "open", "probing", "cooling". is_tried: an attempt went there.
     case: the call as policies see it there; None where there are none. leads: an experiment puts it in front.
+    is_cheap: the first target of a route with a quality gate.
     """
 
     plan: Plan
@@ -97,6 +101,7 @@ class Way(msgspec.Struct):
     is_tried: bool = False
     case: Case | None = None
     leads: bool = False
+    is_cheap: bool = False
 
 
 class Routing(msgspec.Struct):
@@ -106,6 +111,7 @@ class Routing(msgspec.Struct):
     passed:  (upstream, model, why) of targets that may not take it.
     default: where it would have gone without a route; None: nowhere.
     arm:     of the route's experiment: "candidate" or "control"; "": none is on.
+    gate:    what its quality gate said; None: it has none.
     """
 
     rule: RouteRule
@@ -114,6 +120,7 @@ class Routing(msgspec.Struct):
     default: Route | None
     default_model: str
     arm: str = ""
+    gate: Judgement | None = None
 
 
 class Arrival(msgspec.Struct):

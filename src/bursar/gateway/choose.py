@@ -2,6 +2,7 @@
 
 from urllib.parse import unquote
 
+from bursar.domain.charge import Operation
 from bursar.domain.errors import Forbidden, NoUpstream, NoUpstreamKey
 from bursar.gateway.call import Arrival, Worker
 from bursar.gateway.envelope import PLANS_MAX, Elsewhere, Envelope, Plan
@@ -62,7 +63,11 @@ def direct(arrival: Arrival, envelope: Envelope, model: str, route: Route) -> Pl
     path = arrival.path
     if arrival.asked is not None and arrival.asked.model_in_path and model != arrival.asked.model:  # not the client's
         path = with_model(path, model)
-    return Plan(route, write_head(route, "POST", path, envelope.query, envelope.headers, envelope.credential))
+    return Plan(route, write_head(route, _method(arrival), path, envelope.query, envelope.headers, envelope.credential))
+
+
+def _method(arrival: Arrival) -> str:
+    return "PATCH" if arrival.dialect.operation == Operation.CACHE_CHANGE else "POST"
 
 
 def through_translation(worker: Worker, envelope: Envelope, model: str, route: Route) -> Plan:

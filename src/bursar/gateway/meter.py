@@ -37,7 +37,9 @@ COUNT_TOKENS, REPORTED, ESTIMATED, UNPRICED = (
 NO_COST = frozenset({COUNT_TOKENS, Operation.MODERATION})
 """Free by every provider's own word: a known price of zero, not an unknown one."""
 
-NOT_TEXT = frozenset({Operation.IMAGES, Operation.SPEECH, Operation.TRANSCRIPTION})
+NOT_TEXT = frozenset(
+    {Operation.IMAGES, Operation.SPEECH, Operation.TRANSCRIPTION, Operation.CACHE, Operation.CACHE_CHANGE}
+)
 """Their bytes say nothing of what they cost: without reported usage an answer is unpriced."""
 
 
@@ -107,8 +109,15 @@ class Meter:
             return FREE
         model = answer.model or asked.model
         usage, media = answer.usage, asked.media
-        if operation in NOT_TEXT and (usage is None or not answer.complete):
-            return UNKNOWN
+        if operation in NOT_TEXT:
+            model = asked.sold_as or model
+            if usage is None and asked.sold is not None:  # by what was sent, whatever came of it
+                quality = REPORTED if answer.complete else ESTIMATED
+                return self.price(asked.sold, quality, provider, model, asked.model, "", "", at_us)
+            if usage is None or not answer.complete:
+                return UNKNOWN
+            if operation == Operation.CACHE:  # for the time that it is meant to be kept
+                return self.price(usage, ESTIMATED, provider, model, asked.model, "", "", at_us)
         text_bytes = request_bytes - asked.data_bytes
         published = media_tokens(asked.model, media) if media else 0
         if usage is None or not answer.complete:
@@ -263,4 +272,8 @@ def _at_least(usage: Usage, seen: Usage) -> Usage:
         web_search=usage.web_search,
         request=usage.request,
         reasoning=usage.reasoning,
+        characters=usage.characters,
+        audio_seconds=usage.audio_seconds,
+        images=usage.images,
+        cache_storage=usage.cache_storage,
     )

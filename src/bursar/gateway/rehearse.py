@@ -14,6 +14,7 @@ import msgspec
 
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BursarError, UnknownRoute
+from bursar.domain.gates import Judgement
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX, Ids
 from bursar.domain.routes import RouteRule
 from bursar.domain.scope import Scope
@@ -56,6 +57,7 @@ class Rehearsal(msgspec.Struct, frozen=True):
 
     route:   "": no route is about it. options: as they would be tried, then those that were left out.
     default: where it goes without a route; None: nowhere. refusal: (code, what is said) if it wouldn't be sent.
+    gate:    what the route's quality gate says; None: it has none.
     """
 
     route: str
@@ -64,6 +66,7 @@ class Rehearsal(msgspec.Struct, frozen=True):
     options: list[Option]
     default: Option | None
     refusal: tuple[str, str] | None = None
+    gate: Judgement | None = None
 
 
 @contextmanager
@@ -92,6 +95,7 @@ def dry_worker(
             worker.decider.use(msgspec.structs.replace(snapshot, limits=[]))  # a trial takes no place in a limit
             kept = snapshot.routes if routes is None else routes
             worker.route_table = compile_table(kept, settings.routes, settings.ladders, worker.routes.by_name)
+            worker.gates.use(worker.route_table.rules)
             yield worker
         finally:
             worker.recorder.journal.close()
@@ -136,6 +140,7 @@ def rehearse(worker: Worker, path: str, body: bytes, envelope: Envelope) -> Rehe
         asked.model,
         found,
         None if default is None else _option(worker, arrival, decided, default.name, routing.default_model),
+        gate=routing.gate,
     )
 
 

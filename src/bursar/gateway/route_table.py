@@ -82,10 +82,14 @@ def usable(rules: Sequence[RouteRule], upstreams: Container[str]) -> list[RouteR
     found = []
     for rule in rules:
         targets = tuple(one for one in rule.targets if not one.upstream or one.upstream in upstreams)
+        gate = rule.quality_gate
+        if gate is not None and (rule.targets[0] not in targets or len(targets) < 2):
+            gate = None  # no cheap one here, so nothing to decide; or no dear one, and the cheap one isn't for all
+            targets = tuple(one for one in targets if one is not rule.targets[0])
         trial = rule.experiment
         if trial is not None and trial.candidate.upstream and trial.candidate.upstream not in upstreams:
             trial = None
-        found.append(msgspec.structs.replace(rule, targets=targets, experiment=trial))
+        found.append(msgspec.structs.replace(rule, targets=targets, experiment=trial, quality_gate=gate))
     return found
 
 

@@ -11,6 +11,7 @@ from bursar.gateway.case import Case
 from bursar.gateway.choose import choose_upstream
 from bursar.gateway.envelope import Envelope
 from bursar.gateway.fits import SMALL_TOKENS, misfit
+from bursar.gateway.gated import judge_way
 from bursar.gateway.route import Route
 from bursar.gateway.strategies import PREFIX_BYTES, order
 from bursar.providers.base import Asked
@@ -34,6 +35,7 @@ def route_call(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Aske
     passed: list[tuple[str, str, str]] = []
     refusal: BursarError | None = None
     arm, first, targets = "", None, rule.targets
+    cheap = targets[0] if rule.quality_gate is not None and targets else None
     if rule.experiment is not None and (arm := arm_of(rule, case.attribution, arrival.call_id)) == CANDIDATE:
         first = rule.experiment.candidate
         targets = (first, *targets)
@@ -62,11 +64,19 @@ def route_call(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Aske
         ) and (why := misfit(worker, rule, target, plan.route, asked, case, model)):  # fmt: skip
             passed.append((plan.route.name, model, why))
             continue
-        ways.append(Way(plan, model, target.weight, case=there, leads=target is first))
+        ways.append(Way(plan, model, target.weight, case=there, leads=target is first, is_cheap=target is cheap))
     if not ways:
         kept_out = "".join(f"; {name}/{model}: {why}" for name, model, why in passed)
         raise refusal or NoUpstream(f"route {rule.name!r} has no upstream for this call{kept_out}", field="model")
-    return Routing(rule, _in_order(worker, arrival, asked, rule, case, ways), passed, default, case.model, arm)
+    judged = None
+    if rule.quality_gate is not None:
+        judged = judge_way(worker, arrival, asked, rule.quality_gate, ways)
+    ordered = _in_order(worker, arrival, asked, rule, case, ways)
+    default_model = case.model
+    if default is None and judged is not None:  # only the route knows this model: what the gate saves is the dear one
+        dear = next((way for way in ways if not way.is_cheap), ways[0])
+        default, default_model = dear.plan.route, dear.model
+    return Routing(rule, ordered, passed, default, default_model, arm, judged)
 
 
 def _in_order(

@@ -70,6 +70,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     routes: list[RouteRule] = []
     ladders: list[Ladder] = []
     aliases: dict[str, str] = {}
+    gates: str = ""  # directory of the weights of quality gates
     loops: Loops = msgspec.field(default_factory=Loops)
 
 

@@ -168,6 +168,7 @@ def receipt_of(routing: Routing) -> str:
             None if default is None else Candidate(default.name, routing.default_model),
             routing.rule.experiment.name if routing.arm and routing.rule.experiment is not None else "",
             routing.arm,
+            routing.gate,
         )
     ).decode()
 

@@ -33,6 +33,7 @@ from bursar.gateway.decide import Decider
 from bursar.gateway.edge import Edge
 from bursar.gateway.envelope import Envelopes
 from bursar.gateway.firsts import Firsts
+from bursar.gateway.gates import Gates
 from bursar.gateway.hour_news import APPROVALS, RETRIES, HourNews, news_path
 from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
@@ -104,6 +105,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
         loops=LoopBreaker(settings.loops, open_tables(Path(settings.data) / "run"), workers=settings.workers),
         retry_pico_max=pico_from_usd(Decimal(settings.retry_usd_max)),
         route_table=compile_table((), settings.routes, settings.ladders, {route.name for route in routes}),
+        gates=_gates(settings),
         retry_cap=RetryCap(budgeting, retry_pico, settings.retry_scope, settings.workers, retries),
         approvals=HourNews(news_path(run_directory, APPROVALS, slot)),
         firsts=Firsts(meter.ceilings, settings.workers),
@@ -148,6 +150,7 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
             budgets_seen = stamp
             await worker.budgeting.use_file(budgets_path)
         await worker.budgeting.try_again()
+        worker.gates.look()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us())
         worker.retry_cap.news.look()
@@ -165,6 +168,7 @@ def use_snapshot(worker: Worker, path: Path) -> None:
         worker.decider.use(snapshot)
         settings, upstreams = worker.settings, worker.routes.by_name
         worker.route_table = compile_table(snapshot.routes, settings.routes, settings.ladders, upstreams)
+        worker.gates.use(worker.route_table.rules)
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))
     except (OSError, msgspec.DecodeError) as error:
@@ -287,6 +291,12 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"the gateway can't start: {error}\n")  # the supervisor repeats the last line
         return 2
     return 0
+
+
+def _gates(settings: WorkerSettings) -> Gates:
+    gates = Gates(Path(settings.gates)) if settings.gates else Gates()
+    gates.use(settings.routes)
+    return gates
 
 
 def _stamp(path: Path) -> tuple[int, int]:

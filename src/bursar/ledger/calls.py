@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bursar.domain.usage import INPUT_UNITS, OUTPUT_UNITS, Unit
+from bursar.domain.usage import INPUT_UNITS, OUTPUT_UNITS
 from bursar.ledger.columns import Columns, int_column, staged_select, tags_json, text_column
 from bursar.ledger.pairing import WORKER_LOST
 from bursar.ledger.schema import CALL_COLUMNS, QUALITY_ORDER, SCOPE_COLUMNS, TAG_COLUMNS, Column
@@ -12,9 +12,8 @@ from bursar.spool.records import Ended
 
 FRESH = "fresh_calls"
 ROWS = "call_rows"
-_USAGE_COLUMN = {Unit.WEB_SEARCH: "web_searches", Unit.REQUEST: "requests_billed"}
-TOTAL_INPUT = " + ".join(_USAGE_COLUMN.get(unit, f"{unit}_tokens") for unit in INPUT_UNITS)
-TOTAL_OUTPUT = " + ".join(_USAGE_COLUMN.get(unit, f"{unit}_tokens") for unit in OUTPUT_UNITS)
+TOTAL_INPUT = " + ".join(f"{unit}_tokens" for unit in INPUT_UNITS)
+TOTAL_OUTPUT = " + ".join(f"{unit}_tokens" for unit in OUTPUT_UNITS)
 
 _WORST = f"max(list_position([{', '.join(repr(quality) for quality in QUALITY_ORDER)}], quality))"
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from bursar.ledger.schema import TOKEN_COLUMNS
+from bursar.ledger.schema import ADDED_COUNTS, TOKEN_COLUMNS
 from bursar.ledger.store import Session
 
 SLOT_MINUTES = 15
@@ -110,6 +110,11 @@ for the days inside its period and the charges for what is left at both ends: ex
 ROLLUP_TABLES = (
     *(rollup.table() for rollup in (*ROLLUPS, EVERYTHING, *DAY_ROLLUPS)),
     "CREATE TABLE IF NOT EXISTS rollup_days (until TIMESTAMP)",
+    *(
+        f"ALTER TABLE {rollup.name} ADD COLUMN IF NOT EXISTS {name} BIGINT DEFAULT 0"
+        for rollup in (*ROLLUPS, EVERYTHING, *DAY_ROLLUPS)
+        for name in ADDED_COUNTS
+    ),
 )
 
 

@@ -68,6 +68,10 @@ TOKEN_COLUMNS = _counts(
     reasoning_tokens="reasoning",
     web_searches="web_search",
     requests_billed="request",
+    characters="characters",
+    audio_seconds="audio_seconds",
+    images="images",
+    cache_storage_token_hours="cache_storage",  # noqa: S106  # no password
 )
 COST_COLUMNS = (
     Column("list_cost", MONEY, "pico", "settled.list_pico"),
@@ -177,7 +181,11 @@ def _table(name: str, columns: dict[str, str]) -> str:
     return f"CREATE TABLE IF NOT EXISTS {name} (\n  {inside}\n)"
 
 
-ADDED_COLUMNS = ("ALTER TABLE charges ADD COLUMN IF NOT EXISTS routing VARCHAR DEFAULT ''",)
+ADDED_COUNTS = ("characters", "audio_seconds", "images", "cache_storage_token_hours")
+ADDED_COLUMNS = (
+    "ALTER TABLE charges ADD COLUMN IF NOT EXISTS routing VARCHAR DEFAULT ''",
+    *(f"ALTER TABLE charges ADD COLUMN IF NOT EXISTS {name} BIGINT DEFAULT 0" for name in ADDED_COUNTS),
+)
 """Columns that a ledger of an earlier Bursar may not have yet."""
 
 BOOK_TABLES = (

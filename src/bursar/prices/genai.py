@@ -36,8 +36,13 @@ UNIT_PRICES: dict[str, tuple[Unit, int]] = {
     "output_image_mtok": (Unit.OUTPUT_IMAGE, 6),
     "web_searches_kcount": (Unit.WEB_SEARCH, 3),
     "requests_kcount": (Unit.REQUEST, 3),
+    "input_mchars": (Unit.CHARACTERS, 6),
 }
 """Its price keys that we count: our unit, and the power of ten its price is for."""
+
+HOUR_KEY = "input_audio_hours"
+HOUR_S = 3_600
+"""Of sound that is sent; counted in seconds. `audio_hours` alone are those of a live session, which nobody counts."""
 
 REASONING_KEY = "output_reasoning_mtok"
 
@@ -130,7 +135,8 @@ def _periods(model: types.ModelInfo, context: dict[str, str], rounded: set[str],
 
 def _bands(model: types.ModelInfo, price: types.ModelPrice, rounded: set[str], unmetered: set[str]) -> list[Band]:
     listed: Listed = {key: value for key, value in price.__dict__.items() if value is not None}
-    unmetered |= listed.keys() - UNIT_PRICES.keys() - {REASONING_KEY}
+    hours = {HOUR_KEY, "audio_hours"} if HOUR_KEY in listed else set()
+    unmetered |= listed.keys() - UNIT_PRICES.keys() - {REASONING_KEY} - hours
     if not listed and _is_free(model.id):
         return [Band(-1, FREE_PRICES)]
     starts = {tier.start for value in listed.values() if isinstance(value, types.TieredPrices) for tier in value.tiers}
@@ -142,6 +148,8 @@ def _band(model: types.ModelInfo, listed: Listed, above: int, rounded: set[str])
     for key, (unit, places) in UNIT_PRICES.items():
         if key in listed:
             prices[unit] = _femto(_at_band(listed[key], above), places, key, rounded)
+    if HOUR_KEY in listed:
+        prices[Unit.AUDIO_SECONDS] = _femto(_at_band(listed[HOUR_KEY], above) / HOUR_S, 0, HOUR_KEY, rounded)
     if "claude" in model.id and Unit.CACHE_WRITE_5M in prices and Unit.CACHE_WRITE_1H not in prices:
         # Anthropic bills a 1-hour write at twice the input price; the catalogue would bill it as a 5-minute one.
         prices[Unit.CACHE_WRITE_1H] = 2 * prices[Unit.INPUT]

@@ -11,7 +11,7 @@ from bursar.domain.clock import datetime_from_us
 from bursar.domain.usage import UNITS, Unit
 from bursar.prices.regions import FEES, raised
 from bursar.prices.rows import STANDARD, Band, Override, Period
-from bursar.prices.sheet import ROW_UNITS, PriceSheet, dearest_input, dearest_output, with_fallbacks
+from bursar.prices.sheet import NO_LINE, ROW_UNITS, PriceSheet, dearest_input, dearest_output, with_fallbacks
 
 BEGIN_US, END_US = -(2**63), 2**63 - 1
 DAY_S = 86_400
@@ -156,7 +156,7 @@ def _sheets(
                     band_above=above,
                     unit_prices=full,
                     listed=frozenset(listed),
-                    row=tuple(full.get(unit) for unit in ROW_UNITS),
+                    row=tuple(0 if unit is NO_LINE else full.get(unit) for unit in ROW_UNITS),
                     request_price=request_price,
                     reasoning_price=reasoning,
                     is_plain=request_price is None and reasoning is None,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bursar.domain.errors import Unpriced
-from bursar.domain.usage import INPUT_UNITS, OUTPUT_UNITS, UNITS, Unit
+from bursar.domain.usage import INPUT_UNITS, OUTPUT_UNITS, UNITS, Unit, Usage
 
 FALLBACKS: dict[Unit, tuple[Unit, ...]] = {
     Unit.CACHE_READ: (Unit.INPUT,),
@@ -20,8 +20,11 @@ FALLBACKS: dict[Unit, tuple[Unit, ...]] = {
 """A unit without a price of its own is billed as the unit it is a kind of, first listed first. Source: genai-prices
 0.2.3, `decompose.py`: a count without its own price stays in its ancestor's count."""
 
-ROW_UNITS = UNITS[:-1]
-"""The units of `PriceSheet.row`, in order: all but REQUEST, whose price is a fee that needs no count."""
+NO_LINE = Unit.REQUEST
+"""In ROW_UNITS: what has no line by its count. A request's fee needs none; reasoning is in the output."""
+
+ROW_UNITS = tuple(Unit(name) if name != "reasoning" else NO_LINE for name in Usage.__struct_fields__)
+"""The units of `PriceSheet.row`, in the order of `Usage`'s fields."""
 
 
 class UnpricedUnit(Unpriced):
@@ -58,7 +61,7 @@ class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     band_above: the band holds for calls whose total input is above so many tokens; -1: the first band.
     unit_prices: femto-USD per one unit, fallbacks filled in. An absent unit has no price.
     listed: the units that have a price of their own; the others of `unit_prices` are billed as what they are a kind of.
-    row: the same in the order of ROW_UNITS, None where there is no price: what the hot path reads.
+    row: the same in the order of ROW_UNITS, None where there is no price, 0 for NO_LINE: what the hot path reads.
     reasoning_price: where reasoning tokens have a price of their own; they are then taken out of plain output.
     dearest_input, dearest_output: the most one token can cost in this band or a lower one; None: unknown.
     """

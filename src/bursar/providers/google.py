@@ -86,7 +86,7 @@ _EMBEDDED = msgspec.json.Decoder(_Embedded)
 class GeminiGenerate:
     """`:generateContent` and `:streamGenerateContent` of one model."""
 
-    operation = Operation.CHAT
+    operation: Operation = Operation.CHAT
 
     def __init__(self, family: str, model: str = "", *, streams: bool = False) -> None:
         self.name = f"{family}-{self._suffix()}"

@@ -1,13 +1,14 @@
 """OpenAI's images, speech, transcriptions, translations and moderations. Their bodies are JSON or forms.
 
 What is reported in tokens is usage: GPT images, transcriptions by GPT models, speech as a stream of events. The rest is
-sold by the image, the character or the second, which Bursar has no unit for: such an answer has no usage, and its
-charge is unpriced, never zero. Moderations are free by OpenAI's own word.
+sold by what stands in the request or the answer: the characters of a text that is spoken, the seconds that a
+transcription says it heard, the images that came, under a name with their quality and size (`dall-e-3/hd/1024x1792`).
+What neither says is unpriced, never zero. Moderations are free by OpenAI's own word.
 Source: OpenAI's published schema 2.3.0 (ImagesUsage, ImageGenUsage, TranscriptTextUsageTokens,
 TranscriptTextUsageDuration, SpeechAudioDoneEvent) and price page; no recording could be had.
 """
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -21,18 +22,29 @@ from bursar.providers.reading import clip, decode_answer, decode_request
 from bursar.providers.sse import StreamReader
 from bursar.providers.values import MODEL_CHARS_MAX, Answer, Asked, ModelName
 
+BY_CHARACTER = "tts-1"
+BY_IMAGE = "dall-e"
+DEFAULT_SIZE, DEFAULT_QUALITY = "1024x1024", "standard"
+IMAGES_MAX = 100  # more in one request is no such request
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=10_000_000)]
+
 
 class _Request(msgspec.Struct):
     model: ModelName | None = None
     stream: bool | None = None
     stream_format: str | None = None
     user: str | None = None
+    input: Any = None
+    n: Any = None
+    size: Any = None
+    quality: Any = None
 
 
 class _Usage(ResponseUsage):
     """`input_token_details`: so is it spelled for audio."""
 
     input_token_details: InputDetails | None = None
+    seconds: Seconds | None = None
 
 
 class _Said(msgspec.Struct):
@@ -41,6 +53,7 @@ class _Said(msgspec.Struct):
     type: str | None = None
     model: str | None = None
     usage: _Usage | None = None
+    data: list[msgspec.Raw] | None = None
     error: Any = None
     code: Any = None
 
@@ -51,6 +64,7 @@ class _Lenient(msgspec.Struct):
     code: Any = None
     model: ClassVar[None] = None
     usage: ClassVar[None] = None
+    data: ClassVar[None] = None
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
@@ -79,7 +93,20 @@ class OpenAIMedia:
         if not model:
             raise MissingField("the request names no model", field="model")
         streams = seen.stream is True or seen.stream_format == "sse"
-        return Asked(model, streams, 0, user=seen.user or "", wants_usage=True)
+        sold, sold_as = self._sold(seen, model)
+        return Asked(model, streams, 0, user=seen.user or "", wants_usage=True, sold=sold, sold_as=sold_as)
+
+    def _sold(self, seen: _Request, model: str) -> tuple[Usage | None, str]:
+        """What the request says will be billed, and under which name: a text by its characters, images of a size."""
+        if self.operation == Operation.SPEECH and model.startswith(BY_CHARACTER) and isinstance(seen.input, str):
+            return Usage(characters=len(seen.input)), ""
+        if self.operation == Operation.IMAGES and model.startswith(BY_IMAGE):
+            size = seen.size if isinstance(seen.size, str) and seen.size else DEFAULT_SIZE
+            quality = seen.quality if isinstance(seen.quality, str) and seen.quality else DEFAULT_QUALITY
+            count = int(seen.n) if isinstance(seen.n, int) or (isinstance(seen.n, str) and seen.n.isdecimal()) else 1
+            name = clip(f"{model}/{quality}/{size}")
+            return (Usage(images=count), name) if 1 <= count <= IMAGES_MAX else (None, name)
+        return None, ""
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
         return body
@@ -95,6 +122,8 @@ class OpenAIMedia:
         usage = usage_of_media(seen.usage, self._made) if seen else None
         if self.operation == Operation.MODERATION and seen is not None:
             usage = Usage()
+        if self.operation == Operation.IMAGES and usage is None and seen is not None and seen.data:
+            usage = Usage(images=len(seen.data))  # of a model that is sold by the image; another one has no such price
         return Answer(usage, clip(seen.model) if seen else "", complete=True)
 
     def reader(self, asked: Asked, *, strip_usage: bool) -> "MediaReader":
@@ -140,6 +169,8 @@ def usage_of_media(seen: _Usage | None, made: str) -> Usage | None:
     """Disjoint classes; None where the answer counts no tokens."""
     if seen is None:
         return None
+    if seen.seconds is not None:
+        return Usage(audio_seconds=max(1, int(seen.seconds + 0.5)))  # billed by the second, rounded to the nearest
     if seen.input_token_details is not None and seen.input_tokens_details is None:
         seen.input_tokens_details = seen.input_token_details
     if made and seen.output_tokens_details is None and seen.output_tokens:
@@ -160,7 +191,15 @@ def _read_form(body: bytes) -> _Request:
         raise BadRequest("model is given more than once; send it once", field="model")
     if len(last("model")) > MODEL_CHARS_MAX:
         raise BadRequest(f"model is longer than {MODEL_CHARS_MAX} characters", field="model")
-    return _Request(last("model"), last("stream").lower() == "true", last("stream_format"), last("user"))
+    return _Request(
+        last("model"),
+        last("stream").lower() == "true",
+        last("stream_format"),
+        last("user"),
+        n=last("n"),
+        size=last("size"),
+        quality=last("quality"),
+    )
 
 
 IMAGES = OpenAIMedia("openai-images", Operation.IMAGES, model="dall-e-2", made="image_tokens")

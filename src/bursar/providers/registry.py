@@ -8,6 +8,7 @@ from bursar.providers.azure import deployment_path
 from bursar.providers.base import Dialect
 from bursar.providers.bedrock import bedrock_dialect
 from bursar.providers.google import UNBOUND
+from bursar.providers.google_caches import CACHES, CHANGES, cache_dialect
 from bursar.providers.google_paths import google_dialect
 from bursar.providers.models import ANTHROPIC_MODELS, GEMINI_MODELS, OPENAI_MODELS
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
@@ -31,6 +32,8 @@ _ALL: tuple[Dialect, ...] = (
     ANTHROPIC_MODELS,
     GEMINI_MODELS,
     *UNBOUND,
+    *CACHES.values(),
+    *CHANGES.values(),
     *bedrock.UNBOUND,
 )
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
@@ -93,6 +96,8 @@ def dialect_for(method: str, path: str) -> tuple[Dialect, str] | None:
         return OPENAI_MODELS, "/v1" + kept["path"] + mark + query
     if method == "POST" and "/model/" in plain and (invoked := bedrock_dialect(plain)) is not None:
         return invoked[0], invoked[1] + mark + query
+    if "/cachedContents" in plain and (cached := cache_dialect(method, plain)) is not None:
+        return cached[0], cached[1] + mark + query
     if method == "POST" and ":" in plain:
         bound = google_dialect(plain)
         return None if bound is None else (bound[0], bound[1] + mark + query)

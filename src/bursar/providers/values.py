@@ -34,6 +34,8 @@ class Asked(msgspec.Struct):
     media: tuple[Media, ...] = ()  # its parts that aren't text
     data_bytes: int = 0  # of the body: their data, which is no text
     model_in_path: bool = False  # Google: the body doesn't name it
+    sold: Usage | None = None  # what the request itself says will be billed: characters, images
+    sold_as: str = ""  # the name that its price stands under, where size and quality decide it
     streams_array: bool = False  # a stream may come as one JSON array, whose type says nothing of a stream
 
 

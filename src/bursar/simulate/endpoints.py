@@ -29,6 +29,7 @@ GOOGLE = {
     "streamGenerateContent": Dialect(
         "gemini-generate", wire_google.answer, wire_google.answer_array, "application/json; charset=UTF-8"
     ),
+    "cachedContents": Dialect("gemini-cache", wire_google.cached_content, None),
     "countTokens": Dialect("gemini-count-tokens", wire_google.answer, None),
     "embedContent": Dialect("gemini-embed", wire_google.embedding, None),
     "batchEmbedContents": Dialect("gemini-embed", wire_google.embedding, None),

@@ -5,6 +5,7 @@ recordings for what a chunk carries. Prompt counts include the cached ones; thou
 """
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -28,6 +29,7 @@ class Target(NamedTuple):
 
 class _Request(msgspec.Struct, rename="camel"):
     contents: list[dict[str, Any]] = []
+    model: str = ""  # of cachedContents
     content: dict[str, Any] | None = None  # embedContent
     requests: list[dict[str, Any]] | None = None  # batchEmbedContents
     system_instruction: Any = None
@@ -42,7 +44,13 @@ class _Request(msgspec.Struct, rename="camel"):
 _REQUEST = msgspec.json.Decoder(_Request)
 
 
+_CACHES = re.compile(r"/v1(?:alpha|beta1?)?(?:/projects/[^/]+/locations/[^/]+)?/cachedContents")
+CACHE_HOURS = 2
+
+
 def target_of(path: str) -> Target | None:
+    if _CACHES.fullmatch(path):
+        return Target("", "cachedContents")  # its model is in the body
     found = _PATH.fullmatch(path)
     return Target(found["model"], found["action"]) if found else None
 
@@ -64,7 +72,7 @@ def ask_of(target: Target, body: bytes) -> Ask:
     system = _encode(seen.system_instruction) if seen.system_instruction is not None else b""
     embedded = seen.requests if seen.requests is not None else seen.content
     return Ask(
-        model=target.model,
+        model=target.model or seen.model.rpartition("/")[2],
         stream=target.action == "streamGenerateContent",
         max_output_tokens=config.get("maxOutputTokens"),
         messages=msgspec.Raw(_encode(seen.contents)),
@@ -101,6 +109,21 @@ def answer_array(plan: Plan) -> list[Event]:
 
 def count_tokens(tokens: int) -> bytes:
     return _encode({"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]})
+
+
+def cached_content(plan: Plan) -> bytes:
+    """CachedContent, kept for two hours."""
+    created = datetime.fromtimestamp(plan.created_s, UTC)
+    return _encode(
+        {
+            "name": f"cachedContents/{plan.created_s}",
+            "model": f"models/{plan.model_served}",
+            "createTime": created,
+            "updateTime": created,
+            "expireTime": created + timedelta(hours=CACHE_HOURS),
+            "usageMetadata": {"totalTokenCount": plan.usage.total_input},
+        }
+    )
 
 
 def embedding(plan: Plan) -> bytes:

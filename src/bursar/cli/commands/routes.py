@@ -9,6 +9,7 @@ import typer
 
 from bursar.cli import client
 from bursar.cli.commands.limits import MatchOption
+from bursar.cli.commands.routes_train import train_gate
 from bursar.cli.options import (
     ConfigOption,
     DataOption,
@@ -31,6 +32,7 @@ from bursar.domain.snapshot import KeyFacts, Snapshot, read_snapshot
 from bursar.gateway.rehearse import dry_worker, envelope_of, rehearse
 from bursar.gateway.settings import WorkerSettings
 from bursar.governance.checks import read_terms
+from bursar.quality.weights import read_weights
 from bursar.site import actor
 
 EXPORTED = ("id", "name", "on", "position", "match", "strategy", "targets", "created_at", "created_by")
@@ -56,6 +58,11 @@ def set_(
         bool, typer.Option("--after-timeout", help="Try the next after a time-out too, though both may be billed.")
     ] = False,
     position: Annotated[int, typer.Option(help="The lower is asked first.")] = 0,
+    gate: Annotated[
+        str, typer.Option(help="Weights of `bursar routes train`: the first target takes what they let through.")
+    ] = "",
+    accuracy_kept: Annotated[float | None, typer.Option(help="Of the second target's accuracy, such as 0.98.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="In its place: the highest chance of a miss.")] = None,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="All of it as YAML, as under its name in a control file.")
     ] = None,
@@ -74,10 +81,13 @@ def set_(
             "name": name, "targets": [_target(text) for text in target], "match": read_pairs("--match", match),
             "strategy": strategy, "hours": hours, "input_bytes_min": input_bytes_min,
             "input_bytes_max": input_bytes_max, "first_byte_timeout_s": first_byte_timeout_s,
-            "after_timeout": after_timeout, "position": position,
+            "after_timeout": after_timeout, "position": position, "quality_gate": _gate(gate, accuracy_kept, threshold),
         }  # fmt: skip
         rule = read_terms(given, RouteRule)
-    controls = resolve_site(config, data).controls()
+    site = resolve_site(config, data)
+    if rule.quality_gate is not None:  # told now: later only the log of a worker would say it
+        read_weights(site.paths.gates / f"{rule.quality_gate.weights}.json")
+    controls = site.controls()
     made = controls.routes.set(rule, is_on=not off, actor=actor())
     controls.publish()
     _told([made], fmt)
@@ -186,9 +196,17 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode=None,
     )  # fmt: skip
     for name, command in (("list", list_routes), ("set", set_), ("remove", remove), ("test", try_request),
-                          ("replay", replay), ("experiments", experiments)):  # fmt: skip
+                          ("replay", replay), ("experiments", experiments), ("train", train_gate)):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="routes")
+
+
+def _gate(name: str, accuracy_kept: float | None, threshold: float | None) -> dict[str, object] | None:
+    if not name:
+        if (accuracy_kept, threshold) != (None, None):
+            raise BadControl("--accuracy-kept and --threshold belong to a gate: give --gate NAME", field="gate")
+        return None
+    return {"weights": name, "accuracy_kept": accuracy_kept, "threshold": threshold}
 
 
 def _target(text: str) -> Target:

@@ -21,7 +21,10 @@ DIMENSIONS = (
     "feature", "team", "customer", "environment", "request_type", "session", "agent", "user", "model", "provider",
     "credential_id", "project",
 )  # fmt: skip
-COUNTED_SINGLY = {"web_search": "searches", "request": "requests"}
+COUNTED_SINGLY = {
+    "web_search": "searches", "request": "requests", "characters": "characters", "audio_seconds": "seconds",
+    "images": "images", "cache_storage": "token-hours",
+}  # fmt: skip
 LEAST_WIDTH = 0.6  # per cent of the waterfall: what happened shows, however short
 
 

@@ -1,0 +1,47 @@
+"""Cached contents through a real worker: a row for the storage, and what costs nothing leaves none."""
+
+import asyncio
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from tests.wire_client import exchange, request_bytes
+from tests.world import gateway_world
+
+from bursar.domain.usage import Usage
+from bursar.prices.book import PriceBook
+from bursar.prices.compile import compile_rows
+from bursar.prices.rates import price_usage
+
+pytestmark = pytest.mark.slow
+
+HEADERS = {"content-type": "application/json", "x-goog-api-key": "AIza-own"}
+PRICE = '[[price]]\nprovider = "google"\nmodel = "gemini-2.5-flash"\ncache_storage = 1.00\n'
+
+
+def test_what_is_kept_is_counted_and_is_unpriced_until_storage_has_a_price(tmp_path: Path) -> None:
+    body = json.dumps({"model": "models/gemini-2.5-flash", "ttl": "7200s", "contents": []}).encode()
+    control = HEADERS | {"x-sim": json.dumps({"input": 50_000})}
+    with gateway_world(tmp_path / "data") as world:
+        made = asyncio.run(exchange(world.port, request_bytes("/v1beta/cachedContents", body, control)))
+        assert made.status == 200
+        assert json.loads(made.body)["usageMetadata"] == {"totalTokenCount": 50_000}
+        path = "/v1beta/cachedContents/c1"
+        for method, content in (("PATCH", b'{"ttl":"60s"}'), ("GET", b""), ("DELETE", b"")):
+            answer = asyncio.run(exchange(world.port, request_bytes(path, content, HEADERS, method)))
+            assert answer.status == 404  # the simulator keeps none, and says so itself
+            assert f"{method} {path}" in answer.body.decode()
+        world.settle_down()
+        world.load()
+        rows = world.rows(
+            "SELECT operation, model, quality, list_cost, cache_storage_token_hours AS kept FROM charges ORDER BY seq"
+        )
+    assert [(row["operation"], row["kept"]) for row in rows] == [("create_cache", 100_000), ("change_cache", 0)]
+    assert (rows[0]["model"], rows[0]["quality"], rows[0]["list_cost"]) == ("gemini-2.5-flash", "unpriced", None)
+    assert rows[1]["list_cost"] == 0  # it was refused
+    prices = tmp_path / "prices.toml"
+    prices.write_text(PRICE)
+    sheet = PriceBook(compile_rows(prices)[0]).at("google", "gemini-2.5-flash", 1_790_000_000_000_000)
+    assert sheet is not None
+    assert price_usage(Usage(cache_storage=100_000), sheet).list_pico == int(Decimal("0.1") * 10**12)

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from bursar.domain.errors import BursarError, MethodNotAllowed, Overloaded, UnknownCall, UnknownRoute
+from bursar.gateway.beside import serve_beside
 from bursar.gateway.call import Worker
 from bursar.gateway.client import AsgiClient, Client, Message, Receive, Send, with_length
 from bursar.gateway.feedback import FEEDBACK_BYTES_MAX, TAKEN, read_feedback
@@ -15,6 +16,7 @@ from bursar.gateway.heads import Head, Heads
 from bursar.gateway.metrics import page
 from bursar.gateway.model_list import list_models
 from bursar.gateway.pipeline import serve
+from bursar.providers.aside import BESIDE
 from bursar.providers.base import Dialect, error_headers
 from bursar.providers.registry import DIALECTS, dialect_for
 
@@ -69,6 +71,8 @@ class Edge:
                 await self._serve_own(client)
             elif target[0].operation == "models":
                 await self._pass_through(client, target)
+            elif target[0].operation in BESIDE:
+                await serve_beside(self.worker, client, *target)
             elif self.worker.in_flight >= self.worker.settings.waiting_calls_max:
                 raise Overloaded(
                     f"{self.worker.in_flight} calls are under way in this worker (gateway.waiting_calls_max); "

@@ -60,7 +60,8 @@ _BATCH_LINES = Law(
     2,
     "batch lines in the journal, without copies = their charges",
     """
-    SELECT ((SELECT coalesce(SUM(lines), 0) FROM segments) - (SELECT coalesce(SUM(copies), 0) FROM line_copies))::BIGINT,
+    SELECT
+      ((SELECT coalesce(SUM(lines), 0) FROM segments) - (SELECT coalesce(SUM(copies), 0) FROM line_copies))::BIGINT,
       (SELECT count(*) FROM charges WHERE entry = 'usage' AND seq = 0), ''
     """,
 )

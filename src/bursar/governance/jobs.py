@@ -78,7 +78,9 @@ class JobBook:
             for column in (columns.upstream_id, columns.output_id, columns.errors_id):
                 found |= dict(connection.execute(select(column, columns.owner).where(column.in_(ids))).tuples().all())
             files = PROVIDER_FILES.c
-            found |= dict(connection.execute(select(files.file_id, files.owner).where(files.file_id.in_(ids))).tuples())
+            found |= dict(
+                connection.execute(select(files.file_id, files.owner).where(files.file_id.in_(ids))).tuples().all()
+            )
         return found
 
     def claim(self, now_us: int, limit: int) -> list[Job]:

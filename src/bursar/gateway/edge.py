@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from bursar.domain.charge import Operation
 from bursar.domain.errors import BursarError, MethodNotAllowed, Overloaded, UnknownCall, UnknownRoute
 from bursar.gateway.beside import serve_beside
 from bursar.gateway.call import Worker
@@ -21,6 +22,7 @@ from bursar.providers.base import Dialect, error_headers
 from bursar.providers.registry import DIALECTS, dialect_for
 
 GOOGLE_HEADERS = {b"x-goog-api-key", b"x-goog-api-client"}
+NO_CALLS = BESIDE | {Operation.MODELS}
 CALLS_PREFIX = "/bursar/calls/"
 FEEDBACK_PATH = "/bursar/feedback"
 ROUTES_KNOWN_MAX = 1024
@@ -69,10 +71,11 @@ class Edge:
         try:
             if target is None:
                 await self._serve_own(client)
-            elif target[0].operation == "models":
-                await self._pass_through(client, target)
-            elif target[0].operation in BESIDE:
-                await serve_beside(self.worker, client, *target)
+            elif target[0].operation in NO_CALLS:
+                if target[0].operation == "models":
+                    await self._pass_through(client, target)
+                else:
+                    await serve_beside(self.worker, client, *target)
             elif self.worker.in_flight >= self.worker.settings.waiting_calls_max:
                 raise Overloaded(
                     f"{self.worker.in_flight} calls are under way in this worker (gateway.waiting_calls_max); "

@@ -75,12 +75,11 @@ class JobBook:
         columns = PROVIDER_JOBS.c
         found: dict[str, str] = {}
         with self._store.reading() as connection:
-            for column in (columns.upstream_id, columns.output_id, columns.errors_id):
-                found |= dict(connection.execute(select(column, columns.owner).where(column.in_(ids))).tuples().all())
-            files = PROVIDER_FILES.c
-            found |= dict(
-                connection.execute(select(files.file_id, files.owner).where(files.file_id.in_(ids))).tuples().all()
-            )
+            asked = [(column, columns.owner) for column in (columns.upstream_id, columns.output_id, columns.errors_id)]
+            asked.append((PROVIDER_FILES.c.file_id, PROVIDER_FILES.c.owner))
+            for column, owner in asked:
+                rows = connection.execute(select(column, owner).where(column.in_(ids))).all()
+                found |= {row[0]: row[1] for row in rows}
         return found
 
     def claim(self, now_us: int, limit: int) -> list[Job]:

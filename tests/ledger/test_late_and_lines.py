@@ -107,7 +107,7 @@ def place() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     reads=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(1, 6)), min_size=1, max_size=8),
     loads=st.sets(st.integers(0, 7)),

@@ -139,3 +139,21 @@ def test_every_line_is_posted_once_whoever_reads_it_and_wherever_they_die(
         assert ask(ledger, "SELECT count(*) FROM calls") == [(len(seen),)]
         assert all_laws_hold(ledger, spool)
         ledger.close()
+
+
+def test_results_read_days_later_reach_the_day_of_their_batch(ledger: Ledger, spool: Path) -> None:
+    clock = FixedClock(T0 + 3 * 86_400_000_000)
+    loader, journal = Loader(ledger, spool, clock), Journal(spool, "w0", sync=False)
+    of = dispatched(1)
+    for record in (of, pending_end(of)):
+        journal.append(record)
+    loader.load_all()
+    loader.compact()  # its day is over and added up
+    for record in (line_of(1), line_of(2), Late(settled(of, 0, 0, lines=[], list_pico=0))):
+        journal.append(record)
+    loader.load_all()
+    assert all_laws_hold(ledger, spool)
+    loader.compact()
+    assert all_laws_hold(ledger, spool)
+    assert ask(ledger, "SELECT count(*) FROM calls") == [(3,)]
+    journal.close()

@@ -4,6 +4,7 @@ The row of the creation is charged its bound, `assumed` (without a known bound: 
 then it costs nothing and its lines cost what they used. The bound stands in the budgets as spent meanwhile.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -92,7 +93,7 @@ async def _models(
 ) -> Mapping[str, Models] | None:
     """What the batch asks for, by model; None where its file didn't go through Bursar."""
     if dialect.family == "anthropic":
-        return models_of(ANTHROPIC_BATCH, body)
+        return await asyncio.to_thread(models_of, ANTHROPIC_BATCH, body)  # it may be large, and calls go on
     return await worker.jobs.ask(lambda book: book.file(plan.route.name, input_id))
 
 

@@ -5,6 +5,7 @@ with its own provider key sees what its provider shows it. Results are read as t
 journal, whoever downloads it.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -123,7 +124,7 @@ async def _note_upload(worker: Worker, route: Route, envelope: Envelope, body: b
     fields = form_fields(body) or {}
     content = {}
     if "batch" in fields.get("purpose", []):
-        content = models_of(OPENAI_BATCH, _file_in(body))
+        content = await asyncio.to_thread(lambda: models_of(OPENAI_BATCH, _file_in(body)))  # calls go on meanwhile
     owner, now_us = _owner(envelope), worker.clock.now_us()
     await worker.jobs.ask(lambda book: book.add_file(route.name, uploaded.id, owner, content, now_us))
 

@@ -15,6 +15,7 @@ from bursar.ledger.rollups import DAY_ROLLUPS, ROLLUPS
 from bursar.ledger.store import Ledger
 from bursar.ledger.verify import verify
 from bursar.spool.journal import Journal
+from bursar.spool.records import Line
 
 
 @pytest.fixture
@@ -33,6 +34,9 @@ def books(ledger: Ledger, spool: Path) -> Iterator[Ledger]:
     journal.append(dark)
     journal.append(unpriced(dark))
     journal.append(dispatched(9))
+    line = dispatched(0, call_facts(T0 + 8_000_000_000))
+    journal.append(Line(line, settled(line)))
+    journal.append(Line(line, settled(line)))
     loader = Loader(ledger, spool, FixedClock(T0 + 3 * 86_400_000_000))  # the calls' day is over
     loader.load_all()
     loader.compact()
@@ -59,6 +63,14 @@ BREAKS = {
             *ROLLUP_LAWS,
             "each attempt in the journal files is in the books",
             "costs in the journal files = costs in the books",
+        },
+    ),
+    "a batch's line is lost": (
+        "DELETE FROM charges WHERE seq = 0",
+        {
+            "batch lines in the journal, without copies = their charges",
+            *ROLLUP_LAWS,
+            "each attempt in the journal files is in the books",
         },
     ),
     "a charge is there twice": (

@@ -169,7 +169,7 @@ def test_a_kept_response_is_asked_for_and_not_billed(line: str) -> None:
     method, path = line.split(" ")
     found = dialect_for(method, path)
     assert found is not None
-    assert found[0].operation == "models"
+    assert found[0].operation == "kept_response"
     assert found[1] == "/v1/responses/" + path.split("/responses/")[1]
 
 

@@ -17,6 +17,15 @@ POST /v1/messages?beta=true -> anthropic-messages /v1/messages?beta=true
 POST /anthropic/v1/messages -> anthropic-messages /v1/messages
 POST /v1/messages/count_tokens?beta=true -> anthropic-count-tokens /v1/messages/count_tokens?beta=true
 GET /v1/models -> openai-models /v1/models
+POST /v1/files -> openai-files /v1/files
+GET /openai/v1/files/file-1/content -> openai-files /v1/files/file-1/content
+DELETE /files/file-1 -> openai-files /v1/files/file-1
+POST /v1/batches -> openai-batches /v1/batches
+GET /v1/batches?limit=2 -> openai-batches /v1/batches?limit=2
+POST /v1/batches/batch_1/cancel -> openai-batches /v1/batches/batch_1/cancel
+POST /v1/messages/batches -> anthropic-batches /v1/messages/batches
+GET /anthropic/v1/messages/batches/msgbatch_1/results -> anthropic-batches /v1/messages/batches/msgbatch_1/results
+DELETE /v1/messages/batches/msgbatch_1 -> anthropic-batches /v1/messages/batches/msgbatch_1
 GET /v1/models?limit=1000 -> openai-models /v1/models?limit=1000
 GET /openai/v1/models -> openai-models /v1/models
 GET /anthropic/v1/models -> anthropic-models /v1/models
@@ -55,7 +64,10 @@ POST /v1/models
 POST /anthropic/v1/chat/completions
 POST /openai/v1/messages
 POST /v1/chat/completions/x
-POST /v1/messages/batches
+PUT /v1/messages/batches
+POST /v1/messages/batches/b/results
+DELETE /v1/batches/b
+GET /v1/files/f/more
 POST /
 POST /v1
 POST //v1/messages

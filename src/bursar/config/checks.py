@@ -40,6 +40,7 @@ def check(config: Config) -> None:
         ("gateway.attempts_max", config.gateway.attempts_max, 1),
         ("gateway.hidden_input_tokens_first", config.gateway.hidden_input_tokens_first, 0),
         ("gateway.body_bytes_max", config.gateway.body_bytes_max, 1024),
+        ("gateway.file_bytes_max", config.gateway.file_bytes_max, 1024),
         ("gateway.journal_segment_bytes", config.gateway.journal_segment_bytes, 64 * 1024),
     ):
         if value < least:

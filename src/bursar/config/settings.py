@@ -39,6 +39,7 @@ class Gateway(msgspec.Struct, forbid_unknown_fields=True):
     port: int = 8787
     workers: int = 1
     body_bytes_max: int = 20 * 1024 * 1024
+    file_bytes_max: int = 256 * 1024 * 1024  # of an upload, or of the requests of a batch
     attempts_max: int = 3
     retry_usd_max: str = "10"  # what the retries of one call can cost at most, in USD
     retry_usd_per_hour_max: str = "50"  # what all retries of one scope can cost at most in a clock hour, in USD

@@ -24,6 +24,7 @@ from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
 from bursar.console.following import Following
 from bursar.console.inside import get
+from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.repricing import Repricing
@@ -137,6 +138,7 @@ def serve(site: Site) -> None:
         threads = [threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")]
         stopping = Stopping(ledger, context.controls, site.clock)
         threads.append(threading.Thread(target=stopping.run, args=(stop,), name="experiments"))
+        threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.control.url:
             threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))
         for thread in threads:

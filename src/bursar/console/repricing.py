@@ -15,7 +15,7 @@ from bursar.domain.errors import BursarError
 from bursar.domain.money import plain, usd_from_pico
 from bursar.ledger.pricing import Price, Unpriced, price_unpriced
 from bursar.ledger.store import Ledger
-from bursar.prices.book import PriceBook
+from bursar.prices.book import BATCH, PriceBook
 from bursar.prices.rates import UnpricedUnit, list_without_cache, price_usage
 from bursar.site import Site
 
@@ -98,6 +98,8 @@ def price_of(book: PriceBook, charge: Unpriced) -> Price | None:
         if sheet is not None:
             break
     else:
+        return None
+    if charge.tier == BATCH and not sheet.tier_known:  # the standard price is no batch's
         return None
     usage = charge.usage
     try:

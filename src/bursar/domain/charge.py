@@ -39,6 +39,9 @@ class Operation(StrEnum):
     MODELS = "models"
     CACHE = "create_cache"
     CACHE_CHANGE = "change_cache"
+    FILES = "files"
+    BATCH = "batch"  # its creation; each of its lines is a call of its own
+    KEPT = "kept_response"  # a look at one that the provider keeps
     OTHER = "other"
 
 

@@ -256,6 +256,18 @@ class BudgetsUnavailable(BursarError):
     code, status, retry = "budgets_unavailable", 503, True
 
 
+class UnknownJob(BursarError):
+    """No batch, file or kept response of this key's organization, team and project has this id."""
+
+    code, status = "unknown_job", 404
+
+
+class JobsUnavailable(BursarError):
+    """Batches and files can't be served: the control store, which says whose they are, can't be reached."""
+
+    code, status, retry = "jobs_unavailable", 503, True
+
+
 class UnknownBudget(BursarError):
     """No budget has this name or id."""
 

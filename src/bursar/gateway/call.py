@@ -18,6 +18,7 @@ from bursar.gateway.firsts import First, Firsts
 from bursar.gateway.gates import Gates
 from bursar.gateway.heads import Headers
 from bursar.gateway.hour_news import HourNews
+from bursar.gateway.jobs import Jobs
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
@@ -57,6 +58,7 @@ class Worker(msgspec.Struct):
     retry_cap: RetryCap
     firsts: Firsts
     approvals: HourNews  # calls that wait for one
+    jobs: Jobs  # work that providers finish later
     gates: Gates = msgspec.field(default_factory=Gates)
     route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)

@@ -148,7 +148,8 @@ def stalled(stall_s: float) -> ClientStalled:
 
 def too_large(bytes_max: int) -> BodyTooLarge:
     return BodyTooLarge(
-        f"the request body is larger than {bytes_max} bytes; send less, or raise gateway.body_bytes_max",
+        f"the request body is larger than {bytes_max} bytes; send less, or raise gateway.body_bytes_max "
+        "(of files and batches gateway.file_bytes_max)",
         field="body",
         headers={"connection": "close"},
     )

@@ -6,7 +6,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from bursar.domain.charge import Operation
 from bursar.domain.errors import BursarError, MethodNotAllowed, Overloaded, UnknownCall, UnknownRoute
+from bursar.gateway.beside import serve_beside
 from bursar.gateway.call import Worker
 from bursar.gateway.client import AsgiClient, Client, Message, Receive, Send, with_length
 from bursar.gateway.feedback import FEEDBACK_BYTES_MAX, TAKEN, read_feedback
@@ -15,10 +17,12 @@ from bursar.gateway.heads import Head, Heads
 from bursar.gateway.metrics import page
 from bursar.gateway.model_list import list_models
 from bursar.gateway.pipeline import serve
+from bursar.providers.aside import BESIDE
 from bursar.providers.base import Dialect, error_headers
 from bursar.providers.registry import DIALECTS, dialect_for
 
 GOOGLE_HEADERS = {b"x-goog-api-key", b"x-goog-api-client"}
+NO_CALLS = BESIDE | {Operation.MODELS}
 CALLS_PREFIX = "/bursar/calls/"
 FEEDBACK_PATH = "/bursar/feedback"
 ROUTES_KNOWN_MAX = 1024
@@ -67,8 +71,11 @@ class Edge:
         try:
             if target is None:
                 await self._serve_own(client)
-            elif target[0].operation == "models":
-                await self._pass_through(client, target)
+            elif target[0].operation in NO_CALLS:
+                if target[0].operation == "models":
+                    await self._pass_through(client, target)
+                else:
+                    await serve_beside(self.worker, client, *target)
             elif self.worker.in_flight >= self.worker.settings.waiting_calls_max:
                 raise Overloaded(
                     f"{self.worker.in_flight} calls are under way in this worker (gateway.waiting_calls_max); "

@@ -143,7 +143,7 @@ class Meter:
             at_us,
         )
         for other_model, other_usage in answer.also:
-            metered = _together(
+            metered = together(
                 metered, self.price(other_usage, quality, provider, other_model, "", "", answer.region, at_us)
             )
         return metered
@@ -225,7 +225,7 @@ def not_billed() -> Metered:
     return FREE
 
 
-def _together(one: Metered, other: Metered) -> Metered:
+def together(one: Metered, other: Metered) -> Metered:
     """Two models that answered one attempt, as one charge: all lines, rounded once; unpriced if either is."""
     if one.list_pico is None or other.list_pico is None:
         return replace(one, list_pico=None, counterfactual_pico=None, quality=UNPRICED)

@@ -12,6 +12,7 @@ from bursar.gateway.client import Client
 from bursar.gateway.forward import NOT_RETURNED
 from bursar.gateway.heads import Headers
 from bursar.gateway.meter import Metered, not_billed, unanswered
+from bursar.gateway.response_begin import keep_pending
 from bursar.gateway.settle import settle
 from bursar.gateway.translation import Interpreter, kept_headers, notes_of, translated_answer
 from bursar.gateway.upstream import Reply
@@ -66,6 +67,8 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
         client_status=0 if gone else status,
         client_gone_percent=0 if gone else -1,
     )
+    if answer.is_pending:
+        await keep_pending(worker, call, attempt, answer)
     if gone:
         return
     headers = answer_headers(call, reply, streams=False)
@@ -127,6 +130,7 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
     answer = said_in_headers(call.dialect, reader.answer(), reply.status, reply.headers)
     gone_at = client.bytes_sent if gone_at is None and client.gone and not answer.complete else gone_at
     settle_stream(worker, call, attempt, reply, reader, answer, broken, received, gone_at)
+    await keep_pending(worker, call, attempt, answer)
     if gone_at is None:
         await _finish(call, reply, reader, client, tail, broken)
 

@@ -46,6 +46,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     upstreams: list[UpstreamSettings]
     workers: int = 1  # of this node: each keeps to its share of a limit
     body_bytes_max: int = 20 * 1024 * 1024
+    file_bytes_max: int = 256 * 1024 * 1024  # of an upload, or of the requests of a batch
     attempts_max: int = 3
     retry_usd_max: str = "10"
     retry_usd_per_hour_max: str = "50"

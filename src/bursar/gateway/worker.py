@@ -35,6 +35,7 @@ from bursar.gateway.envelope import Envelopes
 from bursar.gateway.firsts import Firsts
 from bursar.gateway.gates import Gates
 from bursar.gateway.hour_news import APPROVALS, RETRIES, HourNews, news_path
+from bursar.gateway.jobs import Jobs
 from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
@@ -108,6 +109,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
         gates=_gates(settings),
         retry_cap=RetryCap(budgeting, retry_pico, settings.retry_scope, settings.workers, retries),
         approvals=HourNews(news_path(run_directory, APPROVALS, slot)),
+        jobs=Jobs(settings.control),
         firsts=Firsts(meter.ceilings, settings.workers),
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -141,3 +141,37 @@ POLICIES = _controls("policies")
 LIMITS = _controls("limits")
 KILLS = _controls("kills")
 ROUTES = _controls("routes")
+
+PROVIDER_JOBS = Table(  # work that a provider finishes later: batches, responses in the background
+    "provider_jobs",
+    METADATA,
+    Column("job_key", String(36), primary_key=True),  # the id of the call that began it
+    Column("kind", String(16), nullable=False),  # openai-batch, anthropic-batch, response
+    Column("upstream", String(200), nullable=False),
+    Column("upstream_id", String(256), nullable=False),  # "" until the provider's answer is known
+    Column("output_id", String(256), nullable=False),  # of the files with its results; "" while there are none
+    Column("errors_id", String(256), nullable=False),
+    Column("owner", Text, nullable=False),  # who may ask for it: see `governance.jobs`
+    Column("facts", Text, nullable=False),  # JSON of the call's facts, for the attempts of its lines
+    Column("detail", Text, nullable=False),  # JSON of a JobDetail
+    Column("status", String(256), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("next_us", BigInteger, nullable=False),  # when to ask the provider; 0: never, its key isn't ours
+    Column("polls", Integer, nullable=False),
+    Column("settled_us", BigInteger, nullable=True),  # its cost is posted: once
+    Column("cost_pico", String(48), nullable=True),  # decimal text
+    Index("ix_provider_jobs_upstream_id", "upstream_id"),
+    Index("ix_provider_jobs_output_id", "output_id"),
+    Index("ix_provider_jobs_errors_id", "errors_id"),
+    Index("ix_provider_jobs_next_us", "next_us"),
+)
+
+PROVIDER_FILES = Table(  # uploaded through Bursar
+    "provider_files",
+    METADATA,
+    Column("upstream", String(200), primary_key=True),
+    Column("file_id", String(256), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("content", Text, nullable=False),  # JSON of what a batch of it asks for, no text of it
+)

@@ -20,11 +20,17 @@ _UNITS = frozenset(unit.value for unit in Unit)
 def make_fit(batch: Batch) -> list[tuple[str, str]]:
     """Replace what doesn't fit in the batch's attempts and calls; returns a fault for each."""
     faults: list[tuple[str, str]] = []
-    for index, pair in enumerate(batch.pairs):
-        fit, wrong = _fit_pair(pair)
+    for pairs in (batch.pairs, batch.lines):
+        for index, pair in enumerate(pairs):
+            fit, wrong = _fit_pair(pair)
+            if wrong:
+                pairs[index] = fit
+                faults.append(("unfit_value", f"attempt {pair.dispatched.attempt_id}: {', '.join(wrong)}"))
+    for index, (writer, settled) in enumerate(batch.late):
+        fit_end, wrong = _fit_settled(settled)
         if wrong:
-            batch.pairs[index] = fit
-            faults.append(("unfit_value", f"attempt {pair.dispatched.attempt_id}: {', '.join(wrong)}"))
+            batch.late[index] = (writer, fit_end)
+            faults.append(("unfit_value", f"attempt {settled.attempt_id}: {', '.join(wrong)}"))
     for index, (writer, record) in enumerate(batch.ended):
         call, wrong = _fit_call(record.call)
         if wrong:

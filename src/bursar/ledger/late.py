@@ -1,9 +1,14 @@
-"""A settlement without a dispatch in flight: news about an attempt that was given up, or a fault.
+"""Ends that come late: the true charge takes the place of the assumed one, by a reversal and a correction.
 
-It doesn't happen while journal files are left alone; it does when one is restored from a backup.
+A settlement without a dispatch in flight is news about an attempt that was given up, or a fault: it doesn't happen
+while journal files are left alone; it does when one is restored from a backup. An end that was announced (`Late`: of a
+batch, of a response in the background) is no fault: it waits here until its attempt is in the books, is posted once,
+and a copy of it is dropped.
 """
 
 from collections.abc import Sequence
+
+import msgspec
 
 from bursar.ledger.columns import staged_columns, staged_select, text_column
 from bursar.ledger.journal import entry_id, post_entries, reversals_of
@@ -11,6 +16,10 @@ from bursar.ledger.pairing import WORKER_LOST
 from bursar.ledger.schema import CHARGE_COLUMNS
 from bursar.ledger.store import Session
 from bursar.spool.records import Settled
+
+LATE, SEEN_DONE = "settled late", "seen done"
+_ENCODER = msgspec.msgpack.Encoder()
+_SETTLED = msgspec.msgpack.Decoder(Settled)
 
 _NEWS = tuple(
     column
@@ -43,11 +52,49 @@ def settle_late(session: Session, orphans: Sequence[tuple[str, Settled]], now_us
         else:
             news[record.attempt_id] = record
     if news:
-        _post_news(session, news, now_us)
+        _post_news(session, news, now_us, LATE)
     return faults
 
 
-def _post_news(session: Session, news: dict[str, Settled], now_us: int) -> None:
+def is_waiting(session: Session) -> bool:
+    """Whether an end waits for its attempt."""
+    return bool(session.query("SELECT 1 FROM late_waiting LIMIT 1").rows)
+
+
+def keep_waiting(session: Session, late: Sequence[tuple[str, Settled]]) -> None:
+    """Put announced ends where they wait for their attempts."""
+    staged = {
+        "attempt_id": text_column(record.attempt_id for _, record in late),
+        "writer": text_column(writer for writer, _ in late),
+        "record": text_column(_ENCODER.encode(record).hex() for _, record in late),
+    }
+    with session.stage("staged_waiting", staged):
+        session.run("INSERT INTO late_waiting SELECT attempt_id::UUID, writer, unhex(record) FROM staged_waiting")
+
+
+def settle_waiting(session: Session, now_us: int) -> int:
+    """Post the ends whose attempts are in the books by now, each once; how many were news."""
+    rows = session.query(
+        "SELECT attempt_id, record FROM late_waiting WHERE attempt_id IN (SELECT attempt_id FROM charges)"
+    ).rows
+    if not rows:
+        return 0
+    ends: dict[str, Settled] = {}
+    for attempt_id, record in rows:
+        ends.setdefault(str(attempt_id), _SETTLED.decode(record))
+    entries = {entry_id(attempt_id, "late"): attempt_id for attempt_id in ends}
+    found = session.query(
+        "SELECT entry_id FROM charges WHERE entry_id IN (SELECT unnest($ids)::UUID)", {"ids": list(entries)}
+    )
+    known = {entries[str(entry)] for (entry,) in found.rows}
+    news = {attempt_id: settled for attempt_id, settled in ends.items() if attempt_id not in known}
+    if news:
+        _post_news(session, news, now_us, SEEN_DONE)
+    session.run("DELETE FROM late_waiting WHERE attempt_id IN (SELECT unnest($ids)::UUID)", {"ids": list(ends)})
+    return len(news)
+
+
+def _post_news(session: Session, news: dict[str, Settled], now_us: int, reason: str) -> None:
     staged = staged_columns(_NEWS, {"settled": list(news.values()), "usage": [r.usage for r in news.values()]})
     staged["late_id"] = text_column(news)
     staged["late_entry"] = text_column(entry_id(attempt_id, "late") for attempt_id in news)
@@ -57,11 +104,11 @@ def _post_news(session: Session, news: dict[str, Settled], now_us: int) -> None:
         "'correction' AS entry",
         "news.late_entry::UUID AS entry_id",
         "NULL::UUID AS reverses",
-        "'settled late' AS reason",
+        f"'{reason}' AS reason",
     ]
     with session.stage("staged_news", staged):
         select = f"SELECT late_id::UUID AS late_id, late_entry, {staged_select(_NEWS)} FROM staged_news"
-        ids = "SELECT late_id AS attempt_id, late_reversal AS entry_id, 'settled late' AS reason FROM staged_news"
+        ids = f"SELECT late_id AS attempt_id, late_reversal AS entry_id, '{reason}' AS reason FROM staged_news"
         post_entries(session, reversals_of(ids), now_us)
         post_entries(
             session,

@@ -31,7 +31,7 @@ _ATTEMPTS = Law(
     WITH journal AS (SELECT writer, SUM(dispatched) AS n FROM segments GROUP BY writer),
     books AS (
       SELECT writer, count(*) AS n FROM (
-        SELECT writer FROM charges WHERE entry = 'usage' UNION ALL SELECT writer FROM pending
+        SELECT writer FROM charges WHERE entry = 'usage' AND seq > 0 UNION ALL SELECT writer FROM pending
       ) GROUP BY writer
     ),
     side_by_side AS (
@@ -52,8 +52,17 @@ _SETTLEMENTS = Law(
       ((SELECT coalesce(SUM(settled), 0) FROM segments) + (SELECT coalesce(SUM(assumed), 0) FROM writers)
        - (SELECT count(*) FROM loader_faults WHERE code IN ('settled_unknown', 'settled_twice'))
        - (SELECT count(*) FROM charges WHERE entry = 'correction' AND reason = 'settled late'))::BIGINT,
-      (SELECT count(*) FROM charges WHERE entry = 'usage'),
+      (SELECT count(*) FROM charges WHERE entry = 'usage' AND seq > 0),
       ''
+    """,
+)
+_BATCH_LINES = Law(
+    2,
+    "batch lines in the journal, without copies = their charges",
+    """
+    SELECT
+      ((SELECT coalesce(SUM(lines), 0) FROM segments) - (SELECT coalesce(SUM(copies), 0) FROM line_copies))::BIGINT,
+      (SELECT count(*) FROM charges WHERE entry = 'usage' AND seq = 0), ''
     """,
 )
 _TWICE = Law(
@@ -66,7 +75,7 @@ _SEQUENCE = Law(
     "no gap in any worker's sequence",
     """
     WITH numbers AS (
-      SELECT writer, seq FROM charges WHERE entry = 'usage' UNION ALL SELECT writer, seq FROM pending
+      SELECT writer, seq FROM charges WHERE entry = 'usage' AND seq > 0 UNION ALL SELECT writer, seq FROM pending
     ),
     writers AS (
       SELECT writer, max(seq) AS last, count(DISTINCT seq) AS n, min(seq) AS first FROM numbers GROUP BY writer
@@ -243,6 +252,7 @@ def _rollup_law(rollup: Rollup) -> Law:
 LAWS: tuple[Law, ...] = (
     _ATTEMPTS,
     _SETTLEMENTS,
+    _BATCH_LINES,
     _TWICE,
     _SEQUENCE,
     _CALL_ROWS,

@@ -7,7 +7,7 @@ import msgspec
 from bursar.domain.charge import Outcome, Quality
 from bursar.domain.usage import Usage
 from bursar.ledger.columns import Pair
-from bursar.spool.records import Dispatched, Ended, Record, Scored, Settled
+from bursar.spool.records import Dispatched, Ended, Late, Line, Record, Scored, Settled
 
 WORKER_LOST = "worker_lost"
 
@@ -28,6 +28,8 @@ class Batch(msgspec.Struct):
     ended:    calls that ended without (another) attempt.
     scored:   feedback on answers.
     orphans:  settlements without a dispatch: corrections of an `assumed` charge, or a fault.
+    lines:    of batches' results, some of which may be in the books already.
+    late:     ends of attempts that weren't known when their calls were over; again, maybe known.
     """
 
     pairs: list[Pair] = []
@@ -36,9 +38,11 @@ class Batch(msgspec.Struct):
     ended: list[tuple[str, Ended]] = []
     orphans: list[tuple[str, Settled]] = []
     scored: list[Scored] = []
+    lines: list[Pair] = []
+    late: list[tuple[str, Settled]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.pairs or self.left or self.ended or self.orphans or self.scored)
+        return bool(self.pairs or self.left or self.ended or self.orphans or self.scored or self.lines or self.late)
 
 
 def pair_records(runs: Sequence[tuple[str, Sequence[Record]]], pending: Mapping[str, InFlight]) -> Batch:
@@ -67,6 +71,10 @@ def pair_records(runs: Sequence[tuple[str, Sequence[Record]]], pending: Mapping[
                     batch.pairs.append(Pair(flight.writer, flight.dispatched, record))
             elif isinstance(record, Scored):
                 batch.scored.append(record)
+            elif isinstance(record, Line):
+                batch.lines.append(Pair(writer, record.dispatched, record.settled))
+            elif isinstance(record, Late):
+                batch.late.append((writer, record.settled))
             else:
                 batch.ended.append((writer, record))
     batch.left = list(fresh.values())

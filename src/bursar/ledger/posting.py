@@ -9,6 +9,7 @@ import numpy as np
 from bursar.domain.clock import datetime_from_us
 from bursar.ledger import calls, late
 from bursar.ledger.columns import Columns, charge_columns, count_calls, int_column, staged_select, text_column
+from bursar.ledger.lines import take_lines
 from bursar.ledger.pairing import Batch, InFlight
 from bursar.ledger.reading import Moved
 from bursar.ledger.rollups import add_charges
@@ -26,20 +27,23 @@ def post_batch(
     session: Session, batch: Batch, open_calls: Mapping[str, str], now_us: int
 ) -> tuple[int, list[tuple[str, str]]]:
     """Write charges, calls, rollups and what is in flight. Returns (calls that ended, faults)."""
-    columns = charge_columns(batch.pairs)
+    pairs = batch.pairs
+    if batch.lines:
+        pairs = [*pairs, *take_lines(session, batch.lines, now_us)]
+    columns = charge_columns(pairs)
     finals, whole_calls = count_calls(columns)
     ended = finals + len(batch.ended)
     with_call_rows = ended > whole_calls
     if with_call_rows:
         calls.make_fresh(session)
-    if batch.pairs:
+    if pairs:
         _post_charges(session, columns, now_us, with_call_rows=with_call_rows)
     if batch.ended:
         calls.add_ended(session, batch.ended)
     if with_call_rows:
         _recount_long_calls(session, batch, open_calls)
         calls.publish(session)
-    if open_calls or finals < len(batch.pairs):
+    if open_calls or finals < len(pairs):
         _keep_open_calls(session, batch, open_calls)
     if batch.settled:
         session.run("DELETE FROM pending WHERE attempt_id IN (SELECT unnest($ids)::UUID)", {"ids": batch.settled})
@@ -48,6 +52,10 @@ def post_batch(
     if batch.scored:
         _post_feedback(session, batch.scored)
     faults = late.settle_late(session, batch.orphans, now_us) if batch.orphans else []
+    if batch.late:
+        late.keep_waiting(session, batch.late)
+    if batch.late or (batch and late.is_waiting(session)):
+        late.settle_waiting(session, now_us)
     return ended, faults
 
 
@@ -85,11 +93,12 @@ def note_segments(session: Session, moved: Sequence[Moved], now_us: int) -> None
         session.run(
             """
             INSERT INTO segments VALUES
-              ($name, $writer, $number, $offset, $is_done, $dispatched, $settled, $ended, make_timestamp($now))
+              ($name, $writer, $number, $offset, $is_done, $dispatched, $settled, $ended, make_timestamp($now), $lines)
             ON CONFLICT (name) DO UPDATE SET
               loaded_bytes = excluded.loaded_bytes, is_done = excluded.is_done, loaded_at = excluded.loaded_at,
               dispatched = segments.dispatched + excluded.dispatched,
-              settled = segments.settled + excluded.settled, ended = segments.ended + excluded.ended
+              settled = segments.settled + excluded.settled, ended = segments.ended + excluded.ended,
+              lines = segments.lines + excluded.lines
             """,
             {
                 "name": segment.path.name,
@@ -101,6 +110,7 @@ def note_segments(session: Session, moved: Sequence[Moved], now_us: int) -> None
                 "settled": segment.settled,
                 "ended": segment.ended,
                 "now": now_us,
+                "lines": segment.lines,
             },
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from bursar.spool.reader import Segment, read_slice, segments, writer_is_alive
-from bursar.spool.records import Dispatched, Ended, Record, Settled
+from bursar.spool.records import Dispatched, Ended, Line, Record, Settled
 
 RECORDS_MAX = 40_000  # a batch: about 20,000 attempts, 12 MB of journal, well under a second
 FAULTS_PER_SLICE_MAX = 10
@@ -24,6 +24,7 @@ class Moved(msgspec.Struct):
     dispatched: int = 0
     settled: int = 0
     ended: int = 0
+    lines: int = 0
 
 
 class Reading(msgspec.Struct):
@@ -100,6 +101,7 @@ def _read_segment(segment: Segment, offset: int, records_max: int, reading: Read
             dispatched=counts[Dispatched],
             settled=counts[Settled],
             ended=counts[Ended],
+            lines=counts[Line],
         )
     )
     return len(part.records), ended

@@ -185,6 +185,7 @@ ADDED_COUNTS = ("characters", "audio_seconds", "images", "cache_storage_token_ho
 ADDED_COLUMNS = (
     "ALTER TABLE charges ADD COLUMN IF NOT EXISTS routing VARCHAR DEFAULT ''",
     *(f"ALTER TABLE charges ADD COLUMN IF NOT EXISTS {name} BIGINT DEFAULT 0" for name in ADDED_COUNTS),
+    "ALTER TABLE segments ADD COLUMN IF NOT EXISTS lines BIGINT DEFAULT 0",
 )
 """Columns that a ledger of an earlier Bursar may not have yet."""
 
@@ -215,7 +216,12 @@ BOOK_TABLES = (
             "settled": "BIGINT",
             "ended": "BIGINT",
             "loaded_at": "TIMESTAMP",
+            "lines": "BIGINT DEFAULT 0",  # of batches' results, copies among them
         },
+    ),
+    _table("line_copies", {"seen_at": "TIMESTAMP", "copies": "BIGINT"}),  # lines that were in the books already
+    _table(  # ends of attempts that aren't in the books yet: another worker's file is read later
+        "late_waiting", {"attempt_id": "UUID", "writer": "VARCHAR", "record": "BLOB"}
     ),
     _table(
         "writers",  # workers known to be gone; what they left in flight is settled as `assumed`

@@ -11,7 +11,7 @@ from bursar.ledger.columns import text_column
 from bursar.ledger.laws import LAWS, Law
 from bursar.ledger.store import Ledger, Session
 from bursar.spool.reader import read_slice, segments, unread_bytes
-from bursar.spool.records import Dispatched, Settled
+from bursar.spool.records import Dispatched, Line, Settled
 
 READ_RECORDS_MAX = 50_000
 
@@ -50,6 +50,7 @@ class _Seen(msgspec.Struct):
 
     dispatched: list[str] = []
     settled: dict[str, int | None] = {}
+    lines: set[str] = set()  # of batches; a copy may have been priced later than the one in the books
     unread_bytes: int = 0
 
 
@@ -115,3 +116,6 @@ def _note(seen: _Seen, records: list[Any]) -> None:
             seen.dispatched.append(record.attempt_id)
         elif isinstance(record, Settled):
             seen.settled.setdefault(record.attempt_id, record.list_pico)
+        elif isinstance(record, Line) and record.dispatched.attempt_id not in seen.lines:
+            seen.lines.add(record.dispatched.attempt_id)
+            seen.dispatched.append(record.dispatched.attempt_id)

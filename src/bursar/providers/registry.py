@@ -1,9 +1,8 @@
 """Every dialect by name, and the one that a method and path mean. Adding a dialect is its module and a line here."""
 
-import re
-
 from bursar.providers import bedrock, bedrock_paths, google_paths
 from bursar.providers.anthropic import COUNT_TOKENS, MESSAGES
+from bursar.providers.aside import beside
 from bursar.providers.azure import deployment_path
 from bursar.providers.base import Dialect
 from bursar.providers.bedrock import bedrock_dialect
@@ -58,9 +57,6 @@ _PATHS: tuple[tuple[str, str, Dialect], ...] = (
 _PREFIXES = ("", "/v1", "/openai", "/openai/v1", "/anthropic", "/anthropic/v1")
 _GEMINI_LISTS = ("/v1beta/models", "/gemini/v1beta/models")
 _MODEL_PREFIXES = ("/v1/models/", "/models/", "/openai/v1/models/", "/anthropic/v1/models/")
-_KEPT_RESPONSE = re.compile(r"(?:/openai)?(?:/v1)?(?P<path>/responses/[\w-]+(?P<action>/\w+)?)", re.ASCII)
-_KEPT_ACTIONS = {("GET", None), ("GET", "/input_items"), ("POST", "/cancel"), ("DELETE", None)}
-"""What is asked of a response that the provider keeps is passed on like a list of models: it costs nothing."""
 
 
 def _routes() -> dict[tuple[str, str], tuple[Dialect, str]]:
@@ -92,8 +88,8 @@ def dialect_for(method: str, path: str) -> tuple[Dialect, str] | None:
     if deployed is not None:
         inner = _ROUTES.get(("POST", "/v1" + deployed.rest))
         return inner and (deployed.bind(inner[0]), plain + mark + query)
-    if (kept := _KEPT_RESPONSE.fullmatch(plain)) and (method, kept["action"]) in _KEPT_ACTIONS:
-        return OPENAI_MODELS, "/v1" + kept["path"] + mark + query
+    if (found_beside := beside(method, plain)) is not None:
+        return found_beside.dialect, found_beside.path + mark + query
     if method == "POST" and "/model/" in plain and (invoked := bedrock_dialect(plain)) is not None:
         return invoked[0], invoked[1] + mark + query
     if "/cachedContents" in plain and (cached := cache_dialect(method, plain)) is not None:

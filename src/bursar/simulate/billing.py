@@ -14,6 +14,7 @@ from bursar.domain.usage import Usage
 
 LOG_ENTRIES_MAX = 200_000  # kept in memory; the file and the totals keep all
 DEFAULT_TIER = "default"
+BATCH = "batch"
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -58,6 +59,14 @@ def cost_pico(model: Model, usage: Usage, tier: str = DEFAULT_TIER) -> int:
     femto = 0
     for unit, quantity in usage.nonzero():
         femto += quantity * femto_from_usd_per_million(rates.get(unit, model.rates["input"]))
+    return pico_from_femto(femto)
+
+
+def batch_cost_pico(model: Model, usage: Usage) -> int:
+    """What a line of a batch is billed: half of every rate, by both providers' price pages."""
+    femto = 0
+    for unit, quantity in usage.nonzero():
+        femto += quantity * femto_from_usd_per_million(model.rates.get(unit, model.rates["input"]) / 2)
     return pico_from_femto(femto)
 
 

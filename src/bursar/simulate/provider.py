@@ -30,11 +30,13 @@ from bursar.simulate import (
     wire_openai,
     wire_responses,
 )
-from bursar.simulate.billing import Bill, LogEntry, Model, load_models
+from bursar.simulate.billing import BATCH, Bill, LogEntry, Model, batch_cost_pico, load_models
 from bursar.simulate.endpoints import DEFAULT_MODELS, target_of
 from bursar.simulate.exchange import Dialect, Exchange
 from bursar.simulate.faults import BadControl, Control, FaultPlan, parse_shares, read_control
+from bursar.simulate.heads import error_of, headers_of, key_of
 from bursar.simulate.http import Connection, Request
+from bursar.simulate.jobs import Jobs
 from bursar.simulate.plan import Ask, Plan, decide
 from bursar.simulate.tokens import PrefixCache, tokens_in
 
@@ -67,6 +69,7 @@ class Options(msgspec.Struct, frozen=True):
     interval_ms: int = 0  # between the events of a stream; 0: as fast as they are taken
     chunks: int | None = None
     log: str = ""  # a JSONL file that gets each entry before its answer's last byte
+    job_ms: int = 0  # what batches and responses in the background take
 
 
 DEFAULTS = Options()
@@ -86,7 +89,7 @@ class Provider:
         self._cache = PrefixCache(clock)
         self._connections: set[Connection] = set()
         self._seq = 0
-        self._kept: dict[str, bytes] = {}  # background responses
+        self._jobs = Jobs(self._line, self._clock, options.job_ms)
         self._header_names: dict[tuple[str, ...], list[str]] = {}
         self._server: asyncio.Server | None = None
 
@@ -117,7 +120,7 @@ class Provider:
         if request.method != "POST":
             self._refuse(exchange, dialect, 405, "Method not allowed")
             return None
-        if not _key(request):
+        if not key_of(request):
             self._refuse(exchange, dialect, 401, "Incorrect API key provided")
             return None
         if aws_signature.signed_by(request) and (wrong := aws_signature.fault_of(request)):
@@ -157,7 +160,7 @@ class Provider:
         with contextlib.suppress(BadControl):
             exchange.entry.label = read_control(request.headers["x-sim"], None, "", "").label
         headers = [*self._headers(exchange.entry.request_id, dialect, 413), ("connection", "close")]
-        exchange.refuse(413, _error(dialect, 413, "Request too large", exchange.entry.request_id), headers)
+        exchange.refuse(413, error_of(dialect, 413, "Request too large", exchange.entry.request_id), headers)
         connection.close()
         return True
 
@@ -173,7 +176,7 @@ class Provider:
         if dialect.counts is not None:
             headers += dialect.counts(plan)
         if ask.background and not ask.stream and dialect.name == "openai-responses":
-            self._kept[plan.answer_id] = wire_responses.response(plan)
+            self._jobs.keep_response(plan)
             dialect = dialect._replace(body=wire_responses.queued)
         if control.delay_ms is None and self.options.delay_ms:
             control = msgspec.structs.replace(control, delay_ms=self.options.delay_ms)
@@ -185,6 +188,30 @@ class Provider:
             exchange.respond(dialect, plan, served, headers)
             return None
         return exchange.perform(dialect, plan, served, control, headers)
+
+    def _line(self, number: int, path: str, body: bytes, key: str) -> tuple[int, bytes]:
+        """One line of a batch: answered as its own request would be, and billed at the batch price."""
+        request = Request("POST", path, "", {"authorization": f"Bearer {key}"}, body)
+        dialect, deployment = target_of(request)
+        if dialect is None:
+            return 404, wire_openai.error(404, f"Unknown request URL: POST {path}.", code="unknown_url")
+        entry = self._entry(request, dialect)
+        try:
+            ask, control = self._read(request, deployment)
+        except (msgspec.DecodeError, BadControl) as error:
+            return 400, error_of(dialect, 400, str(error), entry.request_id)
+        entry.model_asked, entry.label, entry.fault = ask.model, control.label, control.fault
+        model = self.models.get(ask.model)
+        status = control.status or (200 if model is not None else 404)
+        plan = self._plan(entry, dialect, ask, model, control)
+        if status == 200 and model is not None:
+            entry.answer_id, entry.model_served, entry.tier = plan.answer_id, plan.model_served, BATCH
+            entry.billed, entry.usage, entry.cost_pico = True, plan.usage, batch_cost_pico(model, plan.usage)
+        entry.status, entry.completed, entry.ended_us = status, True, self._clock.now_us()
+        self.bill.post(entry)
+        if status != 200:
+            return status, error_of(dialect, status, MESSAGES.get(status, f"line {number} fails"), entry.request_id)
+        return 200, dialect.body(plan)
 
     def _plan(self, entry: LogEntry, dialect: Dialect, ask: Ask, model: Model | None, control: Control) -> Plan:
         prefix = _PREFIXES.get(dialect.name)  # embeddings have no id on the wire
@@ -202,9 +229,12 @@ class Provider:
         )
 
     def _exchange(self, connection: Connection, request: Request, dialect: Dialect) -> Exchange:
+        return Exchange(connection, request, self._entry(request, dialect), self.bill, self._clock)
+
+    def _entry(self, request: Request, dialect: Dialect) -> LogEntry:
         self._seq += 1
         headers = request.headers
-        entry = LogEntry(
+        return LogEntry(
             seq=self._seq,
             request_id="req_" + _unique(self.options.seed, self._seq, "request"),
             answer_id="",
@@ -222,11 +252,10 @@ class Provider:
             billed=False,
             completed=False,
             attempt=headers.get("x-bursar-attempt-id", ""),
-            key_sha256=sha256(_key(request).encode()).hexdigest()[:16],
+            key_sha256=sha256(key_of(request).encode()).hexdigest()[:16],
             body_sha256=sha256(request.body).hexdigest()[:16],
             header_names=self._names_of(headers),
         )
-        return Exchange(connection, request, entry, self.bill, self._clock)
 
     def _names_of(self, headers: dict[str, str]) -> list[str]:
         """The names in order; equal sets share one list, since a long log has few of them."""
@@ -259,13 +288,13 @@ class Provider:
     def _refuse(self, exchange: Exchange, dialect: Dialect, status: int, message: str) -> None:
         request_id = exchange.entry.request_id
         headers = self._headers(request_id, dialect, status)
-        exchange.refuse(status, _error(dialect, status, message, request_id), headers)
+        exchange.refuse(status, error_of(dialect, status, message, request_id), headers)
 
     def _fail(self, exchange: Exchange, dialect: Dialect, control: Control) -> Coroutine[Any, Any, None] | None:
         """The status that was demanded, with the headers that go with it."""
         status, request_id = control.status, exchange.entry.request_id
         message = MESSAGES.get(status, "The simulator was told to fail")
-        body = _error(dialect, status, message, request_id)
+        body = error_of(dialect, status, message, request_id)
         headers = self._headers(request_id, dialect, status)
         if control.retry_after is not None:
             headers.append(("retry-after", str(control.retry_after)))
@@ -275,28 +304,7 @@ class Provider:
         return _later(control.delay_ms / 1000, exchange, status, body, headers)
 
     def _headers(self, request_id: str, dialect: Dialect, status: int = 200) -> list[tuple[str, str]]:
-        left = str(max(0, 10_000 - self._seq % 100))
-        if dialect.is_anthropic:
-            return [
-                ("request-id", request_id),
-                ("anthropic-ratelimit-requests-limit", "10000"),
-                ("anthropic-ratelimit-requests-remaining", left),
-                ("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:00Z"),
-                ("anthropic-organization-id", "00000000-0000-4000-8000-000000000000"),
-            ]
-        if dialect.is_bedrock:
-            failed = [("x-amzn-ErrorType", wire_bedrock.error_type(status))] if status >= 400 else []
-            return [("x-amzn-RequestId", request_id), *failed]
-        if dialect.is_google:
-            return [("x-gemini-service-tier", "standard"), ("server-timing", "gfet4t7; dur=1")]
-        return [
-            ("x-request-id", request_id),
-            ("openai-processing-ms", "1"),
-            ("openai-version", "2020-10-01"),
-            ("x-ratelimit-limit-requests", "10000"),
-            ("x-ratelimit-remaining-requests", left),
-            ("x-ratelimit-reset-requests", "6ms"),
-        ]
+        return headers_of(dialect, request_id, status, self._seq)
 
     def _beside(self, connection: Connection, request: Request) -> None:
         """Everything that isn't a call: models, health, the simulator's own log."""
@@ -314,8 +322,8 @@ class Provider:
             wanted = "anthropic" if anthropic else "openai"
             names = [name for name, model in self.models.items() if model.provider == wanted]
             return 200, (wire_anthropic if anthropic else wire_openai).models(names)
-        if request.method == "GET" and (kept := self._kept.get(request.path.removeprefix("/v1/responses/"))):
-            return 200, kept
+        if (answered := self._jobs.answer(request, key_of(request))) is not None:
+            return answered
         if request.path in ("/healthz", "/api/hello"):
             return 200, b'{"ok":true}'
         if request.path == "/sim/bill":
@@ -336,24 +344,6 @@ async def _later(delay_s: float, exchange: Exchange, status: int, body: bytes, h
         exchange.refuse(status, body, headers)
     finally:
         exchange.post(status=0, completed=False, billed=False)
-
-
-def _key(request: Request) -> str:
-    headers = request.headers
-    if signer := aws_signature.signed_by(request):
-        return signer
-    named = headers.get("x-api-key", "") or headers.get("api-key", "") or headers.get("x-goog-api-key", "")
-    return named or headers.get("authorization", "").removeprefix("Bearer ") or wire_google.key_of(request.query)
-
-
-def _error(dialect: Dialect, status: int, message: str, request_id: str) -> bytes:
-    if dialect.is_anthropic:
-        return wire_anthropic.error(status, message, request_id)
-    if dialect.is_google:
-        return wire_google.error(status, message)
-    if dialect.is_bedrock:
-        return wire_bedrock.error(message)
-    return wire_openai.error(status, message)
 
 
 def _unique(seed: int, seq: int, kind: str) -> str:
@@ -383,11 +373,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--faults", default="", help="shares, such as 429=0.02,cut=0.01")
     parser.add_argument("--delay-ms", type=int, default=0)
     parser.add_argument("--interval-ms", type=int, default=0)
+    parser.add_argument("--job-ms", type=int, default=0, help="what batches and background responses take")
     parser.add_argument("--chunks", type=int, default=None)
     asked = parser.parse_args(arguments)
     try:
         shares = parse_shares(asked.faults)
-        options = Options(asked.seed, shares, asked.delay_ms, asked.interval_ms, asked.chunks, asked.log)
+        options = Options(asked.seed, shares, asked.delay_ms, asked.interval_ms, asked.chunks, asked.log, asked.job_ms)
         uvloop.run(serve(options, asked.host, asked.port))
     except BadControl as error:
         sys.stderr.write(f"{error}\n")

@@ -22,6 +22,11 @@ def queued(plan: Plan) -> bytes:
     return _encode(_object(plan, "queued", [], None))
 
 
+def unfinished(plan: Plan, status: str) -> bytes:
+    """One that is under way, or was cancelled: without output and usage."""
+    return _encode(_object(plan, status, [], None) | {"background": True})
+
+
 def response_events(plan: Plan) -> list[Event]:
     events: list[Event] = []
     total = plan.usage.output

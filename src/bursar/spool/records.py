@@ -104,7 +104,27 @@ class Scored(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="f"):
     score: float
 
 
-Record = Dispatched | Settled | Ended | Scored
+class Line(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="l"):
+    """One line of a batch's results: a whole attempt, which its provider made on its own.
+
+    The same line may be written twice, by whoever reads the results: its ids are made from what it is, and the books
+    take the first. `dispatched.seq` is 0: it stands in no worker's sequence.
+    """
+
+    dispatched: Dispatched
+    settled: Settled
+
+
+class Late(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="t"):
+    """How an attempt ended whose end wasn't known when its call was over: a batch, a response in the background.
+
+    The same may be written twice; the books take the first.
+    """
+
+    settled: Settled
+
+
+Record = Dispatched | Settled | Ended | Scored | Line | Late
 
 ENCODER = msgspec.msgpack.Encoder()
 DECODER: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)

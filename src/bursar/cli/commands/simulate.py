@@ -34,6 +34,7 @@ def provider(
     chunks: Annotated[
         int | None, typer.Option(help="Pieces of text in a stream (default: as the answer's size).")
     ] = None,
+    job_ms: Annotated[int, typer.Option(help="What batches and background responses take.")] = 0,
     log: Annotated[str, typer.Option(help="A file that gets one JSON line per request, with what was billed.")] = "",
 ) -> None:
     """Run a provider that speaks OpenAI's and Anthropic's wire formats: `bursar simulate provider --faults 529=0.05`.
@@ -42,7 +43,7 @@ def provider(
     """
     try:
         shares = parse_shares(faults)
-        options = Options(seed, shares, delay_ms, interval_ms, chunks, log)
+        options = Options(seed, shares, delay_ms, interval_ms, chunks, log, job_ms)
         say(f"point an upstream's base_url at http://127.0.0.1:{port}" if port else "listening on a free port:")
         uvloop.run(serve(options, "127.0.0.1", port))
     except BadControl as error:

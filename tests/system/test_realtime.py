@@ -311,7 +311,7 @@ def test_a_client_that_hangs_up_in_mid_answer_costs_what_was_said_until_then(wor
     assert settled.usage.output < 40
 
 
-def test_what_never_began_costs_nothing_and_what_was_never_heard_of_its_bound(world: World):
+def test_what_never_began_costs_nothing_and_what_may_have_begun_costs_something(world: World):
     async def talk() -> None:
         async with session(world, "unspoken") as socket:  # sound that nobody speaks in
             await socket.say(type="input_audio_buffer.append", audio=sound(0.1, 0))
@@ -319,6 +319,8 @@ def test_what_never_began_costs_nothing_and_what_was_never_heard_of_its_bound(wo
         async with session(world, "unheard", {"fault": "stall", "after": 0, "stall_s": 60}) as socket:
             await socket.say(type="response.create", response=TEXT)
             await socket.until("response.created")
+        async with session(world, "silent", {"delay_ms": 60_000}) as socket:
+            await socket.say(type="response.create", response=TEXT)
         async with session(world, "twice", {"interval_ms": 20}) as socket:
             for _ in range(2):
                 await socket.say(type="response.create", response=TEXT)
@@ -331,6 +333,9 @@ def test_what_never_began_costs_nothing_and_what_was_never_heard_of_its_bound(wo
     assert (unspoken.error_code, unspoken.list_pico, unspoken.outcome) == ("no_response", 0, "aborted")
     [(_, unheard)] = rows(world, "unheard")
     assert (unheard.quality, unheard.error_code) == ("estimated", "client_gone")
+    [(begun, silent)] = rows(world, "silent")
+    assert (silent.quality, silent.error_code) == ("assumed", "client_gone")
+    assert silent.list_pico == begun.bound_pico
     assert sorted(settled.outcome for _, settled in rows(world, "twice")) == ["client_error", "ok"]
 
 

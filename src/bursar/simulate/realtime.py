@@ -243,6 +243,7 @@ class Session:
         made = (0, 0)
         status, reason = "completed", ""
         try:
+            await asyncio.sleep((control.delay_ms or 0) / 1000)
             self._say({"type": "response.created", "response": wire.response(response_id, conversation, "in_progress")})
             for number, said in enumerate(wire.answer(response_id, self._id("item"), pieces, text, sound)):
                 await asyncio.sleep((control.interval_ms or 0) / 1000)

@@ -36,6 +36,7 @@ class Operation(StrEnum):
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"
     MODERATION = "moderation"
+    REALTIME = "realtime"
     MODELS = "models"
     CACHE = "create_cache"
     CACHE_CHANGE = "change_cache"

@@ -135,6 +135,12 @@ class RateLimited(BursarError):
     code, status, retry = "rate_limited", 429, True
 
 
+class UpgradeRequired(BursarError):
+    """The address speaks websocket alone, and the request doesn't ask for one as RFC 6455 says."""
+
+    code, status = "upgrade_required", 426
+
+
 class UnknownRoute(BursarError):
     code, status = "unknown_route", 404
 

@@ -64,6 +64,7 @@ class Worker(msgspec.Struct):
     decider: Decider = msgspec.field(default_factory=Decider)
     paces: Paces = msgspec.field(default_factory=Paces)
     in_flight: int = 0
+    is_draining: bool = False  # it is stopping: sessions that would last are ended
 
 
 class Attempt(msgspec.Struct):

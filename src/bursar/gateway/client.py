@@ -30,6 +30,7 @@ class Client(msgspec.Struct, eq=False):
     gone: bool = False  # the client has hung up
     bytes_sent: int = 0  # of the answer's body
     content: bytes | None = None  # the whole request body, if it was there at once
+    may_switch: bool = False  # it asked for a websocket, and the server can hand its connection over
 
     async def body(self, bytes_max: int) -> bytes:
         """The whole request body.
@@ -62,6 +63,10 @@ class Client(msgspec.Struct, eq=False):
 
     async def end(self) -> None:
         """The end of a streamed answer."""
+        raise NotImplementedError
+
+    def switch(self, protocol: asyncio.Protocol, head: bytes) -> bool:
+        """Answer with `head` and leave the connection to `protocol`, for a client that `may_switch`. False: it left."""
         raise NotImplementedError
 
 

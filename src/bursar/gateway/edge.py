@@ -1,5 +1,6 @@
 """The front door, an ASGI callable: which path is what, and an answer for everything that isn't a call."""
 
+import re
 from collections.abc import Container
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import msgspec
 import structlog
 
 from bursar.domain.charge import Operation
-from bursar.domain.errors import BursarError, MethodNotAllowed, Overloaded, UnknownCall, UnknownRoute
+from bursar.domain.errors import BursarError, Forbidden, MethodNotAllowed, Overloaded, UnknownCall, UnknownRoute
 from bursar.gateway.beside import serve_beside
 from bursar.gateway.call import Worker
 from bursar.gateway.client import AsgiClient, Client, Message, Receive, Send, with_length
@@ -17,12 +18,13 @@ from bursar.gateway.heads import Head, Heads
 from bursar.gateway.metrics import page
 from bursar.gateway.model_list import list_models
 from bursar.gateway.pipeline import serve
+from bursar.gateway.realtime import serve_session
 from bursar.providers.aside import BESIDE
 from bursar.providers.base import Dialect, error_headers
 from bursar.providers.registry import DIALECTS, dialect_for
 
 GOOGLE_HEADERS = {b"x-goog-api-key", b"x-goog-api-client"}
-NO_CALLS = BESIDE | {Operation.MODELS}
+NO_CALLS = BESIDE | {Operation.MODELS, Operation.REALTIME}
 CALLS_PREFIX = "/bursar/calls/"
 FEEDBACK_PATH = "/bursar/feedback"
 ROUTES_KNOWN_MAX = 1024
@@ -30,6 +32,11 @@ MODEL_LISTS = ("/v1/models", "/v1beta/models")
 LIST_BYTES_MAX = 8 * 1024 * 1024
 JSON = [(b"content-type", b"application/json")]
 TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
+
+_BROWSER_TOKENS = re.compile(
+    r".*/realtime/(?:translations/)?(?:client_secrets|sessions|transcription_sessions|calls(?:/.*)?)"
+)
+"""Where a provider hands out keys for browsers, or takes a call over WebRTC or SIP."""
 
 Target = tuple[Dialect, str, str]
 """(dialect, the provider's path, the upstream named in our path or "")"""
@@ -72,16 +79,9 @@ class Edge:
             if target is None:
                 await self._serve_own(client)
             elif target[0].operation in NO_CALLS:
-                if target[0].operation == "models":
-                    await self._pass_through(client, target)
-                else:
-                    await serve_beside(self.worker, client, *target)
+                await self._serve_no_call(client, target)
             elif self.worker.in_flight >= self.worker.settings.waiting_calls_max:
-                raise Overloaded(
-                    f"{self.worker.in_flight} calls are under way in this worker (gateway.waiting_calls_max); "
-                    "try again, or start more workers",
-                    headers={"retry-after": "1"},
-                )
+                raise self._overloaded()
             else:
                 await serve(self.worker, client, *target)
         except BursarError as error:
@@ -90,6 +90,25 @@ class Edge:
             log.exception("a call failed inside Bursar", path=head.path)
             self.worker.metrics.count("bursar_refused_total", "code=internal_error")
             await self._refuse(client, BursarError("Bursar failed on this call; its log says why"))
+
+    async def _serve_no_call(self, client: Client, target: Target) -> None:
+        """What is no request with an answer that is billed: lists, files, batches, and a session over a websocket."""
+        operation = target[0].operation
+        if operation == Operation.MODELS:
+            await self._pass_through(client, target)
+        elif operation != Operation.REALTIME:
+            await serve_beside(self.worker, client, *target)
+        elif self.worker.in_flight >= self.worker.settings.waiting_calls_max:
+            raise self._overloaded()
+        else:
+            await serve_session(self.worker, client, target[1], target[2])
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded(
+            f"{self.worker.in_flight} calls are under way in this worker (gateway.waiting_calls_max); "
+            "try again, or start more workers",
+            headers={"retry-after": "1"},
+        )
 
     def _target(self, method: str, path: str) -> Target | None:
         """The dialect a path speaks: `/v1/chat/completions`, or behind an upstream's name: `/groq/v1/…`."""
@@ -119,6 +138,13 @@ class Edge:
         elif path in ("/", "/api/hello"):
             body = b'{"service":"bursar-gateway"}'
             await client.reply(200, with_length(JSON, len(body)), body if method != "HEAD" else b"")
+        elif (passing := _BROWSER_TOKENS.fullmatch(path)) is not None:
+            raise Forbidden(
+                f"{passing[0]} isn't served: with what it gives, a browser speaks to the provider itself, and nobody "
+                "would hold or count what it spends. Connect to /v1/realtime here instead, from a browser with a "
+                "Bursar key as the subprotocol openai-insecure-api-key.KEY",
+                field="path",
+            )
         elif any(dialect_for(other, path) for other in ("POST", "GET")):
             raise MethodNotAllowed(f"{method} is not a method of {path}", field="method")
         else:

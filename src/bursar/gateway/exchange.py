@@ -22,6 +22,7 @@ class Line(Protocol):
     def write(self, data: bytes) -> None: ...
     def resume_reading(self) -> None: ...
     def answered(self, exchange: "Exchange") -> None: ...
+    def hand_over(self, protocol: asyncio.Protocol, head: bytes) -> bool: ...
 
 
 class Exchange(Client, eq=False, kw_only=True):
@@ -133,6 +134,10 @@ class Exchange(Client, eq=False, kw_only=True):
         if last:
             self.connection.write(last)
         self._done()
+
+    def switch(self, protocol: asyncio.Protocol, head: bytes) -> bool:
+        self.started = self.is_done = True
+        return not self.gone and self.connection.hand_over(protocol, head)
 
     def _head_lines(self, status: int, headers: Headers) -> bytes:
         """Status and headers, without the last line's end."""

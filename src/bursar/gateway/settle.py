@@ -113,15 +113,14 @@ def settle_lost(worker: Worker, call: Call) -> None:
 
 def end_unsent(worker: Worker, arrival: Arrival) -> None:
     """The client left before its request was whole."""
-    _end(worker, arrival, Outcome.ABORTED, "client_gone", 0)
+    end_without_attempt(worker, arrival, Outcome.ABORTED, "client_gone", 0)
 
 
 async def refuse(worker: Worker, arrival: Arrival, client: Client, error: BursarError, *, was_sent: bool) -> None:
     """Answer with the error in the caller's own dialect. A call that was never sent gets its row here."""
     if not was_sent:
-        _end(
-            worker, arrival, Outcome.REFUSED if error.status != 400 else Outcome.CLIENT_ERROR, error.code, error.status
-        )
+        outcome = Outcome.REFUSED if error.status != 400 else Outcome.CLIENT_ERROR
+        end_without_attempt(worker, arrival, outcome, error.code, error.status)
     if client.started:
         return
     body = arrival.dialect.error(error, arrival.call_id)
@@ -136,9 +135,12 @@ async def refuse(worker: Worker, arrival: Arrival, client: Client, error: Bursar
     await client.reply(error.status, with_length(headers, len(body)), body)
 
 
-def _end(worker: Worker, arrival: Arrival, outcome: Outcome, error_code: str, client_status: int) -> None:
+def end_without_attempt(
+    worker: Worker, arrival: Arrival, outcome: Outcome, error_code: str, client_status: int
+) -> None:
     """A call without any attempt. Without a known key there is nobody to show it to: it is only counted."""
-    worker.metrics.count("bursar_refused_total", "code=" + error_code)
+    if error_code:
+        worker.metrics.count("bursar_refused_total", "code=" + error_code)
     envelope = arrival.envelope
     if envelope is None:
         return

@@ -2,6 +2,8 @@
 cheaper model takes its place. Off the hot path: a call comes here only if a budget that it touches has come so far.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
+
 import msgspec
 
 from bursar.budgets.holds import MarkReached
@@ -24,6 +26,8 @@ from bursar.gateway.rules import FORCED
 from bursar.gateway.translation import limit_note, translate
 from bursar.providers.base import Asked
 
+Hold = Callable[[Worker, Call, Envelope, Attributed, Mapping[BalanceKey, int]], Awaitable[None]]
+
 ACTION_HEADER = b"x-bursar-budget-action"
 REROUTED = ("asked", "route", "head", "body", "strips_usage", "notes", "bound", "dialect", "translation")
 FIRST = ("approve", "throttle", "route")  # a call that waits for a person takes no place and isn't rewritten
@@ -37,9 +41,11 @@ async def act_and_hold(
     attributed: Attributed,
     case: Case | None,
     reached: MarkReached,
+    hold_it: Hold = hold,
 ) -> None:
     """Take the actions of each threshold that the call would pass, and hold it past them.
 
+    hold_it: what bounds and holds the call.
     Raises BudgetApprovalRequired, BudgetThrottled, or what `hold` raises; nothing is held then, and no place taken.
     """
     met: dict[BalanceKey, int] = {}
@@ -50,7 +56,7 @@ async def act_and_hold(
                 _take_action(worker, call, arrival, envelope, case, reached, threshold, paced)
             met[reached.claim.key] = reached.percent
             try:
-                await hold(worker, call, envelope, attributed, met)
+                await hold_it(worker, call, envelope, attributed, met)
             except MarkReached as further:
                 reached = further
             else:

@@ -92,6 +92,15 @@ class Pool:
             raise reply.fault
         return reply
 
+    async def open(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+        """A connection of its own for something else than requests and answers: the caller keeps and closes it.
+
+        Raises UpstreamUnreachable.
+        """
+        if self._is_closed:
+            raise UpstreamUnreachable(f"the pool of {self._name} is closed")
+        return await open_socket(self.origin, self._tls, protocol, self.limits.connect_timeout_s)
+
     async def close(self, grace_s: float = 5.0) -> None:
         """Take no more requests, let those under way end within grace_s, then shut everything."""
         self._is_closed = True

@@ -257,7 +257,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        edge.is_draining = True
+        edge.is_draining = worker.is_draining = True
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,6 +13,7 @@ from bursar.providers.models import ANTHROPIC_MODELS, GEMINI_MODELS, OPENAI_MODE
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
 from bursar.providers.openai_embeddings import EMBEDDINGS
 from bursar.providers.openai_media import IMAGES, MODERATIONS, SPEECH, TRANSCRIPTIONS, TRANSLATIONS
+from bursar.providers.openai_realtime import REALTIME
 from bursar.providers.openai_responses import RESPONSES
 
 _ALL: tuple[Dialect, ...] = (
@@ -36,6 +37,8 @@ _ALL: tuple[Dialect, ...] = (
     *bedrock.UNBOUND,
 )
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
+"""Those whose requests and answers have bodies: realtime is messages on a websocket, and found by its path alone."""
+
 
 _PATHS: tuple[tuple[str, str, Dialect], ...] = (
     ("POST", "/chat/completions", CHAT),
@@ -53,6 +56,7 @@ _PATHS: tuple[tuple[str, str, Dialect], ...] = (
     ("POST", "/messages", MESSAGES),
     ("POST", "/messages/count_tokens", COUNT_TOKENS),
     ("GET", "/models", OPENAI_MODELS),
+    ("GET", "/realtime", REALTIME),
 )
 _PREFIXES = ("", "/v1", "/openai", "/openai/v1", "/anthropic", "/anthropic/v1")
 _GEMINI_LISTS = ("/v1beta/models", "/gemini/v1beta/models")

@@ -52,6 +52,13 @@ class Handler(Protocol):
     def __call__(self, connection: "Connection", request: Request) -> Coroutine[Any, Any, None] | None: ...
 
 
+class Tunnel(Protocol):
+    """What takes a connection over after an upgrade."""
+
+    def feed(self, data: bytes) -> None: ...
+    def lost(self) -> None: ...
+
+
 Early = Callable[["Connection", Request], bool]
 """Sees a request before its body; True: it has answered already and the body is of no interest."""
 
@@ -72,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._keep_alive = True
         self._busy = False
         self._ignoring = False
+        self._tunnel: Tunnel | None = None
         self.gone = False
 
     # -- asyncio ------------------------------------------------------------------------------------------------
@@ -87,6 +95,17 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         if self._task is not None:
             self._task.cancel()
+        if self._tunnel is not None:
+            self._tunnel.lost()
+
+    def _feed_tunnel(self, rest: bytes) -> None:
+        """What came behind the request that switched."""
+        if self._tunnel is not None and rest:
+            self._tunnel.feed(rest)
+
+    def switch(self, tunnel: "Tunnel") -> None:
+        """From here on the connection's bytes are no HTTP."""
+        self._tunnel = tunnel
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -95,8 +114,13 @@ class Connection(asyncio.Protocol):
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.feed(data)
+            return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._feed_tunnel(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
             self.close()

@@ -23,6 +23,7 @@ from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.usage import Usage
 from bursar.simulate import (
     aws_signature,
+    realtime,
     wire_anthropic,
     wire_bedrock,
     wire_google,
@@ -114,7 +115,10 @@ class Provider:
         """Answer one request: at once where nothing takes time, else with a coroutine."""
         dialect, deployment = target_of(request)
         if dialect is None:
-            self._beside(connection, request)
+            if request.path == realtime.PATH and request.headers.get("upgrade", "").lower() == "websocket":
+                realtime.open_session(connection, request, self.models, self._exchange)
+            else:
+                self._beside(connection, request)
             return None
         exchange = self._exchange(connection, request, dialect)
         if request.method != "POST":

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bursar.budgets.bounds import EVIDENCE_MIN, MODELS_MAX, TokenCeilings
+from bursar.budgets.bounds import EVIDENCE_MIN, HIDDEN_BILLS, HIDDEN_STALE_US, MODELS_MAX, TokenCeilings
 
 REPORTS = st.lists(
     st.tuples(st.integers(1_024, 2_047), st.integers(0, 4_000), st.integers(0, 10_000)), min_size=EVIDENCE_MIN
@@ -66,9 +66,40 @@ def test_what_one_request_was_added_is_held_for_one_of_any_other_size(one: int, 
 def test_what_was_added_fades_when_bills_stop_showing_it():
     ceilings = TokenCeilings()
     ceilings.learn("m", 100, 10_100, 1)
-    for _ in range(8_000):
+    for _ in range(HIDDEN_BILLS):
+        assert ceilings.input_tokens("m", 3_000) >= 13_000
+        ceilings.learn("m", 60_000, 15_000, 1)
+    for _ in range(HIDDEN_BILLS):
         ceilings.learn("m", 60_000, 15_000, 1)
     assert ceilings.input_tokens("m", 3_000) == 3_000
+
+
+def test_what_every_so_many_bills_show_is_never_forgotten():
+    ceilings = TokenCeilings()
+    for _ in range(5):
+        ceilings.learn("m", 100, 10_100, 1)
+        for _ in range(HIDDEN_BILLS - 1):
+            ceilings.learn("m", 60_000, 15_000, 1)
+            assert ceilings.input_tokens("m", 3_000) >= 13_000
+
+
+def test_a_model_whose_calls_are_refused_for_what_was_added_once_is_met_anew():
+    """No call passes, so no bill can show that nothing is added any more."""
+    ceilings, now_us = TokenCeilings(), 1_790_000_000_000_000
+    ceilings.age(now_us)
+    ceilings.learn("m", 100, 100_100, 1)
+    ceilings.learn("busy", 100, 100_100, 1)
+    ceilings.age(now_us + HIDDEN_STALE_US)  # it had a bill since
+    assert ceilings.knows("m")
+    assert ceilings.input_tokens("m", 100) >= 100_100
+    ceilings.learn("busy", 100, 100_100, 1)
+    ceilings.age(now_us + 2 * HIDDEN_STALE_US)
+    assert not ceilings.knows("m"), "as before its first bill: with the margin of first calls, a few at a time"
+    assert ceilings.input_tokens("m", 100) == 100
+    assert ceilings.knows("busy")
+    assert ceilings.input_tokens("busy", 100) >= 100_100
+    ceilings.learn("m", 100, 25, 1)
+    assert ceilings.knows("m")
 
 
 def test_sizes_whose_bills_never_had_it_are_not_held_for_it():

@@ -62,8 +62,7 @@ def test_up_answers_calls_and_says_where(world):
     assert running is not None
     assert (running.gateway, running.console) == (world.url, world.console_url)
     assert running.workers == len(children(up_process(world), GATEWAY)) == 2
-    assert world.url in world.logs()
-    assert "OPENAI_BASE_URL" in world.logs()
+    until(lambda: world.url in world.logs() and "OPENAI_BASE_URL" in world.logs())
 
 
 def test_a_worker_that_is_killed_is_replaced_and_the_other_one_goes_on(world):

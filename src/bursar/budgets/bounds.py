@@ -4,8 +4,9 @@ A token is at least one byte of text, so the bytes themselves are the ceiling of
 back since lowers it: the highest ratio of tokens to bytes seen for requests of about that size, and a margin.
 
 Tools and prompts that are added upstream have no bytes here. What a bill had above the request's bytes is remembered as
-it is, in tokens, and counts for requests of each size: what one request was added, another will be too. Before the
-first bill nothing is known of it (`gateway/firsts.py` sees to those calls).
+it is, in tokens, and counts for requests of each size: what one request was added, another will be too, as long as one
+of the last HIDDEN_BILLS was. Before the first bill nothing is known of it (`gateway/firsts.py` sees to those calls). So
+it is again where no bill came for a while: calls that are refused for what is remembered can't show that it is over.
 
 Images, recordings and files are bounded beside the text (`media.py`); their requests teach nothing about text. Where a
 bill shows that they came to more than published, so much more is held for the model's next ones. Never less: the next
@@ -24,6 +25,8 @@ EVIDENCE_MIN = 20  # reports before a ceiling counts
 MARGIN_PERCENT = 25
 PPM = 1_000_000
 FADE = 512  # a ceiling above all that comes now goes down by one part in so many with each report
+HIDDEN_BILLS = 64  # what the most of so many was added counts, and of the next so many
+HIDDEN_STALE_US = 600_000_000  # without a bill for so long, what was added is met anew
 HISTOGRAM_MAX = 1_024  # reports after which older ones count half
 
 
@@ -32,11 +35,17 @@ def learned_as(upstream: str, model: str) -> str:
     return f"{upstream}/{model}"
 
 
+def learned_with(upstream: str, model: str, *, searches: bool) -> str:
+    """The same, of calls for which the provider may search apart: what it reads there goes into no other call."""
+    return f"{upstream}/{model} with search" if searches else f"{upstream}/{model}"
+
+
 class Learned(msgspec.Struct):
     """What is known of one model. Lists by size; `input`: ppm of tokens per byte, 0 where nothing was seen.
 
     output: how many answers had 2^n to 2^(n+1)-1 tokens. media: ppm of billed to published tokens, if above one.
-    hidden: tokens billed above the bytes of text, so added on the way; the most, and less again as bills show less.
+    hidden: tokens billed above the bytes of text, so added on the way; the most of the last bills, `hidden_bills` of
+    them, and hidden_before: of those before. is_stale: nothing is known of it any more.
     """
 
     input: list[int]
@@ -44,6 +53,14 @@ class Learned(msgspec.Struct):
     output: list[int]
     media: int = PPM
     hidden: int = 0
+    hidden_before: int = 0
+    hidden_bills: int = 0
+    is_stale: bool = False
+
+    @property
+    def added(self) -> int:
+        """Tokens that another request may be added."""
+        return max(self.hidden, self.hidden_before)
 
     @classmethod
     def nothing(cls) -> "Learned":
@@ -52,7 +69,8 @@ class Learned(msgspec.Struct):
     def is_sound(self) -> bool:
         """Whether it can have been learned: read from a file, it is only believed then."""
         lists = (self.input, self.seen, self.output)
-        return all(len(one) == SIZES and min(one) >= 0 for one in lists) and self.media >= PPM and self.hidden >= 0
+        counts = (self.hidden, self.hidden_before, self.hidden_bills)
+        return all(len(one) == SIZES and min(one) >= 0 for one in lists) and self.media >= PPM and min(counts) >= 0
 
 
 class TokenCeilings:
@@ -61,6 +79,8 @@ class TokenCeilings:
     def __init__(self) -> None:
         self._models: dict[str, Learned] = {}
         self.reports = 0  # that were learned from, in this process
+        self._billed: set[str] = set()  # models, since `age` did something
+        self._aged_us = 0
 
     def learn(
         self, model: str, text_bytes: int, input_tokens: int, output_tokens: int, media_published: int = 0
@@ -76,6 +96,8 @@ class TokenCeilings:
         else:
             _learn_text(learned, text_bytes, input_tokens)
         self.reports += 1
+        self._billed.add(model)
+        learned.is_stale = False
         outputs = learned.output
         outputs[min(output_tokens.bit_length(), SIZES - 1)] += 1
         if sum(outputs) > HISTOGRAM_MAX:
@@ -91,13 +113,27 @@ class TokenCeilings:
         if learned.seen[size] < EVIDENCE_MIN:
             ratio = max(ratio, PPM)
         tokens = -(-text_bytes * ratio * (100 + MARGIN_PERCENT) // (100 * PPM)) if ratio != PPM else text_bytes
-        if learned.hidden and ratio >= PPM:  # below that, so many bills of this size had none
-            return max(tokens, text_bytes + _with_margin(learned.hidden))
+        if ratio >= PPM and (added := learned.added):  # below that, so many bills of this size had none
+            return max(tokens, text_bytes + _with_margin(added))
         return tokens
 
     def knows(self, model: str) -> bool:
         """Whether a bill of the model was seen; of models beyond MODELS_MAX nothing ever will be, and that is known."""
-        return model in self._models or len(self._models) >= MODELS_MAX
+        learned = self._models.get(model)
+        return len(self._models) >= MODELS_MAX if learned is None else not learned.is_stale
+
+    def age(self, now_us: int) -> None:
+        """Let go of what was added upstream to models without a bill for HIDDEN_STALE_US. To be called now and then."""
+        if not self._aged_us:
+            self._aged_us = now_us
+        if now_us - self._aged_us < HIDDEN_STALE_US:
+            return
+        self._aged_us = now_us
+        for model, learned in self._models.items():
+            if learned.added and model not in self._billed:
+                learned.hidden = learned.hidden_before = learned.hidden_bills = 0
+                learned.is_stale = True
+        self._billed.clear()
 
     def media_tokens(self, model: str, published: int) -> int:
         """The most that parts which aren't text come to: as published, or as bills showed if that was more."""
@@ -139,6 +175,9 @@ class TokenCeilings:
             mine.output = list(map(max, mine.output, other.output))
             mine.media = max(mine.media, other.media)
             mine.hidden = max(mine.hidden, other.hidden)
+            mine.hidden_before = max(mine.hidden_before, other.hidden_before)
+            mine.hidden_bills = max(mine.hidden_bills, other.hidden_bills)
+            mine.is_stale = mine.is_stale and other.is_stale
         return left_out
 
 
@@ -148,13 +187,14 @@ def _with_margin(tokens: int) -> int:
 
 def _learn_text(learned: Learned, text_bytes: int, input_tokens: int) -> None:
     size = min(text_bytes.bit_length(), SIZES - 1)
-    ratio = input_tokens * PPM // (text_bytes or 1)
+    ratio = min(PPM, input_tokens * PPM // (text_bytes or 1))  # what is above a token a byte was added
     known = learned.input[size]
     learned.input[size] = ratio if ratio >= known else known - (known - ratio) // FADE
     learned.seen[size] += 1
-    added = max(0, input_tokens - text_bytes)
-    fading = -(-(learned.hidden - added) // FADE)
-    learned.hidden = added if added >= learned.hidden else learned.hidden - fading
+    if learned.hidden_bills >= HIDDEN_BILLS:
+        learned.hidden_before, learned.hidden, learned.hidden_bills = learned.hidden, 0, 0
+    learned.hidden_bills += 1
+    learned.hidden = max(learned.hidden, input_tokens - text_bytes)
 
 
 def _learn_media(learned: Learned, billed: int, published: int) -> None:

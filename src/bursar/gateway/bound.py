@@ -2,8 +2,8 @@
 
 import msgspec
 
-from bursar.budgets.bounds import learned_as
-from bursar.budgets.media import media_tokens
+from bursar.budgets.bounds import learned_with
+from bursar.budgets.media import WINDOW_MAX, media_tokens
 from bursar.domain.charge import Operation, Quality
 from bursar.gateway.call import Bound, Call, Way, Worker
 from bursar.gateway.meter import NO_COST, NOT_TEXT, lacks_fee
@@ -26,10 +26,13 @@ def output_limit(worker: Worker, call: Call) -> int:
 
 def input_bound(worker: Worker, upstream: str, asked: Asked, body_bytes: int) -> int:
     """Input tokens at most: by what the model's tokens per byte were so far, and media by what providers publish."""
-    ceilings, learned = worker.meter.ceilings, learned_as(upstream, asked.model)
+    ceilings, learned = worker.meter.ceilings, learned_with(upstream, asked.model, searches=asked.searches > 0)
     tokens = ceilings.input_tokens(learned, body_bytes - asked.data_bytes)
     if asked.media:
         tokens += ceilings.media_tokens(learned, media_tokens(asked.model, asked.media))
+    if asked.continues:
+        known = worker.meter.kept.get(asked.continues)
+        tokens += WINDOW_MAX if known is None else known
     return tokens
 
 
@@ -72,13 +75,17 @@ def bound_sold(worker: Worker, route: Route, asked: Asked, now_us: int) -> Bound
 
 def bound_at(worker: Worker, route: Route, asked: Asked, input_tokens: int, output_max: int, now_us: int) -> Bound:
     """What so many tokens, in and out, cost at an upstream."""
-    model, provider = asked.model, route.provider
+    model, provider, searches = asked.model, route.provider, asked.searches
+    if asked.continues:  # no input is billed above the model's window
+        input_tokens = min(input_tokens, worker.meter.book.context_tokens(provider, model) or input_tokens)
     sheet = worker.meter.book.at(provider, model, now_us, tier=asked.tier, input_tokens=input_tokens)
     if sheet is None or lacks_fee(sheet, provider, model):
         return UNKNOWN
-    usual = worker.meter.ceilings.usual_output_tokens(learned_as(route.name, model), output_max)
+    usual = worker.meter.ceilings.usual_output_tokens(
+        learned_with(route.name, model, searches=searches > 0), output_max
+    )
     try:
-        likely = bound_pico(sheet, input_tokens, usual)
-        return Bound(bound_pico(sheet, input_tokens, output_max), likely, sheet.sku_price_id)
+        likely = bound_pico(sheet, input_tokens, usual, searches)
+        return Bound(bound_pico(sheet, input_tokens, output_max, searches), likely, sheet.sku_price_id)
     except UnpricedUnit:  # no bound is known; whether such a call may pass is for a strict budget to say
         return Bound(None, None, sheet.sku_price_id)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from bursar.budgets.bounds import learned_as
+from bursar.budgets.bounds import learned_with
 from bursar.budgets.budget import Budget
 from bursar.budgets.holds import NOTHING_MET, MarkReached, Met, Touching
 from bursar.budgets.matching import Subject
@@ -39,11 +39,13 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
         hard = [one for one in touching.budgets if one.budget.mode != "warn"]
         if hard:
             raise unpriced(hard[0].budget, hard[0].value, call.route.provider, call.asked.model)
+        call.notes.append((b"x-bursar-budget-warning", warning_text([one.budget for one in touching.budgets])))
         return
     if not bound.pico:
         return
-    learned = learned_as(call.route.name, call.asked.model)
-    if worker.firsts.is_new(learned) and any(one.budget.mode != "warn" for one in touching.budgets):
+    learned = learned_with(call.route.name, call.asked.model, searches=call.asked.searches > 0)
+    is_first = worker.firsts.is_new(learned) and not call.asked.continues  # what is kept is bounded by what it was
+    if is_first and any(one.budget.mode != "warn" for one in touching.budgets):
         await hold_first(worker, call, touching, learned, met)
     else:
         await hold_bound(worker, call, touching, met)

@@ -48,6 +48,7 @@ class LearnedFile:
     def look(self, now_us: int, *, is_last: bool = False) -> None:
         """Hear the others, and write if there is news and it is time. A disk that refuses stops nobody; it is tried
         again."""
+        self._ceilings.age(now_us)
         if now_us - self._heard_us >= WRITE_INTERVAL_US:
             self._heard_us = now_us
             self._hear()

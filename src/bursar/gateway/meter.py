@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import astuple, replace
 
-from bursar.budgets.bounds import TokenCeilings, learned_as
+from bursar.budgets.bounds import TokenCeilings, learned_with
 from bursar.budgets.media import media_tokens
 from bursar.domain.charge import Lever, Operation, Quality
 from bursar.domain.money import pico_from_femto
 from bursar.domain.usage import Usage
+from bursar.gateway.kept import KeptTokens
 from bursar.prices.book import PriceBook
 from bursar.prices.rates import UnpricedUnit, list_without_cache, price_usage
 from bursar.prices.sheet import PriceSheet
@@ -56,6 +57,10 @@ class Metered(msgspec.Struct, frozen=True, gc=False):
     sku_price_id: str
 
 
+KEPT_ANSWERS, CONVERSATIONS = "resp_", "conv_"
+"""How the ids begin of what OpenAI's Responses keep."""
+
+
 class Estimator:
     """Tokens per byte as the providers' own answers have shown, per model; decayed, so that it follows a change."""
 
@@ -92,6 +97,7 @@ class Meter:
         self.book = book
         self.estimator = Estimator()
         self.ceilings = TokenCeilings()
+        self.kept = KeptTokens()
 
     def answered(
         self,
@@ -122,15 +128,12 @@ class Meter:
         published = media_tokens(asked.model, media) if media else 0
         if usage is None or not answer.complete:
             seen = self.estimator.estimate(model, text_bytes, out_bytes)
-            if published:
-                seen = replace(seen, input=seen.input + published)
+            if published or asked.continues:
+                seen = replace(seen, input=seen.input + published + (self.kept.get(asked.continues) or 0))
             usage = seen if usage is None else _at_least(usage, seen)
             quality = ESTIMATED
         else:
-            if not published:  # what isn't text would spoil the ratio
-                self.estimator.learn(model, text_bytes, usage, out_bytes)
-            learned = learned_as(upstream, asked.model)
-            self.ceilings.learn(learned, text_bytes, usage.total_input, usage.total_output, published)
+            self._learn(asked, answer, usage, upstream, model, text_bytes, out_bytes, published)
             quality = REPORTED
         metered = self.price(
             usage,
@@ -151,6 +154,30 @@ class Meter:
     def needs_text(self, answer: Answer) -> bool:
         """Whether the size of a stream's text matters: to estimate from, or to learn from. It isn't free to count."""
         return answer.usage is None or not answer.complete or self.estimator.is_due(answer.model)
+
+    def _learn(
+        self,
+        asked: Asked,
+        answer: Answer,
+        usage: Usage,
+        upstream: str,
+        model: str,
+        text_bytes: int,
+        out_bytes: int,
+        published: int,
+    ) -> None:
+        """What a reported usage says of the next calls."""
+        if asked.continues or answer.upstream_id.startswith(KEPT_ANSWERS):
+            total = usage.total_input + usage.total_output
+            self.kept.add(answer.upstream_id, total)
+            if asked.continues.startswith(CONVERSATIONS):
+                self.kept.add(asked.continues, total)
+        if asked.continues:  # what its provider kept is in no byte: it says nothing of calls that show all
+            return
+        if not published:  # what isn't text would spoil the ratio
+            self.estimator.learn(model, text_bytes, usage, out_bytes)
+        learned = learned_with(upstream, asked.model, searches=asked.searches > 0)
+        self.ceilings.learn(learned, text_bytes, usage.total_input, usage.total_output, published)
 
     def price(
         self,

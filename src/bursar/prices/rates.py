@@ -77,15 +77,15 @@ def list_without_cache(usage: Usage, sheet: PriceSheet) -> int:
     return price_usage(uncached, sheet).list_pico
 
 
-def bound_pico(sheet: PriceSheet, input_bytes: int, max_output: int) -> int:
+def bound_pico(sheet: PriceSheet, input_bytes: int, max_output: int, searches: int = 0) -> int:
     """The most a call can cost, in pico-USD, rounded up.
 
     sheet: taken with `input_tokens=input_bytes`, so that the dearest band the call can reach is in it.
     input_bytes: a token is at least one byte, so there are at most so many; each at the dearest input-class price,
         cache writes included. What a request only refers to (an image by address) is not in its bytes.
-    max_output: tokens, over all choices. Fees per search are not in the bound: nothing in a request limits them.
+    max_output: tokens, over all choices. searches: paid ones, that the provider may make.
     No more than a charge can hold.
-    Raises UnpricedUnit if input, or output where some is allowed, has no price.
+    Raises UnpricedUnit if input, or output or searches where some are allowed, have no price.
     """
     if sheet.dearest_input is None:
         raise UnpricedUnit(sheet.sku_id, Unit.INPUT)
@@ -94,6 +94,11 @@ def bound_pico(sheet: PriceSheet, input_bytes: int, max_output: int) -> int:
         if sheet.dearest_output is None:
             raise UnpricedUnit(sheet.sku_id, Unit.OUTPUT)
         femto += max_output * sheet.dearest_output
+    if searches:
+        price = sheet.unit_prices.get(Unit.WEB_SEARCH)
+        if price is None:
+            raise UnpricedUnit(sheet.sku_id, Unit.WEB_SEARCH)
+        femto += searches * price
     return min(-(-femto // FEMTO_PER_PICO), PICO_MAX)
 
 

@@ -17,6 +17,7 @@ from bursar.providers.anthropic_usage import MessageUsage, billed_beside, merge_
 from bursar.providers.media import TextMessage, TextPart, decode_with_media
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, require_model, served_tier
+from bursar.providers.server_tools import searches_allowed
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
@@ -125,6 +126,7 @@ class AnthropicMessages:
             labels(seen.tags) if seen.tags else [],
             media=media,
             data_bytes=data_bytes,
+            searches=searches_allowed(seen.tools) if seen.tools else 0,
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:

@@ -19,6 +19,7 @@ from bursar.providers.google_reader import GeminiReader, read_plain
 from bursar.providers.google_usage import UsageMetadata, usage_of_gemini
 from bursar.providers.media import media_of_gemini
 from bursar.providers.reading import decode_answer, decode_request, require_model
+from bursar.providers.server_tools import SEARCHES_ASSUMED, kept_by
 from bursar.providers.splice import with_inner_number
 from bursar.providers.sse import StreamReader
 from bursar.providers.values import MODEL_CHARS_MAX, Answer, Asked, Choices, Count, OutputLimit
@@ -40,6 +41,15 @@ class _Config(msgspec.Struct, rename="camel", gc=False):
 class _Tool(msgspec.Struct, rename="camel", gc=False):
     function_declarations: list[msgspec.Raw] | None = None
     snake: list[msgspec.Raw] | None = msgspec.field(default=None, name="function_declarations")
+    google_search: Any = None
+    snake_search: Any = msgspec.field(default=None, name="google_search")
+    google_search_retrieval: Any = None
+    snake_retrieval: Any = msgspec.field(default=None, name="google_search_retrieval")
+
+    @property
+    def searches(self) -> bool:
+        places = (self.google_search, self.snake_search, self.google_search_retrieval, self.snake_retrieval)
+        return any(place is not None for place in places)
 
 
 class _Request(msgspec.Struct, rename="camel"):
@@ -50,6 +60,8 @@ class _Request(msgspec.Struct, rename="camel"):
     tools: list[_Tool] | None = None
     labels: dict[str, str] | None = None  # Vertex: labels of its own bill
     service_tier: str | None = None
+    cached_content: Any = None
+    snake_cached: Any = msgspec.field(default=None, name="cached_content")
     model: Any = None  # the path's counts
 
 
@@ -120,6 +132,8 @@ class GeminiGenerate:
             media=media,
             data_bytes=data_bytes,
             model_in_path=True,
+            searches=SEARCHES_ASSUMED if seen.tools and any(tool.searches for tool in seen.tools) else 0,
+            continues=kept_by(seen.cached_content, seen.snake_cached),
             streams_array=self._streams,
         )
 

@@ -23,6 +23,7 @@ from bursar.providers.media import TextMessage, decode_with_media
 from bursar.providers.openai_usage import ChatUsage, cost_pico, usage_of_chat
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, require_model, served_tier
+from bursar.providers.server_tools import SEARCHES_ASSUMED
 from bursar.providers.splice import with_number, with_stream_usage
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, Choices, ModelName, OutputLimit
@@ -44,6 +45,7 @@ class _Request(PeerFields):
     metadata: dict[str, Any] | None = None
     n: Choices | None = None
     tools: list[msgspec.Raw] | None = None
+    web_search_options: Any = None
 
 
 class _TextRequest(_Request):
@@ -159,6 +161,7 @@ class OpenAIChat:
             options is not msgspec.UNSET,
             media,
             data_bytes,
+            searches=0 if seen.web_search_options is None else SEARCHES_ASSUMED,
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:

@@ -18,6 +18,7 @@ from bursar.providers.media import TextItem, decode_with_media
 from bursar.providers.openai_usage import ResponseUsage, cost_pico, usage_of_response
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, served_tier
+from bursar.providers.server_tools import kept_by, searches_allowed
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
@@ -32,13 +33,17 @@ class _Request(PeerFields):
     safety_identifier: str | None = None
     metadata: dict[str, Any] | None = None
     tools: list[msgspec.Raw] | None = None
+    max_tool_calls: Any = None
+    previous_response_id: Any = None
+    conversation: Any = None
+    prompt: Any = None  # a stored one is an object, whose variables may hold anything
 
 
 class _TextRequest(_Request):
     """One that holds text alone."""
 
     input: str | list[TextItem] | None = None
-    prompt: str | None = None  # a stored one is an object, whose variables may hold anything
+    prompt: str | None = None
 
 
 class Action(msgspec.Struct, gc=False):
@@ -145,6 +150,8 @@ class OpenAIResponses:
             labels(seen.tags) if seen.tags else [],
             media=media,
             data_bytes=data_bytes,
+            searches=searches_allowed(seen.tools, seen.max_tool_calls) if seen.tools else 0,
+            continues=_kept(seen),
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
@@ -165,6 +172,13 @@ class OpenAIResponses:
     def stream_error(self, error: BursarError, call_id: str) -> bytes:
         body = {"type": "error", "code": error.code, "message": error.message, "param": error.field}
         return b"event: error\ndata: " + msgspec.json.encode(body) + b"\n\n"
+
+
+def _kept(seen: _Request) -> str:
+    """What stands before the request at the provider: a prompt's text by its id, too."""
+    if seen.previous_response_id is None and seen.conversation is None and not isinstance(seen.prompt, dict):
+        return ""
+    return kept_by(seen.previous_response_id, seen.conversation, seen.prompt)
 
 
 class ResponsesReader(StreamReader):

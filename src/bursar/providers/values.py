@@ -36,6 +36,8 @@ class Asked(msgspec.Struct):
     model_in_path: bool = False  # Google: the body doesn't name it
     sold: Usage | None = None  # what the request itself says will be billed: characters, images
     sold_as: str = ""  # the name that its price stands under, where size and quality decide it
+    searches: int = 0  # paid searches that the provider may make for it
+    continues: str = ""  # the id of what the provider keeps and puts before it: an answer, a conversation, a cache
     streams_array: bool = False  # a stream may come as one JSON array, whose type says nothing of a stream
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from bursar.domain.money import femto_from_usd_per_million, pico_from_femto, usd_from_pico
-from bursar.domain.usage import Usage
+from bursar.domain.usage import Unit, Usage
 
 LOG_ENTRIES_MAX = 200_000  # kept in memory; the file and the totals keep all
 DEFAULT_TIER = "default"
+SEARCH_RATE = Decimal(10_000)  # a million of them: Anthropic's price page, 10 USD for a thousand
 BATCH = "batch"
 
 
@@ -58,7 +59,8 @@ def cost_pico(model: Model, usage: Usage, tier: str = DEFAULT_TIER) -> int:
         rates = model.rates_above
     femto = 0
     for unit, quantity in usage.nonzero():
-        femto += quantity * femto_from_usd_per_million(rates.get(unit, model.rates["input"]))
+        rate = SEARCH_RATE if unit == Unit.WEB_SEARCH else rates.get(unit, model.rates["input"])
+        femto += quantity * femto_from_usd_per_million(rate)
     return pico_from_femto(femto)
 
 

@@ -54,6 +54,7 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
     cache_write_5m: int | None = None
     cache_write_1h: int | None = None
     output: int | None = None
+    searches: int = 0  # paid ones, in Messages
     sound: int | None = None  # tokens of it that a realtime answer has
     reasoning: int | None = None
     text: str | None = None

@@ -17,6 +17,7 @@ CHUNKS_MAX_DEFAULT = 20
 CHOICES_MAX = 16
 MADE = ("function_call", "reasoning")
 SCHEMAS = ("parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema")
+SEARCHES = "anthropic-messages"  # the dialect in which searches can be asked for
 EMBEDDINGS = ("openai-embeddings", "gemini-embed", "bedrock-embed")
 
 
@@ -174,6 +175,7 @@ def _usage(
         cache_write_5m=write_5m,
         cache_write_1h=write_1h,
         output=output,
+        web_search=control.searches if dialect == SEARCHES else 0,
         reasoning=reasoning,
     )
     return usage, truncated

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bursar.domain.usage import Usage
 from bursar.simulate.plan import Plan
 from bursar.simulate.wire_openai import Event, split
 
@@ -107,7 +108,7 @@ def _usage(plan: Plan, output_tokens: int) -> dict[str, Any]:
         "output_tokens": output_tokens,
         "service_tier": "standard" if plan.tier == "default" else plan.tier,
         "inference_geo": "not_available",
-    }
+    } | _searched(usage)
 
 
 def _delta_usage(plan: Plan) -> dict[str, Any]:
@@ -117,7 +118,11 @@ def _delta_usage(plan: Plan) -> dict[str, Any]:
         "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,
         "cache_read_input_tokens": usage.cache_read,
         "output_tokens": usage.output,
-    }
+    } | _searched(usage)
+
+
+def _searched(usage: Usage) -> dict[str, Any]:
+    return {"server_tool_use": {"web_search_requests": usage.web_search}} if usage.web_search else {}
 
 
 def _content(plan: Plan) -> list[dict[str, Any]]:

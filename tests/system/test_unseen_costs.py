@@ -1,0 +1,82 @@
+"""What a request costs beside its bytes and can be read from it: paid searches, and what its provider keeps. A strict
+budget holds them, so that no crowd of such calls passes its limit."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from tests.system.test_budget_race import make_budget, standing
+from tests.wire_client import Answer, exchange, request_bytes
+from tests.world import World, gateway_world
+
+pytestmark = pytest.mark.slow
+
+USD = 10**12
+SEARCH_PICO = USD // 100
+
+
+def messages(searches: int, *, may: int | None = None) -> bytes:
+    tool = {"type": "web_search_20250305", "name": "web_search"} | ({} if may is None else {"max_uses": may})
+    body = {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 20,
+        "tools": [tool],
+        "messages": [{"role": "user", "content": "news?"}],
+    }
+    return asked("/v1/messages", body, input=50, output=5, searches=searches)
+
+
+def continued(response_id: str, billed: int) -> bytes:
+    body = {"model": "gpt-4o", "max_output_tokens": 20, "input": "and then?", "previous_response_id": response_id}
+    return asked("/v1/responses", body, input=billed, output=5)
+
+
+def asked(path: str, body: dict[str, object], **used: int) -> bytes:
+    headers = {"content-type": "application/json", "authorization": "Bearer sk-client", "x-sim": json.dumps(used)}
+    return request_bytes(path, json.dumps(body).encode(), headers)
+
+
+def crowd(world: World, request: bytes, calls: int = 20) -> list[Answer]:
+    async def all_at_once() -> list[Answer]:
+        return list(await asyncio.gather(*(exchange(world.port, request) for _ in range(calls))))
+
+    return asyncio.run(all_at_once())
+
+
+def one(world: World, request: bytes) -> Answer:
+    return asyncio.run(exchange(world.port, request))
+
+
+def test_paid_searches_are_held_by_what_the_tool_allows(tmp_path: Path) -> None:
+    with gateway_world(tmp_path / "data", workers=2) as world:
+        budget = make_budget(world, limit_pico=USD // 4)
+        answers = crowd(world, messages(5, may=5))
+        assert {answer.status for answer in answers} == {200, 402}
+        now = standing(world, budget)
+        assert (now.posted <= USD // 4, now.overrun) == (True, 0)
+        assert now.posted >= SEARCH_PICO * 5
+        assert one(world, messages(0)).status == 402, "ten searches are assumed of a tool without a limit"
+
+
+def test_what_a_response_continues_is_held_by_what_it_was_or_by_the_model_s_window(tmp_path: Path) -> None:
+    with gateway_world(tmp_path / "data") as world:
+        budget = make_budget(world, limit_pico=USD)
+        answers = crowd(world, continued("resp_unknown", 100_000))
+        assert {answer.status for answer in answers} == {200, 402}
+        now = standing(world, budget)
+        assert (now.posted <= USD, now.overrun) == (True, 0)
+        before = now.posted
+        first = one(
+            world,
+            asked("/v1/responses", {"model": "gpt-4o", "max_output_tokens": 20, "input": "hi"}, input=400, output=20),
+        )
+        assert first.status == 200
+        known = json.loads(first.body)["id"]
+        left = USD - standing(world, budget).posted
+        assert left < 128_000 * 2_500_000, "not enough for a whole window"
+        assert one(world, continued("resp_unknown", 100)).status == 402
+        assert one(world, continued(known, 430)).status == 200, "420 tokens were kept, and that is known"
+        plain = asked("/v1/responses", {"model": "gpt-4o", "max_output_tokens": 20, "input": "hi"}, input=10, output=5)
+        assert one(world, plain).status == 200, "an ordinary call is held by its own bytes"
+        assert before < standing(world, budget).posted <= USD

@@ -263,6 +263,22 @@ def test_whatever_happens_each_alert_reaches_each_channel_just_once(tmp_path_fac
     assert Counter(name for name, _ in ways.taken) == {name: len(cuts) for name in ("a", "b") if cuts}
 
 
+def test_what_quiet_hours_held_goes_out_when_they_are_taken_away(world: World, ways: Ways):
+    add_channel(world, quiet="22:00-07:00")
+    deliverer = world.deliverer(ways)
+    world.later(12 * HOUR)  # 23:06
+    cut(world, "loop")
+    world.watch.look()
+    deliverer.deliver()
+    assert ways.taken == []
+    add_channel(world, quiet="")
+    world.later(1)
+    deliverer.deliver()
+    assert len(ways.taken) == 1
+    deliverer.deliver()
+    assert len(ways.taken) == 1
+
+
 def test_quiet_hours_hold_back_what_can_wait_and_send_it_as_one(world: World, ways: Ways):
     add_channel(world, quiet="22:00-07:00")
     deliverer = world.deliverer(ways)

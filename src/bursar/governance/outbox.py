@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, update
 
 from bursar.domain.alerts import Finding, Severity
 from bursar.domain.ids import Ids
@@ -64,7 +64,7 @@ class Outbox:
         held: channels in their quiet hours, with the instant those end. What isn't critical waits until then, and goes
         out as one digest. on: the channels that are switched on. alert_id: only this one's.
         """
-        due = _due(on, now_us, alert_id)
+        due = _due(on, held, now_us, alert_id)
         with self._store.reading() as connection:
             if not connection.execute(due.limit(1)).first():
                 return []
@@ -220,10 +220,14 @@ def backoff_s(attempts: int) -> int:
     return min(BACKOFF_FIRST_S << min(max(attempts - 1, 0), 16), BACKOFF_MAX_S)
 
 
-def _due(on: Sequence[str], now_us: int, alert_id: str) -> Select[Any]:
+def _due(on: Sequence[str], held: Mapping[str, int], now_us: int, alert_id: str) -> Select[Any]:
+    """What is owed by now; of what quiet hours hold back, also where they are others now than when it was held."""
+    is_let_go = and_(
+        ALERT_DELIVERIES.c.is_held, ALERT_DELIVERIES.c.digest_id == "", ALERT_DELIVERIES.c.channel.not_in(list(held))
+    )
     conditions = [
         ALERT_DELIVERIES.c.state.in_(("waiting", "sending")),
-        ALERT_DELIVERIES.c.next_us <= now_us,
+        or_(ALERT_DELIVERIES.c.next_us <= now_us, is_let_go),
         ALERT_DELIVERIES.c.channel.in_(on),
     ]
     if alert_id:

@@ -27,6 +27,8 @@ HELP = {
     "bursar_double_retries_total": ("counter", "Requests retried by the client's SDK and by Bursar both."),
     "bursar_first_bill_waits_total": ("counter", "Waits of calls for the first bill of their model."),
     "bursar_retries_capped_total": ("counter", "Retries that the hourly cap on what they cost didn't allow."),
+    "bursar_shadows_sent_total": ("counter", "Shadows that went to a candidate, by route."),
+    "bursar_shadows_dropped_total": ("counter", "Calls of the sample that no shadow followed, by route and reason."),
     "bursar_call_seconds": ("histogram", "Time from the request's last byte to the answer's last byte."),
     "bursar_in_flight": ("gauge", "Calls under way."),
     "bursar_budgets": ("gauge", "Budgets in force, over all workers."),

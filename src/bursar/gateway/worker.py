@@ -59,6 +59,7 @@ from bursar.spool.journal import Journal
 WATCH_INTERVAL_S = 0.25  # how often a worker looks whether keys or prices changed
 METRICS_EVERY = 4  # looks between two writes of the metrics file
 GRACE_S = 30
+SHADOWS_GRACE_S = 3.0
 LISTEN_BACKLOG = 2048
 
 log = structlog.get_logger("bursar.gateway")
@@ -267,6 +268,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     finally:
         for watcher in watchers:
             watcher.cancel()
+        await worker.shadows.close(SHADOWS_GRACE_S)
         for route in worker.routes.routes:
             await route.pool.close()
         await worker.budgeting.close()

@@ -35,6 +35,7 @@ HELP = {
     "bursar_journal_backlog": ("gauge", "Records waiting for the journal."),
     "bursar_journal_failures_total": ("counter", "Writes that the journal refused."),
     "bursar_journal_lost_total": ("counter", "Records that not even the backlog could hold."),
+    "bursar_upstream_resting": ("gauge", "Workers that put the upstream behind others: it failed, or asked for it."),
     "bursar_upstream_connections": ("gauge", "Connections to providers by state."),
 }
 
@@ -119,8 +120,8 @@ class Metrics:
         return model
 
 
-def page(directory: Path) -> bytes:
-    """The Prometheus text page: the sum over all workers' files."""
+def counts_in(directory: Path) -> dict[tuple[str, ...], int]:
+    """The sum over all workers' files, by name and labels."""
     total: defaultdict[tuple[str, ...], int] = defaultdict(int)
     for path in sorted(directory.glob("metrics-*.json")):
         try:
@@ -129,6 +130,12 @@ def page(directory: Path) -> bytes:
             continue  # a worker is just going; its last numbers come with the next scrape
         for key, value in rows:
             total[tuple(key)] += value
+    return total
+
+
+def page(directory: Path) -> bytes:
+    """The Prometheus text page."""
+    total = counts_in(directory)
     return ("\n".join(_lines(total)) + "\n").encode()
 
 

@@ -191,6 +191,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_first_bill_waits_total",] = worker.firsts.waited
     for route in worker.routes.routes:
         stats = route.pool.stats()
+        counts["bursar_upstream_resting", f"upstream={route.name}"] = bool(route.health.why_not(worker.clock.now_us()))
         for state in ("open", "idle", "waiting"):
             key = ("bursar_upstream_connections", f"upstream={route.name}", f"state={state}")
             counts[key] = getattr(stats, state)

@@ -111,6 +111,7 @@ CHARGE_COLUMNS: tuple[Column, ...] = (
     *_texts("settled", "outcome", "quality", "error_code", "finish_reason"),
     Column("http_status", "BIGINT", "int", "settled.http_status"),
     *_texts("dispatched", "retry_cause", "routing"),
+    Column("route", "VARCHAR", "sql", "coalesce(json_extract_string(nullif(routing, ''), '$.route'), '')"),
     *_texts("settled", "upstream_id"),
     Column("request_fingerprint", "VARCHAR", "text", "call.fingerprint"),
     Column("request_bytes", "BIGINT", "int", "call.request_bytes"),
@@ -187,6 +188,8 @@ ADDED_COLUMNS = (
     "ALTER TABLE charges ADD COLUMN IF NOT EXISTS routing VARCHAR DEFAULT ''",
     *(f"ALTER TABLE charges ADD COLUMN IF NOT EXISTS {name} BIGINT DEFAULT 0" for name in ADDED_COUNTS),
     "ALTER TABLE segments ADD COLUMN IF NOT EXISTS lines BIGINT DEFAULT 0",
+    "ALTER TABLE charges ADD COLUMN IF NOT EXISTS route VARCHAR DEFAULT ''",
+    "UPDATE charges SET route = json_extract_string(routing, '$.route') WHERE route = '' AND routing <> ''",
     "ALTER TABLE charges ADD COLUMN IF NOT EXISTS traffic VARCHAR DEFAULT 'live'",
     "ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS traffic VARCHAR DEFAULT 'live'",
 )

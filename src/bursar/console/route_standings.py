@@ -83,7 +83,7 @@ def routes_standing(context: ConsoleContext) -> RoutesAnswer:
             _standing(context, one.rule, "control store", one.is_on, total, went, counts)
             for one in context.controls().routes.all()
         ]
-    found += [_standing(context, rule, "settings file", True, total, went, counts) for rule in context.config.routes]
+    found += [_standing(context, rule, "settings file", True, total, went, counts) for rule in context.filed_routes()]
     return RoutesAnswer(since, total, found)
 
 

@@ -1,6 +1,6 @@
 """Routes as an operator writes them: which calls, and the upstreams that may take them, in which order."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 import msgspec
@@ -98,6 +98,18 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     shadow: Shadow | None = None
 
 
+class StoppedTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An experiment of the settings file that goes on no longer: that file is its operator's, so it stays as it is.
+
+    Another name of the experiment is another one, which goes on.
+    """
+
+    route: str
+    experiment: str
+    why: str
+    match: dict[str, str] = {}  # none: as all controls have one
+
+
 class KeptRoute(msgspec.Struct, frozen=True):
     """A route of the control store. route_id: "rt_" and 12 characters."""
 
@@ -151,6 +163,19 @@ def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
     if default is not None and (default.upstream, default.model) != (upstream, model):
         told += f"; without a route {default.upstream}/{default.model}"
     return told
+
+
+def with_stops(rules: Iterable[RouteRule], stops: Iterable[StoppedTrial]) -> list[RouteRule]:
+    """Rules of the settings file, those of their experiments stopped that were."""
+    why = {(one.route, one.experiment): one.why for one in stops}
+    return [
+        rule
+        if (trial := rule.experiment) is None or (rule.name, trial.name) not in why
+        else msgspec.structs.replace(
+            rule, experiment=msgspec.structs.replace(trial, stopped=why[rule.name, trial.name])
+        )
+        for rule in rules
+    ]
 
 
 RECEIPTS: msgspec.json.Decoder[Receipt] = msgspec.json.Decoder(Receipt)

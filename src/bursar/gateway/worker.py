@@ -25,6 +25,7 @@ from bursar.domain.errors import BursarError
 from bursar.domain.ids import Ids
 from bursar.domain.logs import configure_logs
 from bursar.domain.money import pico_from_usd
+from bursar.domain.routes import with_stops
 from bursar.domain.snapshot import Snapshot, read_snapshot
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.call import Worker
@@ -170,7 +171,8 @@ def use_snapshot(worker: Worker, path: Path) -> None:
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
         settings, upstreams = worker.settings, worker.routes.by_name
-        worker.route_table = compile_table(snapshot.routes, settings.routes, settings.ladders, upstreams)
+        filed = with_stops(settings.routes, snapshot.stopped)
+        worker.route_table = compile_table(snapshot.routes, filed, settings.ladders, upstreams)
         worker.gates.use(worker.route_table.rules)
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))

@@ -107,7 +107,7 @@ def replay_routes(
 def experiments(request: Asked) -> list[ExperimentAnswer]:
     """Of the control store's routes, then of the settings file's: what each arm showed, and whether one is worse."""
     context: ConsoleContext = request.app.state.context
-    rules = [*(one.rule for one in context.controls().routes.all()), *context.config.routes]
+    rules = [*(one.rule for one in context.controls().routes.all()), *context.filed_routes()]
     return [
         experiment_so_far(context.ledger, rule, rule.experiment, context.now())
         for rule in rules
@@ -119,7 +119,7 @@ def experiments(request: Asked) -> list[ExperimentAnswer]:
 def shadows(request: Asked) -> list[ShadowAnswer]:
     """Of the control store's routes, then of the settings file's: what candidates cost, and how far they agree."""
     context: ConsoleContext = request.app.state.context
-    rules = [*(one.rule for one in context.controls().routes.all()), *context.config.routes]
+    rules = [*(one.rule for one in context.controls().routes.all()), *context.filed_routes()]
     counts = counts_in(context.run_dir)
     return [
         shadow_so_far(context.ledger, rule, rule.shadow, context.now(), counts)

@@ -13,7 +13,7 @@ from bursar.gateway.decide import as_attributed, case_of
 from bursar.gateway.dispatch import dispatch
 from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.hold import hold
-from bursar.gateway.prepare import prepare
+from bursar.gateway.prepare import as_at, prepare, prepare_routed
 from bursar.gateway.rates import Taken
 from bursar.gateway.relay import relay
 from bursar.gateway.routing import route_call
@@ -46,14 +46,15 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         routing: Routing | None = None
         if (worker.route_table.is_active or envelope.mode) and not upstream_name:
             routing = route(worker, arrival, envelope, asked, attributed, case)  # where to, by the route table
+        if case:
+            attributed = as_attributed(case, attributed)
         if routing is not None:
-            plan, asked = routing.ways[0].plan, msgspec.structs.replace(asked, model=routing.ways[0].model)
+            call = prepare_routed(worker, arrival, envelope, asked, attributed, case, routing)
+            taken = admit(worker, case, routing.ways[0].plan) if case else None  # its place in the limits
         else:
             plan = choose_upstream(worker, arrival, envelope, case.model if case else asked.model, upstream_name)
-        if case:
-            taken = admit(worker, case, plan)  # its place in the limits
-            attributed = as_attributed(case, attributed)
-        call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
+            taken = admit(worker, case, plan) if case else None
+            call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
         call.taken, call.routing = taken, routing
         call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
         try:
@@ -128,8 +129,5 @@ def route(
     seen.mode = envelope.mode
     routing = route_call(worker, arrival, envelope, asked, seen)
     if case is not None and routing is not None:
-        first = routing.ways[0]
-        case.model = first.model
-        case.output_tokens_sent = first.case.output_tokens_sent if first.case else case.output_tokens_sent
-        case.model_forced = case.model if case.model_forced else ""
+        as_at(case, routing.ways[0])
     return routing

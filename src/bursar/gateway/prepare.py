@@ -2,9 +2,10 @@
 
 import msgspec
 
+from bursar.domain.errors import BadRequest
 from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed
-from bursar.gateway.call import Arrival, Call, Worker
+from bursar.gateway.call import Arrival, Call, Routing, Way, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import body_for
 from bursar.gateway.decide import as_decided, notes_of, with_model
@@ -72,6 +73,41 @@ def prepare(
         notes=notes,
         translation=translation,
     )
+
+
+def prepare_routed(
+    worker: Worker,
+    arrival: Arrival,
+    envelope: Envelope,
+    asked: Asked,
+    attributed: Attributed,
+    case: Case | None,
+    routing: Routing,
+) -> Call:
+    """The same for the first way of a route that can say it all; those before it are left out, and the receipt says so.
+
+    Raises BadRequest where none is left.
+    """
+    while True:
+        first = routing.ways[0]
+        there = msgspec.structs.replace(asked, model=first.model)
+        try:
+            return prepare(worker, arrival, envelope, there, attributed, first.plan, case)
+        except BadRequest as error:
+            if first.plan.other is None or len(routing.ways) == 1:
+                raise
+            del routing.ways[0]
+            routing.passed.append((first.plan.route.name, first.model, error.code))
+            if case is not None:
+                as_at(case, routing.ways[0])
+
+
+def as_at(case: Case, way: Way) -> None:
+    """The case as it is where the call goes first."""
+    case.model = way.model
+    if way.case is not None:
+        case.output_tokens_sent, case.warnings = way.case.output_tokens_sent, way.case.warnings
+    case.model_forced = case.model if case.model_forced else ""
 
 
 def model_asked(arrival: Arrival) -> str:

@@ -182,7 +182,7 @@ def use_snapshot(worker: Worker, path: Path) -> None:
 
 def write_metrics(worker: Worker, path: Path) -> None:
     """Gauges are set as they stand now, then the worker's file is replaced."""
-    counts = worker.metrics.counts
+    counts, now_us = worker.metrics.counts, worker.clock.now_us()
     counts["bursar_in_flight",] = worker.in_flight
     counts["bursar_budgets",] = len(worker.budgeting.index)
     counts["bursar_journal_backlog",] = len(worker.recorder.backlog)
@@ -193,7 +193,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_first_bill_waits_total",] = worker.firsts.waited
     for route in worker.routes.routes:
         stats = route.pool.stats()
-        counts["bursar_upstream_resting", f"upstream={route.name}"] = bool(route.health.why_not(worker.clock.now_us()))
+        counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")
         for state in ("open", "idle", "waiting"):
             key = ("bursar_upstream_connections", f"upstream={route.name}", f"state={state}")
             counts[key] = getattr(stats, state)

@@ -39,7 +39,7 @@ PAGE = "/routes/chat%2C%20day%20%26%20night"
 
 def receipt(arm: str, name: str, shadow_of: str = "") -> str:
     return msgspec.json.encode(
-        Receipt(NAME, "weighted", [Candidate("openai", "gpt-5")], None, name, arm, shadow_of)
+        Receipt(NAME, "weighted", [Candidate("openai", "gpt-5")], None, name, arm, shadow_of=shadow_of)
     ).decode()
 
 
@@ -149,6 +149,16 @@ def test_the_pages_say_it_and_a_route_that_is_not_there_is_not_found(client: Tes
     rows = list(csv.DictReader(io.StringIO(client.get(f"{PAGE}.csv").text)))
     assert [row["role"] for row in rows] == ["way", "way", "candidate", "shadow"]
     assert client.get("/routes/nobody").status_code == 404
+
+
+def test_a_shadow_is_marked_as_one_in_the_list_of_calls_and_on_its_page(client: TestClient) -> None:
+    mark = "nobody was shown its answer"
+    assert mark not in client.get("/calls?filter=traffic%3Dlive&period=7d").text
+    assert client.get("/calls?filter=traffic%3Dshadow&period=7d&limit=50").text.count(mark) == 10
+    (call, *_) = client.get("/calls.json?filter=traffic%3Dshadow&period=7d").json()["calls"]
+    page = client.get(f"/calls/{call['call_id']}").text
+    assert mark in page
+    assert "shadow &#39;claude&#39; of the call" in page
 
 
 def test_costs_are_told_apart_by_who_was_shown_the_answer(client: TestClient) -> None:

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.quality.test_gate import made_up
 
+from bursar.domain.routes import Experiment, Shadow, Target
 from bursar.domain.snapshot import read_snapshot
 
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 100}
@@ -54,6 +56,25 @@ def test_a_route_is_what_the_workers_read_and_keeps_its_place_when_it_is_changed
     assert "no routes" in bursar("routes", "list").err
 
 
+def test_what_is_tried_on_a_route_is_an_option_and_survives_the_control_file(bursar, tmp_path):
+    told = bursar(
+        "routes", "set", "one", "--target", "openai", "--region", "eu-*", "--region", "us-1", "--hedge-after-ms", "800",
+        "--experiment", "openai/gpt-4o-mini=10", "--alpha", "0.01", "--shadow", "anthropic/claude-haiku-4-5=2.5%",
+        "--shadow-name", "claude",
+    )  # fmt: skip
+    assert told.code == 0, told.err
+    (one,) = published(tmp_path)
+    mini, claude = Target("openai", "gpt-4o-mini"), Target("anthropic", "claude-haiku-4-5")
+    assert (one.regions, one.hedge_after_ms) == (("eu-*", "us-1"), 800)
+    assert one.experiment == Experiment("openai/gpt-4o-mini", mini, 10.0, 0.01)
+    assert one.shadow == Shadow("claude", claude, 2.5)
+    (tmp_path / "all.yaml").write_text(bursar("export").out.replace("percent: 2.5", "percent: 5"))
+    assert bursar("apply", "-f", "all.yaml").code == 0
+    assert published(tmp_path) == [msgspec.structs.replace(one, shadow=Shadow("claude", claude, 5.0))]
+    shadow = bursar("routes", "shadow", "one")
+    assert "5 % to anthropic/claude-haiku-4-5; none has ended yet" in " ".join(shadow.err.split())
+
+
 def test_a_route_is_read_from_a_file_of_its_own_and_applied_with_the_control_file(bursar, tmp_path):
     (tmp_path / "one.yaml").write_text("targets: [{upstream: openai, weight: 2}]\nfirst_byte_timeout_s: 2.5\n")
     assert bursar("routes", "set", "one", "-f", "one.yaml").code == 0
@@ -82,8 +103,13 @@ def test_a_route_is_read_from_a_file_of_its_own_and_applied_with_the_control_fil
         (("--target", "openai=x"), "whole number"),
         (("--target", "openai", "--hours", "night"), "no time of day"),
         (("--target", "openai", "--position", "9999999"), "position"),
+        (("--target", "openai", "--hedge-after-ms", "0"), "a hedge comes after 1"),
+        (("--target", "openai", "--experiment", "openai/gpt-4o-mini"), "write UPSTREAM/MODEL=PERCENT"),
+        (("--target", "openai", "--experiment", "openai/gpt-4o-mini=80"), "a percent up to 50"),
+        (("--target", "openai", "--shadow", "openai/gpt-4o-mini=nan"), "a percent up to 100"),
+        (("--target", "openai", "--shadow", "nowhere=10"), "there is no upstream 'nowhere'"),
         (("-f", "missing.yaml"), "can't read missing.yaml"),
-        (("-f", "-", "--target", "openai"), "leave out --target"),
+        (("-f", "-", "--target", "openai"), "leave out what it can say"),
     ],
 )
 def test_a_mistake_is_wrong_usage_and_says_what_to_write(bursar, words, said):

@@ -15,7 +15,7 @@ from bursar.console.context import ConsoleContext
 from bursar.console.experiments import ExperimentAnswer, Stopping, experiment_so_far
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BadRequest
-from bursar.domain.routes import CANDIDATE, CONTROL, Experiment, Receipt, RouteRule, Target
+from bursar.domain.routes import CANDIDATE, CONTROL, Experiment, Receipt, RouteRule, Target, with_stops
 from bursar.domain.snapshot import read_snapshot
 from bursar.domain.tags import Attribution
 from bursar.gateway.arms import arm_of
@@ -94,6 +94,26 @@ def test_a_worse_candidate_is_stopped_once_and_the_workers_hear_of_it(trial):
         (answer,) = client.get("/api/experiments").json()
     assert (answer["route"], answer["candidate"]) == ("chat", "openai/gpt-4o-mini")
     assert answer["stopped"].startswith("the candidate is worse")
+
+
+def test_a_worse_candidate_of_the_settings_file_is_stopped_too_and_another_name_goes_on(trial):
+    context, _ = trial
+    filed = msgspec.structs.replace(RULE, name="chat")
+    context.controls().routes.remove("chat", actor="test")
+    context.config.routes = [filed]
+    stopping = Stopping(context.ledger, context.controls, context.clock, [filed])
+    assert stopping.look() == ["chat"]
+    assert stopping.look() == []
+    snapshot = read_snapshot(context.config.data_path / "snapshot.msgpack")
+    (rule,) = with_stops([filed], snapshot.stopped)
+    assert arm_of(rule, Attribution(user="u1"), "") == ""
+    anew = msgspec.structs.replace(filed, experiment=msgspec.structs.replace(TRIAL, name="another"))
+    assert with_stops([anew], snapshot.stopped) == [anew]
+    with TestClient(create_app(context), base_url="http://127.0.0.1:8788") as client:
+        (answer,) = client.get("/api/experiments").json()
+        assert answer["stopped"].startswith("the candidate is worse: error 0")
+        assert "stopped" in client.get("/routes/chat").text
+    context.config.routes = []
 
 
 def test_arms_are_stable_keep_their_share_and_only_grow():

@@ -16,7 +16,7 @@ from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
 from bursar.ledger.verify import verify
 from bursar.spool.journal import FRAME, Journal
-from bursar.spool.records import ENCODER
+from bursar.spool.records import ENCODER, Compared
 
 
 def rows(ledger: Ledger, sql: str, **params: Any) -> list[tuple[Any, ...]]:
@@ -440,3 +440,34 @@ def test_strange_numbers_of_a_client_are_kept_as_they_are(ledger: Ledger, loader
     loader.load_once()
     assert rows(ledger, "SELECT client_retry FROM calls ORDER BY ALL") == [(0,), (99_999_999_999,), (99_999_999_999,)]
     journal.close()
+
+
+def test_books_of_an_earlier_bursar_get_the_columns_that_came_later(tmp_path: Path) -> None:
+    ledger, journal = open_ledger(tmp_path / "ledger.duckdb"), Journal(tmp_path / "spool", "w", sync=False)
+    sent = dispatched(1)
+    journal.append(sent)
+    journal.append(settled(sent))
+    loader = Loader(ledger, tmp_path / "spool")
+    loader.load_all()
+    with ledger.writing() as session:
+        session.run("DROP VIEW calls")
+        for table in ("charges", "call_rows"):
+            session.run(f"ALTER TABLE {table} DROP COLUMN traffic")
+        session.run("DROP TABLE comparisons")
+    ledger.close()
+    ledger = open_ledger(tmp_path / "ledger.duckdb")
+    twice = [dispatched(2, call := call_facts(traffic="shadow")), dispatched(3, call, attempt_number=2)]
+    for number, one in enumerate(twice):
+        journal.append(one)
+        journal.append(settled(one, final=number == 1))
+    journal.append(Compared(1, call.call_id, sent.call.call_id, True, None, None, None, False, 0.5, 0.5))
+    journal.close()
+    Loader(ledger, tmp_path / "spool").load_all()
+    with ledger.reading() as session:
+        assert session.query("SELECT traffic, count(*) FROM calls GROUP BY ALL ORDER BY ALL").rows == [
+            ("live", 1),
+            ("shadow", 1),
+        ]
+        assert session.query("SELECT tool_calls, words FROM comparisons").rows == [(None, 0.5)]
+    assert [one for one in verify(ledger, tmp_path / "spool") if not one.ok] == []
+    ledger.close()

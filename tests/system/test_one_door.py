@@ -21,7 +21,7 @@ from bursar.budgets.limits import LimitPlan
 from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
 from bursar.domain.money import pico_from_usd, usd_from_pico
-from bursar.domain.routes import RouteRule, Target
+from bursar.domain.routes import RECEIPTS, RouteRule, Target
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 
@@ -264,6 +264,27 @@ def test_a_key_sees_what_it_may_use_and_what_that_costs(world: World, key: str, 
     names = [model["name"] for model in json.loads(asyncio.run(exchange(world.port, sent)).body)["models"]]
     assert "models/gemini-2.5-flash" in names
     assert not any("claude" in name for name in names)
+
+
+def test_a_way_that_can_not_say_the_request_is_left_out_and_the_receipt_says_so(world, client):
+    """Anthropic is first: it can't have that tool's name, nor all of the request where the caller is strict."""
+    odd: list[Any] = [{"type": "function", "function": {"name": "weather.now", "parameters": PARAMETERS}}]
+    cases: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
+        ("odd-tool", {"tools": odd}, {}, "bad_request"),
+        ("all-or-elsewhere", {"seed": 7}, {"x-bursar-strict": "true"}, "not_translatable"),
+    ]
+    for session, more, headers, why in cases:
+        answer = client.chat.completions.create(
+            model="gpt-4o-mini", messages=QUESTION, **more,
+            extra_headers={**told(session), "x-bursar-tags": f"feature=there,session={session}", **headers},
+        )  # fmt: skip
+        assert answer.choices[0].finish_reason
+        world.settle_down()
+        world.load()
+        (charge,) = world.rows("SELECT * FROM charges WHERE session = $session", session=session)
+        receipt = RECEIPTS.decode(charge["routing"])
+        assert (charge["upstream"], charge["model_sent"], charge["outcome"]) == ("openai", "gpt-4o-mini", "ok")
+        assert [(one.upstream, one.why) for one in receipt.candidates] == [("openai", ""), ("anthropic", why)]
 
 
 @pytest.mark.parametrize("feature", ["there", "back"])

@@ -130,6 +130,7 @@ _EXPRESSIONS = {
     "first_byte_ms": "(speed * 900)::INTEGER",
     "duration_ms": "(900 + speed * 9000)::INTEGER",
     "client": "'openai-python/2.7'",
+    "traffic": "'live'",
     "currency": "'USD'",
     "entry": "'usage'",
     "entry_id": "NULL",

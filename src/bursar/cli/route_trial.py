@@ -117,6 +117,96 @@ def _show_experiment(told: ExperimentTold) -> None:
         say(f"it goes on; error rate {told.alpha:g} over all looks.")
 
 
+class PairTold(msgspec.Struct):
+    shown: str
+    candidate: str
+    shadows: int
+    errors: int
+    truncated: int
+    shown_truncated: int
+    priced: int
+    shown_cost: str
+    shadow_cost: str
+    cost: str | None
+    unpriced: int
+    shown_ms: int | None
+    shadow_ms: int | None
+    compared: int
+    agreement: float | None
+    finish: float | None
+    tool_names: float | None
+    tool_calls: float | None
+    json: float | None
+    text: float | None
+    words: float | None
+
+
+class ShadowTold(msgspec.Struct):
+    """One of `/api/shadows`."""
+
+    route: str
+    shadow: str
+    candidate: str
+    percent: float
+    pairs: list[PairTold]
+    dropped: dict[str, int]
+
+
+def show_shadows(body: bytes, name: str, fmt: Format) -> None:
+    """A table for each shadow; one list of pairs for programs. name: of the one route; "": of all."""
+    told = [one for one in decode(body, list[ShadowTold]) if name in ("", one.route)]
+    if fmt is Format.JSON:
+        print_json(msgspec.to_builtins(told))
+    elif fmt is Format.CSV:
+        heads = ("route", "shadow", *PairTold.__struct_fields__)
+        print_csv(heads, [[one.route, one.shadow, *msgspec.structs.astuple(row)] for one in told for row in one.pairs])
+    elif not told:
+        whose = f"route {name!r} has" if name else "there is"
+        say(f"{whose} no shadow; `bursar routes set NAME --shadow UPSTREAM/MODEL=PERCENT` gives it one.")
+    else:
+        for one in told:
+            _show_shadow(one)
+
+
+def _show_shadow(told: ShadowTold) -> None:
+    if told.pairs:
+        print_table(
+            [
+                text_column("shown", "clients got", grow=True),
+                text_column("candidate", "tried", grow=True),
+                count_column("shadows", "shadows"),
+                count_column("errors", "failed"),
+                count_column("truncated", "cut off"),
+                text_column("cost", "cost, against clients'"),
+                text_column("ms", "median ms"),
+                text_column("agreement", "agreement"),
+                text_column("of", "of which"),
+            ],
+            [_pair_row(row) for row in told.pairs],
+            title=f"Route {told.route}, shadow {told.shadow}: {told.percent:g} % to {told.candidate} as well",
+        )
+    else:
+        say(f"route {told.route}, shadow {told.shadow}: {told.percent:g} % to {told.candidate}; none has ended yet.")
+    if told.dropped:
+        why = ", ".join(f"{count} {reason}" for reason, count in told.dropped.items())
+        say(f"not sent since the workers started: {why}.")
+
+
+def _pair_row(row: PairTold) -> dict[str, object]:
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{value:.0%}"
+
+    cost = f"${plain(Decimal(row.shadow_cost))} : ${plain(Decimal(row.shown_cost))}" if row.priced else "unpriced"
+    parts = (("end alike", row.finish), ("tools", row.tool_calls), ("JSON", row.json), ("same text", row.text),
+             ("words", row.words))  # fmt: skip
+    return {
+        "shown": row.shown, "candidate": row.candidate, "shadows": row.shadows, "errors": row.errors,
+        "truncated": row.truncated, "cost": cost, "ms": f"{row.shadow_ms or '–'} : {row.shown_ms or '–'}",
+        "agreement": f"{share(row.agreement)} of {row.compared}",
+        "of": ", ".join(f"{label} {share(value)}" for label, value in parts if value is not None) or "–",
+    }  # fmt: skip
+
+
 def told_rehearsal(told: Rehearsal) -> dict[str, Any]:
     """For programs: bounds as decimal text, null where no price is known."""
     return {

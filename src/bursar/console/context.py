@@ -19,6 +19,7 @@ from bursar.controlfile.state import ControlState
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
 from bursar.domain.errors import BursarError, Forbidden, Unavailable
 from bursar.domain.periods import Period, bucket_start, parse_period
+from bursar.domain.routes import RouteRule, with_stops
 from bursar.explore.query import Explorer
 from bursar.gateway.loop_cuts import list_cuts
 from bursar.governance.controls import Controls
@@ -89,6 +90,11 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
                 raise Unavailable(NO_CONTROL_STORE)
             self._controls = self.open_controls()
         return self._controls
+
+    def filed_routes(self) -> list[RouteRule]:
+        """Routes of the settings file, as the workers have them: an experiment that was stopped says so."""
+        stops = () if self.open_controls is None else self.controls().routes.stopped_in_file()
+        return with_stops(self.config.routes, stops)
 
     def budget_store(self) -> "Budgets":
         """Budgets, to change them. Raises Unavailable in a console without a control store."""

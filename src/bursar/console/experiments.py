@@ -1,14 +1,14 @@
 """Experiments of routes: what they show, and the thread that stops one whose candidate is worse."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 import structlog
 
 from bursar.domain.clock import Clock, datetime_from_us
-from bursar.domain.routes import CANDIDATE, CONTROL, Experiment, RouteRule
+from bursar.domain.routes import CANDIDATE, CONTROL, Experiment, RouteRule, StoppedTrial, with_stops
 from bursar.domain.sequential import METRICS, Finding, judge
 from bursar.explore.trials import trial_so_far
 from bursar.governance.controls import Controls
@@ -71,12 +71,19 @@ def experiment_so_far(ledger: Ledger, rule: RouteRule, trial: Experiment, now: d
 
 
 class Stopping:
-    """Looks at the experiments of the control store's routes, and stops those whose candidate is worse."""
+    """Looks at experiments, and stops those whose candidate is worse: of the control store's routes in the route
+    itself, of the settings file's by a note in the control store, since the file is its operator's.
 
-    def __init__(self, ledger: Ledger, controls: Callable[[], Controls], clock: Clock) -> None:
+    filed: the settings file's routes.
+    """
+
+    def __init__(
+        self, ledger: Ledger, controls: Callable[[], Controls], clock: Clock, filed: Sequence[RouteRule] = ()
+    ) -> None:
         self._ledger = ledger
         self._controls = controls
         self._clock = clock
+        self._filed = filed
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop."""
@@ -88,20 +95,31 @@ class Stopping:
 
     def look(self) -> list[str]:
         """The names of the routes whose experiment was stopped now."""
-        controls = self._controls()
-        stopped = []
+        controls, stopped = self._controls(), []
         for kept in controls.routes.all():
             trial = kept.rule.experiment
-            if trial is None or trial.stopped or not kept.is_on:
-                continue
-            told = experiment_so_far(self._ledger, kept.rule, trial, datetime_from_us(self._clock.now_us()))
-            worse = [one for one in told.findings if one.verdict == "worse"]
-            if worse:
-                why = ", ".join(f"{one.metric} {one.control:.4g} → {one.candidate:.4g}" for one in worse)
-                ended = msgspec.structs.replace(trial, stopped=f"the candidate is worse: {why}")
+            if trial is not None and kept.is_on and (why := self._why_stop(kept.rule, trial)):
+                ended = msgspec.structs.replace(trial, stopped=why)
                 controls.routes.set(msgspec.structs.replace(kept.rule, experiment=ended), actor=ACTOR)
                 stopped.append(kept.rule.name)
-                log.warning("experiment_stopped", route=kept.rule.name, experiment=trial.name, why=ended.stopped)
+        if any(rule.experiment is not None for rule in self._filed):
+            for rule in with_stops(self._filed, controls.routes.stopped_in_file()):
+                trial = rule.experiment
+                if trial is not None and (why := self._why_stop(rule, trial)):
+                    controls.routes.stop_in_file(StoppedTrial(rule.name, trial.name, why), actor=ACTOR)
+                    stopped.append(rule.name)
         if stopped:
             controls.publish()
         return stopped
+
+    def _why_stop(self, rule: RouteRule, trial: Experiment) -> str:
+        """ "": it goes on, or was stopped before."""
+        if trial.stopped:
+            return ""
+        told = experiment_so_far(self._ledger, rule, trial, datetime_from_us(self._clock.now_us()))
+        worse = [one for one in told.findings if one.verdict == "worse"]
+        if not worse:
+            return ""
+        why = ", ".join(f"{one.metric} {one.control:.4g} → {one.candidate:.4g}" for one in worse)
+        log.warning("experiment_stopped", route=rule.name, experiment=trial.name, why=why)
+        return f"the candidate is worse: {why}"

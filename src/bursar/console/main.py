@@ -136,7 +136,7 @@ def serve(site: Site) -> None:
         )
         stop = threading.Event()
         threads = [threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")]
-        stopping = Stopping(ledger, context.controls, site.clock)
+        stopping = Stopping(ledger, context.controls, site.clock, site.config.routes)
         threads.append(threading.Thread(target=stopping.run, args=(stop,), name="experiments"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.control.url:

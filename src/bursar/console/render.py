@@ -62,6 +62,7 @@ NAV = (
     NavItem("budgets", "Budgets", "/budgets"),
     NavItem("alerts", "Alerts", "/alerts"),
     NavItem("prices", "Models and prices", "/prices"),
+    NavItem("routes", "Routes", "/routes"),
     NavItem("loops", "Loops and waste", "/loops"),
     NavItem("controls", "Limits and policies", "/controls"),
 )

@@ -1,6 +1,6 @@
 """Routes as an operator writes them: which calls, and the upstreams that may take them, in which order."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 import msgspec
@@ -16,6 +16,7 @@ WEIGHT_MAX = 1_000_000
 POSITION_MAX = 1_000_000
 TARGETS_MAX = 32
 CANDIDATE, CONTROL = "candidate", "control"  # the arms of an experiment
+SHADOW = "shadow"  # beside them: nobody is shown its answer
 HEDGE_MS_MAX = 600_000
 PERCENT_MAX = 50
 ALPHA_MAX = 0.2
@@ -56,6 +57,18 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     stopped: str = ""
 
 
+class Shadow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A sample of a route's calls is sent to a candidate too, behind the client's back: its answer is compared with
+    the one that the client got, and shown to nobody.
+
+    name:    another name begins another count. percent: of the calls, by the same stable hash as an experiment's.
+    """
+
+    name: str
+    candidate: Target
+    percent: float
+
+
 class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One route: the first whose conditions all hold takes the call.
 
@@ -82,6 +95,19 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hedge_after_ms: int | None = None
     experiment: Experiment | None = None
     quality_gate: QualityGate | None = None
+    shadow: Shadow | None = None
+
+
+class StoppedTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An experiment of the settings file that goes on no longer: that file is its operator's, so it stays as it is.
+
+    Another name of the experiment is another one, which goes on.
+    """
+
+    route: str
+    experiment: str
+    why: str
+    match: dict[str, str] = {}  # none: as all controls have one
 
 
 class KeptRoute(msgspec.Struct, frozen=True):
@@ -110,6 +136,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     default:    where it would have gone without a route; None: nowhere.
     experiment, arm: "candidate" or "control" of an experiment, if one is on.
     gate:       what the route's quality gate said, if it has one.
+    shadow_of:  the call whose answer the client got; `experiment` is then the shadow's name, and `arm` says "shadow".
     """
 
     route: str
@@ -119,11 +146,14 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     experiment: str = ""
     arm: str = ""
     gate: Judgement | None = None
+    shadow_of: str = ""
 
 
 def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
     """A receipt as a person reads it, for the attempt that went there."""
     named = [f"{one.upstream}/{one.model}{f' ({one.why})' if one.why else ''}" for one in receipt.candidates]
+    if receipt.shadow_of:
+        return f"route {receipt.route!r}: shadow {receipt.experiment!r} of the call {receipt.shadow_of}"
     told = f"route {receipt.route!r}, {receipt.strategy}: {', '.join(named)}"
     if receipt.arm:
         told += f"; {receipt.arm} of the experiment {receipt.experiment!r}"
@@ -133,6 +163,19 @@ def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
     if default is not None and (default.upstream, default.model) != (upstream, model):
         told += f"; without a route {default.upstream}/{default.model}"
     return told
+
+
+def with_stops(rules: Iterable[RouteRule], stops: Iterable[StoppedTrial]) -> list[RouteRule]:
+    """Rules of the settings file, those of their experiments stopped that were."""
+    why = {(one.route, one.experiment): one.why for one in stops}
+    return [
+        rule
+        if (trial := rule.experiment) is None or (rule.name, trial.name) not in why
+        else msgspec.structs.replace(
+            rule, experiment=msgspec.structs.replace(trial, stopped=why[rule.name, trial.name])
+        )
+        for rule in rules
+    ]
 
 
 RECEIPTS: msgspec.json.Decoder[Receipt] = msgspec.json.Decoder(Receipt)
@@ -172,7 +215,10 @@ def faults_of(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[
             ("experiment", f"it has a name, a percent up to {PERCENT_MAX} and an alpha up to {ALPHA_MAX}; 0 is none")
         )
     faults += _faults_at_the_gate(rule)
-    for target in (*rule.targets, *((trial.candidate,) if trial is not None else ())):
+    shadow = rule.shadow
+    if shadow is not None and not (shadow.name and 0 < shadow.percent <= 100):
+        faults.append(("shadow", "it has a name and a percent up to 100; 0 is none"))
+    for target in (*rule.targets, *(one.candidate for one in (trial, shadow) if one is not None)):
         if not (target.upstream or target.model):
             faults.append(("targets", "a target names an upstream, a model or both"))
         elif target.upstream and upstreams is not None and target.upstream not in upstreams:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from bursar.domain.controls import Kill, Limit, Policy
-from bursar.domain.routes import RouteRule
+from bursar.domain.routes import RouteRule, StoppedTrial
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 
@@ -30,6 +30,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """All keys that were ever given out; a revoked one stays, so that its refusal can say so.
 
     policies: those that are on; limits, kills: those in force. routes: those that are on, as they are asked.
+    stopped: experiments of the settings file that go on no longer.
     """
 
     published_us: int
@@ -38,6 +39,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     limits: list[Limit] = []
     kills: list[Kill] = []
     routes: list[RouteRule] = []
+    stopped: list[StoppedTrial] = []
     version: int = SNAPSHOT_VERSION
 
 

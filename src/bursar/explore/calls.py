@@ -78,6 +78,7 @@ class CallSummary(msgspec.Struct, kw_only=True):
     client: str
     client_retry: int
     writer: str
+    traffic: str
     cost_here: Decimal | None = None
 
 

@@ -41,10 +41,11 @@ def _dimensions() -> dict[str, Dimension]:
     plain = (
         "feature team customer environment request_type session agent provider upstream dialect operation model "
         "model_asked organization scope_team project credential_id credential_kind outcome quality lever error_code "
-        "client"
+        "client traffic"
     )
     of_attempts = (
-        "model_sent model_served region tier_asked tier_served finish_reason retry_cause sku_id sku_price_id entry"
+        "model_sent model_served region tier_asked tier_served finish_reason retry_cause route sku_id sku_price_id "
+        "entry"
     )
     found = [Dimension(name, name) for name in plain.split()]
     found += [Dimension(name, name, on_calls=False) for name in of_attempts.split()]

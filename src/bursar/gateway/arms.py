@@ -11,6 +11,11 @@ def arm_of(rule: RouteRule, attribution: Attribution, call_id: str) -> str:
     trial = rule.experiment
     if trial is None or trial.stopped:
         return ""
+    return CANDIDATE if draw(rule.name, trial.name, attribution, call_id) < trial.percent / 100 else CONTROL
+
+
+def draw(route: str, name: str, attribution: Attribution, call_id: str) -> float:
+    """From 0 to 1, even, and always the same for one session, else for one user, else for one call."""
     whose = attribution.session or attribution.user or call_id
-    mark = blake2b(f"{rule.name}\0{trial.name}\0{whose}".encode(), digest_size=8).digest()
-    return CANDIDATE if int.from_bytes(mark, "big") < trial.percent / 100 * 2**64 else CONTROL
+    mark = blake2b(f"{route}\0{name}\0{whose}".encode(), digest_size=8).digest()
+    return int.from_bytes(mark, "big") / 2**64

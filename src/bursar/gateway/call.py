@@ -10,13 +10,16 @@ from bursar.domain.clock import Clock
 from bursar.domain.gates import Judgement
 from bursar.domain.ids import Ids
 from bursar.domain.routes import RouteRule
+from bursar.gateway.attribute import Attributed
+from bursar.gateway.background import Background
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
 from bursar.gateway.envelope import Envelope, Envelopes, Plan
 from bursar.gateway.firsts import First, Firsts
 from bursar.gateway.gates import Gates
-from bursar.gateway.heads import Headers
+from bursar.gateway.heads import Head, Headers
+from bursar.gateway.heard import Heard
 from bursar.gateway.hour_news import HourNews
 from bursar.gateway.jobs import Jobs
 from bursar.gateway.loops import LoopBreaker, Marks
@@ -63,6 +66,7 @@ class Worker(msgspec.Struct):
     route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)
     paces: Paces = msgspec.field(default_factory=Paces)
+    shadows: Background = msgspec.field(default_factory=Background)
     in_flight: int = 0
     is_draining: bool = False  # it is stopping: sessions that would last are ended
 
@@ -139,6 +143,19 @@ class Arrival(msgspec.Struct):
     asked: Asked | None = None
 
 
+class Sample(msgspec.Struct):
+    """A call that a shadow will follow: what that is made of. model: the one it asks for."""
+
+    arrival: Arrival
+    envelope: Envelope
+    attributed: Attributed
+    case: Case | None
+    routing: Routing
+    head: Head
+    model: str
+    heard: Heard = msgspec.field(default_factory=Heard)
+
+
 class Call(msgspec.Struct):
     """A call that is identified, attributed and routed: ready to be sent."""
 
@@ -163,3 +180,6 @@ class Call(msgspec.Struct):
     retried: RetryHold | None = None  # of a retry that is about to begin
     first: First | None = None  # its place among the first calls of its model
     translation: Translation | None = None  # its provider speaks another dialect than its caller
+    receipt: str = ""  # why it goes there, where no route says it: of a shadow
+    heard: Heard | None = None  # what keeps its answer, to be compared
+    sample: Sample | None = None  # a shadow will follow it

@@ -115,7 +115,7 @@ def begin(worker: Worker, call: Call, number: int, cause: str) -> Attempt:
             bound.pico,
             bound.sku_price_id,
             call.facts,
-            "" if call.routing is None else receipt_of(call.routing),
+            call.receipt if call.routing is None else receipt_of(call.routing),
         )
     )
     call.attempts.append(attempt)

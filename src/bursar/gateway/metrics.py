@@ -27,12 +27,15 @@ HELP = {
     "bursar_double_retries_total": ("counter", "Requests retried by the client's SDK and by Bursar both."),
     "bursar_first_bill_waits_total": ("counter", "Waits of calls for the first bill of their model."),
     "bursar_retries_capped_total": ("counter", "Retries that the hourly cap on what they cost didn't allow."),
+    "bursar_shadows_sent_total": ("counter", "Shadows that went to a candidate, by route."),
+    "bursar_shadows_dropped_total": ("counter", "Calls of the sample that no shadow followed, by route and reason."),
     "bursar_call_seconds": ("histogram", "Time from the request's last byte to the answer's last byte."),
     "bursar_in_flight": ("gauge", "Calls under way."),
     "bursar_budgets": ("gauge", "Budgets in force, over all workers."),
     "bursar_journal_backlog": ("gauge", "Records waiting for the journal."),
     "bursar_journal_failures_total": ("counter", "Writes that the journal refused."),
     "bursar_journal_lost_total": ("counter", "Records that not even the backlog could hold."),
+    "bursar_upstream_resting": ("gauge", "Workers that put the upstream behind others: it failed, or asked for it."),
     "bursar_upstream_connections": ("gauge", "Connections to providers by state."),
 }
 
@@ -117,8 +120,8 @@ class Metrics:
         return model
 
 
-def page(directory: Path) -> bytes:
-    """The Prometheus text page: the sum over all workers' files."""
+def counts_in(directory: Path) -> dict[tuple[str, ...], int]:
+    """The sum over all workers' files, by name and labels."""
     total: defaultdict[tuple[str, ...], int] = defaultdict(int)
     for path in sorted(directory.glob("metrics-*.json")):
         try:
@@ -127,6 +130,12 @@ def page(directory: Path) -> bytes:
             continue  # a worker is just going; its last numbers come with the next scrape
         for key, value in rows:
             total[tuple(key)] += value
+    return total
+
+
+def page(directory: Path) -> bytes:
+    """The Prometheus text page."""
+    total = counts_in(directory)
     return ("\n".join(_lines(total)) + "\n").encode()
 
 

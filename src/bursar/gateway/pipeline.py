@@ -4,25 +4,23 @@ import msgspec
 
 from bursar.budgets.holds import MarkReached
 from bursar.domain.errors import BursarError
-from bursar.domain.hashing import fingerprint
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.call import Arrival, Call, Routing, Worker
 from bursar.gateway.case import Case
-from bursar.gateway.choose import body_for, choose_upstream, may_go_elsewhere
+from bursar.gateway.choose import choose_upstream, may_go_elsewhere
 from bursar.gateway.client import Client, ClientGone
-from bursar.gateway.decide import as_attributed, as_decided, case_of, notes_of, with_model
+from bursar.gateway.decide import as_attributed, case_of
 from bursar.gateway.dispatch import dispatch
 from bursar.gateway.envelope import Envelope, Plan
-from bursar.gateway.heads import Headers
 from bursar.gateway.hold import hold
+from bursar.gateway.prepare import as_at, prepare, prepare_routed
 from bursar.gateway.rates import Taken
 from bursar.gateway.relay import relay
 from bursar.gateway.routing import route_call
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
+from bursar.gateway.shadow import cast, sampled
 from bursar.gateway.thresholds import act_and_hold
-from bursar.gateway.translation import limit_note, translate
 from bursar.providers.base import Asked, Dialect
-from bursar.spool.records import CallFacts
 
 
 async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, upstream_name: str = "") -> None:
@@ -48,20 +46,24 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         routing: Routing | None = None
         if (worker.route_table.is_active or envelope.mode) and not upstream_name:
             routing = route(worker, arrival, envelope, asked, attributed, case)  # where to, by the route table
+        if case:
+            attributed = as_attributed(case, attributed)
         if routing is not None:
-            plan, asked = routing.ways[0].plan, msgspec.structs.replace(asked, model=routing.ways[0].model)
+            call = prepare_routed(worker, arrival, envelope, asked, attributed, case, routing)
+            taken = admit(worker, case, routing.ways[0].plan) if case else None  # its place in the limits
         else:
             plan = choose_upstream(worker, arrival, envelope, case.model if case else asked.model, upstream_name)
-        if case:
-            taken = admit(worker, case, plan)  # its place in the limits
-            attributed = as_attributed(case, attributed)
-        call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
+            taken = admit(worker, case, plan) if case else None
+            call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
         call.taken, call.routing = taken, routing
         call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
         try:
             await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
         except MarkReached as reached:  # one of them is past a threshold: its pace, an approval, a cheaper model
             await act_and_hold(worker, call, arrival, envelope, attributed, case, reached)
+        if routing is not None and routing.rule.shadow is not None:  # one of those that a candidate is tried on?
+            call.sample = sampled(worker, arrival, envelope, attributed, case, routing, client.head)
+            call.heard = call.sample.heard if call.sample is not None else None
         attempt, reply = await dispatch(worker, call, client)  # attempts: each in the journal before it is sent
         try:
             await relay(worker, call, attempt, reply, client)  # answer back; meter, price, settle
@@ -75,14 +77,11 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         worker.in_flight -= 1
         if call is not None:
             settle_lost(worker, call)
+            if call.sample is not None:
+                cast(worker, call, call.sample)
             taken = call.taken  # a cheaper model may have its own limits
         if taken is not None:
             taken.release(was_sent=bool(call and call.attempts))
-
-
-def whole_request(arrival: Arrival) -> bytes:
-    """Path and body, where the path says what the body leaves out: the model, and whether it is a stream."""
-    return arrival.path.encode() + b"\n" + arrival.body
 
 
 def read_name(worker: Worker, arrival: Arrival, asked: Asked) -> tuple[str, Asked]:
@@ -130,72 +129,5 @@ def route(
     seen.mode = envelope.mode
     routing = route_call(worker, arrival, envelope, asked, seen)
     if case is not None and routing is not None:
-        first = routing.ways[0]
-        case.model = first.model
-        case.output_tokens_sent = first.case.output_tokens_sent if first.case else case.output_tokens_sent
-        case.model_forced = case.model if case.model_forced else ""
+        as_at(case, routing.ways[0])
     return routing
-
-
-def prepare(
-    worker: Worker,
-    arrival: Arrival,
-    envelope: Envelope,
-    asked: Asked,
-    attributed: Attributed,
-    plan: Plan,
-    case: Case | None,
-) -> Call:
-    """The call as it goes out: its facts for the journal, its head, and the client's bytes with the named changes."""
-    credential, dialect = envelope.credential, arrival.dialect
-    facts = CallFacts(
-        arrival.call_id,
-        arrival.received_us,
-        dialect.name,
-        dialect.operation,
-        credential.scope,
-        credential.id,
-        credential.kind,
-        model_asked(arrival),
-        asked.stream,
-        len(arrival.body),
-        fingerprint(worker.secret, arrival.body if not asked.model_in_path else whole_request(arrival)),
-        attributed.attribution,
-        attributed.tags_dropped,
-        envelope.client,
-        envelope.client_retry,
-    )
-    body = arrival.body
-    if plan.other is None and asked.model != model_asked(arrival) and not (case and case.model_forced):
-        asked, body = with_model(asked, body, asked.model, dialect)
-    notes: Headers = []
-    if case:
-        asked, body = as_decided(asked, body, case, dialect)
-        notes = notes_of(case)
-    head, translation = plan.head, None
-    if plan.other is not None:
-        spoken = translate(plan.other, dialect, asked, body)
-        translation, dialect, head, asked, body = msgspec.structs.astuple(spoken)
-        notes += limit_note(spoken)
-    if known := plan.route.settings.model_names.get(asked.model):  # what the operator says an id stands for
-        asked = msgspec.structs.replace(asked, model=known)
-    decided, body = body, body_for(plan.route, dialect, asked, body)
-    return Call(
-        facts,
-        dialect,
-        asked,
-        plan.route,
-        head,
-        body,
-        body is not decided,
-        attributed.dropped_note,
-        arrival.received_us + int(worker.settings.call_timeout_s * 1_000_000),
-        min(worker.settings.attempts_max, envelope.attempts_max),
-        notes=notes,
-        translation=translation,
-    )
-
-
-def model_asked(arrival: Arrival) -> str:
-    """The model as the client wrote it: the facts keep that, whatever it means."""
-    return arrival.asked.model if arrival.asked else ""

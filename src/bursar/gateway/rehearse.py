@@ -16,7 +16,7 @@ from bursar.domain.clock import Clock
 from bursar.domain.errors import BursarError, UnknownRoute
 from bursar.domain.gates import Judgement
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX, Ids
-from bursar.domain.routes import RouteRule
+from bursar.domain.routes import RouteRule, with_stops
 from bursar.domain.scope import Scope
 from bursar.domain.snapshot import KeyFacts, Snapshot
 from bursar.domain.tags import Attribution
@@ -94,7 +94,8 @@ def dry_worker(
             worker.envelopes.use(snapshot)
             worker.decider.use(msgspec.structs.replace(snapshot, limits=[]))  # a trial takes no place in a limit
             kept = snapshot.routes if routes is None else routes
-            worker.route_table = compile_table(kept, settings.routes, settings.ladders, worker.routes.by_name)
+            filed = with_stops(settings.routes, snapshot.stopped)
+            worker.route_table = compile_table(kept, filed, settings.ladders, worker.routes.by_name)
             worker.gates.use(worker.route_table.rules)
             yield worker
         finally:

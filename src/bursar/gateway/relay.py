@@ -11,6 +11,7 @@ from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.forward import NOT_RETURNED
 from bursar.gateway.heads import Headers
+from bursar.gateway.heard import Feed
 from bursar.gateway.meter import Metered, not_billed, unanswered
 from bursar.gateway.response_begin import keep_pending
 from bursar.gateway.settle import settle
@@ -51,6 +52,8 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
     else:
         metered = meter(worker, call, answer, status, text_bytes)
     outcome = outcome_of(status, answer)
+    if call.heard is not None and status < 400:
+        call.heard.keep(body)
     if call.translation is not None:
         status, body = translated_answer(call.translation, status, body)
     gone = client.gone
@@ -83,7 +86,7 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
     """A stream: each piece goes on as it came, while the dialect's reader watches for usage in bounded memory."""
     reader = call.dialect.reader(call.asked, strip_usage=call.strips_usage)
     interpreter = Interpreter(call.translation, reader, call.facts.call_id) if call.translation is not None else None
-    feed = reader.feed if interpreter is None else interpreter.feed
+    feed = feed_of(call, reader.feed if interpreter is None else interpreter.feed)
     broken: BursarError | None = None
     gone_at: int | None = None  # bytes the client had taken when it left
     drain_until = 0.0
@@ -133,6 +136,11 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
     await keep_pending(worker, call, attempt, answer)
     if gone_at is None:
         await _finish(call, reply, reader, client, tail, broken)
+
+
+def feed_of(call: Call, feed: Feed) -> Feed:
+    """What takes the stream's pieces: kept on the way, where the answer will be compared."""
+    return feed if call.heard is None else call.heard.beside(feed)
 
 
 def settle_hold(worker: Worker, call: Call, reply: Reply, reader: StreamReader, chunk: bytes) -> None:
@@ -215,7 +223,14 @@ def meter(worker: Worker, call: Call, answer: Answer, status: int, out_bytes: in
         out_bytes,
         call.route.name,
     )
-    return metered if call.routing is None else beside_default(worker, call, metered)
+    if call.routing is None:
+        return saved_nothing(metered) if call.receipt else metered
+    return beside_default(worker, call, metered)
+
+
+def saved_nothing(metered: Metered) -> Metered:
+    """A shadow's charge: without it nothing would have been spent, so there is nothing that it saved."""
+    return msgspec.structs.replace(metered, counterfactual_pico=metered.list_pico, lever="")
 
 
 def beside_default(worker: Worker, call: Call, metered: Metered) -> Metered:

@@ -89,7 +89,11 @@ def usable(rules: Sequence[RouteRule], upstreams: Container[str]) -> list[RouteR
         trial = rule.experiment
         if trial is not None and trial.candidate.upstream and trial.candidate.upstream not in upstreams:
             trial = None
-        found.append(msgspec.structs.replace(rule, targets=targets, experiment=trial, quality_gate=gate))
+        shadow = rule.shadow
+        if shadow is not None and shadow.candidate.upstream and shadow.candidate.upstream not in upstreams:
+            shadow = None
+        kept = msgspec.structs.replace(rule, targets=targets, experiment=trial, quality_gate=gate, shadow=shadow)
+        found.append(kept)
     return found
 
 

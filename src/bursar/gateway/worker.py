@@ -25,6 +25,7 @@ from bursar.domain.errors import BursarError
 from bursar.domain.ids import Ids
 from bursar.domain.logs import configure_logs
 from bursar.domain.money import pico_from_usd
+from bursar.domain.routes import with_stops
 from bursar.domain.snapshot import Snapshot, read_snapshot
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.call import Worker
@@ -59,6 +60,7 @@ from bursar.spool.journal import Journal
 WATCH_INTERVAL_S = 0.25  # how often a worker looks whether keys or prices changed
 METRICS_EVERY = 4  # looks between two writes of the metrics file
 GRACE_S = 30
+SHADOWS_GRACE_S = 3.0
 LISTEN_BACKLOG = 2048
 
 log = structlog.get_logger("bursar.gateway")
@@ -169,7 +171,8 @@ def use_snapshot(worker: Worker, path: Path) -> None:
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
         settings, upstreams = worker.settings, worker.routes.by_name
-        worker.route_table = compile_table(snapshot.routes, settings.routes, settings.ladders, upstreams)
+        filed = with_stops(settings.routes, snapshot.stopped)
+        worker.route_table = compile_table(snapshot.routes, filed, settings.ladders, upstreams)
         worker.gates.use(worker.route_table.rules)
     except FileNotFoundError:
         worker.envelopes.use(Snapshot(0))
@@ -179,7 +182,7 @@ def use_snapshot(worker: Worker, path: Path) -> None:
 
 def write_metrics(worker: Worker, path: Path) -> None:
     """Gauges are set as they stand now, then the worker's file is replaced."""
-    counts = worker.metrics.counts
+    counts, now_us = worker.metrics.counts, worker.clock.now_us()
     counts["bursar_in_flight",] = worker.in_flight
     counts["bursar_budgets",] = len(worker.budgeting.index)
     counts["bursar_journal_backlog",] = len(worker.recorder.backlog)
@@ -190,6 +193,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_first_bill_waits_total",] = worker.firsts.waited
     for route in worker.routes.routes:
         stats = route.pool.stats()
+        counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")
         for state in ("open", "idle", "waiting"):
             key = ("bursar_upstream_connections", f"upstream={route.name}", f"state={state}")
             counts[key] = getattr(stats, state)
@@ -267,6 +271,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     finally:
         for watcher in watchers:
             watcher.cancel()
+        await worker.shadows.close(SHADOWS_GRACE_S)
         for route in worker.routes.routes:
             await route.pool.close()
         await worker.budgeting.close()

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, Row, Table, func, insert, select, update
 from bursar.domain.clock import Clock
 from bursar.domain.controls import CONTROLS_MAX, Kill, KillTerms, Limit, LimitTerms, Match, Policy, PolicyTerms
 from bursar.domain.errors import BadControl, NameTaken, UnknownControl, UnknownKey
-from bursar.domain.routes import KeptRoute, RouteRule
+from bursar.domain.routes import KeptRoute, RouteRule, StoppedTrial
 from bursar.governance.audit import record_change
-from bursar.governance.schema import KILLS, LIMITS, POLICIES, ROUTES, VIRTUAL_KEYS
+from bursar.governance.schema import KILLS, LIMITS, POLICIES, ROUTES, STOPPED_TRIALS, VIRTUAL_KEYS
 from bursar.governance.store import ControlStore
 
-Terms = PolicyTerms | LimitTerms | KillTerms | RouteRule
+Terms = PolicyTerms | LimitTerms | KillTerms | RouteRule | StoppedTrial
 _BASE32 = string.ascii_lowercase + "234567"
 
 
@@ -37,6 +37,7 @@ POLICY = Kind(POLICIES, "pl_", "policy", "remove", "bursar policies")
 LIMIT = Kind(LIMITS, "lm_", "limit", "remove", "bursar limits")
 KILL = Kind(KILLS, "ks_", "kill", "lift", "bursar kill")
 
+STOPPED_TRIAL = Kind(STOPPED_TRIALS, "st_", "stopped_experiment", "remove", "bursar routes")
 ROUTE = Kind(ROUTES, "rt_", "route", "remove", "bursar routes")
 
 
@@ -47,6 +48,7 @@ class InForce(TypedDict):
     limits: list[Limit]
     kills: list[Kill]
     routes: list[RouteRule]
+    stopped: list[StoppedTrial]
 
 
 class Register:
@@ -158,6 +160,7 @@ def controls_in_force(connection: Connection) -> InForce:
         "limits": [limit_of(row) for row in connection.execute(_in_force(LIMITS))],
         "kills": [kill_of(row) for row in connection.execute(_in_force(KILLS))],
         "routes": [one.rule for one in in_order(connection.execute(_in_force(ROUTES))) if one.is_on],
+        "stopped": [stop_of(row) for row in connection.execute(_in_force(STOPPED_TRIALS))],
     }
 
 
@@ -177,6 +180,10 @@ def kill_of(row: Row[Any]) -> Kill:
 def route_of(row: Row[Any]) -> KeptRoute:
     rule = msgspec.json.decode(row.terms, type=RouteRule)
     return KeptRoute(row.id, rule, row.is_on, row.created_us, row.created_by)
+
+
+def stop_of(row: Row[Any]) -> StoppedTrial:
+    return msgspec.json.decode(row.terms, type=StoppedTrial)
 
 
 def in_order(rows: Iterable[Row[Any]]) -> list[KeptRoute]:

@@ -9,10 +9,10 @@ import msgspec
 
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadControl
-from bursar.domain.routes import KeptRoute, RouteRule, faults_of
+from bursar.domain.routes import KeptRoute, RouteRule, StoppedTrial, faults_of
 from bursar.domain.tags import TAG_VALUE_CHARS_MAX
 from bursar.governance.checks import CONDITIONS_MAX, check_name
-from bursar.governance.register import ROUTE, Register, in_order, route_of, with_key_ids
+from bursar.governance.register import ROUTE, STOPPED_TRIAL, Register, in_order, route_of, stop_of, with_key_ids
 from bursar.governance.store import ControlStore
 
 
@@ -23,6 +23,7 @@ class RouteBook:
         self, store: ControlStore, secret: bytes, clock: Clock, upstreams: Collection[str] | None = None
     ) -> None:
         self._register = Register(ROUTE, store, secret, clock)
+        self._stops = Register(STOPPED_TRIAL, store, secret, clock)
         self._upstreams = upstreams
 
     def check(self, rule: RouteRule) -> RouteRule:
@@ -71,3 +72,11 @@ class RouteBook:
     def all(self) -> list[KeptRoute]:
         """Those that weren't removed, on or off, in the order in which they are asked."""
         return in_order(self._register.all())
+
+    def stop_in_file(self, stop: StoppedTrial, *, actor: str) -> None:
+        """Stop an experiment of the settings file. Raises NameTaken if it is stopped already."""
+        self._stops.add(f"{stop.route} / {stop.experiment}", stop, is_on=True, actor=actor)
+
+    def stopped_in_file(self) -> list[StoppedTrial]:
+        """Experiments of the settings file that go on no longer."""
+        return [stop_of(row) for row in self._stops.all()]

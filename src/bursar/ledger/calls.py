@@ -36,7 +36,10 @@ _FACTS = (
     Column("received_at", "TIMESTAMP", "time", "received_us"),
     Column("ended_at", "TIMESTAMP", "time", "ended_us"),
     *(Column(name, "VARCHAR", "text", name) for name in ("outcome", "error_code", "dialect", "operation")),
-    *(Column(name, "VARCHAR", "text", name) for name in ("model_asked", "request_fingerprint", "client", "writer")),
+    *(
+        Column(name, "VARCHAR", "text", name)
+        for name in ("model_asked", "request_fingerprint", "client", "writer", "traffic")
+    ),
     *(Column(name, "BIGINT", "int", name) for name in ("client_status", "request_bytes", "client_retry")),
     Column("is_stream", "BOOLEAN", "bool", "stream"),
     *SCOPE_COLUMNS,
@@ -173,6 +176,7 @@ def _ended_columns(ended: Sequence[tuple[str, Ended]]) -> Columns:
         "model_asked": text_column(call.model_asked for call in calls),
         "request_fingerprint": text_column(call.fingerprint for call in calls),
         "client": text_column(call.client for call in calls),
+        "traffic": text_column(call.traffic for call in calls),
         "request_bytes": int_column(call.request_bytes for call in calls),
         "client_retry": int_column(call.client_retry for call in calls),
         "is_stream": int_column(call.stream for call in calls).astype(bool),

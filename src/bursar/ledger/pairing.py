@@ -7,7 +7,7 @@ import msgspec
 from bursar.domain.charge import Outcome, Quality
 from bursar.domain.usage import Usage
 from bursar.ledger.columns import Pair
-from bursar.spool.records import Dispatched, Ended, Late, Line, Record, Scored, Settled
+from bursar.spool.records import Compared, Dispatched, Ended, Late, Line, Record, Scored, Settled
 
 WORKER_LOST = "worker_lost"
 
@@ -27,6 +27,7 @@ class Batch(msgspec.Struct):
     settled:  attempt ids that were in flight before this batch and no longer are.
     ended:    calls that ended without (another) attempt.
     scored:   feedback on answers.
+    compared: shadows' answers beside those that clients got.
     orphans:  settlements without a dispatch: corrections of an `assumed` charge, or a fault.
     lines:    of batches' results, some of which may be in the books already.
     late:     ends of attempts that weren't known when their calls were over; again, maybe known.
@@ -38,11 +39,13 @@ class Batch(msgspec.Struct):
     ended: list[tuple[str, Ended]] = []
     orphans: list[tuple[str, Settled]] = []
     scored: list[Scored] = []
+    compared: list[Compared] = []
     lines: list[Pair] = []
     late: list[tuple[str, Settled]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.pairs or self.left or self.ended or self.orphans or self.scored or self.lines or self.late)
+        news = (self.pairs, self.left, self.ended, self.orphans, self.scored, self.compared, self.lines, self.late)
+        return any(news)
 
 
 def pair_records(runs: Sequence[tuple[str, Sequence[Record]]], pending: Mapping[str, InFlight]) -> Batch:
@@ -75,6 +78,8 @@ def pair_records(runs: Sequence[tuple[str, Sequence[Record]]], pending: Mapping[
                 batch.lines.append(Pair(writer, record.dispatched, record.settled))
             elif isinstance(record, Late):
                 batch.late.append((writer, record.settled))
+            elif isinstance(record, Compared):
+                batch.compared.append(record)
             else:
                 batch.ended.append((writer, record))
     batch.left = list(fresh.values())

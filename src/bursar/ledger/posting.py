@@ -15,7 +15,7 @@ from bursar.ledger.reading import Moved
 from bursar.ledger.rollups import add_charges
 from bursar.ledger.schema import CHARGE_COLUMNS, ENTRY_COLUMNS
 from bursar.ledger.store import Session
-from bursar.spool.records import Scored
+from bursar.spool.records import Compared, Scored
 
 BATCH = "fresh_charges"
 _ENCODER = msgspec.msgpack.Encoder()
@@ -51,6 +51,8 @@ def post_batch(
         _post_in_flight(session, batch.left)
     if batch.scored:
         _post_feedback(session, batch.scored)
+    if batch.compared:
+        _post_comparisons(session, batch.compared)
     faults = late.settle_late(session, batch.orphans, now_us) if batch.orphans else []
     if batch.late:
         late.keep_waiting(session, batch.late)
@@ -70,6 +72,15 @@ def _post_feedback(session: Session, scored: Sequence[Scored]) -> None:
         session.run(
             "INSERT INTO feedback SELECT call_id::UUID, credential_id, make_timestamp(scored_us), score "
             "FROM staged_feedback"
+        )
+
+
+def _post_comparisons(session: Session, compared: Sequence[Compared]) -> None:
+    for one in compared:  # few: a sample of a sample
+        session.run(
+            "INSERT INTO comparisons VALUES ($call_id::UUID, $shadow_of::UUID, make_timestamp($compared_us), $finish, "
+            "$tool_names, $tool_calls, $json, $text, $words, $agreement)",
+            msgspec.structs.asdict(one),
         )
 
 

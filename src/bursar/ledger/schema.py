@@ -111,13 +111,14 @@ CHARGE_COLUMNS: tuple[Column, ...] = (
     *_texts("settled", "outcome", "quality", "error_code", "finish_reason"),
     Column("http_status", "BIGINT", "int", "settled.http_status"),
     *_texts("dispatched", "retry_cause", "routing"),
+    Column("route", "VARCHAR", "sql", "coalesce(json_extract_string(nullif(routing, ''), '$.route'), '')"),
     *_texts("settled", "upstream_id"),
     Column("request_fingerprint", "VARCHAR", "text", "call.fingerprint"),
     Column("request_bytes", "BIGINT", "int", "call.request_bytes"),
     Column("response_bytes", "BIGINT", "int", "settled.response_bytes"),
     Column("first_byte_ms", "BIGINT", "sql", f"CASE WHEN first_byte_at > 0 THEN {_ms_until('first_byte_at')} END"),
     Column("duration_ms", "BIGINT", "sql", _ms_until("ended_at")),
-    *_texts("call", "client"),
+    *_texts("call", "client", "traffic"),
     Column("client_retry", "BIGINT", "int", "call.client_retry"),
     Column("client_gone_percent", "BIGINT", "int", "settled.client_gone_percent"),
     Column("call_outcome", "VARCHAR", "text", "settled.call_outcome"),  # of the call; meaningful on its last attempt
@@ -170,6 +171,7 @@ CALL_COLUMNS = {
     "client": "VARCHAR",
     "client_retry": "BIGINT",
     "writer": "VARCHAR",
+    "traffic": "VARCHAR",  # live | shadow; the last one, as in ledgers to which it was added
 }
 
 QUALITY_ORDER = ("reported", "reconciled", "estimated", "assumed", "unpriced")
@@ -186,6 +188,10 @@ ADDED_COLUMNS = (
     "ALTER TABLE charges ADD COLUMN IF NOT EXISTS routing VARCHAR DEFAULT ''",
     *(f"ALTER TABLE charges ADD COLUMN IF NOT EXISTS {name} BIGINT DEFAULT 0" for name in ADDED_COUNTS),
     "ALTER TABLE segments ADD COLUMN IF NOT EXISTS lines BIGINT DEFAULT 0",
+    "ALTER TABLE charges ADD COLUMN IF NOT EXISTS route VARCHAR DEFAULT ''",
+    "UPDATE charges SET route = json_extract_string(routing, '$.route') WHERE route = '' AND routing <> ''",
+    "ALTER TABLE charges ADD COLUMN IF NOT EXISTS traffic VARCHAR DEFAULT 'live'",
+    "ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS traffic VARCHAR DEFAULT 'live'",
 )
 """Columns that a ledger of an earlier Bursar may not have yet."""
 
@@ -229,6 +235,21 @@ BOOK_TABLES = (
     ),
     _table(  # of users on answers; the last one of a call by the key that made it counts
         "feedback", {"call_id": "UUID", "credential_id": "VARCHAR", "scored_at": "TIMESTAMP", "score": "DOUBLE"}
+    ),
+    _table(  # of a shadow's answer with the client's; NULL: it doesn't apply (gateway/agreement.py)
+        "comparisons",
+        {
+            "call_id": "UUID",
+            "shadow_of": "UUID",
+            "compared_at": "TIMESTAMP",
+            "finish": "BOOLEAN",
+            "tool_names": "BOOLEAN",
+            "tool_calls": "BOOLEAN",
+            "json": "BOOLEAN",
+            "text": "BOOLEAN",
+            "words": "DOUBLE",
+            "agreement": "DOUBLE",
+        },
     ),
     _table("loader_faults", {"seen_at": "TIMESTAMP", "code": "VARCHAR", "detail": "VARCHAR"}),
     _table("ledger_facts", {"name": "VARCHAR PRIMARY KEY", "value": "VARCHAR"}),

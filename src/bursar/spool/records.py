@@ -35,6 +35,7 @@ class CallFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tags_dropped: int = 0
     client: str = ""  # the SDK or tool that called, from its user agent: "openai-python/2.7"
     client_retry: int = 0  # what the SDK says of its own retries (X-Stainless-Retry-Count)
+    traffic: Literal["live", "shadow"] = "live"  # a shadow was made by a route, and its answer shown to nobody
 
 
 class Dispatched(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="d"):
@@ -124,7 +125,25 @@ class Late(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="t"):
     settled: Settled
 
 
-Record = Dispatched | Settled | Ended | Scored | Line | Late
+class Compared(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="x"):
+    """How far a shadow's answer agrees with the one that the client got. Numbers only; None: it doesn't apply.
+
+    What each of them means: `gateway.agreement`.
+    """
+
+    compared_us: int
+    call_id: str  # of the shadow
+    shadow_of: str  # the client's call
+    finish: bool
+    tool_names: bool | None
+    tool_calls: bool | None
+    json: bool | None
+    text: bool | None
+    words: float | None
+    agreement: float
+
+
+Record = Dispatched | Settled | Ended | Scored | Line | Late | Compared
 
 ENCODER = msgspec.msgpack.Encoder()
 DECODER: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)

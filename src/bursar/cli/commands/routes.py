@@ -21,7 +21,8 @@ from bursar.cli.options import (
 )
 from bursar.cli.pairs import read_pairs
 from bursar.cli.render import Format, out_bytes, print_csv, print_json, print_table, say, text_column
-from bursar.cli.route_trial import show_experiments, show_rehearsal, show_replay, told_rehearsal
+from bursar.cli.route_given import read_experiment, read_gate, read_shadow, read_target
+from bursar.cli.route_trial import show_experiments, show_rehearsal, show_replay, show_shadows, told_rehearsal
 from bursar.controlfile.document import FILE_BYTES_MAX
 from bursar.controlfile.routes import read_one_route, read_routes
 from bursar.domain.clock import datetime_from_us
@@ -57,6 +58,21 @@ def set_(
     after_timeout: Annotated[
         bool, typer.Option("--after-timeout", help="Try the next after a time-out too, though both may be billed.")
     ] = False,
+    region: Annotated[Texts, typer.Option(help="Only upstreams of such a region, as in eu-*. May be repeated.")] = [],  # noqa: B006
+    hedge_after_ms: Annotated[
+        int | None, typer.Option(help="A second attempt, if no first byte came in so long; both may be billed.")
+    ] = None,
+    experiment: Annotated[
+        str, typer.Option(help="UPSTREAM/MODEL=PERCENT: so many calls go there first, and are compared.")
+    ] = "",
+    experiment_name: Annotated[str, typer.Option(help="Another begins another count; the place, if not said.")] = "",
+    alpha: Annotated[
+        float, typer.Option(help="The chance that a candidate that differs in nothing is ever called different.")
+    ] = 0.05,
+    shadow: Annotated[
+        str, typer.Option(help="UPSTREAM/MODEL=PERCENT: so many calls go there as well, shown to nobody.")
+    ] = "",
+    shadow_name: Annotated[str, typer.Option(help="As --experiment-name.")] = "",
     position: Annotated[int, typer.Option(help="The lower is asked first.")] = 0,
     gate: Annotated[
         str, typer.Option(help="Weights of `bursar routes train`: the first target takes what they let through.")
@@ -73,15 +89,17 @@ def set_(
 ) -> None:
     """Make or change a route: `bursar routes set checkout --match feature=checkout --target openai --target azure`."""
     if file is not None:
-        if target or match:
-            raise BadControl("--file says it all: leave out --target and --match", field="file")
+        if target or match or region or experiment or shadow:
+            raise BadControl("--file says it all: leave out what it can say", field="file")
         rule = read_one_route(name, _read(file))
     else:
         given = {
-            "name": name, "targets": [_target(text) for text in target], "match": read_pairs("--match", match),
+            "name": name, "targets": [read_target(text) for text in target], "match": read_pairs("--match", match),
             "strategy": strategy, "hours": hours, "input_bytes_min": input_bytes_min,
             "input_bytes_max": input_bytes_max, "first_byte_timeout_s": first_byte_timeout_s,
-            "after_timeout": after_timeout, "position": position, "quality_gate": _gate(gate, accuracy_kept, threshold),
+            "after_timeout": after_timeout, "position": position, "regions": region,
+            "hedge_after_ms": hedge_after_ms, "experiment": read_experiment(experiment, experiment_name, alpha),
+            "shadow": read_shadow(shadow, shadow_name), "quality_gate": read_gate(gate, accuracy_kept, threshold),
         }  # fmt: skip
         rule = read_terms(given, RouteRule)
     site = resolve_site(config, data)
@@ -190,34 +208,29 @@ def experiments(data: DataOption = None, config: ConfigOption = None, fmt: Forma
     show_experiments(client.fetch(resolve_existing(config, data), "/api/experiments"), fmt)
 
 
+def shadows(
+    name: Annotated[str, typer.Argument(help="Of this route alone.")] = "",
+    data: DataOption = None,
+    config: ConfigOption = None,
+    fmt: FormatOption = Format.TABLE,
+) -> None:
+    """Shadows of routes, so far: what the candidate costs, how fast it is, and how far it agrees with what clients got.
+
+    `bursar routes shadow chat`. No text is kept: agreement is counted as the answers pass (docs/routing.md).
+    """
+    show_shadows(client.fetch(resolve_existing(config, data), "/api/shadows"), name, fmt)
+
+
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True, help="Where calls go: list, set, remove, test a request, replay the past.",
         rich_markup_mode=None,
     )  # fmt: skip
     for name, command in (("list", list_routes), ("set", set_), ("remove", remove), ("test", try_request),
-                          ("replay", replay), ("experiments", experiments), ("train", train_gate)):  # fmt: skip
+                          ("replay", replay), ("experiments", experiments), ("shadow", shadows),
+                          ("train", train_gate)):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="routes")
-
-
-def _gate(name: str, accuracy_kept: float | None, threshold: float | None) -> dict[str, object] | None:
-    if not name:
-        if (accuracy_kept, threshold) != (None, None):
-            raise BadControl("--accuracy-kept and --threshold belong to a gate: give --gate NAME", field="gate")
-        return None
-    return {"weights": name, "accuracy_kept": accuracy_kept, "threshold": threshold}
-
-
-def _target(text: str) -> Target:
-    """`UPSTREAM/MODEL=WEIGHT`, of which only the upstream must be said."""
-    place, equals, weight = text.rpartition("=")
-    if not equals:
-        place, weight = text, "1"
-    upstream, _, model = place.partition("/")
-    if not weight.isdecimal() or len(weight) > 9:
-        raise BadControl(f"--target {text!r}: a weight is a whole number", field="targets.weight")
-    return Target(upstream, model, int(weight))
 
 
 def _key(snapshot: Snapshot, name_or_id: str) -> KeyFacts:

@@ -16,9 +16,11 @@ from bursar.console.api.parameters import PROBLEMS, Period, Shape, Zone
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import ExperimentAnswer, experiment_so_far
 from bursar.console.replay import ReplayAnswer, replay, replay_csv
+from bursar.console.shadows import ShadowAnswer, shadow_so_far
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadControl
 from bursar.domain.routes import KeptRoute, RouteRule
+from bursar.gateway.metrics import counts_in
 
 ROUTES_CHARS_MAX = 60_000  # of a table in an address
 
@@ -105,11 +107,24 @@ def replay_routes(
 def experiments(request: Asked) -> list[ExperimentAnswer]:
     """Of the control store's routes, then of the settings file's: what each arm showed, and whether one is worse."""
     context: ConsoleContext = request.app.state.context
-    rules = [*(one.rule for one in context.controls().routes.all()), *context.config.routes]
+    rules = [*(one.rule for one in context.controls().routes.all()), *context.filed_routes()]
     return [
         experiment_so_far(context.ledger, rule, rule.experiment, context.now())
         for rule in rules
         if rule.experiment is not None
+    ]
+
+
+@get("/api/shadows", sync_to_thread=True, responses=PROBLEMS, summary="Shadows of routes, so far")
+def shadows(request: Asked) -> list[ShadowAnswer]:
+    """Of the control store's routes, then of the settings file's: what candidates cost, and how far they agree."""
+    context: ConsoleContext = request.app.state.context
+    rules = [*(one.rule for one in context.controls().routes.all()), *context.filed_routes()]
+    counts = counts_in(context.run_dir)
+    return [
+        shadow_so_far(context.ledger, rule, rule.shadow, context.now(), counts)
+        for rule in rules
+        if rule.shadow is not None
     ]
 
 
@@ -128,4 +143,4 @@ def _read_table(request: Asked, text: str) -> list[RouteRule]:
     return sorted((book.resolve(rule) for rule in rules), key=lambda rule: rule.position)
 
 
-ROUTE_HANDLERS = [routes, set_route, switch_route, remove_route, replay_routes, experiments]
+ROUTE_HANDLERS = [routes, set_route, switch_route, remove_route, replay_routes, experiments, shadows]

@@ -348,8 +348,10 @@ def _decimals(amount: Decimal) -> int:
 def _placeholder(detail: CallDetail) -> dict[str, Any]:
     """What the head of the page says of a call that hasn't ended."""
     first = detail.attempts[0]
+    is_shadow = bool(first.routing and RECEIPTS.decode(first.routing).shadow_of)
     return {
-        "call_id": detail.call_id, "outcome": "in flight", "quality": "", "received_at": first.dispatched_at,
+        "call_id": detail.call_id, "outcome": "in flight", "traffic": "shadow" if is_shadow else "live",
+        "quality": "", "received_at": first.dispatched_at,
         "feature": "", "customer": "", "model": first.model_sent, "effective_cost": None, "tags_dropped": 0,
     }  # fmt: skip
 

@@ -20,6 +20,14 @@ from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_tab
 from bursar.console.pages.loops import loops_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_csv, prices_page
+from bursar.console.pages.routing import (
+    route_csv,
+    route_figures,
+    route_page,
+    routes_csv,
+    routes_figures,
+    routes_page,
+)
 from bursar.console.pages.search import looks_like_call, read_query, search_page
 from bursar.console.pages.serving import Asked, answer, as_csv, as_json, html, suffix_of
 from bursar.console.view import View
@@ -70,6 +78,10 @@ PAGES = (
         lambda context, view, _: prices_answer(context, view), lambda a, _: prices_csv(a),
     ),
     Page(
+        "/routes", "routes", "Routes", "routes.html", routes_page,
+        lambda context, _view, _: routes_figures(context), lambda a, _: routes_csv(a),
+    ),
+    Page(
         "/loops", "loops", "Loops and waste", "loops.html", loops_page,
         lambda context, view, _: {"loops": loops_answer(context), "waste": waste_answer(context, view)},
         lambda a, view: waste_csv(a["waste"], view.by),
@@ -87,6 +99,10 @@ PAGES_OF_ONE = (
     Page(
         "/budgets", "budgets", "Budget", "budget.html", budget_page,
         lambda context, _view, _, name: budget_answer(context, name), lambda a, _: budget_csv(a),
+    ),
+    Page(
+        "/routes", "routes", "Route", "route.html", route_page,
+        lambda context, _view, _, name: route_figures(context, name), lambda a, _: route_csv(a),
     ),
 )  # fmt: skip
 

@@ -1,0 +1,30 @@
+"""Experiments of the settings file that were stopped: a table like those of policies, limits, kills and routes."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table."""
+    op.create_table(
+        "stopped_trials",
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("terms", sa.Text, nullable=False),
+        sa.Column("is_on", sa.Boolean, nullable=False),
+        sa.Column("created_us", sa.BigInteger, nullable=False),
+        sa.Column("created_by", sa.String(200), nullable=False),
+        sa.Column("ended_us", sa.BigInteger, nullable=True),
+        sa.Column("ended_by", sa.String(200), nullable=True),
+    )
+    op.create_index("ix_stopped_trials_ended_us", "stopped_trials", ["ended_us"])
+
+
+def downgrade() -> None:
+    """What was decided is history, and history isn't dropped."""
+    raise NotImplementedError("they are kept as history; restore a copy of the store instead")

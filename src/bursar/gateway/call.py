@@ -13,6 +13,7 @@ from bursar.domain.routes import RouteRule
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
+from bursar.gateway.embedding import EmbeddingTranslation
 from bursar.gateway.envelope import Envelope, Envelopes, Plan
 from bursar.gateway.firsts import First, Firsts
 from bursar.gateway.gates import Gates
@@ -162,4 +163,4 @@ class Call(msgspec.Struct):
     taken: Taken | None = None  # its place in the limits
     retried: RetryHold | None = None  # of a retry that is about to begin
     first: First | None = None  # its place among the first calls of its model
-    translation: Translation | None = None  # its provider speaks another dialect than its caller
+    translation: Translation | EmbeddingTranslation | None = None  # its provider speaks another dialect than its caller

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs
 import msgspec
 
 from bursar.simulate.plan import Ask, Plan
+from bursar.simulate.vectors import vector_of
 from bursar.simulate.wire_openai import Event, split
 
-EMBEDDING = [0.013, -0.021, 0.034, -0.055, 0.089, -0.144, 0.233, -0.377]
 _PATH = re.compile(
     r"/v1(?:alpha|beta1?)?(?:(?:/projects/[^/]+/locations/[^/]+)?/publishers/google)?"
     r"/models/(?P<model>[^/:?]+):(?P<action>[A-Za-z]+)"
@@ -127,13 +127,18 @@ def cached_content(plan: Plan) -> bytes:
 
 
 def embedding(plan: Plan) -> bytes:
-    """For one text; for several the same vector each."""
+    """For one content, or for each of several in their order."""
     asked = msgspec.json.decode(plan.ask.input) if plan.ask is not None and bytes(plan.ask.input) else None
-    vector = {"values": EMBEDDING}
-    body: dict[str, Any] = {"embeddings": [vector] * len(asked)} if isinstance(asked, list) else {"embedding": vector}
+    vectors = [{"values": _vector(one)} for one in (asked if isinstance(asked, list) else [{"content": asked}])]
+    body: dict[str, Any] = {"embeddings": vectors} if isinstance(asked, list) else {"embedding": vectors[0]}
     if plan.include_usage:
         body["usageMetadata"] = {"promptTokenCount": plan.usage.input, "totalTokenCount": plan.usage.input}
     return _encode(body)
+
+
+def _vector(asked: dict[str, Any]) -> list[float]:
+    parts = (asked.get("content") or {}).get("parts") or ()
+    return vector_of("".join(part.get("text", "") for part in parts), asked.get("outputDimensionality"))
 
 
 def models(names: list[str]) -> bytes:

@@ -18,6 +18,9 @@ from bursar.translate.conversation import Conversation
 from bursar.translate.embeddings import Embedder
 from bursar.translate.registry import TRANSLATED
 
+METHODS: dict[str, str] = {Operation.CACHE_CHANGE: "PATCH", Operation.CACHE_DELETE: "DELETE"}
+"""Of what isn't asked by a POST."""
+
 
 def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str, upstream_name: str = "") -> Plan:
     """Which upstream, decided once for calls alike. upstream_name: the one that it must be, where the path names none.
@@ -69,7 +72,7 @@ def direct(arrival: Arrival, envelope: Envelope, model: str, route: Route) -> Pl
 
 
 def _method(arrival: Arrival) -> str:
-    return "PATCH" if arrival.dialect.operation == Operation.CACHE_CHANGE else "POST"
+    return METHODS.get(arrival.dialect.operation, "POST")
 
 
 def through_translation(worker: Worker, envelope: Envelope, model: str, route: Route, caller: str) -> Plan:

@@ -11,7 +11,7 @@ from bursar.domain.errors import BadRequest, InvalidJson, MissingField
 from bursar.providers.base import Asked, Dialect
 from bursar.providers.registry import DIALECTS
 
-PRICED = [dialect for dialect in DIALECTS.values() if dialect.operation != "models"]
+PRICED = [dialect for dialect in DIALECTS.values() if dialect.operation not in ("models", "delete_cache")]
 HAS_DEFAULT = ("openai-images", "openai-moderations")  # by OpenAI's schema a model need not be named
 NAMES_NONE = ("gemini-cache-change", "vertex-cache-change")  # the path names the content, and that its model
 NEEDS_MODEL = [dialect for dialect in PRICED if dialect.name not in HAS_DEFAULT + NAMES_NONE]

@@ -27,17 +27,43 @@ def test_what_is_kept_is_counted_and_is_unpriced_until_storage_has_a_price(tmp_p
         made = asyncio.run(exchange(world.port, request_bytes("/v1beta/cachedContents", body, control)))
         assert made.status == 200
         assert json.loads(made.body)["usageMetadata"] == {"totalTokenCount": 50_000}
-        path = "/v1beta/cachedContents/c1"
-        for method, content in (("PATCH", b'{"ttl":"60s"}'), ("GET", b""), ("DELETE", b"")):
+        name = json.loads(made.body)["name"]
+        gone, kept = "/v1beta/cachedContents/c1", f"/v1beta/{name}"
+        answers = {}
+        for path, method, content in (
+            (gone, "PATCH", b'{"ttl":"60s"}'),
+            (gone, "GET", b""),
+            (gone, "DELETE", b""),
+            (kept, "PATCH", b'{"ttl":"60s"}'),
+            (kept, "GET", b""),
+            (kept, "DELETE", b""),
+            (kept, "GET", b""),
+        ):
             answer = asyncio.run(exchange(world.port, request_bytes(path, content, HEADERS, method)))
-            assert answer.status == 404  # the simulator keeps none, and says so itself
-            assert f"{method} {path}" in answer.body.decode()
+            assert answer.status == (404 if path == gone or "DELETE" in answers else 200), (method, path)
+            if path == kept:
+                answers.setdefault(method, json.loads(answer.body))
+        assert answers["PATCH"]["expireTime"] < json.loads(made.body)["expireTime"]
+        assert answers["GET"] == answers["PATCH"]
+        assert answers["DELETE"] == {}
         world.settle_down()
         world.load()
         rows = world.rows(
-            "SELECT operation, model, quality, list_cost, cache_storage_token_hours AS kept FROM charges ORDER BY seq"
+            "SELECT operation, model, quality, list_cost, upstream_id, finish_reason, outcome, http_status, "
+            "cache_storage_token_hours AS kept FROM charges ORDER BY seq"
         )
-    assert [(row["operation"], row["kept"]) for row in rows] == [("create_cache", 100_000), ("change_cache", 0)]
+    assert [(row["operation"], row["http_status"], row["kept"]) for row in rows] == [
+        ("create_cache", 200, 100_000),
+        ("change_cache", 404, 0),
+        ("delete_cache", 404, 0),
+        ("change_cache", 200, 0),
+        ("delete_cache", 200, 0),
+    ]
+    created, changed, deleted = rows[0], rows[3], rows[4]
+    assert created["upstream_id"] == changed["upstream_id"] == deleted["upstream_id"] == name
+    assert created["finish_reason"] > changed["finish_reason"] > "until 20"
+    assert (changed["quality"], changed["list_cost"]) == ("unpriced", None)
+    assert (deleted["quality"], deleted["list_cost"]) == ("reported", 0)
     assert (rows[0]["model"], rows[0]["quality"], rows[0]["list_cost"]) == ("gemini-2.5-flash", "unpriced", None)
     assert rows[1]["list_cost"] == 0  # it was refused
     prices = tmp_path / "prices.toml"

@@ -43,6 +43,7 @@ class Operation(StrEnum):
     FILES = "files"
     BATCH = "batch"  # its creation; each of its lines is a call of its own
     KEPT = "kept_response"  # a look at one that the provider keeps
+    CACHE_DELETE = "delete_cache"
     OTHER = "other"
 
 

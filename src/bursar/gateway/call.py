@@ -15,6 +15,7 @@ from bursar.gateway.background import Background
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
+from bursar.gateway.embedding import EmbeddingTranslation
 from bursar.gateway.envelope import Envelope, Envelopes, Plan
 from bursar.gateway.firsts import First, Firsts
 from bursar.gateway.gates import Gates
@@ -179,7 +180,7 @@ class Call(msgspec.Struct):
     taken: Taken | None = None  # its place in the limits
     retried: RetryHold | None = None  # of a retry that is about to begin
     first: First | None = None  # its place among the first calls of its model
-    translation: Translation | None = None  # its provider speaks another dialect than its caller
+    translation: Translation | EmbeddingTranslation | None = None  # its provider speaks another dialect than its caller
     receipt: str = ""  # why it goes there, where no route says it: of a shadow
     heard: Heard | None = None  # what keeps its answer, to be compared
     sample: Sample | None = None  # a shadow will follow it

@@ -13,8 +13,13 @@ from bursar.gateway.translation import wants_all
 from bursar.providers.base import Asked, Dialect
 from bursar.providers.registry import dialect_for, with_model
 from bursar.providers.services import SIGV4
+from bursar.translate.codec import Codec
 from bursar.translate.conversation import Conversation
-from bursar.translate.registry import CODECS
+from bursar.translate.embeddings import Embedder
+from bursar.translate.registry import TRANSLATED
+
+METHODS: dict[str, str] = {Operation.CACHE_CHANGE: "PATCH", Operation.CACHE_DELETE: "DELETE"}
+"""Of what isn't asked by a POST."""
 
 
 def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model: str, upstream_name: str = "") -> Plan:
@@ -47,7 +52,7 @@ def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model:
     if route.speaks(family, dialect):
         plan = direct(arrival, envelope, model, route)
     else:
-        plan = through_translation(worker, envelope, model, route)
+        plan = through_translation(worker, envelope, model, route, dialect)
     if len(envelope.plans) < PLANS_MAX:
         envelope.plans[key] = plan
     return plan
@@ -55,7 +60,7 @@ def choose_upstream(worker: Worker, arrival: Arrival, envelope: Envelope, model:
 
 def may_go_elsewhere(arrival: Arrival) -> bool:
     """Whether the call may go to an upstream of another dialect: its own can be translated, and no path names one."""
-    return arrival.dialect.name in CODECS and not arrival.upstream_name
+    return arrival.dialect.name in TRANSLATED and not arrival.upstream_name
 
 
 def direct(arrival: Arrival, envelope: Envelope, model: str, route: Route) -> Plan:
@@ -67,10 +72,10 @@ def direct(arrival: Arrival, envelope: Envelope, model: str, route: Route) -> Pl
 
 
 def _method(arrival: Arrival) -> str:
-    return "PATCH" if arrival.dialect.operation == Operation.CACHE_CHANGE else "POST"
+    return METHODS.get(arrival.dialect.operation, "POST")
 
 
-def through_translation(worker: Worker, envelope: Envelope, model: str, route: Route) -> Plan:
+def through_translation(worker: Worker, envelope: Envelope, model: str, route: Route, caller: str) -> Plan:
     """To an upstream that speaks another dialect. Raises Forbidden for a caller's own key: it is another provider's."""
     if envelope.credential.client_secret:
         raise Forbidden(
@@ -78,20 +83,21 @@ def through_translation(worker: Worker, envelope: Envelope, model: str, route: R
             "key is not shown there: use a Bursar key (`bursar keys create NAME`)",
             field="authorization",
         )
-    if route.codec is None:
+    codec = route.interpreter_for(caller)
+    if codec is None:
         raise NoUpstream(f"upstream {route.name!r} speaks dialects that nobody translates to", field="model")
     headers = [header for header in envelope.headers if not header[0].startswith(DIALECT_PREFIXES)]
     headers += DIALECT_HEADERS.get(route.family, [])
     asked = []
     for streams in (False, True):
-        path, _, query = route.codec.path(Conversation(model=model, messages=(), stream=streams)).partition("?")
+        path, _, query = _path_of(codec, model, streams=streams).partition("?")
         path = unquote(path)  # the head quotes it
         found = dialect_for("POST", path)
         if found is None:
             raise NoUpstream(f"upstream {route.name!r} has no path for a model named {model!r}", field="model")
         asked.append((found[0], write_head(route, "POST", path, query.encode(), headers, envelope.credential)))
     other = Elsewhere(
-        route.codec,
+        codec,
         asked[0],
         asked[1],
         wants_all(envelope.headers),
@@ -99,6 +105,12 @@ def through_translation(worker: Worker, envelope: Envelope, model: str, route: R
         worker.settings.output_tokens_default,
     )
     return Plan(route, asked[0][1], other)
+
+
+def _path_of(codec: Codec | Embedder, model: str, *, streams: bool) -> str:
+    if isinstance(codec, Embedder):
+        return codec.path(model)
+    return codec.path(Conversation(model=model, messages=(), stream=streams))
 
 
 def needed_variables(route: Route) -> str:

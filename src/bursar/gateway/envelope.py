@@ -16,6 +16,7 @@ from bursar.gateway.identify import Credential, identify, split_query
 from bursar.gateway.route import Route
 from bursar.providers.base import Asked, Dialect
 from bursar.translate.codec import Codec
+from bursar.translate.embeddings import Embedder
 
 PLANS_MAX = 64
 TOUCHED_MAX = 64
@@ -44,7 +45,7 @@ class Elsewhere(msgspec.Struct, frozen=True, gc=False):
     JSON array of a stream. output_tokens: what a provider is told that must be told a limit.
     """
 
-    codec: Codec
+    codec: Codec | Embedder
     plain: tuple[Dialect, bytes]  # what its answer is read by, and the head of the request
     streamed: tuple[Dialect, bytes]
     is_strict: bool

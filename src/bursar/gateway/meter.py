@@ -35,7 +35,7 @@ COUNT_TOKENS, REPORTED, ESTIMATED, UNPRICED = (
 )  # looked up once: as an enum's attribute a member costs 0.13 µs each time
 
 
-NO_COST = frozenset({COUNT_TOKENS, Operation.MODERATION})
+NO_COST = frozenset({COUNT_TOKENS, Operation.MODERATION, Operation.CACHE_DELETE})
 """Free by every provider's own word: a known price of zero, not an unknown one."""
 
 NOT_TEXT = frozenset(

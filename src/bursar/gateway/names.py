@@ -28,20 +28,20 @@ class Names:
         self._routes = routes
         self._aliases = dict(aliases)
         self._prefixes = {route.name for route in routes} | {route.provider for route in routes}
-        self._seen: dict[tuple[str, str, bool], Named | None] = {}
+        self._seen: dict[tuple[str, str, str, bool], Named | None] = {}
 
-    def read(self, family: str, asked: str, *, elsewhere: bool = False) -> Named | None:
+    def read(self, family: str, asked: str, dialect: str = "", *, elsewhere: bool = False) -> Named | None:
         """What `asked` means to a caller of this dialect family; None: it is a model's own name.
 
-        elsewhere: the caller may ask upstreams of other families too, since its request can be translated.
+        elsewhere: the caller may ask upstreams of other families too, where its dialect is translated for them.
         Raises NoUpstream where the provider it names can't be reached in these dialects.
         """
-        key = (family, asked, elsewhere)
+        key = (family, asked, dialect, elsewhere)
         try:
             return self._seen[key]
         except KeyError:
             pass
-        named = self._read(family, self._aliases.get(asked, asked), elsewhere=elsewhere)
+        named = self._read(family, self._aliases.get(asked, asked), dialect, elsewhere=elsewhere)
         if named is None and asked in self._aliases:
             named = Named("", self._aliases[asked])
         if len(self._seen) >= NAMES_REMEMBERED:
@@ -49,7 +49,7 @@ class Names:
         self._seen[key] = named
         return named
 
-    def _read(self, family: str, name: str, *, elsewhere: bool) -> Named | None:
+    def _read(self, family: str, name: str, dialect: str, *, elsewhere: bool) -> Named | None:
         prefix, model = self._split(name)
         if not model:
             return None
@@ -60,7 +60,7 @@ class Names:
         meant += [route for route in self._routes if route.provider == prefix and route.name != prefix]
         fitting = [route for route in meant if family in route.families]
         if elsewhere and not fitting:
-            fitting = [route for route in meant if route.codec is not None]
+            fitting = [route for route in meant if route.interpreter_for(dialect) is not None]
         for route in fitting:
             if any(fnmatchcase(model, pattern) for pattern in route.settings.models):
                 return Named(route.name, model)

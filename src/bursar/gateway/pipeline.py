@@ -88,7 +88,8 @@ def read_name(worker: Worker, arrival: Arrival, asked: Asked) -> tuple[str, Aske
     """The upstream that the call names, "" for none, and what it asks for by its provider's own name of the model."""
     if arrival.upstream_name:  # named in the path: the model is that upstream's affair
         return arrival.upstream_name, asked
-    named = worker.names.read(arrival.dialect.family, asked.model, elsewhere=may_go_elsewhere(arrival))
+    dialect = arrival.dialect
+    named = worker.names.read(dialect.family, asked.model, dialect.name, elsewhere=may_go_elsewhere(arrival))
     if named is None:
         return "", asked
     return named.upstream, msgspec.structs.replace(asked, model=named.model)

@@ -15,7 +15,7 @@ from bursar.gateway.heard import Feed
 from bursar.gateway.meter import Metered, not_billed, unanswered
 from bursar.gateway.response_begin import keep_pending
 from bursar.gateway.settle import settle
-from bursar.gateway.translation import Interpreter, kept_headers, notes_of, translated_answer
+from bursar.gateway.translation import Interpreter, Translation, kept_headers, notes_of, translated_answer
 from bursar.gateway.upstream import Reply
 from bursar.providers.base import Answer, read_reply, said_in_headers
 from bursar.providers.sse import StreamReader
@@ -55,7 +55,7 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
     if call.heard is not None and status < 400:
         call.heard.keep(body)
     if call.translation is not None:
-        status, body = translated_answer(call.translation, status, body)
+        status, body = translated_answer(call.translation, status, body, answer.usage)
     gone = client.gone
     settle(
         worker,
@@ -85,7 +85,8 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
 async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Reply, client: Client) -> None:
     """A stream: each piece goes on as it came, while the dialect's reader watches for usage in bounded memory."""
     reader = call.dialect.reader(call.asked, strip_usage=call.strips_usage)
-    interpreter = Interpreter(call.translation, reader, call.facts.call_id) if call.translation is not None else None
+    translation = call.translation
+    interpreter = Interpreter(translation, reader, call.facts.call_id) if isinstance(translation, Translation) else None
     feed = feed_of(call, reader.feed if interpreter is None else interpreter.feed)
     broken: BursarError | None = None
     gone_at: int | None = None  # bytes the client had taken when it left

@@ -10,7 +10,9 @@ from bursar.gateway.sigv4 import Signer, keys_from
 from bursar.gateway.upstream import Origin, Pool, PoolLimits
 from bursar.providers.bedrock_paths import region_of
 from bursar.providers.services import SIGV4
-from bursar.translate.registry import codec_of_upstream
+from bursar.translate.codec import Codec
+from bursar.translate.embeddings import EMBEDDINGS, Embedder
+from bursar.translate.registry import EMBEDDERS, codec_of_upstream
 
 
 class Route:
@@ -21,6 +23,7 @@ class Route:
         "auth",
         "base_path",
         "codec",
+        "embedder",
         "families",
         "family",
         "health",
@@ -41,6 +44,7 @@ class Route:
         self.auth = settings.auth or AUTHS.get(settings.dialect, "bearer")
         self.provider = settings.provider
         self.codec = codec_of_upstream(settings.dialect, settings.provider, settings.speaks)
+        self.embedder = EMBEDDERS.get(settings.dialect)
         self.api_key = api_key
         self.origin = Origin.parse(settings.base_url, settings.proxy, settings.ca_bundle)
         self.health = Health()
@@ -55,6 +59,10 @@ class Route:
         """Whether it takes requests of this dialect; every upstream has a list of models."""
         spoken = self.settings.speaks
         return family in self.families and (not spoken or not dialect or dialect in spoken or "-models" in dialect)
+
+    def interpreter_for(self, dialect: str) -> Codec | Embedder | None:
+        """Who says what a caller of this dialect asks in this upstream's words; None: nobody does."""
+        return self.embedder if dialect == EMBEDDINGS else self.codec
 
     def path_at(self, path: str) -> str:
         """The path at the provider, who may have something else in the place of `/v1`."""
@@ -91,7 +99,7 @@ class Routes:
     def named(self, name: str, family: str, dialect: str = "", *, elsewhere: bool = False) -> Route:
         """The upstream a client named in its path: `/groq/v1/chat/completions`. Raises NoUpstream."""
         route = self.by_name[name]
-        if elsewhere and route.codec is not None:
+        if elsewhere and route.interpreter_for(dialect) is not None:
             return route
         if family not in route.families:
             raise NoUpstream(
@@ -108,8 +116,8 @@ class Routes:
 
     def _choose(self, family: str, model: str, dialect: str, *, elsewhere: bool) -> Route:
         candidates = [route for route in self.routes if route.speaks(family, dialect)]
-        others = [route for route in self.routes if route.codec is not None and route not in candidates]
-        for route in candidates + others if elsewhere else candidates:
+        others = [route for route in self.routes if elsewhere and route.interpreter_for(dialect) is not None]
+        for route in [*candidates, *(other for other in others if other not in candidates)]:
             if any(fnmatchcase(model, pattern) for pattern in route.settings.models):
                 return route
         for route in candidates:

@@ -27,7 +27,7 @@ from bursar.gateway.rates import Taken
 from bursar.gateway.relay import relay
 from bursar.gateway.settle import settle_lost
 from bursar.gateway.shadow_fits import keeps_from_shadow
-from bursar.gateway.translation import bound
+from bursar.gateway.translation import Translation, bound
 from bursar.providers.splice import with_value
 from bursar.spool.records import Compared
 from bursar.translate.codec import Codec
@@ -179,7 +179,8 @@ def _prepared(worker: Worker, sample: Sample, plan: Plan, case: Case | None, tak
 
 def _codec_of(call: Call) -> Codec:
     """What the answer of its provider is read by."""
-    return call.translation.other if call.translation is not None else bound(CODECS[call.dialect.name], call.asked)
+    translation = call.translation
+    return translation.other if isinstance(translation, Translation) else bound(CODECS[call.dialect.name], call.asked)
 
 
 def _wants_json(arrival: Arrival) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from bursar.domain.errors import BadRequest, NotTranslatable
+from bursar.domain.usage import Usage
+from bursar.gateway.embedding import EmbeddingTranslation, embedding_of, told_vectors
 from bursar.gateway.envelope import Elsewhere
 from bursar.gateway.heads import Headers
 from bursar.providers.base import Asked, Dialect
@@ -19,6 +21,7 @@ from bursar.translate.chat import CHAT
 from bursar.translate.codec import BadAnswer, Codec, EventReader, EventWriter
 from bursar.translate.conversation import Conversation, Losses
 from bursar.translate.converse import ConverseCodec
+from bursar.translate.embeddings import Embedder
 from bursar.translate.gemini import GeminiCodec
 from bursar.translate.registry import CODECS
 
@@ -54,7 +57,7 @@ class Translation(msgspec.Struct):
 class Spoken(msgspec.Struct, frozen=True):
     """A request as its provider gets it."""
 
-    translation: Translation
+    translation: Translation | EmbeddingTranslation
     dialect: Dialect
     head: bytes
     asked: Asked
@@ -66,6 +69,8 @@ def translate(other: Elsewhere, caller: Dialect, asked: Asked, body: bytes, limi
 
     Raises BadRequest where it can't be said, NotTranslatable where the caller wants it whole.
     """
+    if isinstance(other.codec, Embedder):
+        return _embedding(other, other.codec, caller, asked, body)
     if asked.streams_array and not other.takes_events:
         raise BadRequest("a stream of another provider's is sent as events: ask for alt=sse", field="alt")
     codec, losses = bound(CODECS[caller.name], asked), Losses()
@@ -92,6 +97,14 @@ def translate(other: Elsewhere, caller: Dialect, asked: Asked, body: bytes, limi
     return Spoken(translation, dialect, head, there, written)
 
 
+def _embedding(other: Elsewhere, embedder: Embedder, caller: Dialect, asked: Asked, body: bytes) -> Spoken:
+    translation, written = embedding_of(embedder, caller, asked, body)
+    if other.is_strict and translation.losses.names:
+        raise lossy(translation.losses, caller.name, embedder.dialect)
+    dialect, head = other.plain
+    return Spoken(translation, dialect, head, dialect.read_request(written), written)
+
+
 def bound(codec: Codec, asked: Asked) -> Codec:
     """The codec as this call's path makes it, where the path says what bodies of its dialect don't."""
     if isinstance(codec, GeminiCodec | ConverseCodec):
@@ -99,8 +112,10 @@ def bound(codec: Codec, asked: Asked) -> Codec:
     return codec
 
 
-def limit_of(translation: Translation, asked: Asked) -> int | None:
+def limit_of(translation: Translation | EmbeddingTranslation, asked: Asked) -> int | None:
     """What our own rules made of the output limit up to now: a budget may have lowered it since."""
+    if isinstance(translation, EmbeddingTranslation):
+        return None
     sent = asked.max_output_tokens
     return translation.limit if sent == translation.sent_limit else sent
 
@@ -121,7 +136,7 @@ def lossy(losses: Losses, caller: str, other: str) -> NotTranslatable:
     return error
 
 
-def notes_of(translation: Translation) -> Headers:
+def notes_of(translation: Translation | EmbeddingTranslation) -> Headers:
     """What the caller must know: headers of the answer."""
     told = f"{translation.caller.name}>{translation.other.dialect}"
     notes: Headers = [(b"x-bursar-translated", told.encode())]
@@ -139,8 +154,15 @@ def limit_note(spoken: Spoken) -> Headers:
     return [(LIMIT_HEADER, b"%d" % limit)]
 
 
-def translated_answer(translation: Translation, status: int, body: bytes) -> tuple[int, bytes]:
-    """(status, body) of a whole answer as the caller hears it; what was no answer is a failure of the provider's."""
+def translated_answer(
+    translation: Translation | EmbeddingTranslation, status: int, body: bytes, usage: Usage | None = None
+) -> tuple[int, bytes]:
+    """(status, body) of a whole answer as the caller hears it; what was no answer is a failure of the provider's.
+
+    usage: as the meter read it, in headers too; a chat codec reads its own.
+    """
+    if isinstance(translation, EmbeddingTranslation):
+        return told_vectors(translation, status, body, usage)
     codec, other = translation.codec, translation.other
     if status >= 400:
         return status, codec.write_fault(other.read_fault(status, body))

@@ -7,7 +7,7 @@ from msgspec.structs import astuple
 
 from bursar.domain.money import FEMTO_PER_PICO, PICO_MAX, pico_from_femto
 from bursar.domain.usage import Unit, Usage
-from bursar.prices.sheet import NO_LINE, ROW_UNITS, ImplausibleUsage, PriceSheet, UnpricedUnit
+from bursar.prices.sheet import NO_LINE, ImplausibleUsage, PriceSheet, UnpricedUnit
 
 __all__ = ["CostLine", "ImplausibleUsage", "Priced", "UnpricedUnit", "bound_pico", "list_without_cache", "price_usage"]
 
@@ -41,12 +41,13 @@ def price_usage(usage: Usage, sheet: PriceSheet) -> Priced:
     lines: list[CostLine] = []
     femto = 0
     counts = astuple(usage)  # `compress` leaves out what wasn't used without running Python
-    for unit, quantity, price in compress(zip(ROW_UNITS, counts, sheet.row, strict=True), counts):
+    for at, unit, price in compress(sheet.row, counts):  # a `zip` with `strict` costs 0.2 µs more
         if not price:
             if price is None:
                 raise UnpricedUnit(sheet.sku_id, unit)
             if unit is NO_LINE:
                 continue
+        quantity = counts[at]
         lines.append((unit, quantity, price))
         femto += quantity * price
     if not sheet.is_plain:

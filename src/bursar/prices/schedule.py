@@ -1,6 +1,6 @@
 """Layers of dated prices laid over each other: catalogue, tier, local overrides become the sheets of one SKU."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
@@ -156,7 +156,7 @@ def _sheets(
                     band_above=above,
                     unit_prices=full,
                     listed=frozenset(listed),
-                    row=tuple(0 if unit is NO_LINE else full.get(unit) for unit in ROW_UNITS),
+                    row=_row(full),
                     request_price=request_price,
                     reasoning_price=reasoning,
                     is_plain=request_price is None and reasoning is None,
@@ -166,6 +166,10 @@ def _sheets(
             )
         )
     return tuple(sheets)
+
+
+def _row(prices: Mapping[Unit, int]) -> tuple[tuple[int, Unit, int | None], ...]:
+    return tuple((at, unit, 0 if unit is NO_LINE else prices.get(unit)) for at, unit in enumerate(ROW_UNITS))
 
 
 def _listed(

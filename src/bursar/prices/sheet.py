@@ -61,7 +61,8 @@ class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     band_above: the band holds for calls whose total input is above so many tokens; -1: the first band.
     unit_prices: femto-USD per one unit, fallbacks filled in. An absent unit has no price.
     listed: the units that have a price of their own; the others of `unit_prices` are billed as what they are a kind of.
-    row: the same in the order of ROW_UNITS, None where there is no price, 0 for NO_LINE: what the hot path reads.
+    row: (place in `Usage`, unit, price) for each of ROW_UNITS, what the hot path reads. The price is None where there
+        is none, and 0 for NO_LINE.
     reasoning_price: where reasoning tokens have a price of their own; they are then taken out of plain output.
     dearest_input, dearest_output: the most one token can cost in this band or a lower one; None: unknown.
     """
@@ -82,7 +83,7 @@ class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     band_above: int
     unit_prices: dict[Unit, int]
     listed: frozenset[Unit]
-    row: tuple[int | None, ...]
+    row: tuple[tuple[int, Unit, int | None], ...]
     request_price: int | None
     reasoning_price: int | None
     is_plain: bool

@@ -3,12 +3,14 @@
 A creation's answer says how many tokens are kept and until when: its storage is counted for that time, in token-hours.
 Whether it will live so long nobody knows yet, so the charge is estimated. On Vertex the creation is billed as input too
 (Google's price page, 2026). What a changed lifetime adds or saves stands in no answer: such a change is unpriced.
-Lists, reads and deletions cost nothing and are passed on.
+A deletion is a row that costs nothing and says when the storage ended. Creations and changes say until when it is kept
+(`finish_reason`), and all three the name (`upstream_id`): so what it truly cost can be worked out from the books.
+Lists and reads are passed on.
 Source: google-genai 3.4.0's schema of CachedContent; no recording could be had.
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -75,7 +77,8 @@ class GeminiCache(GeminiCountTokens):
         if seen is None:
             return Answer()
         usage = None if self._changes else self._storage(seen)
-        return Answer(usage, clip(own_name(seen.model or "")), upstream_id=clip(seen.name), complete=True)
+        until = f"until {seen.expire_time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if seen.expire_time else ""
+        return Answer(usage, clip(own_name(seen.model or "")), "", until, upstream_id=clip(seen.name), complete=True)
 
     def _storage(self, seen: _Kept) -> Usage | None:
         """Token-hours from the creation to the expected end, rounded to whole ones; None where a part isn't said."""
@@ -96,6 +99,24 @@ class GeminiCache(GeminiCountTokens):
         return errors.google_error(error, call_id)
 
 
+class GeminiCacheDelete(GeminiCountTokens):
+    """`DELETE …/cachedContents/ID`: free. name: of the cached content, from the path, since the answer is empty."""
+
+    def __init__(self, family: str, name: str = "") -> None:
+        super().__init__(family)
+        self.name = f"{family}-cache-delete"
+        self.operation = Operation.CACHE_DELETE
+        self._cached = name
+
+    def read_request(self, body: bytes) -> Asked:
+        return Asked(NO_MODEL, max_output_tokens=0, model_in_path=True)
+
+    def read_answer(self, body: bytes, status: int) -> Answer:
+        if status >= 400:
+            return Answer(error_code=errors.error_code(body, status), complete=True)
+        return Answer(Usage(), upstream_id=clip(self._cached), complete=True)
+
+
 def own_name(model: str) -> str:
     """`models/gemini-2.5-flash` and `projects/…/models/gemini-2.5-flash` as the model's own name."""
     return model.rpartition("/")[2]
@@ -103,6 +124,7 @@ def own_name(model: str) -> str:
 
 CACHES = {family: GeminiCache(family) for family in ("gemini", "vertex")}
 CHANGES = {family: GeminiCache(family, changes=True) for family in ("gemini", "vertex")}
+DELETIONS = {family: GeminiCacheDelete(family) for family in ("gemini", "vertex")}
 FREE = {family: ModelList(f"{family}-cache-models", family) for family in ("gemini", "vertex")}
 """Passed on like a list of models."""
 
@@ -121,7 +143,8 @@ def cache_dialect(method: str, path: str) -> tuple[Dialect, str] | None:
         return None
     kinds: dict[tuple[str, bool], dict[str, Any]] = {
         ("POST", False): CACHES, ("PATCH", True): CHANGES, ("GET", False): FREE, ("GET", True): FREE,
-        ("DELETE", True): FREE,
     }  # fmt: skip
+    if method == "DELETE" and found["id"] is not None:
+        return GeminiCacheDelete(family, path.split("/", 2)[2]), path
     kind = kinds.get((method, found["id"] is not None))
     return None if kind is None else (kind[family], path)

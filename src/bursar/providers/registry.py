@@ -7,7 +7,7 @@ from bursar.providers.azure import deployment_path
 from bursar.providers.base import Dialect
 from bursar.providers.bedrock import bedrock_dialect
 from bursar.providers.google import UNBOUND
-from bursar.providers.google_caches import CACHES, CHANGES, cache_dialect
+from bursar.providers.google_caches import CACHES, CHANGES, DELETIONS, cache_dialect
 from bursar.providers.google_paths import google_dialect
 from bursar.providers.models import ANTHROPIC_MODELS, GEMINI_MODELS, OPENAI_MODELS
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
@@ -34,6 +34,7 @@ _ALL: tuple[Dialect, ...] = (
     *UNBOUND,
     *CACHES.values(),
     *CHANGES.values(),
+    *DELETIONS.values(),
     *bedrock.UNBOUND,
 )
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}

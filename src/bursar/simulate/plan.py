@@ -46,6 +46,7 @@ class Ask(msgspec.Struct):
     thinking: dict[str, Any] | None = None
     encoding_format: str | None = None
     dimensions: int | None = None
+    ttl: str | None = None  # cachedContents
 
     @property
     def prompt_bytes(self) -> bytes:

@@ -91,6 +91,7 @@ class Provider:
         self._connections: set[Connection] = set()
         self._seq = 0
         self._jobs = Jobs(self._line, self._clock, options.job_ms)
+        self._caches = wire_google.Caches()
         self._header_names: dict[tuple[str, ...], list[str]] = {}
         self._server: asyncio.Server | None = None
 
@@ -179,6 +180,8 @@ class Provider:
         headers = self._headers(plan.answer_id if dialect.is_bedrock else plan.request_id, dialect)
         if dialect.counts is not None:
             headers += dialect.counts(plan)
+        if dialect.name == "gemini-cache":
+            self._caches.keep(dialect.body(plan))
         if ask.background and not ask.stream and dialect.name == "openai-responses":
             self._jobs.keep_response(plan)
             dialect = dialect._replace(body=wire_responses.queued)
@@ -328,6 +331,8 @@ class Provider:
             return 200, (wire_anthropic if anthropic else wire_openai).models(names)
         if (answered := self._jobs.answer(request, key_of(request))) is not None:
             return answered
+        if (cached := self._caches.answer(request, self._clock.now_us())) is not None:
+            return cached
         if request.path in ("/healthz", "/api/hello"):
             return 200, b'{"ok":true}'
         if request.path == "/sim/bill":

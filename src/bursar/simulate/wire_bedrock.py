@@ -16,10 +16,10 @@ import msgspec
 
 from bursar.simulate import wire_anthropic
 from bursar.simulate.plan import Ask, Plan
+from bursar.simulate.vectors import vector_of
 from bursar.simulate.wire_openai import Event, split
 
 STREAM_TYPE = "application/vnd.amazon.eventstream"
-EMBEDDING = [0.013, -0.021, 0.034, -0.055, 0.089, -0.144, 0.233, -0.377]
 STREAMED = ("converse-stream", "invoke-with-response-stream")
 
 _PATH = re.compile(
@@ -55,6 +55,10 @@ class _Request(msgspec.Struct, rename="camel"):
     max_gen_len: int | None = None
     max_tokens: int | None = None
     input_text: Any = None  # Titan's embeddings
+    dimensions: int | None = None
+    texts: list[str] | None = None  # Cohere's embeddings
+    output_dimension: int | None = msgspec.field(default=None, name="output_dimension")
+    embedding_types: list[str] | None = msgspec.field(default=None, name="embedding_types")
     input: dict[str, Any] | None = None  # count-tokens: what would be asked, of Converse or of a model
 
 
@@ -86,13 +90,15 @@ def ask_of(target: Target, body: bytes) -> Ask:
     config = seen.inference_config or {}
     tools = [tool["toolSpec"] for tool in (seen.tool_config or {}).get("tools") or () if "toolSpec" in tool]
     limits = (config.get("maxTokens"), config.get("max_new_tokens"), seen.max_gen_len, seen.max_tokens)
-    prompt = seen.prompt if seen.prompt is not None else seen.input_text
+    prompt = next((one for one in (seen.prompt, seen.input_text, seen.texts) if one is not None), None)
     return Ask(
         model=target.model,
         stream=streams,
         max_tokens=next((limit for limit in limits if limit is not None), None),
         messages=msgspec.Raw(_encode(seen.messages)),
         system=msgspec.Raw(_encode(seen.system) if seen.system is not None else b""),
+        dimensions=seen.dimensions or seen.output_dimension,
+        encoding_format=seen.embedding_types[0] if seen.embedding_types else None,
         prompt=msgspec.Raw(_encode(prompt) if prompt is not None else b""),
         tools=[{"name": one.get("name"), "parameters": (one.get("inputSchema") or {}).get("json")} for one in tools]
         or None,
@@ -139,8 +145,7 @@ def invoked(plan: Plan) -> bytes:
     if "anthropic." in model:
         return wire_anthropic.message(_as_anthropic(plan))
     if "embed" in model:
-        counted = {"inputTextTokenCount": plan.usage.input} if plan.include_usage else {}
-        return _encode({"embedding": EMBEDDING, **counted})
+        return _embedded(plan, model)
     if "meta." in model:
         body: dict[str, Any] = {"generation": plan.texts[0], "stop_reason": "length" if plan.truncated else "stop"}
         if plan.include_usage:
@@ -152,6 +157,23 @@ def invoked(plan: Plan) -> bytes:
             said | {"stopReason": _stop_reason(plan)} | ({"usage": _usage(plan)} if plan.include_usage else {})
         )
     return _encode({"outputs": [{"text": plan.texts[0], "stop_reason": "length" if plan.truncated else "stop"}]})
+
+
+def _embedded(plan: Plan, model: str) -> bytes:
+    """Titan's one vector with its count; Cohere's list, whose count stands in the headers."""
+    ask = plan.ask
+    given = msgspec.json.decode(ask.prompt) if ask is not None and bytes(ask.prompt) else ""
+    dimensions = ask.dimensions if ask is not None else None
+    if "cohere." not in model:
+        counted = {"inputTextTokenCount": plan.usage.input} if plan.include_usage else {}
+        return _encode({"embedding": vector_of(str(given), dimensions), **counted})
+    texts = given if isinstance(given, list) else [given]
+    vectors = [vector_of(str(text), dimensions) for text in texts]
+    by_type = ask.encoding_format if ask is not None else None
+    kind = {"response_type": "embeddings_by_type"} if by_type else {"response_type": "embeddings_floats"}
+    return _encode(
+        {"id": plan.answer_id, "texts": texts, **kind, "embeddings": {by_type: vectors} if by_type else vectors}
+    )
 
 
 def invoked_events(plan: Plan) -> list[Event]:

@@ -11,10 +11,11 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from bursar.simulate.http import Request
 from bursar.simulate.plan import Ask, Plan
+from bursar.simulate.vectors import vector_of
 from bursar.simulate.wire_openai import Event, split
 
-EMBEDDING = [0.013, -0.021, 0.034, -0.055, 0.089, -0.144, 0.233, -0.377]
 _PATH = re.compile(
     r"/v1(?:alpha|beta1?)?(?:(?:/projects/[^/]+/locations/[^/]+)?/publishers/google)?"
     r"/models/(?P<model>[^/:?]+):(?P<action>[A-Za-z]+)"
@@ -30,6 +31,7 @@ class Target(NamedTuple):
 class _Request(msgspec.Struct, rename="camel"):
     contents: list[dict[str, Any]] = []
     model: str = ""  # of cachedContents
+    ttl: str | None = None  # of cachedContents: "7200s"
     content: dict[str, Any] | None = None  # embedContent
     requests: list[dict[str, Any]] | None = None  # batchEmbedContents
     system_instruction: Any = None
@@ -46,6 +48,8 @@ _REQUEST = msgspec.json.Decoder(_Request)
 
 _CACHES = re.compile(r"/v1(?:alpha|beta1?)?(?:/projects/[^/]+/locations/[^/]+)?/cachedContents")
 CACHE_HOURS = 2
+CACHES_MAX = 1_000
+_CACHE = re.compile(_CACHES.pattern + r"/(?P<id>[^/]+)")
 
 
 def target_of(path: str) -> Target | None:
@@ -83,6 +87,7 @@ def ask_of(target: Target, body: bytes) -> Ask:
         n=config.get("candidateCount"),
         service_tier=(seen.service_tier or "").lower() or None,
         metadata=seen.labels,
+        ttl=seen.ttl,
         thinking={"type": "enabled"} if (config.get("thinkingConfig") or {}).get("includeThoughts") else None,
     )
 
@@ -112,28 +117,73 @@ def count_tokens(tokens: int) -> bytes:
 
 
 def cached_content(plan: Plan) -> bytes:
-    """CachedContent, kept for two hours."""
+    """CachedContent, kept for two hours where the request says no other time."""
     created = datetime.fromtimestamp(plan.created_s, UTC)
+    wanted = plan.ask.ttl if plan.ask is not None else None
     return _encode(
         {
-            "name": f"cachedContents/{plan.created_s}",
+            "name": f"cachedContents/{plan.request_id.removeprefix('req_')}",
             "model": f"models/{plan.model_served}",
             "createTime": created,
             "updateTime": created,
-            "expireTime": created + timedelta(hours=CACHE_HOURS),
+            "expireTime": created + (lifetime(wanted) if wanted else timedelta(hours=CACHE_HOURS)),
             "usageMetadata": {"totalTokenCount": plan.usage.total_input},
         }
     )
 
 
+def lifetime(ttl: str) -> timedelta:
+    """protobuf's Duration in JSON: "7200s"."""
+    return timedelta(seconds=float(ttl.removesuffix("s")))
+
+
+class Caches:
+    """Cached contents that were made and not deleted: answers GET, PATCH and DELETE of one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, dict[str, Any]] = {}
+
+    def keep(self, body: bytes) -> None:
+        """Remember one as it was answered."""
+        made = msgspec.json.decode(body)
+        while len(self._kept) >= CACHES_MAX:
+            del self._kept[next(iter(self._kept))]
+        self._kept[own_name(made["name"])] = made
+
+    def answer(self, request: Request, now_us: int) -> tuple[int, bytes] | None:
+        """(status, body); None: no path of a cached content, or none that we have."""
+        found = _CACHE.fullmatch(request.path)
+        kept = self._kept.get(found["id"]) if found else None
+        if kept is None:
+            return None
+        if request.method == "DELETE":
+            del self._kept[own_name(kept["name"])]
+            return 200, b"{}"
+        if request.method == "PATCH":
+            asked, now = msgspec.json.decode(request.body), datetime.fromtimestamp(now_us / 1_000_000, UTC)
+            until = now + lifetime(asked["ttl"]) if "ttl" in asked else asked.get("expireTime", kept["expireTime"])
+            kept |= {"updateTime": now, "expireTime": until}
+        return 200, _encode(kept)
+
+
+def own_name(name: str) -> str:
+    """The last part of a resource's name."""
+    return name.rpartition("/")[2]
+
+
 def embedding(plan: Plan) -> bytes:
-    """For one text; for several the same vector each."""
+    """For one content, or for each of several in their order."""
     asked = msgspec.json.decode(plan.ask.input) if plan.ask is not None and bytes(plan.ask.input) else None
-    vector = {"values": EMBEDDING}
-    body: dict[str, Any] = {"embeddings": [vector] * len(asked)} if isinstance(asked, list) else {"embedding": vector}
+    vectors = [{"values": _vector(one)} for one in (asked if isinstance(asked, list) else [{"content": asked}])]
+    body: dict[str, Any] = {"embeddings": vectors} if isinstance(asked, list) else {"embedding": vectors[0]}
     if plan.include_usage:
         body["usageMetadata"] = {"promptTokenCount": plan.usage.input, "totalTokenCount": plan.usage.input}
     return _encode(body)
+
+
+def _vector(asked: dict[str, Any]) -> list[float]:
+    parts = (asked.get("content") or {}).get("parts") or ()
+    return vector_of("".join(part.get("text", "") for part in parts), asked.get("outputDimensionality"))
 
 
 def models(names: list[str]) -> bytes:

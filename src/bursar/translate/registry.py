@@ -1,16 +1,25 @@
-"""Every codec by its dialect, and the one that an upstream is spoken to in by callers of other dialects."""
+"""Every codec by its dialect, and how an upstream is spoken to by callers of other dialects: chat, and embeddings."""
 
 from collections.abc import Sequence
 
 from bursar.translate.chat import CHAT, COMPATIBLE_CHAT
 from bursar.translate.codec import Codec
 from bursar.translate.converse import CONVERSE
+from bursar.translate.embeddings import EMBEDDINGS, Embedder
+from bursar.translate.embeddings_bedrock import BedrockEmbedder
+from bursar.translate.embeddings_gemini import GeminiEmbedder
 from bursar.translate.gemini import GEMINI, VERTEX
 from bursar.translate.messages import MESSAGES
 from bursar.translate.responses import RESPONSES
 
 CODECS: dict[str, Codec] = {codec.dialect: codec for codec in (CHAT, RESPONSES, MESSAGES, GEMINI, VERTEX, CONVERSE)}
 """Callers of these dialects may ask for any model of these."""
+
+EMBEDDERS: dict[str, Embedder] = {"gemini": GeminiEmbedder(), "bedrock": BedrockEmbedder()}
+"""By the family of the upstream: whose embeddings may be asked for in OpenAI's dialect."""
+
+TRANSLATED = frozenset({*CODECS, EMBEDDINGS})
+"""Dialects of callers that may be sent to an upstream of another one."""
 
 _OF_FAMILY = {
     "anthropic": "anthropic-messages",

@@ -170,6 +170,7 @@ UNSIGNED = Say(signatures=False)
 def test_one_door_leads_to_bedrock_and_from_it(
     caller: Codec, provider: Codec, sent: Conversation, stream: tuple[Reply, list[Any]]
 ):
+    assume(any(not isinstance(part, Text) or part.text.strip() for turn in sent.messages for part in turn.parts))
     asked, losses = read_back(caller, as_meant(sent), Losses()), Losses()
     assume(any(not isinstance(part, Text) or part.text.strip() for part in asked.messages[-1].parts))
     assume(any(isinstance(part, Text) and part.text.strip() for turn in asked.messages for part in turn.parts))

@@ -305,6 +305,42 @@ def test_quiet_hours_hold_back_what_can_wait_and_send_it_as_one(world: World, wa
     assert Counter(entry.result for entry in world.desk.book.log()) == {"held": 3, "delivered": 2}
 
 
+@pytest.mark.parametrize("quiet", ["", "02:00-03:00", "09:00-23:10"])
+def test_what_quiet_hours_held_comes_at_once_when_they_are_removed_or_changed(world: World, ways: Ways, quiet: str):
+    add_channel(world, quiet="22:00-07:00")
+    world.later(12 * HOUR)  # 23:06
+    cut(world, "one")
+    cut(world, "two")
+    world.watch.look()
+    world.deliverer(ways).deliver()
+    assert ways.taken == []
+    add_channel(world, quiet=quiet)
+    world.deliverer(ways).deliver()
+    if quiet == "09:00-23:10":  # quiet still, but only for four minutes more
+        assert ways.taken == []
+        world.later(4 * MINUTE)
+        world.deliverer(ways).deliver()
+    assert ways.taken == [("ops", "Warning: 2 alerts from quiet hours")]
+    world.deliverer(ways).deliver()
+    assert len(ways.taken) == 1
+
+
+def test_a_digest_that_failed_waits_its_time_also_after_quiet_hours_are_removed(world: World, ways: Ways):
+    add_channel(world, quiet="22:00-07:00")
+    world.later(12 * HOUR)
+    cut(world, "one")
+    cut(world, "two")
+    world.watch.look()
+    world.deliverer(ways).deliver()
+    add_channel(world, quiet="")
+    ways.down = {"ops"}
+    world.deliverer(ways).deliver()
+    ways.down = set()
+    assert world.deliverer(ways).deliver() == 0
+    world.later(MINUTE)
+    assert world.deliverer(ways).deliver() == 1
+
+
 def test_a_digest_that_fails_is_sent_again_as_the_same_digest(world: World, ways: Ways):
     add_channel(world, quiet="22:00-07:00")
     world.later(12 * HOUR)

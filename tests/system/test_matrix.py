@@ -64,6 +64,10 @@ error once    | plain  | all       | {"fault":"529","times":1}          | 2 | 20
 error once    | stream | streaming | {"fault":"529","times":1}          | 2 | 200 | ok             | reported  |
 error 429     | plain  | all       | {"fault":"429","retry_after":7}    | 1 | 429 | client_error   | reported  |
 error 429     | stream | streaming | {"fault":"429","retry_after":7}    | 1 | 429 | client_error   | reported  |
+no quota|plain|openai|{"fault":"429","retry_after":1,"code":"insufficient_quota"}|1|429|client_error|reported|
+limited once  | plain  | all       | {"fault":"429","retry_after":1,"times":1} | 2 | 200 | ok     | reported  |
+limited once  | stream | streaming | {"fault":"429","retry_after":1,"times":1} | 2 | 200 | ok     | reported  |
+no time said  | plain  | all       | {"fault":"429"}                    | 1 | 429 | client_error   | reported  |
 gone at 0 %   | plain  | billed    | {"delay_ms":900}                   | 1 | 0   | aborted        | reported  | 0.3 s
 gone at 0 %   | stream | streaming | {"delay_ms":900}                   | 1 | 0   | aborted        | reported  | 0.3 s
 gone at 50 %  | plain  | billed    | {}                                 | 1 | 200 | ok             | reported  | 60 B
@@ -87,7 +91,7 @@ dripping      | stream | streaming | {"fault":"drip"}                   | 1 | 20
 until close   | plain  | billed    | {"fault":"until_close"}            | 1 | 200 | ok             | reported  |
 until close   | stream | streaming | {"fault":"until_close"}            | 1 | 200 | ok             | reported  |
 """
-GROUPS = {"all": ALL, "streaming": STREAMING, "billed": BILLED, "text": STREAMING}
+GROUPS = {"all": ALL, "streaming": STREAMING, "billed": BILLED, "text": STREAMING, "openai": ("chat", "responses")}
 
 
 @dataclass

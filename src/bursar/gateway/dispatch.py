@@ -17,6 +17,7 @@ from bursar.gateway.call import Attempt, Call, Way, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.hedge import Steps, hedges, send_hedged
 from bursar.gateway.meter import not_billed, unanswered
+from bursar.gateway.retry_after import REFUSAL_BYTES_MAX, RETRIED_STATUSES, wait_before_retry_s
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
 from bursar.gateway.turns import ELSEWHERE_STATUSES, may_follow, next_way, note_answer, note_error, receipt_of, turn
@@ -26,10 +27,8 @@ from bursar.spool.records import Dispatched
 
 RETRY_NOTE = (b"x-bursar-retry", b"not made: retries have cost as much as gateway.retry_usd_per_hour_max allows")
 NO_REGION = ""  # the dialects served so far have none that is known before the answer
-RETRIED_STATUSES = frozenset({500, 502, 503, 529})
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 4.0
-RETRY_AFTER_MAX_S = 2.0  # a provider that asks for more is left to the client, which knows whether it can wait
 
 
 async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt, Reply]:
@@ -86,8 +85,9 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
                 turn(worker, call, way)
                 continue
         if reply.status in RETRIED_STATUSES and not is_last and has_time(worker, call, number):
-            wait_s = retry_after_s(reply, backoff_s(number))
-            if wait_s is not None and (retried := await within_the_caps(worker, call, attempt, None)):
+            wait_s = await wait_before_retry_s(reply, backoff_s(number))
+            in_time = wait_s is not None and has_time(worker, call, number, wait_s)
+            if wait_s is not None and in_time and (retried := await within_the_caps(worker, call, attempt, None)):
                 cause = await settle_refused_by_provider(worker, call, attempt, reply)
                 await asyncio.sleep(wait_s)
                 continue
@@ -160,7 +160,7 @@ def settle_failed(
 async def settle_refused_by_provider(worker: Worker, call: Call, attempt: Attempt, reply: Reply) -> str:
     """The provider said that it failed: read its reason, settle at nothing, return the cause of the next attempt."""
     try:
-        body = await reply.body(ERROR_BYTES_MAX)
+        body = reply.content if reply.content is not None else await reply.body(REFUSAL_BYTES_MAX)
     except BursarError:
         body = b""
     finally:
@@ -210,28 +210,15 @@ async def within_the_caps(
     return hold
 
 
-def has_time(worker: Worker, call: Call, number: int) -> bool:
+def has_time(worker: Worker, call: Call, number: int, wait_s: float = 0.0) -> bool:
     """Whether the call's one deadline leaves room for the wait and another attempt."""
-    return worker.clock.now_us() + int(2 * backoff_s(number) * 1_000_000) < call.deadline_us
+    needed_s = max(wait_s, backoff_s(number)) + backoff_s(number)
+    return worker.clock.now_us() + int(needed_s * 1_000_000) < call.deadline_us
 
 
 def backoff_s(number: int) -> float:
     """Exponential, with full jitter on its upper half."""
     return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * float(2 ** (number - 1))) * random.uniform(0.5, 1.0)  # noqa: S311
-
-
-def retry_after_s(reply: Reply, otherwise: float) -> float | None:
-    """What the provider asks us to wait, in seconds; None if that is too long to hold a client for."""
-    for name, value in reply.headers:
-        if name == b"x-should-retry" and value.strip().lower() == b"false":
-            return None
-        if name == b"retry-after":
-            try:
-                asked = float(value)
-            except ValueError:
-                return None  # a date: far enough away
-            return max(asked, otherwise) if 0 <= asked <= RETRY_AFTER_MAX_S else None
-    return otherwise
 
 
 def settle_hedged(worker: Worker, call: Call, attempt: Attempt, error: BursarError, client: Client) -> None:
@@ -240,5 +227,3 @@ def settle_hedged(worker: Worker, call: Call, attempt: Attempt, error: BursarErr
 
 
 STEPS = Steps(begin, send, within_the_caps, settle_hedged, settle_refused_by_provider)
-
-ERROR_BYTES_MAX = 1024 * 1024

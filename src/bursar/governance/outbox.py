@@ -61,8 +61,9 @@ class Outbox:
     def claim(self, held: Mapping[str, int], on: Sequence[str], now_us: int, alert_id: str = "") -> list[list[Owed]]:
         """What is to be sent now, a list per message: one alert, or the alerts of a digest.
 
-        held: channels in their quiet hours, with the instant those end. What isn't critical waits until then, and goes
-        out as one digest. on: the channels that are switched on. alert_id: only this one's.
+        held: channels in their quiet hours now, with the instant those end. What isn't critical waits until then, or
+        until the hours are changed, and goes out as one digest. on: the channels that are switched on. alert_id: only
+        this one's.
         """
         due = _due(on, held, now_us, alert_id)
         with self._store.reading() as connection:
@@ -221,13 +222,16 @@ def backoff_s(attempts: int) -> int:
 
 
 def _due(on: Sequence[str], held: Mapping[str, int], now_us: int, alert_id: str) -> Select[Any]:
-    """What is owed by now; of what quiet hours hold back, also where they are others now than when it was held."""
-    is_let_go = and_(
-        ALERT_DELIVERIES.c.is_held, ALERT_DELIVERIES.c.digest_id == "", ALERT_DELIVERIES.c.channel.not_in(list(held))
+    """Its time has come, or the quiet hours that it was held for are no longer the channel's."""
+    is_released = and_(
+        ALERT_DELIVERIES.c.is_held.is_(True),
+        ALERT_DELIVERIES.c.state == "waiting",
+        ALERT_DELIVERIES.c.digest_id == "",
+        ALERT_DELIVERIES.c.channel.not_in(list(held)),
     )
     conditions = [
         ALERT_DELIVERIES.c.state.in_(("waiting", "sending")),
-        or_(ALERT_DELIVERIES.c.next_us <= now_us, is_let_go),
+        or_(ALERT_DELIVERIES.c.next_us <= now_us, is_released),
         ALERT_DELIVERIES.c.channel.in_(on),
     ]
     if alert_id:

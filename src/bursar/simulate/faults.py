@@ -45,6 +45,7 @@ class Control(msgspec.Struct, forbid_unknown_fields=True):
     label: str = ""  # written in the log
     after: int = 3  # events of a stream
     retry_after: int | None = None
+    code: str = ""  # of a refusal in OpenAI's envelope
     delay_ms: int | None = None
     interval_ms: int | None = None
     stall_s: float = STALL_S_DEFAULT

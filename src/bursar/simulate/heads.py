@@ -14,15 +14,15 @@ def key_of(request: Request) -> str:
     return named or headers.get("authorization", "").removeprefix("Bearer ") or wire_google.key_of(request.query)
 
 
-def error_of(dialect: Dialect, status: int, message: str, request_id: str) -> bytes:
-    """An error in the dialect's own envelope."""
+def error_of(dialect: Dialect, status: int, message: str, request_id: str, code: str = "") -> bytes:
+    """An error in the dialect's own envelope. code: another one than OpenAI's usual of that status."""
     if dialect.is_anthropic:
         return wire_anthropic.error(status, message, request_id)
     if dialect.is_google:
         return wire_google.error(status, message)
     if dialect.is_bedrock:
         return wire_bedrock.error(message)
-    return wire_openai.error(status, message)
+    return wire_openai.error(status, message, code=code)
 
 
 def headers_of(dialect: Dialect, request_id: str, status: int, seq: int) -> list[tuple[str, str]]:

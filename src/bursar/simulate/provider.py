@@ -301,7 +301,7 @@ class Provider:
         """The status that was demanded, with the headers that go with it."""
         status, request_id = control.status, exchange.entry.request_id
         message = MESSAGES.get(status, "The simulator was told to fail")
-        body = error_of(dialect, status, message, request_id)
+        body = error_of(dialect, status, message, request_id, control.code)
         headers = self._headers(request_id, dialect, status)
         if control.retry_after is not None:
             headers.append(("retry-after", str(control.retry_after)))

@@ -13,7 +13,7 @@ from tests.world import BOOKS, make_config
 
 from bursar.domain.clock import FixedClock
 from bursar.domain.jobs import Job, JobDetail
-from bursar.gateway.batch_bounds import models_of
+from bursar.gateway.batch_bounds import IN_DOUBT, models_of, sole_model
 from bursar.gateway.jobs import Jobs
 from bursar.gateway.line_meter import LineReader
 from bursar.gateway.meter import Meter
@@ -119,6 +119,13 @@ def test_what_a_batch_asks_for_is_counted_by_model_without_its_text() -> None:
     params = {"model": "c", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
     inline = json.dumps({"requests": [{"custom_id": "a", "params": params}] * 2}).encode()
     assert models_of(ANTHROPIC_BATCH, inline)["c"].output_tokens == 10
+
+
+def test_a_batch_s_request_that_gives_a_field_twice_is_known_as_one_in_doubt() -> None:
+    body = b'{"model":"dear","model":"cheap","max_tokens":5,"messages":[]}'
+    content = b'{"custom_id":"a","url":"/v1/chat/completions","body":' + body + b"}"
+    found = models_of(OPENAI_BATCH, content)
+    assert (found[IN_DOUBT].requests, found["cheap"].output_tokens, sole_model(found)) == (1, 5, "cheap")
 
 
 def test_a_batch_is_over_when_its_provider_says_so() -> None:

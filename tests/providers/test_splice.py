@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bursar.providers.openai_chat import CHAT
-from bursar.providers.splice import value_span, with_number
+from bursar.providers.splice import doubled_field, value_span, with_number
 
 VALUE = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=10), st.just('"stream_options":{')),
@@ -104,3 +104,58 @@ def test_a_place_that_cant_be_found_is_none(body: bytes):
 )
 def test_an_output_limit_is_set_where_it_stands_or_added_and_no_other_byte_changes(body, expected):
     assert with_number(body, ("max_completion_tokens", "max_tokens"), 9) == expected
+
+
+def member(name: str, value: Any, *, escaped: bool = False) -> str:
+    key = json.dumps(name) if not escaped else '"' + "".join(f"\\u{ord(letter):04x}" for letter in name) + '"'
+    return f"{key}:{json.dumps(value)}"
+
+
+@given(
+    fields=st.dictionaries(st.text(max_size=8), VALUE, max_size=6),
+    indent=st.sampled_from([None, 0, 2]),
+    separators=st.sampled_from([(",", ":"), (", ", ": ")]),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_body_that_gives_each_field_once_is_never_taken_for_another(
+    fields: dict[str, Any], indent: int | None, separators: tuple[str, str]
+):
+    whole = {"model": "m", "tools": [{"model": 1, "type": {"model": {}}}, '"model":"model"'], **fields}
+    assert doubled_field(json.dumps(whole, indent=indent, separators=separators).encode()) == ""
+
+
+@given(
+    fields=st.dictionaries(st.text(max_size=8), VALUE, min_size=1, max_size=6),
+    again=VALUE,
+    at=st.integers(0, 6),
+    which=st.integers(0, 5),
+    escaped=st.booleans(),
+    blanks=st.sampled_from(["", " ", "\n\t"]),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_field_that_is_given_twice_is_found_wherever_it_stands_and_however_it_is_written(
+    fields: dict[str, Any], again: Any, at: int, which: int, escaped: bool, blanks: str
+):
+    doubled = list(fields)[which % len(fields)]
+    members = [member(name, value) for name, value in fields.items()]
+    members.insert(at, member(doubled, again, escaped=escaped and doubled.isascii()))
+    body = "{" + f"{blanks},".join(members) + blanks + "}"
+    assert doubled_field(body.encode()) == doubled
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"max_tokens":100000,"max_tokens":10}', "max_tokens"),
+        (b'{"max_tokens":10,"max_tokens":100000}', "max_tokens"),
+        (b'{"max_tokens":100,"max_tokens":10,"n":1}', "max_tokens"),  # the last one's value begins the first one's
+        (b'{"n":1,"n":1}', "n"),
+        (b'{"generationConfig":{"maxOutputTokens":9,"maxOutputTokens":1}}', "generationConfig.maxOutputTokens"),
+        (b'{"inferenceConfig": {"maxTokens": 9}, "inferenceConfig": {}}', "inferenceConfig"),
+        (b'{"inferenceConfig":null,"serviceTier":{"type":"flex","type":"priority"}}', "serviceTier.type"),
+        (b'{"a":{"model":1,"model":2}}', ""),
+        (b" {} ", ""),
+    ],
+)
+def test_what_stands_twice_is_named(body: bytes, expected: str):
+    assert doubled_field(body) == expected

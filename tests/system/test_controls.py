@@ -14,6 +14,10 @@ import pytest
 from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import World, site_world
 
+from bursar.budgets.budget import Budget
+from bursar.budgets.limits import LimitPlan
+from bursar.budgets.schedule import Schedule
+from bursar.budgets.spec import parse_spec
 from bursar.domain.controls import KillTerms, LimitTerms, PolicyTerms
 from bursar.governance.controls import Controls
 from bursar.simulate.billing import LogEntry
@@ -98,6 +102,62 @@ def refused_from(send: Callable[[], list[Answer]], published: float) -> float:
         if statuses(send()) == {403}:
             return began
         assert began < 10, "the kill never arrived"
+
+
+def doubled(label: str, body: str) -> bytes:
+    """A call whose body is written by hand: a field may stand twice."""
+    headers = {
+        "authorization": "Bearer sk-own", "content-type": "application/json", "x-sim": json.dumps({"label": label}),
+        "connection": "close",
+    }  # fmt: skip
+    return request_bytes("/v1/chat/completions", body.encode(), headers)
+
+
+MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
+TWICE = [
+    ("model", '{"model":"gpt-4o","model":"gpt-4o-mini",' + MESSAGES + "}"),
+    ("model", '{"mod\\u0065l":"gpt-4o", ' + MESSAGES + ', "model":"gpt-4o-mini"}'),
+    ("max_tokens", '{"model":"gpt-4o-mini","max_tokens":100000,"max_tokens":10,' + MESSAGES + "}"),
+    ("n", '{"model":"gpt-4o-mini","n":50,"n":1,' + MESSAGES + "}"),
+]
+SCHEMA = '{"type":"object","properties":{"model":{"type":"string"},"max_tokens":{"type":"integer"}}}'
+TOOL = '{"type":"function","function":{"name":"f","parameters":' + SCHEMA + "}}"
+ONCE = '{"model":"gpt-4o-mini",' + MESSAGES + ',"tools":[' + TOOL + "]}"
+
+
+@pytest.mark.parametrize("rule", ["policy", "limit", "kill", "budget"])
+def test_where_a_rule_decides_a_field_that_stands_twice_is_refused_by_name(world: World, controls: Controls, rule: str):
+    """Also where the rule isn't about the call: the field in doubt may be what it goes by."""
+    budgets = world.site.budgets()
+    if rule == "policy":
+        controls.policies.create("small", PolicyTerms(allow_models=["*mini*"]), is_on=True, actor="test")
+    elif rule == "limit":
+        controls.limits.create("few", LimitTerms(match={"model": "gpt-4o"}, requests_per_minute=1), actor="test")
+    elif rule == "kill":
+        controls.kills.create(KillTerms(match={"model": "gpt-4o"}, reason="too dear"), actor="test")
+    else:
+        window, match = Schedule(parse_spec("lifetime")), {"model": "gpt-4o"}
+        budgets.create(Budget(budget_id="", name="twice", limit=LimitPlan(1), window=window, match=match), actor="test")
+        world.site.publish_budgets(budgets)
+    in_force(controls)
+    try:
+        label = f"twice-{rule}"
+        for field, body in TWICE:
+            [answer] = send_all(world, [doubled(label, body)])
+            told = json.loads(answer.body)["error"]
+            assert (answer.status, told["code"], told["param"]) == (400, "bad_request", field)
+            assert field in told["message"]
+        assert world.sim_log(label) == []
+        assert statuses(send_all(world, [doubled(label, ONCE)])) == {200}
+    finally:
+        if rule == "budget":
+            budgets.remove("twice", actor="test")
+            world.site.publish_budgets(budgets)
+
+
+def test_without_rules_a_body_goes_out_as_it_came(world: World, controls: Controls):
+    in_force(controls)
+    assert statuses(send_all(world, [doubled("free", body) for _, body in TWICE])) == {200}
 
 
 def test_a_stream_under_way_may_finish_when_its_session_is_killed(world: World, controls: Controls):

@@ -18,6 +18,11 @@ class Listed(msgspec.Struct, array_like=True, gc=False, frozen=True):
     match: dict[str, str]
     definition: bytes
 
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether its mode is `warn`, told without reading the whole definition (a name's quotes are escaped there)."""
+        return b'"mode":"warn"' in self.definition
+
     def budget(self) -> Budget:
         """Raises msgspec.DecodeError."""
         return _BUDGET.decode(self.definition)

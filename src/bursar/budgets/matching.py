@@ -41,7 +41,7 @@ Reader = Callable[[Subject], str]
 
 
 class BudgetIndex:
-    """All budgets, by what they are about."""
+    """All budgets, by what they are about. may_refuse: there is one that isn't a dry run."""
 
     def __init__(self, budgets: Iterable[Listed]) -> None:
         self._listed: dict[str, Listed] = {}
@@ -52,6 +52,7 @@ class BudgetIndex:
             names = tuple(sorted(one.match)) if len(one.match) > 1 else tuple(one.match)
             values = tuple([one.match[name] for name in names])
             shapes.setdefault(names, {}).setdefault(values, []).append(one)
+        self.may_refuse = any(not one.is_dry_run for one in self._listed.values())
         self._shapes = [(tuple(reader_of(name) for name in names), table) for names, table in shapes.items()]
 
     def __len__(self) -> int:

@@ -12,17 +12,18 @@ import msgspec
 from bursar.budgets.holds import MarkReached
 from bursar.budgets.refusals import unpriced
 from bursar.domain.charge import Outcome
-from bursar.domain.errors import BudgetExhausted, BursarError, Forbidden, Overloaded, UpstreamUnreachable
+from bursar.domain.errors import BadRequest, BudgetExhausted, BursarError, Forbidden, Overloaded, UpstreamUnreachable
 from bursar.domain.hashing import fingerprint
 from bursar.domain.jobs import Held, Job, JobDetail, Models, owner_of
 from bursar.gateway.attribute import Attributed
-from bursar.gateway.batch_bounds import NOT_BOUND, bound_of_batch, models_of, sole_model
+from bursar.gateway.batch_bounds import IN_DOUBT, NO_MODELS, bound_of_batch, models_of, sole_model
 from bursar.gateway.call import Arrival, Attempt, Call, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import choose_upstream
 from bursar.gateway.client import Client, ClientGone, with_length
 from bursar.gateway.decide import as_attributed, notes_of
 from bursar.gateway.dispatch import dispatch
+from bursar.gateway.doubles import has_controls
 from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.forward import NOT_RETURNED
 from bursar.gateway.hold import take, touched_by
@@ -57,6 +58,8 @@ async def begin_batch(worker: Worker, client: Client, dialect: Dialect, path: st
         plan = choose_upstream(worker, arrival, envelope, "")
         models = await _models(worker, dialect, plan, input_id, body)
         arrival.asked = asked = Asked(sole_model(models), tier="batch")
+        if has_controls(worker, ""):
+            _refuse_doubles(models)
         attributed = attribute_call(envelope, asked)
         case = _judged(worker, arrival, envelope, models, attributed)
         if case is not None:
@@ -97,13 +100,23 @@ async def _models(
     return await worker.jobs.ask(lambda book: book.file(plan.route.name, input_id))
 
 
+def _refuse_doubles(models: Mapping[str, Models] | None) -> None:
+    """Raises BadRequest if a line of the batch gives a field twice."""
+    if models and IN_DOUBT in models:
+        raise BadRequest(
+            f"{models[IN_DOUBT].requests} requests of this batch give a field more than once, and rules of this site "
+            "go by what a call asks for: send each field once",
+            field="requests",
+        )
+
+
 def _judged(
     worker: Worker, arrival: Arrival, envelope: Envelope, models: Mapping[str, Models] | None, attributed: Attributed
 ) -> Case | None:
     """What kills and policies make of it, for each of its models. Raises Forbidden where one would change a line: the
     lines of a batch go out as they are."""
     case: Case | None = None
-    named = [name for name in models or () if name != NOT_BOUND] or [""]
+    named = [name for name in models or () if name not in NO_MODELS] or [""]
     first = arrival.asked.model if arrival.asked else ""
     for model in sorted(named, key=lambda name: name == first):  # the one it is about comes last
         case = judge(worker, arrival, envelope, Asked(model, tier="batch"), attributed)

@@ -12,16 +12,23 @@ from bursar.gateway.meter import NO_COST, NOT_TEXT, lacks_fee
 from bursar.gateway.route import Route
 from bursar.prices.rates import UnpricedUnit, bound_pico
 from bursar.providers.batches import requests_of
+from bursar.providers.reading import UNREADABLE
+from bursar.providers.splice import doubled_field
 
 NOT_BOUND = "?"  # under this name stand requests whose size says nothing of their cost
+IN_DOUBT = "??"  # and under this one, once more, those that give a field twice
+NO_MODELS = frozenset({NOT_BOUND, IN_DOUBT})
 
 
 def models_of(kind: str, content: bytes) -> dict[str, Models]:
     """What a batch asks for, by model; nothing of its text."""
     found: dict[str, Models] = {}
-    for dialect, asked, size in requests_of(kind, content):
+    for dialect, asked, body in requests_of(kind, content):
         if dialect.operation in NO_COST:
             continue
+        size = len(body)
+        if _is_in_doubt(body):
+            found[IN_DOUBT] = Models(found.get(IN_DOUBT, Models()).requests + 1)
         name = NOT_BOUND if dialect.operation in NOT_TEXT else asked.model
         has_output = dialect.operation in ("chat", "text_completion")
         limit = (asked.max_output_tokens or 0) * (asked.choices or 1) if has_output else 0
@@ -37,8 +44,16 @@ def models_of(kind: str, content: bytes) -> dict[str, Models]:
     return found
 
 
+def _is_in_doubt(body: bytes) -> bool:
+    try:
+        return bool(doubled_field(body))
+    except UNREADABLE:
+        return True
+
+
 def bound_of_batch(worker: Worker, route: Route, models: Mapping[str, Models] | None, now_us: int) -> Bound:
-    """The most that it can cost; unknown where its file is, or a model of it has no price.
+    """The most that it can cost; unknown where its file is, where a request gives a
+    field twice, or a model of it has no price.
 
     An answer without a limit counts `gateway.output_tokens_default` tokens: it can be longer, and is posted in full.
     """
@@ -70,5 +85,5 @@ def _of_model(worker: Worker, route: Route, model: str, asks: Models, now_us: in
 
 def sole_model(models: Mapping[str, Models] | None) -> str:
     """The model that a batch is about for budgets and policies: the one with the most requests; "" if unknown."""
-    known = {name: asks for name, asks in (models or {}).items() if name != NOT_BOUND}
+    known = {name: asks for name, asks in (models or {}).items() if name not in NO_MODELS}
     return max(known, key=lambda name: known[name].requests) if known else ""

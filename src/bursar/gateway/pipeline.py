@@ -11,6 +11,7 @@ from bursar.gateway.choose import choose_upstream, may_go_elsewhere
 from bursar.gateway.client import Client, ClientGone
 from bursar.gateway.decide import as_attributed, case_of
 from bursar.gateway.dispatch import dispatch
+from bursar.gateway.doubles import has_controls, refuse_doubles
 from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.hold import hold
 from bursar.gateway.prepare import as_at, prepare, prepare_routed
@@ -40,6 +41,8 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
             body = await client.body(worker.settings.body_bytes_max)
         arrival.body = body
         arrival.asked = asked = dialect.read_request(body)  # what is asked, and of which model
+        if has_controls(worker, envelope.mode):
+            refuse_doubles(body)  # what it asks for must be beyond doubt
         upstream_name, asked = read_name(worker, arrival, asked)  # and what is meant by its name
         attributed = attribute_call(envelope, asked)  # attribute: for whom and for what
         case = judge(worker, arrival, envelope, asked, attributed)  # decide: may it, and as what

@@ -8,6 +8,7 @@ import msgspec
 
 from bursar.domain.charge import Operation, Outcome, Quality
 from bursar.domain.errors import BursarError, Overloaded
+from bursar.gateway.doubles import has_controls, refuse_doubles
 from bursar.gateway.meter import UNKNOWN, not_billed, unanswered
 from bursar.gateway.realtime_turns import (
     TRANSCRIPT_TOKENS_MAX,
@@ -95,6 +96,8 @@ class Books:
 
     async def client_says(self, text: bytes) -> None:
         """Before a message goes to the provider: what it may begin there is held and written down."""
+        if has_controls(self._party.worker, ""):
+            refuse_doubles(text)  # two types, or two limits: what it begins would be in doubt
         event = read_client_event(text)
         kind = event.type
         sound = sound_bytes(event.audio) if kind == "input_audio_buffer.append" else 0

@@ -226,8 +226,8 @@ def _message_line(seen: _Line) -> Line:
     return Line(seen.custom_id, 0, outcome, MESSAGES, Answer(error_code=code, complete=True), is_billed=False)
 
 
-def requests_of(kind: str, content: bytes) -> list[tuple[Dialect, Asked, int]]:
-    """(dialect, what is asked, bytes) of each request of an input file, or of Anthropic's inline list.
+def requests_of(kind: str, content: bytes) -> list[tuple[Dialect, Asked, bytes]]:
+    """(dialect, what is asked, its body) of each request of an input file, or of Anthropic's inline list.
 
     What can't be read is left out of it: the provider refuses such a line and bills nothing for it.
     """
@@ -236,7 +236,7 @@ def requests_of(kind: str, content: bytes) -> list[tuple[Dialect, Asked, int]]:
         if dialect is None:
             continue
         try:
-            found.append((dialect, dialect.read_request(body), len(body)))
+            found.append((dialect, dialect.read_request(body), body))
         except BursarError:  # the provider says so
             continue
     return found

@@ -187,8 +187,9 @@ def _read_form(body: bytes) -> _Request:
     def last(name: str) -> str:
         return (fields.get(name) or [""])[-1]
 
-    if len(fields.get("model", ())) > 1:
-        raise BadRequest("model is given more than once; send it once", field="model")
+    for name in ("model", "n", "size", "quality"):
+        if len(fields.get(name, ())) > 1:
+            raise BadRequest(f"{name} is given more than once; send it once", field=name)
     if len(last("model")) > MODEL_CHARS_MAX:
         raise BadRequest(f"model is longer than {MODEL_CHARS_MAX} characters", field="model")
     return _Request(

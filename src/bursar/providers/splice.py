@@ -1,4 +1,4 @@
-"""Changing one field of a JSON body and not one byte beside it."""
+"""Changing one field of a JSON body and not one byte beside it; and whether each of its fields stands there once."""
 
 import re
 
@@ -10,6 +10,12 @@ _MEMBER = re.compile(rb'\s*("(?:[^"\\]++|\\.)*+")\s*:\s*', re.DOTALL)
 _COMMA = re.compile(rb"\s*,")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KEY = msgspec.json.Decoder(str)
+_MEMBER_BYTES_MIN = 5  # the shortest member and its comma: `"":0,`
+_INNER = (
+    "generationConfig", "generation_config", "inferenceConfig", "textGenerationConfig", "serviceTier",
+    "performanceConfig", "session", "response",
+)  # fmt: skip
+"""Objects in a request whose own fields decide what it costs: limits, counts, tiers; two are of realtime."""
 
 
 def with_stream_usage(body: bytes, *, has_stream_options: bool) -> bytes:
@@ -64,6 +70,45 @@ def value_span(body: bytes, key: str) -> tuple[int, int] | None:
     except (*UNREADABLE, ValueError, KeyError):
         return None
     return None
+
+
+def doubled_field(body: bytes) -> str:
+    """The field that a request gives twice, at its top or in an object that decides what it costs; "" if none is.
+
+    Readers of JSON differ on which of the two holds, so nobody can say what such a request asks for. A name that is
+    written with escapes is the same name. What stands deeper (a tool's schema, a text) isn't looked at.
+    Raises one of UNREADABLE.
+    """
+    fields = _FIELDS.decode(body)
+    if found := _doubled(body, fields):
+        return found
+    for name in _INNER:
+        if name in fields:
+            inner = bytes(fields[name])
+            if inner[:1] == b"{" and (found := _doubled(inner, _FIELDS.decode(inner))):
+                return f"{name}.{found}"
+    return ""
+
+
+def _doubled(body: bytes, fields: dict[str, msgspec.Raw]) -> str:
+    """The first name that stands twice among the members of an object. fields: the same object, decoded."""
+    once = 1 + sum([len(name) + 4 + memoryview(value).nbytes for name, value in fields.items()])
+    if len(body) - once < _MEMBER_BYTES_MIN:  # each member once, and no room for another
+        return ""
+    at = body.index(b"{") + 1
+    seen: set[str] = set()
+    while member := _MEMBER.match(body, at):
+        name = _KEY.decode(member.group(1))
+        value = bytes(fields[name])
+        at = member.end()
+        if name in seen or not body.startswith(value, at):  # the decoder keeps the last one's value
+            return name
+        seen.add(name)
+        comma = _COMMA.match(body, at + len(value))
+        if comma is None:  # its end, or the last one's value begins as this one does: 10 and 1
+            return "" if body[at + len(value) :].strip() == b"}" else name
+        at = comma.end()
+    return ""
 
 
 def with_number(body: bytes, names: tuple[str, ...], number: int) -> bytes | None:

@@ -190,7 +190,7 @@ async def test_idle_connections_expire():
         await ask(pool, whole=True)
         assert pool.stats().idle == 1
         async with asyncio.timeout(5):
-            while (pool.stats().open, upstream.open_now) != (0, 0):
+            while (pool.stats().open, upstream.open_now) != (0, 0):  # noqa: ASYNC110  # the kernel tells nobody
                 await asyncio.sleep(0.02)
         await ask(pool, whole=True)
         assert upstream.connections == 2

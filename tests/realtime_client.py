@@ -12,7 +12,7 @@ import msgspec
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Protocol, Side
 
-PATIENCE_S = 10.0
+PATIENCE_S = 40.0
 
 
 @dataclass

@@ -571,7 +571,7 @@ def test_kill_9_of_the_worker_leaves_what_was_under_way_at_its_bound(tmp_path):
     with gateway_world(tmp_path / "data") as world:
 
         async def talk() -> None:
-            async with session(world, "kill9", {"interval_ms": 50, "chunks": 50}) as socket:
+            async with session(world, "kill9", {"interval_ms": 120, "chunks": 50}) as socket:
                 await ask(socket, text="first")  # settled
                 await socket.say(type="response.create", response=TEXT)
                 await socket.until("response.output_text.delta")

@@ -78,6 +78,17 @@ def test_a_budget_is_made_begins_with_what_was_spent_and_is_changed(desk: TestCl
     assert float(everything["spent_usd"]) > float(books), "other calls, so it begins with theirs"
 
 
+def test_a_threshold_that_can_never_act_is_refused_at_its_row(desk: TestClient):
+    typed = {"name": "bot", "limit": "40", "at_3": "90", "do_3": "route", "models_3": "gpt-4o-mini, nosuch"}
+    assert "no upstream serves 'nosuch'" in wrong(send(desk, "budget", typed).text)["models_3"]
+    over = {"name": "bot", "limit": "40", "at_1": "120", "do_1": "block"}
+    assert "never reached" in wrong(send(desk, "budget", over).text)["at_1"]
+    wanted = {"name": "bot", "limit": "40", "thresholds": ["50", "80:route=nosuch"]}
+    refused = desk.post("/api/budgets", json=wanted).json()
+    assert (refused["code"], refused["field"]) == ("bad_budget", "thresholds.1")
+    assert desk.get("/api/budgets/bot").status_code == 404
+
+
 def test_saving_a_form_as_it_was_opened_changes_nothing(desk: TestClient, context: ConsoleContext):
     for name in ("Europe", "fair use", "next year", "Support bot"):
         before = context.budget_store().find(name)

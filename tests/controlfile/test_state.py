@@ -328,7 +328,13 @@ def budgets(draw: st.DrawFn) -> Budget:
         carry=draw(st.none() | st.builds(CarryOver, st.none() | amounts, st.booleans())),
         prorate_from_us=draw(st.none() | st.integers(NOON_US - DAY_US, NOON_US)),
         thresholds=tuple(
-            draw(st.lists(st.builds(Threshold, st.integers(1, 1_000), st.sampled_from(["alert", "block"])), max_size=4))
+            draw(
+                st.lists(
+                    st.builds(Threshold, st.integers(1, 1_000))
+                    | st.builds(Threshold, st.integers(1, 100), st.just("block")),
+                    max_size=4,
+                )
+            )
         ),
         contact=draw(st.just("") | values),
     )

@@ -241,6 +241,8 @@ def test_nothing_is_changed_where_anything_is_refused(desk):
         ("budgets: {a: {limit: 1, mode: lax}}", "budgets.a.mode"),
         ("budgets: {a: {limit: 1, window: moon}}", "budgets.a.window"),
         ("budgets: {a: {limit: 1, thresholds: [many]}}", "no threshold"),
+        ("budgets: {a: {limit: 1, where: {credential: nobody}}}", "budgets.a.where.credential: no key"),
+        ("budgets: {a: {limit: 1, where: {planet: mars}}}", "budgets.a.where: there is no dimension"),
         ("budgets: {a: {limit: 1, prorate_from: '2026-01-01'}}", "no instant"),
         ("budgets: {a: {limit: 1, where: {colour: red}}}", "no dimension"),
         ("limits: {a: {requests_per_minute: many}}", "limits.a.requests_per_minute"),

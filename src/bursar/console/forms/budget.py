@@ -127,7 +127,7 @@ def place_of_error(form: Fields, error: BursarError) -> str:
     """The form's field that an error is about; "" for the form as a whole."""
     field = error.field or ""
     head, _, rest = field.partition(".")
-    if head == "match" and rest:
+    if head in ("match", "where") and rest:
         return place_of_condition(form, rest)
     if head == "thresholds" and rest.isdecimal():
         return _place_of_threshold(form, int(rest))

@@ -23,7 +23,7 @@ from bursar.domain.errors import ConfigError
 from bursar.domain.hashing import SECRET_BYTES
 from bursar.domain.ladders import DEFAULT_LADDERS
 from bursar.domain.snapshot import SNAPSHOT_VERSION, Snapshot, encode_snapshot, read_snapshot
-from bursar.prices.compile import compile_book, inputs_digest
+from bursar.prices.compile import compile_book, current_book, inputs_digest
 
 if TYPE_CHECKING:
     from bursar.alerts.deliver import Deliverer
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bursar.alerts.facts import ApprovalAsked, BudgetStanding, LoopCut, RetriesCapped
     from bursar.alerts.run import AlertThreads
     from bursar.budgets.budget import Budget
+    from bursar.budgets.reachable import KnownModels
     from bursar.controlfile.state import ControlState
     from bursar.gateway.loop_cuts import Cut
     from bursar.governance.budgets import Budgets
@@ -119,7 +120,19 @@ class Site:
         from bursar.governance.store import ControlStore
 
         self.prepare()
-        return Budgets(ControlStore(self.control_location), self.secret(), self.clock)
+        return Budgets(ControlStore(self.control_location), self.secret(), self.clock, self.known_models())
+
+    def known_models(self) -> "KnownModels":
+        """Which names of models mean something here; prices are read when an upstream's own list doesn't say."""
+        # start-up: as below
+        from bursar.budgets.reachable import KnownModels, UpstreamModels
+
+        upstreams = [
+            UpstreamModels(name, one.provider or name, one.models) for name, one in self.config.upstreams.items()
+        ]
+        return KnownModels(
+            upstreams, self.config.aliases, lambda: current_book(self.paths.price_book, self.price_overrides)[0]
+        )
 
     def publish_budgets(self, budgets: "Budgets | None" = None) -> "list[Budget]":
         """Hand the budgets as they are now to the gateway's workers."""
@@ -229,7 +242,7 @@ class Site:
         self.prepare()
         store = ControlStore(self.control_location)
         timezone, upstreams = self.config.console.timezone, self.config.upstreams
-        return ControlState(store, self.secret(), self.clock, timezone, upstreams)
+        return ControlState(store, self.secret(), self.clock, timezone, upstreams, self.known_models())
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

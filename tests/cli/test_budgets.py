@@ -56,6 +56,23 @@ def test_a_key_is_named_and_its_calls_are_known_by_its_id(bursar, tmp_path: Path
     assert budget.match == {"credential": key["id"]}
 
 
+@pytest.mark.parametrize(("threshold", "told"), [("80:route=nosuch", "nosuch"), ("120:block", "never reached")])
+def test_a_threshold_that_can_never_act_is_refused_wherever_it_is_set(
+    bursar, tmp_path: Path, threshold: str, told: str
+):
+    refused = bursar("budgets", "create", "ci", "--limit", "5", "--threshold", threshold)
+    assert (refused.code, told in refused.err) == (2, True), refused.err
+    assert listed(bursar) == {}
+    assert bursar("budgets", "create", "ci", "--limit", "5", "--threshold", "80:route=gpt-4o-mini").code == 0
+    refused = bursar("budgets", "thresholds", "ci", "50", threshold)
+    assert (refused.code, told in refused.err) == (2, True), refused.err
+    file = tmp_path / "bursar.yaml"
+    file.write_text(f'version: 1\nbudgets:\n  ci:\n    limit: 6\n    thresholds:\n      - "50"\n      - {threshold}\n')
+    refused = bursar("apply", "-f", str(file))
+    assert (refused.code, told in refused.err, "line 7" in refused.err) == (2, True, True), refused.err
+    assert listed(bursar)["ci"]["limit"] == "5"
+
+
 def test_a_limit_that_cannot_be_counted_changes_no_budget(bursar):
     assert bursar("budgets", "create", "ci", "--limit", "100000000000000").code == 0
     assert "at most" in bursar("budgets", "raise", "ci", "--limit", "100000000000001").err

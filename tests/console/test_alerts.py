@@ -203,3 +203,10 @@ def test_a_console_without_a_control_store_still_answers(context: ConsoleContext
         assert "the control store can&#39;t be opened" in client.get("/").text
         assert client.get("/alerts").status_code == 503
         assert client.get("/api/alerts").json()["code"] == "unavailable"
+
+
+@pytest.mark.parametrize("name", ["all", "format"])
+def test_a_parameter_that_cannot_be_read_is_named_as_it_was_asked(client: TestClient, name: str):
+    path = {"all": "/api/alerts", "format": "/api/budgets"}[name]
+    refused = client.get(path, params={name: "perhaps"})
+    assert (refused.status_code, refused.json()["field"]) == (400, name)

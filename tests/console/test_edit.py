@@ -9,6 +9,7 @@ import pytest
 from litestar.testing import TestClient
 
 from bursar.console.context import ConsoleContext
+from bursar.console.forms.names import NAMES
 from bursar.domain.snapshot import read_snapshot
 
 FORM = {"origin": "null"}  # what a browser says under `referrer-policy: no-referrer`
@@ -76,6 +77,44 @@ def test_a_budget_is_made_begins_with_what_was_spent_and_is_changed(desk: TestCl
     everything = desk.get("/api/budgets/bot").json()["budget"]
     assert everything["where"] == []
     assert float(everything["spent_usd"]) > float(books), "other calls, so it begins with theirs"
+
+
+def test_a_threshold_that_can_never_act_is_refused_at_its_row(desk: TestClient):
+    typed = {"name": "bot", "limit": "40", "at_3": "90", "do_3": "route", "models_3": "gpt-4o-mini, nosuch"}
+    assert "no upstream serves 'nosuch'" in wrong(send(desk, "budget", typed).text)["models_3"]
+    over = {"name": "bot", "limit": "40", "at_1": "120", "do_1": "block"}
+    assert "never reached" in wrong(send(desk, "budget", over).text)["at_1"]
+    wanted = {"name": "bot", "limit": "40", "thresholds": ["50", "80:route=nosuch"]}
+    refused = desk.post("/api/budgets", json=wanted).json()
+    assert (refused["code"], refused["field"]) == ("bad_budget", "thresholds.1")
+    assert desk.get("/api/budgets/bot").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("noun", "name"),
+    [("policy", "match"), ("policy", "match.team"), ("budget", "thresholds"), ("budget", "where_99"), ("limit", "rpm")],
+)
+def test_a_field_that_a_form_does_not_have_is_refused_by_its_name(
+    desk: TestClient, context: ConsoleContext, noun: str, name: str
+):
+    typed = {"name": "odd", "limit": "4"} if noun == "budget" else {"name": "odd"}
+    typed |= {"deny_models": "*"} if noun == "policy" else {}
+    typed |= {"concurrent": "3"} if noun == "limit" else {}
+    for act in ("save", "try"):
+        refused = send(desk, noun, {**typed, name: "team=core"}, act=act)
+        assert refused.status_code == 400
+        assert f"This form has no field '{name}'" in unescape(refused.text)
+    assert context.controls().policies.all() == []
+    assert context.controls().limits.all() == []
+    assert desk.get("/api/budgets/odd").status_code == 404
+
+
+@pytest.mark.parametrize("noun", ["budget", "policy", "limit"])
+def test_every_field_of_a_page_is_one_that_its_form_has(desk: TestClient, noun: str):
+    page = desk.get(f"/edit/{noun}").text
+    form = re.search(r'<form class="edit".*?</form>', page, re.DOTALL)
+    assert form
+    assert set(re.findall(r'<(?:input|select|textarea|button)\b[^>]* name="([^"]*)"', form[0])) <= NAMES[noun]
 
 
 def test_saving_a_form_as_it_was_opened_changes_nothing(desk: TestClient, context: ConsoleContext):

@@ -55,7 +55,7 @@ def test_a_route_is_made_changed_switched_and_removed(desk: TestClient, context:
 
 @pytest.mark.parametrize(
     ("change", "field"),
-    [({"targets": []}, "targets"), ({"targets": [{"upstream": "nowhere"}]}, "targets.upstream"),
+    [({"targets": []}, "targets"), ({"targets": [{"upstream": "nowhere"}]}, "targets.0.upstream"),
      ({"match": {"moon": "x"}}, "match"), ({"match": {"feature": ""}}, "match.feature"), ({"name": " "}, "name")],
 )  # fmt: skip
 def test_a_mistake_names_its_field(desk: TestClient, change: dict[str, Any], field: str):

@@ -241,6 +241,8 @@ def test_nothing_is_changed_where_anything_is_refused(desk):
         ("budgets: {a: {limit: 1, mode: lax}}", "budgets.a.mode"),
         ("budgets: {a: {limit: 1, window: moon}}", "budgets.a.window"),
         ("budgets: {a: {limit: 1, thresholds: [many]}}", "no threshold"),
+        ("budgets: {a: {limit: 1, where: {credential: nobody}}}", "budgets.a.where.credential: no key"),
+        ("budgets: {a: {limit: 1, where: {planet: mars}}}", "budgets.a.where: there is no dimension"),
         ("budgets: {a: {limit: 1, prorate_from: '2026-01-01'}}", "no instant"),
         ("budgets: {a: {limit: 1, where: {colour: red}}}", "no dimension"),
         ("limits: {a: {requests_per_minute: many}}", "limits.a.requests_per_minute"),
@@ -328,7 +330,13 @@ def budgets(draw: st.DrawFn) -> Budget:
         carry=draw(st.none() | st.builds(CarryOver, st.none() | amounts, st.booleans())),
         prorate_from_us=draw(st.none() | st.integers(NOON_US - DAY_US, NOON_US)),
         thresholds=tuple(
-            draw(st.lists(st.builds(Threshold, st.integers(1, 1_000), st.sampled_from(["alert", "block"])), max_size=4))
+            draw(
+                st.lists(
+                    st.builds(Threshold, st.integers(1, 1_000))
+                    | st.builds(Threshold, st.integers(1, 100), st.just("block")),
+                    max_size=4,
+                )
+            )
         ),
         contact=draw(st.just("") | values),
     )

@@ -72,8 +72,9 @@ def test_the_first_route_that_is_about_the_call_is_taken() -> None:
     ("changes", "field"),
     [
         ({"targets": ()}, "targets"),
-        ({"targets": (Target("nobody"),)}, "targets.upstream"),
-        ({"targets": (Target("openai", weight=0),)}, "targets.weight"),
+        ({"targets": (Target("nobody"),)}, "targets.0.upstream"),
+        ({"targets": (Target("openai"), Target("nobody"))}, "targets.1.upstream"),
+        ({"targets": (Target("openai", weight=0),)}, "targets.0.weight"),
         ({"match": {"provider": "openai"}}, "match"),
         ({"hours": "25:00-06:00"}, "hours"),
         ({"hours": "evening"}, "hours"),

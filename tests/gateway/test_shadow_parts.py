@@ -211,7 +211,7 @@ def test_the_sample_is_stable_by_session_and_keeps_its_share():
 
 def test_a_shadow_that_can_not_be_is_refused_and_one_to_nowhere_is_left_out():
     rule = RouteRule(name="chat", targets=(Target("openai"),), shadow=Shadow("try", Target("groq", "llama"), 10.0))
-    assert faults_of(rule, {"openai"}) == [("targets.upstream", "there is no upstream 'groq'")]
+    assert faults_of(rule, {"openai"}) == [("shadow.candidate.upstream", "there is no upstream 'groq'")]
     for wrong in (
         Shadow("", Target("openai"), 10.0),
         Shadow("try", Target("openai"), 0),

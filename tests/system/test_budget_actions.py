@@ -120,7 +120,7 @@ def test_past_a_route_the_cheaper_model_answers_and_the_limit_holds(tmp_path: Pa
         "/v1/chat/completions", json.dumps(body).encode(), headers | {"x-sim": '{"output": 1000, "input": 20}'}
     )
     with gateway_world(tmp_path / "data", workers=2) as world:
-        budget = make_budget(world, "50:route=no-such-model,gpt-4o-mini", limit_pico=160 * CALL_PICO)
+        budget = make_budget(world, "50:route=mistral-small-latest,gpt-4o-mini", limit_pico=160 * CALL_PICO)
         answers = [asyncio.run(exchange(world.port, sent)) for _ in range(16)]
         assert [answer.status for answer in answers] == [200] * 16
         models = [answer.headers.get("x-bursar-model-forced", "gpt-4o") for answer in answers]

@@ -10,6 +10,7 @@ from bursar.console.context import ACTOR, NO_CONTROL_STORE, ConsoleContext
 from bursar.console.forms import budget as budget_form
 from bursar.console.forms import controls as control_forms
 from bursar.console.forms.fields import Entry, Fields
+from bursar.console.forms.names import refuse_unknown
 from bursar.controlfile.amounts import instant_text
 from bursar.controlfile.opening import VALUES_MAX, Asked, CostRow, Costs, Opening, opening_of
 from bursar.controlfile.sections import Item
@@ -86,6 +87,7 @@ def read_form(context: ConsoleContext, kind: Kind, typed: Mapping[str, str]) -> 
     form, state = Fields(typed), state_of(context)
     name = form.text("of") or form.text("name")
     old = state.find(kind.section, form.text("of")) if form.text("of") else None
+    refuse_unknown(form, kind.noun)
     if not name:
         form.wrong("name", NO_NAME)
     entry = kind.read(context, form, old)

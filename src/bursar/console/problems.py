@@ -26,6 +26,9 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     field: str | None = None
 
 
+_ASKED_AS = {"every": "all"}
+"""What a query calls a parameter whose name means something else in Python; others have `_` at their end there."""
+
 ALLOW = {"allow": "GET, HEAD, OPTIONS"}
 TITLES = {
     400: "That can't be read", 403: "Not from there", 404: "Not here", 405: "Not like that", 413: "Too large",
@@ -68,5 +71,6 @@ def _validation(error: HTTPException) -> tuple[str | None, str]:
     extra = error.extra if isinstance(error.extra, list) else []
     for item in extra:
         if isinstance(item, dict) and item.get("key"):
-            return str(item["key"]), f"{item['key']}: {item.get('message', 'not usable')}"
+            key = _ASKED_AS.get(str(item["key"]), str(item["key"]).rstrip("_"))
+            return key, f"{key}: {item.get('message', 'not usable')}"
     return None, error.detail

@@ -9,7 +9,7 @@ from bursar.budgets.budget import Budget
 from bursar.controlfile.budgets import BudgetEntry, budget_from_entry, changed, must_be_remade, tell_entry
 from bursar.domain.clock import Clock
 from bursar.domain.controls import Kill, KillTerms, Limit, LimitTerms, Policy, PolicyTerms, written
-from bursar.domain.errors import BadControlFile
+from bursar.domain.errors import BadControlFile, BursarError
 from bursar.domain.routes import KeptRoute, RouteRule
 from bursar.governance.budgets import Budgets, Spent
 from bursar.governance.checks import check_kill, check_limit, check_name, check_policy
@@ -69,7 +69,13 @@ class BudgetSection:
         return [Item(one.name, one, tell_entry(one, self._now_us)) for one in self._budgets.all()]
 
     def read(self, name: str, entry: Entry) -> Item:
-        budget = self._budgets.with_key_id(budget_from_entry(name, convert(entry, BudgetEntry), self._timezone))
+        try:
+            budget = self._budgets.with_key_id(budget_from_entry(name, convert(entry, BudgetEntry), self._timezone))
+        except BursarError as error:
+            head, _, rest = (error.field or "").partition(".")
+            if head == "match":  # as a budget calls what an entry calls where
+                error.field = f"where.{rest}" if rest else "where"
+            raise
         return Item(name, budget, tell_entry(budget, self._now_us))
 
     def create(self, item: Item, *, actor: str) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from bursar.alerts.desk import AlertDesk
 from bursar.budgets.budget import Budget
+from bursar.budgets.reachable import KnowsModel
 from bursar.controlfile.alerts import ChannelSection, RuleSection
 from bursar.controlfile.document import Document, Place, write_document
 from bursar.controlfile.sections import (
@@ -69,7 +70,8 @@ class _Undone(Exception):
 class ControlState:
     """All of an installation that one file says.
 
-    timezone: of windows and quiet hours that name none. upstreams: that routes may name; None: not known here.
+    timezone: of windows and quiet hours that name none. upstreams: that routes may name, knows_model: for budgets
+    that lead to one; None: not known here.
     """
 
     def __init__(
@@ -79,12 +81,14 @@ class ControlState:
         clock: Clock,
         timezone: str,
         upstreams: Collection[str] | None = None,
+        knows_model: KnowsModel | None = None,
     ) -> None:
         self._store = store
         self._secret = secret
         self._clock = clock
         self._timezone = timezone
         self._upstreams = upstreams
+        self._knows_model = knows_model
 
     def export(self) -> str:
         """The file that says what is in force now."""
@@ -166,7 +170,7 @@ class ControlState:
         parts = (store, self._secret, self._clock)
         desk = AlertDesk(*parts, self._timezone)
         return [
-            BudgetSection(Budgets(*parts), self._clock, self._timezone, openings or {}, reason),
+            BudgetSection(Budgets(*parts, self._knows_model), self._clock, self._timezone, openings or {}, reason),
             PolicySection(Policies(*parts), store),
             LimitSection(Limits(*parts), store),
             KillSection(Kills(*parts), store),

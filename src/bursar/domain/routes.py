@@ -218,15 +218,7 @@ def faults_of(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[
     shadow = rule.shadow
     if shadow is not None and not (shadow.name and 0 < shadow.percent <= 100):
         faults.append(("shadow", "it has a name and a percent up to 100; 0 is none"))
-    for target in (*rule.targets, *(one.candidate for one in (trial, shadow) if one is not None)):
-        if not (target.upstream or target.model):
-            faults.append(("targets", "a target names an upstream, a model or both"))
-        elif target.upstream and upstreams is not None and target.upstream not in upstreams:
-            faults.append(("targets.upstream", f"there is no upstream {target.upstream!r}"))
-        if not 0 < target.weight <= WEIGHT_MAX:
-            faults.append(("targets.weight", f"a weight is from 1 to {WEIGHT_MAX}"))
-        if target.context_tokens is not None and target.context_tokens < 1:
-            faults.append(("targets.context_tokens", "a context has at least one token"))
+    faults += _faults_of_targets(rule, upstreams)
     if rule.hours:
         try:
             minutes_of(rule.hours)
@@ -236,6 +228,26 @@ def faults_of(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[
         faults.append(("hedge_after_ms", f"a hedge comes after 1 to {HEDGE_MS_MAX} ms"))
     if rule.first_byte_timeout_s is not None and rule.first_byte_timeout_s <= 0:
         faults.append(("first_byte_timeout_s", "a time-out is longer than 0"))
+    return faults
+
+
+def _faults_of_targets(rule: RouteRule, upstreams: Collection[str] | None) -> list[tuple[str, str]]:
+    """What is wrong with each place that a route may lead to, a candidate's too, by where it is written."""
+    faults = []
+    places = [(f"targets.{at}", target) for at, target in enumerate(rule.targets)]
+    if rule.experiment is not None:
+        places.append(("experiment.candidate", rule.experiment.candidate))
+    if rule.shadow is not None:
+        places.append(("shadow.candidate", rule.shadow.candidate))
+    for place, target in places:
+        if not (target.upstream or target.model):
+            faults.append((place, "a target names an upstream, a model or both"))
+        elif target.upstream and upstreams is not None and target.upstream not in upstreams:
+            faults.append((f"{place}.upstream", f"there is no upstream {target.upstream!r}"))
+        if not 0 < target.weight <= WEIGHT_MAX:
+            faults.append((f"{place}.weight", f"a weight is from 1 to {WEIGHT_MAX}"))
+        if target.context_tokens is not None and target.context_tokens < 1:
+            faults.append((f"{place}.context_tokens", "a context has at least one token"))
     return faults
 
 

@@ -17,6 +17,7 @@ from bursar.budgets.balances import lock_value
 from bursar.budgets.budget import Budget, check_fits
 from bursar.budgets.lease import Account, BalanceKey, Standing
 from bursar.budgets.limits import LimitChange, LimitPlan
+from bursar.budgets.reachable import KnowsModel, check_reachable
 from bursar.budgets.schedule import scheduled_window
 from bursar.budgets.standings import standings_of
 from bursar.budgets.tables import BUDGET_BALANCES, BUDGETS
@@ -42,23 +43,29 @@ class Spent(NamedTuple):
 
 
 class Budgets:
-    """The budgets of a site. secret: the site's, for the audit log's chain."""
+    """The budgets of a site.
 
-    def __init__(self, store: ControlStore, secret: bytes, clock: Clock) -> None:
+    secret: the site's, for the audit log's chain. knows_model: for thresholds that name one; None: not known here.
+    """
+
+    def __init__(self, store: ControlStore, secret: bytes, clock: Clock, knows_model: KnowsModel | None = None) -> None:
         self.store = store
         self._secret = secret
         self._clock = clock
+        self._knows_model = knows_model
 
     def create(self, budget: Budget, *, actor: str, opening: Iterable[Spent] = ()) -> Budget:
         """Make a budget; its id and birth are set here, and a key in its match becomes the key's id.
 
-        Raises NameTaken, UnknownKey, or BadBudget past BUDGETS_MAX and for a limit that can't be counted.
+        Raises NameTaken, UnknownKey, or BadBudget past BUDGETS_MAX, for a limit that can't be counted and for a
+        threshold that can never act.
 
         opening: what counts as spent in its running window already, posted in the same transaction.
         """
         now_us = self._clock.now_us()
         budget_id = "bg_" + "".join(secrets.choice(_BASE32) for _ in range(12))
         check_fits(budget)
+        check_reachable(budget.thresholds, (), self._knows_model)
         with self.store.writing() as connection:
             match = with_key_ids(connection, budget.match)
             made = msgspec.structs.replace(budget, budget_id=budget_id, created_us=now_us, match=match)
@@ -91,15 +98,18 @@ class Budgets:
             return self._replace(connection, raised, "budget.limit", actor)
 
     def replace(self, budget: Budget, *, actor: str) -> Budget:
-        """The same budget (by id) with another definition. Raises UnknownBudget."""
+        """The same budget (by id) with another definition. Raises UnknownBudget, or BadBudget for a new threshold that
+        can never act."""
         with self.store.writing() as connection:
-            _find(connection, budget.budget_id)
+            before = _find(connection, budget.budget_id)
+            check_reachable(budget.thresholds, before.thresholds, self._knows_model)
             return self._replace(connection, budget, "budget.change", actor)
 
     def set_thresholds(self, name_or_id: str, thresholds: tuple[Threshold, ...], *, actor: str) -> Budget:
         """What happens near the limit, from now on. Raises UnknownBudget or BadBudget."""
         with self.store.writing() as connection:
             budget = _find(connection, name_or_id)
+            check_reachable(thresholds, budget.thresholds, self._knows_model)
             changed = msgspec.structs.replace(budget, thresholds=thresholds)
             return self._replace(connection, changed, "budget.thresholds", actor)
 

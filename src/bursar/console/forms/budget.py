@@ -127,8 +127,10 @@ def place_of_error(form: Fields, error: BursarError) -> str:
     """The form's field that an error is about; "" for the form as a whole."""
     field = error.field or ""
     head, _, rest = field.partition(".")
-    if head == "match" and rest:
+    if head in ("match", "where") and rest:
         return place_of_condition(form, rest)
+    if head == "thresholds" and rest.isdecimal():
+        return _place_of_threshold(form, int(rest))
     return AT.get(field, field)
 
 
@@ -167,6 +169,14 @@ def _read_thresholds(form: Fields) -> list[str]:
         except BadBudget as error:
             form.wrong(f"at_{at}", error.message)
     return found
+
+
+def _place_of_threshold(form: Fields, number: int) -> str:
+    """Where that one of the thresholds stands; rows without a percent are none."""
+    rows = [at for at in range(THRESHOLDS_MAX) if form.text(f"at_{at}")]
+    if number >= len(rows):
+        return AT["thresholds"]
+    return f"models_{rows[number]}" if form.text(f"do_{rows[number]}") == "route" else f"at_{rows[number]}"
 
 
 def _threshold_text(form: Fields, at: int, percent: str) -> str:

@@ -30,13 +30,11 @@ HIDDEN_STALE_US = 600_000_000  # without a bill for so long, what was added is m
 HISTOGRAM_MAX = 1_024  # reports after which older ones count half
 
 
-def learned_as(upstream: str, model: str) -> str:
-    """What is learned of a model is learned of it at one upstream: another one may add to its input."""
-    return f"{upstream}/{model}"
+def learned_as(upstream: str, model: str, *, searches: bool = False) -> str:
+    """What is learned of a model is learned of it at one upstream: another one may add to its input.
 
-
-def learned_with(upstream: str, model: str, *, searches: bool) -> str:
-    """The same, of calls for which the provider may search apart: what it reads there goes into no other call."""
+    searches: of calls for which the provider may search apart: what it reads there goes into no other call.
+    """
     return f"{upstream}/{model} with search" if searches else f"{upstream}/{model}"
 
 

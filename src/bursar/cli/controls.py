@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bursar.cli import client
 from bursar.cli.options import ConfigOption, DataOption, resolve_existing
-from bursar.cli.render import Column, Format, print_csv, print_json, print_table
+from bursar.cli.render import Column, Format, out_bytes, print_csv, print_json, print_table
 from bursar.site import Site
 
 if TYPE_CHECKING:  # start-up: it pulls in SQLAlchemy, which only a command that changes something needs
@@ -25,6 +26,17 @@ def changed(site: Site, act: "Callable[[Controls], T]") -> T:
 def changed_existing(data: DataOption, config: ConfigOption, act: "Callable[[Controls], T]") -> T:
     """The same on an installation that must be there. Raises ConfigError if it isn't."""
     return changed(resolve_existing(config, data), act)
+
+
+def show_tried(
+    kind: str, name: str, period: str, timezone: str | None, site: Site, fmt: Format, show: Callable[[bytes], None]
+) -> None:
+    """A policy or a limit (kind: as its address has it) against the past: as a table, or as the console's API tells."""
+    path, parameters = client.path_of("api", kind, name, "try"), [("period", period), ("tz", timezone)]
+    if fmt is Format.TABLE:
+        show(client.fetch(site, client.target(path, parameters)))
+    else:
+        out_bytes(client.fetch(site, client.target(path, [*parameters, ("format", fmt.value)])))
 
 
 def print_rows(

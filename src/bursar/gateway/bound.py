@@ -2,7 +2,7 @@
 
 import msgspec
 
-from bursar.budgets.bounds import learned_with
+from bursar.budgets.bounds import learned_as
 from bursar.budgets.media import WINDOW_MAX, media_tokens
 from bursar.domain.charge import Operation, Quality
 from bursar.gateway.call import Bound, Call, Way, Worker
@@ -26,7 +26,7 @@ def output_limit(worker: Worker, call: Call) -> int:
 
 def input_bound(worker: Worker, upstream: str, asked: Asked, body_bytes: int) -> int:
     """Input tokens at most: by what the model's tokens per byte were so far, and media by what providers publish."""
-    ceilings, learned = worker.meter.ceilings, learned_with(upstream, asked.model, searches=asked.searches > 0)
+    ceilings, learned = worker.meter.ceilings, learned_as(upstream, asked.model, searches=asked.searches > 0)
     tokens = ceilings.input_tokens(learned, body_bytes - asked.data_bytes)
     if asked.media:
         tokens += ceilings.media_tokens(learned, media_tokens(asked.model, asked.media))
@@ -81,9 +81,7 @@ def bound_at(worker: Worker, route: Route, asked: Asked, input_tokens: int, outp
     sheet = worker.meter.book.at(provider, model, now_us, tier=asked.tier, input_tokens=input_tokens)
     if sheet is None or lacks_fee(sheet, provider, model):
         return UNKNOWN
-    usual = worker.meter.ceilings.usual_output_tokens(
-        learned_with(route.name, model, searches=searches > 0), output_max
-    )
+    usual = worker.meter.ceilings.usual_output_tokens(learned_as(route.name, model, searches=searches > 0), output_max)
     try:
         likely = bound_pico(sheet, input_tokens, usual, searches)
         return Bound(bound_pico(sheet, input_tokens, output_max, searches), likely, sheet.sku_price_id)

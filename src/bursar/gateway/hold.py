@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from bursar.budgets.bounds import learned_with
+from bursar.budgets.bounds import learned_as
 from bursar.budgets.budget import Budget
 from bursar.budgets.holds import NOTHING_MET, MarkReached, Met, Touching
 from bursar.budgets.matching import Subject
@@ -43,7 +43,7 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
         return
     if not bound.pico:
         return
-    learned = learned_with(call.route.name, call.asked.model, searches=call.asked.searches > 0)
+    learned = learned_as(call.route.name, call.asked.model, searches=call.asked.searches > 0)
     is_first = worker.firsts.is_new(learned) and not call.asked.continues  # what is kept is bounded by what it was
     if is_first and any(one.budget.mode != "warn" for one in touching.budgets):
         await hold_first(worker, call, touching, learned, met)

@@ -9,7 +9,7 @@ from bursar.domain.errors import BursarError
 from bursar.domain.jobs import Job
 from bursar.gateway.forward import write_head
 from bursar.gateway.identify import Credential
-from bursar.gateway.line_meter import Books, LineReader, end_of_creation
+from bursar.gateway.line_meter import Books, LineReader, end_of_creation, end_read_later
 from bursar.gateway.meter import Metered
 from bursar.gateway.route import Route
 from bursar.providers.aside import BesidePath
@@ -87,31 +87,8 @@ def _end_of_response(job: Job, answer: Answer, metered: Metered, now_us: int) ->
     outcome = Outcome.PROVIDER_ERROR if answer.error_code else Outcome.TRUNCATED if answer.truncated else Outcome.OK
     if answer.finish_reason == "cancelled":
         outcome = Outcome.ABORTED
-    return Settled(
-        attempt_id=job.detail.attempt_id,
-        first_byte_us=0,
-        ended_us=now_us,
-        http_status=200,
-        outcome=outcome,
-        quality=metered.quality,
-        error_code=answer.error_code,
-        finish_reason=answer.finish_reason,
-        model_served=answer.model,
-        tier_served=answer.tier,
-        upstream_id=answer.upstream_id,
-        usage=metered.usage,
-        lines=metered.lines,
-        list_pico=metered.list_pico,
-        counterfactual_pico=metered.counterfactual_pico,
-        lever=metered.lever,
-        sku_id=metered.sku_id,
-        sku_price_id=metered.sku_price_id,
-        provider_cost_pico=answer.cost_pico,
-        response_bytes=0,
-        final=True,
-        call_outcome=outcome,
-        client_status=200,
-    )
+    attempt = job.detail.attempt_id
+    return end_read_later(attempt, answer, metered, outcome, now_us, status=200, tier=answer.tier, size=0)
 
 
 async def fetch(route: Route, credential: Credential, path: str, query: bytes = b"") -> tuple[int, bytes]:

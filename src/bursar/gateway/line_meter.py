@@ -17,6 +17,7 @@ from bursar.domain.usage import Usage
 from bursar.gateway.jobs import Jobs
 from bursar.gateway.meter import FREE, NO_COST, UNKNOWN, Meter, Metered, together
 from bursar.gateway.recorder import Recorder
+from bursar.providers.base import Answer
 from bursar.providers.batches import Line, read_line
 from bursar.spool.records import CallFacts, Dispatched, Settled
 from bursar.spool.records import Line as LineRecord
@@ -140,17 +141,35 @@ def line_record(
         0, attempt, 1, job.created_us, detail.provider, job.upstream, call.model_asked, "", BATCH_TIER, "", None, "",
         call,
     )  # fmt: skip
-    settled = Settled(
+    settled = end_read_later(
+        attempt, answer, metered, line.outcome, now_us, status=line.status, tier=BATCH_TIER, size=size
+    )
+    return LineRecord(dispatched, settled)
+
+
+def end_read_later(
+    attempt: str,
+    answer: Answer,
+    metered: Metered,
+    outcome: str,
+    now_us: int,
+    *,
+    status: int,
+    tier: str,
+    size: int,
+) -> Settled:
+    """The end of an attempt whose answer was read long after it was asked: its call ends with it, as it did."""
+    return Settled(
         attempt_id=attempt,
         first_byte_us=0,
         ended_us=now_us,
-        http_status=line.status,
-        outcome=line.outcome,
+        http_status=status,
+        outcome=outcome,
         quality=metered.quality,
         error_code=answer.error_code,
         finish_reason=answer.finish_reason,
         model_served=answer.model,
-        tier_served=BATCH_TIER,
+        tier_served=tier,
         upstream_id=answer.upstream_id,
         usage=metered.usage,
         lines=metered.lines,
@@ -162,10 +181,9 @@ def line_record(
         provider_cost_pico=answer.cost_pico,
         response_bytes=size,
         final=True,
-        call_outcome=line.outcome,
-        client_status=line.status,
+        call_outcome=outcome,
+        client_status=status,
     )
-    return LineRecord(dispatched, settled)
 
 
 def end_of_creation(job: Job, status: str, now_us: int) -> Settled:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import astuple, replace
 
-from bursar.budgets.bounds import TokenCeilings, learned_with
+from bursar.budgets.bounds import TokenCeilings, learned_as
 from bursar.budgets.media import media_tokens
 from bursar.domain.charge import Lever, Operation, Quality
 from bursar.domain.money import pico_from_femto
@@ -176,7 +176,7 @@ class Meter:
             return
         if not published:  # what isn't text would spoil the ratio
             self.estimator.learn(model, text_bytes, usage, out_bytes)
-        learned = learned_with(upstream, asked.model, searches=asked.searches > 0)
+        learned = learned_as(upstream, asked.model, searches=asked.searches > 0)
         self.ceilings.learn(learned, text_bytes, usage.total_input, usage.total_output, published)
 
     def price(

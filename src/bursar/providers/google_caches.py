@@ -21,6 +21,7 @@ from bursar.domain.usage import Usage
 from bursar.providers import errors
 from bursar.providers.base import Dialect
 from bursar.providers.google import GeminiCountTokens
+from bursar.providers.google_paths import split_family
 from bursar.providers.models import ModelList
 from bursar.providers.reading import clip, decode_answer, decode_request
 from bursar.providers.values import Answer, Asked, Count, ModelName
@@ -131,10 +132,7 @@ FREE = {family: ModelList(f"{family}-cache-models", family) for family in ("gemi
 
 def cache_dialect(method: str, path: str) -> tuple[Dialect, str] | None:
     """The dialect of a path of cached contents, and the path at the provider; None if it is no such path."""
-    named = ""
-    for prefix in ("gemini", "vertex"):
-        if path.startswith(f"/{prefix}/v"):
-            named, path = prefix, path[len(prefix) + 1 :]
+    named, path = split_family(path)
     found = _PATH.fullmatch(path)
     if found is None:
         return None

@@ -16,12 +16,21 @@ _PATH = re.compile(
 _MODEL_OF_PATH = re.compile(r"(?<=/models/)[^/:?]+(?=:[A-Za-z]+$)")
 
 
+def split_family(path: str) -> tuple[str, str]:
+    """The family that a path of ours begins with, "" for none, and the path at the provider.
+
+    >>> split_family("/vertex/v1/models/m:countTokens"), split_family("/v1beta/cachedContents")
+    (('vertex', '/v1/models/m:countTokens'), ('', '/v1beta/cachedContents'))
+    """
+    for family in ("gemini", "vertex"):
+        if path.startswith(f"/{family}/v"):
+            return family, path[len(family) + 1 :]
+    return "", path
+
+
 def google_dialect(path: str) -> tuple[Dialect, str] | None:
     """The dialect of a POST's path, bound to its model, and the path at the provider; None if it isn't Google's."""
-    family = ""
-    for prefix in ("gemini", "vertex"):
-        if path.startswith(f"/{prefix}/v"):
-            family, path = prefix, path[len(prefix) + 1 :]
+    family, path = split_family(path)
     found = _PATH.fullmatch(path)
     if found is None:
         return None

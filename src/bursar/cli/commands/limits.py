@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bursar.cli import client
-from bursar.cli.controls import changed, changed_existing, print_rows
+from bursar.cli.controls import changed, changed_existing, print_rows, show_tried
 from bursar.cli.limit_trial import show_limit_trial
 from bursar.cli.options import (
     ConfigOption,
@@ -17,7 +16,7 @@ from bursar.cli.options import (
     resolve_site,
 )
 from bursar.cli.pairs import read_pairs
-from bursar.cli.render import Column, Format, count_column, out_bytes, say, text_column
+from bursar.cli.render import Column, Format, count_column, say, text_column
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Limit, LimitTerms, written
 from bursar.site import actor
@@ -79,13 +78,7 @@ def try_limit(
 
     It changes nothing.
     """
-    site = resolve_existing(config, data)
-    path = client.path_of("api", "limits", name, "try")
-    parameters = [("period", period), ("tz", timezone)]
-    if fmt is Format.TABLE:
-        show_limit_trial(client.fetch(site, client.target(path, parameters)))
-    else:
-        out_bytes(client.fetch(site, client.target(path, [*parameters, ("format", fmt.value)])))
+    show_tried("limits", name, period, timezone, resolve_existing(config, data), fmt, show_limit_trial)
 
 
 def remove(

@@ -5,9 +5,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bursar.cli import client
 from bursar.cli.commands.limits import MatchOption
-from bursar.cli.controls import changed, changed_existing, print_rows
+from bursar.cli.controls import changed, changed_existing, print_rows, show_tried
 from bursar.cli.options import (
     ConfigOption,
     DataOption,
@@ -19,7 +18,7 @@ from bursar.cli.options import (
 )
 from bursar.cli.pairs import read_pairs
 from bursar.cli.policy_trial import show_trial
-from bursar.cli.render import Format, out_bytes, say, text_column
+from bursar.cli.render import Format, say, text_column
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import Policy, PolicyTerms, written
 from bursar.domain.errors import BadControl
@@ -100,13 +99,7 @@ def try_policy(
 
     It changes nothing, whether the policy is on or off.
     """
-    site = resolve_existing(config, data)
-    path = client.path_of("api", "policies", name, "try")
-    parameters = [("period", period), ("tz", timezone)]
-    if fmt is Format.TABLE:
-        show_trial(client.fetch(site, client.target(path, parameters)))
-    else:
-        out_bytes(client.fetch(site, client.target(path, [*parameters, ("format", fmt.value)])))
+    show_tried("policies", name, period, timezone, resolve_existing(config, data), fmt, show_trial)
 
 
 def on(

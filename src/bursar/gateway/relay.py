@@ -5,14 +5,15 @@ from collections.abc import Awaitable
 
 import msgspec
 
-from bursar.domain.charge import Lever, Operation, Outcome, Quality
+from bursar.domain.charge import Operation, Outcome
 from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout
+from bursar.domain.savings import CHEAPER_TIERS, Saved
 from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.forward import NOT_RETURNED
 from bursar.gateway.heads import Headers
 from bursar.gateway.heard import Feed
-from bursar.gateway.meter import Metered, not_billed, unanswered
+from bursar.gateway.meter import Metered, not_billed, unanswered, with_saved
 from bursar.gateway.response_begin import keep_pending
 from bursar.gateway.settle import settle
 from bursar.gateway.translation import Interpreter, Translation, kept_headers, notes_of, translated_answer
@@ -225,29 +226,29 @@ def meter(worker: Worker, call: Call, answer: Answer, status: int, out_bytes: in
         call.route.name,
     )
     if call.routing is None:
-        return saved_nothing(metered) if call.receipt else metered
+        return cost_of_shadow(metered) if call.receipt else metered
     return beside_default(worker, call, metered)
 
 
-def saved_nothing(metered: Metered) -> Metered:
-    """A shadow's charge: without it nothing would have been spent, so there is nothing that it saved."""
-    return msgspec.structs.replace(metered, counterfactual_pico=metered.list_pico, lever="")
+def cost_of_shadow(metered: Metered) -> Metered:
+    """A shadow's charge: without it nothing would have been spent. It is what finding a cheaper route costs."""
+    return metered if metered.list_pico is None else with_saved(metered, Saved(routing=-metered.list_pico))
 
 
 def beside_default(worker: Worker, call: Call, metered: Metered) -> Metered:
-    """With what the same usage would have cost where the call had gone without its route, if that is elsewhere."""
+    """With what plain tokens would have cost where the call had gone without its route, if that is elsewhere."""
     routing = call.routing
     if routing is None or routing.default is None or metered.list_pico is None:
         return metered
     provider, model = routing.default.provider, routing.default_model
     if (provider, model) == (call.route.provider, call.asked.model):
         return metered
-    default = worker.meter.price(
-        metered.usage, Quality.ESTIMATED, provider, model, model, call.asked.tier, "", call.facts.received_us
-    )
-    if default.list_pico is None:  # unknown: no saving is claimed
+    tier = "" if call.asked.tier in CHEAPER_TIERS else call.asked.tier
+    there = worker.meter.plain_pico(metered.usage, provider, model, tier, call.facts.received_us)
+    if there is None:  # unknown: no saving is claimed
         return metered
-    return msgspec.structs.replace(metered, counterfactual_pico=default.list_pico, lever=Lever.ROUTING)
+    here = metered.list_pico + metered.saved.total
+    return with_saved(metered, msgspec.structs.replace(metered.saved, routing=there - here))
 
 
 def outcome_of(status: int, answer: Answer) -> Outcome:

@@ -115,10 +115,12 @@ class Disk:
         if connection is not None:
             connection.close()
         if is_damaged and (connection is None or self._is_in_place()):
-            log.warning("cache file is damaged; it is moved aside and begun again", path=str(self._path), why=str(error))
+            log.warning(
+                "cache file is damaged; it is moved aside and begun again", path=str(self._path), why=str(error)
+            )
             for suffix in ("", "-wal", "-shm"):
                 with suppress(OSError):
-                    os.replace(f"{self._path}{suffix}", f"{self._path}.damaged{suffix}")
+                    Path(f"{self._path}{suffix}").replace(f"{self._path}.damaged{suffix}")
         return None
 
     def _is_in_place(self) -> bool:

@@ -54,7 +54,7 @@ def meaning_of(body: bytes) -> bytes:
 
 
 def key_of(secret: bytes, tenant: str, *parts: bytes) -> bytes:
-    """KEY_BYTES that only a holder of the site's secret can make; each part by its length, so none runs into another."""
+    """KEY_BYTES that only a holder of the site's secret can make; each part by its length: none runs into the next."""
     digest = blake2b(key=secret, digest_size=KEY_BYTES, person=b"bursar-answer")
     for part in (tenant.encode(), *parts):
         digest.update(b"%d:" % len(part))

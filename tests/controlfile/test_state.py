@@ -234,6 +234,9 @@ def test_a_changed_cache_rule_keeps_its_id_and_its_stop_which_no_file_says(desk)
     assert change.fields == [("prompt", {}, {"ttl": "1h"}), ("enabled", None, False)]
     (after,) = desk.caches.all()
     assert (after.rule_id, after.is_on, after.stopped) == (before.rule_id, False, "it costs more than it saves")
+    assert desk.apply("caches: {said: {exact: {ttl_s: 3600, share: credential}, semantic: {similarity_min: 0.95}}}")
+    assert desk.apply("caches: {said: {exact: {}, semantic: {}}}") == [], "a default is the same said and unsaid"
+    assert desk.state.export().count("exact: {}") == 1
     desk.apply("caches: {}", prune=True)
     assert desk.caches.all() == []
 

@@ -92,11 +92,29 @@ def check_kill(terms: KillTerms) -> KillTerms:
 
 
 def check_caching(terms: CacheTerms) -> CacheTerms:
-    """Raises BadControl. A rule without any cache is one too: its calls are cached by no other."""
+    """The same terms, written alike however they were given. Raises BadControl.
+
+    A rule without any cache is one too: its calls are cached by no other.
+    """
     check_match(terms.match)
     for field, wrong in faults_of_caching(terms):
         raise BadControl(f"{field}: {wrong}", field=field)
-    return terms
+    return msgspec.structs.replace(
+        terms, prompt=_sparse(terms.prompt), exact=_sparse(terms.exact), semantic=_sparse(terms.semantic)
+    )
+
+
+def _sparse(cache: T) -> T:
+    """A cache's fields, none given that is at its default: `omit_defaults` leaves out the default object, and not
+    another 3600 or 0.95."""
+    if not isinstance(cache, msgspec.Struct):
+        return cache
+    given = {
+        field.name: value
+        for field in msgspec.structs.fields(cache)
+        if (value := getattr(cache, field.name)) != field.default
+    }
+    return type(cache)(**given)
 
 
 def check_reason(reason: str) -> str:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
+from bursar.domain.cache_words import span_seconds
 from bursar.domain.errors import BadControl
-
-SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def read_prompt(ttl: str, *, agents: bool) -> dict[str, Any] | None:
@@ -58,7 +57,7 @@ def _said(**given: Any) -> dict[str, Any]:
 
 def _seconds(option: str, text: str) -> int:
     """`90s`, `30m`, `1h`, `7d` in seconds. Raises BadControl."""
-    count, unit = text[:-1], SECONDS.get(text[-1:])
-    if unit is None or not (count.isascii() and count.isdigit()) or len(count) > 9:
+    seconds = span_seconds(text)
+    if seconds is None:
         raise BadControl(f"{option} {text[:40]!r}: write how long as 90s, 30m, 1h or 7d", field=option.lstrip("-"))
-    return int(count) * unit
+    return seconds

@@ -12,7 +12,8 @@ _SHARED: dict[Share, str] = {
     "team": "within the team",
     "organization": "within the organization",
 }
-_SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+_SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_DIGITS_MAX = 9
 
 
 def cache_phrases(terms: CacheTerms) -> list[str]:
@@ -26,10 +27,31 @@ def span_words(seconds: int) -> str:
     >>> [span_words(seconds) for seconds in (1, 90, 3_600, 172_800)]
     ['1 second', '90 seconds', '1 hour', '2 days']
     """
-    for unit_s, unit in _SPANS:
-        if seconds % unit_s == 0:
-            return _counted(seconds // unit_s, unit)
-    return _counted(seconds, "second")
+    number, unit = _in_unit(seconds)
+    return f"{count(number)} {unit}{'' if number == 1 else 's'}"
+
+
+def span_text(seconds: int) -> str:
+    """As people write it.
+
+    >>> [span_text(seconds) for seconds in (1, 90, 3_600, 172_800)]
+    ['1s', '90s', '1h', '2d']
+    """
+    number, unit = _in_unit(seconds)
+    return f"{number}{unit[0]}"
+
+
+def span_seconds(text: str) -> int | None:
+    """The other way of `span_text`; None: it can't be read.
+
+    >>> span_seconds("30m"), span_seconds("30"), span_seconds("soon")
+    (1800, None, None)
+    """
+    number = text[:-1]
+    seconds = next((unit_s for unit_s, unit in _SPANS if unit[0] == text[-1:]), 0)
+    if not (seconds and number.isascii() and number.isdigit() and len(number) <= _DIGITS_MAX):
+        return None
+    return int(number) * seconds
 
 
 def _phrases(terms: CacheTerms) -> Iterable[str]:
@@ -69,5 +91,7 @@ def _semantic(semantic: SemanticCaching) -> str:
     return f"{like} is {rest}, but for {semantic.sample_percent:g} % to compare"
 
 
-def _counted(number: int, unit: str) -> str:
-    return f"{count(number)} {unit}{'' if number == 1 else 's'}"
+def _in_unit(seconds: int) -> tuple[int, str]:
+    """In the largest unit that it is whole in."""
+    unit_s, unit = next(one for one in _SPANS if seconds % one[0] == 0)
+    return seconds // unit_s, unit

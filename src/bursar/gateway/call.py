@@ -15,6 +15,7 @@ from bursar.domain.routes import RouteRule
 from bursar.gateway.attribute import Attributed
 from bursar.gateway.background import Background
 from bursar.gateway.budgeting import Budgeting
+from bursar.gateway.cache_rules import CacheTable
 from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
 from bursar.gateway.embedding import EmbeddingTranslation
@@ -69,6 +70,7 @@ class Worker(msgspec.Struct):
     gates: Gates = msgspec.field(default_factory=Gates)
     route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)
+    cache_table: CacheTable = msgspec.field(default_factory=CacheTable)
     paces: Paces = msgspec.field(default_factory=Paces)
     shadows: Background = msgspec.field(default_factory=Background)
     answers: Answers | None = None  # None: nothing is kept here

@@ -28,6 +28,7 @@ from bursar.domain.money import pico_from_usd
 from bursar.domain.routes import with_stops
 from bursar.domain.snapshot import Snapshot, read_snapshot
 from bursar.gateway.budgeting import Budgeting
+from bursar.gateway.cache_rules import CacheTable
 from bursar.gateway.call import Worker
 from bursar.gateway.connection import Connection, tick_connections
 from bursar.gateway.decide import Decider
@@ -126,7 +127,7 @@ class Seen(NamedTuple):
 
 
 async def watch_snapshot(worker: Worker) -> None:
-    """Follow changes of keys, policies, limits, kills and routes. Runs until cancelled.
+    """Follow changes of keys and of all controls but budgets. Runs until cancelled.
 
     A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
     """
@@ -165,11 +166,12 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
 
 
 def use_snapshot(worker: Worker, path: Path) -> None:
-    """Read keys, policies, limits, kills and routes. While they can't be read, the last that could stay in force."""
+    """Read keys and all controls but budgets. While they can't be read, the last that could stay in force."""
     try:
         snapshot = read_snapshot(path)
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
+        worker.cache_table = CacheTable(snapshot.cache_rules)
         settings, upstreams = worker.settings, worker.routes.by_name
         filed = with_stops(settings.routes, snapshot.stopped)
         worker.route_table = compile_table(snapshot.routes, filed, settings.ladders, upstreams)

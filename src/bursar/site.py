@@ -342,6 +342,7 @@ class Site:
             "gates": str(paths.gates),
             "control": str(self.control_location),
             "loops": msgspec.to_builtins(config.loops),
+            **{f"cache_{name}": value for name, value in msgspec.to_builtins(config.cache).items()},
             "aliases": config.aliases,
             "routes": msgspec.to_builtins(config.routes),
             "ladders": msgspec.to_builtins([*config.ladders, *(DEFAULT_LADDERS if config.default_ladders else ())]),

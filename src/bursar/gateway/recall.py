@@ -54,10 +54,17 @@ def cache_rule(
 
 
 async def recall(
-    worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, rule: CacheRule, client: Client
+    worker: Worker,
+    call: Call,
+    arrival: Arrival,
+    envelope: Envelope,
+    attributed: Attributed,
+    case: Case | None,
+    client: Client,
 ) -> bool:
     """Answer the call from what is kept; True: it is done. Else it goes on, and what comes of it may be kept."""
-    exact, wishes = rule.terms.exact, envelope.wishes
+    rule = cache_rule(worker, call, envelope, attributed, case)
+    exact, wishes = None if rule is None else rule.terms.exact, envelope.wishes
     if exact is None or worker.answers is None or not (wishes.reads or wishes.keeps):
         return False
     key = key_for(worker, call, arrival, envelope, exact)

@@ -298,6 +298,8 @@ def answer_headers(call: Call, reply: Reply, *, streams: bool) -> Headers:
     headers += call.notes
     if call.dropped_note:
         headers.append((b"x-bursar-tags-dropped", call.dropped_note.encode("ascii", "replace")))
+    if streams:  # what a provider's cache saved stands at a stream's end
+        headers += said_of_cache("miss", 0, call.wishes)
     return headers
 
 

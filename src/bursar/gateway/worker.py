@@ -27,6 +27,7 @@ from bursar.domain.logs import configure_logs
 from bursar.domain.money import pico_from_usd
 from bursar.domain.routes import with_stops
 from bursar.domain.snapshot import Snapshot, read_snapshot
+from bursar.gateway.answers import open_answers
 from bursar.gateway.budgeting import Budgeting
 from bursar.gateway.cache_rules import CacheTable
 from bursar.gateway.call import Worker
@@ -116,6 +117,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
         firsts=Firsts(meter.ceilings, settings.workers),
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
+        answers=open_answers(settings, secret, clock),
     )
 
 
@@ -193,6 +195,8 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_double_retries_total",] = worker.loops.double_retries
     counts["bursar_retries_capped_total",] = worker.retry_cap.refused
     counts["bursar_first_bill_waits_total",] = worker.firsts.waited
+    if worker.answers is not None and worker.answers.shared is not None:
+        counts["bursar_cache_faults_total",] = worker.answers.shared.faults
     for route in worker.routes.routes:
         stats = route.pool.stats()
         counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")
@@ -274,6 +278,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         for watcher in watchers:
             watcher.cancel()
         await worker.shadows.close(SHADOWS_GRACE_S)
+        if worker.answers is not None:
+            await worker.answers.close()
         for route in worker.routes.routes:
             await route.pool.close()
         await worker.budgeting.close()

@@ -410,7 +410,7 @@ caches = st.builds(
     st.lists(budgets(), max_size=3, unique_by=lambda one: one.name),
     st.dictionaries(names, st.tuples(policies, st.booleans()), max_size=2),
     st.dictionaries(names, limits, max_size=2),
-    st.dictionaries(names, st.tuples(caches, st.booleans()), max_size=2),
+    st.dictionaries(names, st.tuples(caches, st.booleans()), max_size=1),
 )
 def test_what_is_exported_is_read_back_as_no_difference_here_and_makes_the_same_elsewhere(made, ruled, limited, cached):
     with TemporaryDirectory() as here, TemporaryDirectory() as elsewhere:

@@ -44,7 +44,7 @@ class Disk:
             if self._reader is None:
                 self._reader = self._open()
             row = self._reader.execute(_GET, (key,)).fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._reader = self._failed(self._reader, error)
             return None
         return row[0] if row else None
@@ -74,7 +74,7 @@ class Disk:
             self._writes += 1
             if self._writes % TIDY_EVERY == 0 and now_us:
                 self._tidy(self._writer, now_us)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._writer = self._failed(self._writer, error)
 
     def _tidy(self, connection: sqlite3.Connection, now_us: int) -> None:
@@ -106,7 +106,7 @@ class Disk:
             raise
         return connection
 
-    def _failed(self, connection: sqlite3.Connection | None, error: sqlite3.Error) -> sqlite3.Connection | None:
+    def _failed(self, connection: sqlite3.Connection | None, error: Exception) -> sqlite3.Connection | None:
         """Count it. A file that is damaged is moved aside, by whoever sees it first, and begun again."""
         self.faults += 1
         is_damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)

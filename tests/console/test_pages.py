@@ -24,6 +24,7 @@ PAGES = (
     "/alerts?show=all&rule=loops",
     "/prices",
     "/loops",
+    "/advice",
     "/search?q=bot",
 )
 

@@ -34,11 +34,15 @@ KINDS = {
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """USD a month: what is expected, and between which figures it lies in nineteen of twenty months."""
+    """USD a month: what is expected, and between which figures it lies in nineteen of twenty months.
+
+    days: of the period, on which something would have been saved.
+    """
 
     expected: Decimal
     low: Decimal
     high: Decimal
+    days: int
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -54,8 +54,8 @@ class Segment(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As people say it: "summarise of reports on claude-sonnet-4-5"."""
-        said = " of ".join(part for part in (self.request_type, self.feature) if part)
+        """As people say it: "reports/summarise on claude-sonnet-4-5"."""
+        said = "/".join(part for part in (self.feature, self.request_type) if part)
         return f"{said or 'calls that say no feature'} on {self.model}"
 
     @property
@@ -230,7 +230,8 @@ class Look:
         low = float(expected) - half
         if min(values) >= 0:
             low = max(low, 0.0)
-        return Estimate(expected.quantize(CENT), rounded(low), rounded(float(expected) + half))
+        saving_days = sum(value > 0 for value in daily.values())
+        return Estimate(expected.quantize(CENT), rounded(low), rounded(float(expected) + half), saving_days)
 
     def saved(self, slices: Iterable[Slice], otherwise: Callable[[Slice], Decimal | None]) -> dict[date, Decimal]:
         """Cost less what it would be otherwise, by day. What has no price there saves nothing."""

@@ -87,7 +87,11 @@ def measure(options: Options) -> list[Figure]:
 
 def documented() -> str:
     """The tables of docs/advice.md."""
-    worlds = [run_world(seed) for seed in range(SEEDS)]
+    return documented_of([run_world(seed) for seed in range(SEEDS)])
+
+
+def documented_of(worlds: Sequence[World]) -> str:
+    """The promises and what came of them; then each planted saving."""
     told = ["| figure | value | target |", "| --- | --: | --: |"]
     told += [f"| {one.name} | {one.value:.1f} {one.unit} | {one.target} |" for one in figures(worlds)[:PROMISES]]
     return "\n".join([*told, "", table(worlds)])
@@ -168,7 +172,7 @@ def table(worlds: Sequence[World]) -> str:
         saves = _mean(one.truth for one in same)
         lines.append(
             f"| {KINDS[row.kind]}{said} | `{row.name}` | ${saves:,.2f} | ${_mean(told):,.2f}{missing} | "
-            f"{100 * min(errors):+.0f} to {100 * max(errors):+.0f} % |"
+            f"{round(100 * min(errors)):+d} to {round(100 * max(errors)):+d} % |"
         )
     return "\n".join(lines)
 

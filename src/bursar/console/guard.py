@@ -26,10 +26,12 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
-CHANGING = ("/api/budgets", "/api/policies", "/api/limits", "/api/routes", "/api/kills", "/api/caches", "/api/alerts/")
+CHANGING = ("/api/budgets", "/api/policies", "/api/limits", "/api/routes", "/api/kills", "/api/caches", "/api/advice/",
+            "/api/alerts/")  # fmt: skip
 FORMS = (
     "/controls/change",
     "/caches/change",
+    "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",
     *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache")),

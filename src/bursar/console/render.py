@@ -63,6 +63,7 @@ NAV = (
     NavItem("alerts", "Alerts", "/alerts"),
     NavItem("prices", "Models and prices", "/prices"),
     NavItem("routes", "Routes", "/routes"),
+    NavItem("advice", "Advice", "/advice"),
     NavItem("loops", "Loops and waste", "/loops"),
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),

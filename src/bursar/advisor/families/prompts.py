@@ -136,7 +136,7 @@ def _advice(look: Look, segment: Segment, best: Marked, why: str, doubt: float, 
     terms = CacheTerms(match=match_of(look, segment), prompt=PromptCaching(ttl=best.ttl))
     return give(
         look, "prompt_cache", segment, look.claim(segment, more), look.monthly(best.daily, doubt),
-        title=f"Have the provider keep what {segment.name} sends again",
+        title=f"Mark the prompts of {segment.name} for the provider's cache",
         why=f"{why} What is written to the cache costs more, and is in the figure.",
         change=cache_draft(draft_name("prompt", segment), terms, "no marks: all input at the full price"),
         confidence="estimated", effort="low", risk="low",
@@ -181,8 +181,11 @@ def _is_unmarked(look: Look, slices: Sequence[Slice]) -> bool:
 
 
 def _with_longer_life(look: Look, segment: Segment) -> dict[date, Decimal]:
-    """What is saved where marks of five minutes become ones of an hour; nothing where even what comes again within
-    five minutes is hardly read, since it isn't the same then."""
+    """What is saved where marks of five minutes become ones of an hour; nothing where there are none of an hour, or
+    where even what comes again within five minutes is hardly read: it isn't the same then."""
+    sheet = look.sheet(look.segments[segment][0])
+    if sheet is None or Unit.CACHE_WRITE_1H not in sheet.listed:
+        return {}
     claim = look.claim(segment, "cache_write_5m_tokens + cache_read_tokens > 0")
     marked = _MARKED.format(where=claim.sql, base="{base}")
     row = look.ask(

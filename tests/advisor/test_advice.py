@@ -147,7 +147,7 @@ def all_of(look: Look) -> list[dict[str, Any]]:
 def made_up(number: int, text: str, bound: int, saving: Decimal) -> Advice:
     return Advice(
         id=f"ad_{number}", kind="batch", title="", why="", scope=(Filter("feature", ("faq",)),), examples=(),
-        attempts=1, spent=Decimal(1), saving=Estimate(saving, saving, saving, 8), confidence="measured", effort="low",
+        attempts=1, spent=Decimal(1), saving=Estimate(saving, saving, saving), confidence="measured", effort="low",
         risk="low", change=Draft("client"), doubts=(),
         claim=Claim(text.replace("$n", f"$n{number}"), {f"n{number}": bound}),
     )  # fmt: skip

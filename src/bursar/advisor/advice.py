@@ -34,15 +34,11 @@ KINDS = {
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """USD a month: what is expected, and between which figures it lies in nineteen of twenty months.
-
-    days: of the period, on which something would have been saved.
-    """
+    """USD a month: what is expected, and between which figures it lies in nineteen of twenty months."""
 
     expected: Decimal
     low: Decimal
     high: Decimal
-    days: int
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from bursar.advisor.advice import Advice, Estimate
+from bursar.advisor.advice import Advice
 from bursar.advisor.families import FAMILIES
 from bursar.advisor.look import CENT, DAYS_MIN, Look
 
@@ -38,20 +38,14 @@ class Review(msgspec.Struct, frozen=True):
 
 
 def review(look: Look) -> Review:
-    """Ask every family, leave out what isn't worth an hour, rank the rest."""
+    """Ask every family, and rank what they give."""
     if len({one.day for one in look.slices}) < DAYS_MIN:
         return Review([], Decimal(0), look.spent, look.days, True)
-    given = [one for family in FAMILIES for one in family(look)]
-    found = [one for one in given if one.saving is None or _is_worth_it(look, one.saving)]
+    found = [one for family in FAMILIES for one in family(look)]
     ordered = sorted(found, key=_place)[:ADVICE_MAX]
     ranked = [Ranked(one, net) for one, net in zip(ordered, _nets(look, ordered), strict=True)]
     together = sum((row.net for row in ranked if row.net is not None), Decimal(0))
     return Review(ranked, together, look.spent, look.days, False)
-
-
-def _is_worth_it(look: Look, saving: Estimate) -> bool:
-    """Enough of it, and on several days: an incident of one afternoon will not come again every month."""
-    return saving.expected >= look.least and saving.days >= DAYS_MIN
 
 
 def _place(one: Advice) -> tuple[bool, bool, Decimal, str]:

@@ -1,6 +1,7 @@
 """Calls just above the input size at which a model gets dearer for all of their tokens."""
 
 from collections import defaultdict
+from datetime import date
 from decimal import Decimal
 
 from bursar.advisor.advice import Advice
@@ -25,12 +26,16 @@ def cross_fewer_bands(look: Look) -> list[Advice]:
             sheet = look.sheet(one)
             if sheet is not None and sheet.band_above == band:
                 by_segment[one.segment].append(one)
-        found += [_advice(look, segment, slices, band, where) for segment, slices in by_segment.items()]
+        for segment, slices in by_segment.items():
+            daily = look.saved(slices, lambda one, band=band: _at_the_edge(look, one, band))  # type: ignore[misc]
+            if look.is_worth(daily):
+                found.append(_advice(look, segment, slices, daily, band, where))
     return found
 
 
-def _advice(look: Look, segment: Segment, slices: list[Slice], band: int, where: str) -> Advice:
-    daily = look.saved(slices, lambda one: _at_the_edge(look, one, band))
+def _advice(
+    look: Look, segment: Segment, slices: list[Slice], daily: dict[date, Decimal], band: int, where: str
+) -> Advice:
     calls = sum(one.attempts for one in slices)
     return give(
         look, "context_band", segment, look.claim(segment, where), look.monthly(daily, DOUBT),

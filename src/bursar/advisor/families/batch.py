@@ -8,7 +8,7 @@ from bursar.advisor.advice import Advice
 from bursar.advisor.drafts import client_draft
 from bursar.advisor.families.unattended import unattended
 from bursar.advisor.giving import give
-from bursar.advisor.look import Look, Segment, Slice, total
+from bursar.advisor.look import Look, Segment, Slice
 from bursar.prices.book import STANDARD_TIERS
 
 TIERS = {"batch": "a batch, whose answers come within a day", "flex": "the flex tier, which may take minutes"}
@@ -22,7 +22,7 @@ def send_as_batches(look: Look) -> list[Advice]:
         slices = [one for one in look.segments[segment] if one.tier in STANDARD_TIERS]
         for tier in TIERS:
             daily = _saved(look, slices, tier)
-            if total(daily) > 0:
+            if look.is_worth(daily):
                 found.append(_advice(look, segment, tier, daily))
                 break
     return found

@@ -39,10 +39,10 @@ def keep_equal_answers(look: Look) -> list[Advice]:
 def _advice(look: Look, segment: Segment, found: list[Repeat]) -> Advice | None:
     by_ttl = {ttl_s: hits_by_day(found, ttl_s) for ttl_s in TTLS_S}
     most = max(total(daily) for _, daily in by_ttl.values())
-    if most / look.months < look.least:
-        return None
     ttl_s = next(ttl_s for ttl_s, (_, daily) in by_ttl.items() if total(daily) >= ENOUGH * most)
     hits, daily = by_ttl[ttl_s]
+    if not look.is_worth(daily):
+        return None
     terms = CacheTerms(match=match_of(look, segment), exact=ExactCaching(ttl_s=ttl_s))
     dearest = sorted(found, key=lambda one: -sum(one.costs))[:FINGERPRINTS_MAX]
     claim = look.claim(

@@ -29,6 +29,8 @@ def send_less_history(look: Look) -> list[Advice]:
         source = f"({_TURNS.format(where=claim.sql, base='{base}')})"
         turns = look.slice("past > 0", source, {"past": "past"}, **claim.params)
         daily = look.saved(turns, lambda one: _without_past(look, one))
+        if not look.is_worth(daily):
+            continue
         found.append(
             give(
                 look, "history", segment, claim, look.monthly(daily, DOUBT),

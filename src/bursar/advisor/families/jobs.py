@@ -21,14 +21,18 @@ def stop_repeated_jobs(look: Look) -> list[Advice]:
     for one in look.once("repeats", repeats):
         if one.is_job:
             by_segment[one.segment].append(one)
-    return [_advice(look, segment, found) for segment, found in by_segment.items()]
+    given = []
+    for segment, found in by_segment.items():
+        daily: dict[date, Decimal] = {}
+        for one in found:
+            for day, cost in zip(one.days, one.costs, strict=True):
+                daily[day] = daily.get(day, Decimal(0)) + cost
+        if look.is_worth(daily):
+            given.append(_advice(look, segment, found, daily))
+    return given
 
 
-def _advice(look: Look, segment: Segment, found: list[Repeat]) -> Advice:
-    daily: dict[date, Decimal] = {}
-    for one in found:
-        for day, cost in zip(one.days, one.costs, strict=True):
-            daily[day] = daily.get(day, Decimal(0)) + cost
+def _advice(look: Look, segment: Segment, found: list[Repeat], daily: dict[date, Decimal]) -> Advice:
     runs = sum(len(one.at_s) for one in found)
     beat_s = median(gap for one in found for gap in one.gaps_s)
     claim = look.claim(

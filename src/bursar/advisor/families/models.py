@@ -34,15 +34,18 @@ def take_cheaper_models(look: Look) -> list[Advice]:
         shown = seen.get(segment, [])
         proven = [one for one in shown if one.holds and one.cost_ratio < CHEAPER_PROVEN]
         if proven:
-            found.append(_proven(look, segment, min(proven, key=lambda one: one.cost_ratio)))
+            advice = _proven(look, segment, min(proven, key=lambda one: one.cost_ratio))
+            found += [advice] if advice is not None else []
         elif (advice := _to_try(look, segment, {one.model for one in shown})) is not None:
             found.append(advice)
     return found
 
 
-def _proven(look: Look, segment: Segment, proof: Proof) -> Advice:
+def _proven(look: Look, segment: Segment, proof: Proof) -> Advice | None:
     kept = Decimal(repr(proof.cost_ratio))
     daily = look.saved(look.segments[segment], lambda one: one.cost * kept)
+    if not look.is_worth(daily):
+        return None
     doubt = SIGMAS * proof.ratio_error / (1 - proof.cost_ratio)
     home = look.homes[segment]
     rule = RouteRule(
@@ -96,6 +99,8 @@ def _to_try(look: Look, segment: Segment, tried: Iterable[str]) -> Advice | None
     )  # fmt: skip
     trial = would_cost / look.months * Decimal(round(percent, 1)) / 100
     daily = look.saved(slices, lambda one: _there(look, one, model))
+    if not look.is_worth(daily):
+        return None
     return give(
         look, "cheaper_model", segment, look.claim(segment), look.monthly(daily, RATIO_DOUBT),
         title=f"Try {sent} for {segment.name}, as a shadow first",

@@ -2,13 +2,14 @@
 others get by with short ones."""
 
 from collections import defaultdict
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from bursar.advisor.advice import Advice
+from bursar.advisor.advice import Advice, Claim
 from bursar.advisor.drafts import client_draft, draft_name, match_of, policy_draft
 from bursar.advisor.giving import give
-from bursar.advisor.look import SEGMENT_COLUMNS, Look, Segment, Slice, total
+from bursar.advisor.look import SEGMENT_COLUMNS, Look, Segment, Slice
 from bursar.domain.controls import PolicyTerms
 from bursar.domain.usage import Usage
 
@@ -47,12 +48,13 @@ def cap_output(look: Look) -> list[Advice]:
         slices = look.slice(claim.sql, extra=extra, **claim.params)
         above = sum(one.extra["above"] for one in slices)
         if above and sum(one.extra["cut"] for one in slices) >= RUNAWAY_SHARE_MIN * above:
-            found.append(_capped(look, segment, cap, int(row["most"]), claim, slices))
+            daily = look.saved(slices, lambda one: _less_output(look, one, one.extra["above"]))
+            if look.is_worth(daily):
+                found.append(_capped(look, segment, cap, int(row["most"]), claim, daily))
     return found
 
 
-def _capped(look: Look, segment: Segment, cap: int, most: int, claim: Any, slices: list[Slice]) -> Advice:
-    daily = look.saved(slices, lambda one: _less_output(look, one, one.extra["above"]))
+def _capped(look: Look, segment: Segment, cap: int, most: int, claim: Claim, daily: dict[date, Decimal]) -> Advice:
     terms = PolicyTerms(match=match_of(look, segment), output_tokens_max=cap, on_output_excess="lower")
     return give(
         look, "output_cap", segment, claim, look.monthly(daily),
@@ -82,14 +84,14 @@ def stop_cutting_off(look: Look) -> list[Advice]:
     for one in look.slice(source=f"({lost})"):
         by_segment[one.segment].append(one)
     return [
-        _cut_off(look, segment, slices)
+        _cut_off(look, segment, slices, daily)
         for segment, slices in by_segment.items()
         if sum(one.attempts for one in slices) >= CUT_OFF_MIN
+        and look.is_worth(daily := look.saved(slices, lambda _: Decimal(0)))
     ]
 
 
-def _cut_off(look: Look, segment: Segment, slices: list[Slice]) -> Advice:
-    daily = look.saved(slices, lambda _: Decimal(0))
+def _cut_off(look: Look, segment: Segment, slices: list[Slice], daily: dict[date, Decimal]) -> Advice:
     whole = look.claim(segment)
     row = look.ask(
         f"SELECT coalesce(quantile_disc(output_tokens, 0.99) FILTER (outcome = 'ok'), 0) AS most, "
@@ -134,11 +136,12 @@ def shorten_answers(look: Look) -> list[Advice]:
             continue
         usual = min(others, key=lambda other: other["middle"])
         if row["middle"] >= LONGER_MIN * max(usual["middle"], 1):
-            found.append(_shortened(look, segment, row, usual))
+            advice = _shortened(look, segment, row, usual)
+            found += [advice] if advice is not None else []
     return found
 
 
-def _shortened(look: Look, segment: Segment, row: dict[str, Any], usual: dict[str, Any]) -> Advice:
+def _shortened(look: Look, segment: Segment, row: dict[str, Any], usual: dict[str, Any]) -> Advice | None:
     claim = look.claim(segment, "operation = 'chat' AND outcome = 'ok'")
     extra = {"visible": "output_tokens - reasoning_tokens"}
     slices = look.slice(claim.sql, extra=extra, **claim.params)
@@ -147,7 +150,8 @@ def _shortened(look: Look, segment: Segment, row: dict[str, Any], usual: dict[st
         return _less_output(look, one, max(one.extra["visible"] - round(usual["average"] * one.attempts), 0))
 
     daily = look.saved(slices, otherwise)
-    assert total(daily) >= 0  # noqa: S101  # nothing is added to an answer
+    if not look.is_worth(daily):
+        return None
     return give(
         look, "output_length", segment, claim, look.monthly(daily, DOUBT_LENGTH),
         title=f"Ask for short answers in {segment.name}",

@@ -24,9 +24,9 @@ def take_cheaper_places(look: Look) -> list[Advice]:
     for segment, slices in look.segments.items():
         region = _without_region(look, slices)
         there, elsewhere = _elsewhere(look, segment, slices)
-        if there is not None and total(elsewhere) > max(total(region), Decimal(0)):
+        if there is not None and look.is_worth(elsewhere) and total(elsewhere) > total(region):
             found.append(_to_provider(look, segment, there, elsewhere))
-        elif total(region) > 0:
+        elif look.is_worth(region):
             found.append(_to_region(look, segment, slices, region))
     return found
 

@@ -64,14 +64,15 @@ def repair_marks(look: Look) -> list[Advice]:
     """Where what was written to the cache cost more than what was read from it has saved."""
     found = []
     for segment, slices in look.segments.items():
-        if not sum(one.usage.cache_write_5m + one.usage.cache_write_1h for one in slices):
+        written = sum(one.usage.cache_write_5m + one.usage.cache_write_1h for one in slices)
+        if not written or not look.worth_a_look(segment):
             continue
         claim = look.claim(segment, "cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens > 0")
         kept = look.slice(claim.sql, **claim.params)
         stopped = look.saved(kept, lambda one: _without_marks(look, one))
         longer = _with_longer_life(look, segment)
         best = max((stopped, longer), key=total)
-        if total(best) <= 0:
+        if not look.is_worth(best):
             continue
         is_longer = best is longer
         found.append(
@@ -131,7 +132,7 @@ def _of_a_fixed_part(look: Look, segment: Segment) -> Advice | None:
 
 
 def _advice(look: Look, segment: Segment, best: Marked, why: str, doubt: float, more: str) -> Advice | None:
-    if total(best.daily) <= 0:
+    if not look.is_worth(best.daily):
         return None
     terms = CacheTerms(match=match_of(look, segment), prompt=PromptCaching(ttl=best.ttl))
     return give(

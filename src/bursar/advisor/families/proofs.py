@@ -40,7 +40,7 @@ class Proof(msgspec.Struct, frozen=True):
 def proofs(look: Look) -> list[Proof]:
     """Of all shadows of calls in the period."""
     keys = ", ".join(f"shown.{name} AS {name}" for name in SEGMENT_COLUMNS)
-    rows = look.ask(_SQL.replace("{keys}", keys))
+    rows = look.ask(_SQL.replace("{keys}", keys), **look.span)
     return [
         Proof(
             Segment(*(row[name] for name in SEGMENT_COLUMNS)),

@@ -30,6 +30,8 @@ def reason_less(look: Look) -> list[Advice]:
             continue
         claim = look.claim(segment, "reasoning_tokens > 0")
         daily = look.saved(look.slice(claim.sql, **claim.params), lambda one: _half(look, one))
+        if not look.is_worth(daily):
+            continue
         found.append(
             give(
                 look, "reasoning", segment, claim, look.monthly(daily, DOUBT),

@@ -1,5 +1,6 @@
 """Attempts that were paid for and came to nothing, whose request was then asked again."""
 
+from datetime import date
 from decimal import Decimal
 
 from bursar.advisor.advice import Advice
@@ -38,14 +39,14 @@ def stop_asking_again(look: Look) -> list[Advice]:
     for one in look.slice(source=f"({lost})", lost=list(LOST)):
         by_segment.setdefault(one.segment, []).append(one)
     return [
-        _advice(look, segment, slices)
+        _advice(look, segment, slices, daily)
         for segment, slices in by_segment.items()
         if sum(one.attempts for one in slices) >= TIMES_MIN
+        and look.is_worth(daily := look.saved(slices, lambda _: Decimal(0)))
     ]
 
 
-def _advice(look: Look, segment: Segment, slices: list[Slice]) -> Advice:
-    daily = look.saved(slices, lambda _: Decimal(0))
+def _advice(look: Look, segment: Segment, slices: list[Slice], daily: dict[date, Decimal]) -> Advice:
     claim = look.claim(segment, "list_contains($lost, outcome)", lost=list(LOST))
     mostly = look.ask(f"SELECT mode(outcome) AS outcome FROM {{base}} WHERE {claim.sql}", **claim.params)[0]["outcome"]
     times = sum(one.attempts for one in slices)

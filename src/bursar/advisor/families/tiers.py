@@ -5,7 +5,7 @@ from decimal import Decimal
 from bursar.advisor.advice import Advice
 from bursar.advisor.drafts import client_draft
 from bursar.advisor.giving import give
-from bursar.advisor.look import Look, Segment, Slice, total
+from bursar.advisor.look import Look, Segment, Slice
 
 DEARER = ("priority", "fast")
 
@@ -15,11 +15,10 @@ def take_the_standard_tier(look: Look) -> list[Advice]:
     found = []
     for segment, slices in look.segments.items():
         dear = [one for one in slices if one.tier in DEARER]
-        if dear and not _is_watched(look, segment):
-            daily = look.saved(dear, lambda one: _standard(look, one))
-            if total(daily) > 0:
-                claim = look.claim(segment, "list_contains($tiers, tier)", tiers=list(DEARER))
-                found.append(
+        daily = look.saved(dear, lambda one: _standard(look, one))
+        if look.is_worth(daily) and not _is_watched(look, segment):
+            claim = look.claim(segment, "list_contains($tiers, tier)", tiers=list(DEARER))
+            found.append(
                     give(
                         look, "service_tier", segment, claim, look.monthly(daily),
                         title=f"Take {segment.name} off the {dear[0].tier} tier",

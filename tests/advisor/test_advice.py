@@ -18,8 +18,9 @@ from bursar.advisor.look import Look, Segment
 from bursar.advisor.review import _nets, review
 from bursar.bench.advice import FIRST_DAY, calls_of, looked_at
 from bursar.bench.advice_making import Plant
+from bursar.bench.advice_models import Disliked, Disputed, Trialled
 from bursar.bench.advice_outputs import Cached, Chat, Code, Documents, Labels, LongAnswers, Prose, Staff, Variety
-from bursar.bench.advice_plants import Disputed, FixedPrompt, Hurried, Nightly, NightlyTwice, Questions, SameSize
+from bursar.bench.advice_plants import FixedPrompt, Hurried, Nightly, NightlyTwice, Questions, SameSize
 from bursar.domain.caching import CacheTerms
 from bursar.domain.controls import PolicyTerms
 from bursar.domain.routes import RouteRule, faults_of
@@ -45,12 +46,12 @@ def look_at(*plants: type[Plant]) -> Iterator[Look]:
 
 @pytest.fixture(scope="module")
 def planted() -> Iterator[Look]:
-    yield from look_at(Questions, Nightly, NightlyTwice, Hurried, FixedPrompt, Prose, Labels)
+    yield from look_at(Questions, Nightly, NightlyTwice, Hurried, FixedPrompt, Prose, Labels, Trialled)
 
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Look]:
-    yield from look_at(Chat, Code, Documents, Cached, Variety, Staff, LongAnswers, SameSize, Disputed)
+    yield from look_at(Chat, Code, Documents, Cached, Variety, Staff, LongAnswers, SameSize, Disputed, Disliked)
 
 
 def test_what_is_planted_is_found_and_ranked_by_money(planted: Look):
@@ -61,6 +62,7 @@ def test_what_is_planted_is_found_and_ranked_by_money(planted: Look):
     assert given >= {
         ("exact_cache", "faq"), ("batch", "nightly-report"), ("batch", "night-index"), ("exact_cache", "night-index"),
         ("service_tier", "lead-scoring"), ("prompt_cache", "contract-fields"), ("output_length", "tickets"),
+        ("cheaper_model", "listing"),
     }  # fmt: skip
     savings = [row.advice.saving.expected for row in found.ranked if row.net is not None and row.advice.saving]
     assert savings == sorted(savings, reverse=True)

@@ -13,8 +13,9 @@ from litestar.testing import TestClient
 from tests.console.conftest import make_context
 
 from bursar.bench.advice import FIRST_DAY, calls_of
+from bursar.bench.advice_models import Classes
 from bursar.bench.advice_outputs import Runaway
-from bursar.bench.advice_plants import Classes, Nightly, Questions
+from bursar.bench.advice_plants import Nightly, Questions
 from bursar.bench.advice_world import DAY_US, write_ledger
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext

@@ -306,7 +306,7 @@ SELECT attempt_id, call_id, received_at, received_at::DATE AS day, feature, requ
   upstream, operation, CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END AS tier, region, is_stream,
   session, consumer_id, agent, credential_id, request_fingerprint, request_bytes, response_bytes, duration_ms,
   first_byte_ms, outcome, call_outcome, is_final, attempt_number, client_retry, retry_cause, finish_reason, quality,
-  http_status, list_cost, effective_cost AS cost, saved_prompt_cache, {TOTAL_INPUT} AS total_input,
+  http_status, routing, list_cost, effective_cost AS cost, saved_prompt_cache, {TOTAL_INPUT} AS total_input,
   {TOTAL_OUTPUT} AS total_output, {", ".join(_USAGE.values())}
 FROM charges WHERE received_at >= $start AND received_at < $end AND entry = 'usage' AND traffic = 'live'
   AND effective_cost > 0 AND upstream <> '(cache)' {{more}}

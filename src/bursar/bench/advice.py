@@ -20,8 +20,9 @@ from bursar.advisor.advice import KINDS, Advice
 from bursar.advisor.look import MONTH_DAYS, Look
 from bursar.advisor.review import Review, review
 from bursar.bench.advice_making import Plant
+from bursar.bench.advice_models import MODELS_AND_PLACES
 from bursar.bench.advice_outputs import OUTPUTS_AND_TRAFFIC
-from bursar.bench.advice_plants import CACHES_AND_PLACES
+from bursar.bench.advice_plants import CACHES_AND_JOBS
 from bursar.bench.advice_world import DAY_US, Made, Pricer, write_ledger
 from bursar.bench.figure import Figure, Options
 from bursar.domain.money import usd_from_pico
@@ -32,7 +33,7 @@ from bursar.ledger.loader import Loader
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_rows
 
-PLANTS: tuple[type[Plant], ...] = (*CACHES_AND_PLACES, *OUTPUTS_AND_TRAFFIC)
+PLANTS: tuple[type[Plant], ...] = (*CACHES_AND_JOBS, *MODELS_AND_PLACES, *OUTPUTS_AND_TRAFFIC)
 FIRST_DAY = 20_752  # 2026-10-26, a Monday
 WEEKS = 4
 SEEDS = 2

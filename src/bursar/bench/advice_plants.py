@@ -1,16 +1,16 @@
-"""Savings planted in caches, jobs, tiers, models and places."""
+"""Savings planted in caches, jobs and tiers."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from bursar.advisor.advice import Advice
 from bursar.bench.advice_making import HOUR_US, MINUTE_US, Plant, by_day, request_size, sizes
-from bursar.bench.advice_world import DAY_US, Made, Pricer, Tried
+from bursar.bench.advice_world import DAY_US, Made, Pricer
 from bursar.domain.usage import Usage
 
-SONNET, HAIKU, US_SONNET = "claude-sonnet-4-5", "claude-haiku-4-5", "claude-sonnet-4-6"
+SONNET, HAIKU = "claude-sonnet-4-5", "claude-haiku-4-5"
 
 
 def exact_hits(calls: list[Made], ttl_us: int) -> list[Made]:
@@ -131,41 +131,6 @@ class Hurried(Plant):
 
     def after(self, kind: str, calls: list[Made], pricer: Pricer, advice: Advice | None) -> int:
         return sum(pricer.pico(call, tier="") for call in calls)
-
-
-class Classes(Plant):
-    """Classification on a dear model. A shadow has shown that a small one agrees; its tokens and answers are longer."""
-
-    name = "inbox"
-    kinds: ClassVar[tuple[str, ...]] = ("cheaper_model",)
-    agrees = 0.965
-
-    def calls(self, rng: np.random.Generator, day: int) -> Iterator[Made]:
-        times = by_day(rng, day, 330)
-        for at_us, size in zip(times, sizes(rng, 1_500, 0.6, len(times)), strict=True):
-            usage = Usage(input=size, output=int(rng.integers(4, 30)))
-            there = Usage(
-                input=round(size * rng.normal(1.04, 0.02)), output=round(usage.output * rng.uniform(1.0, 1.7))
-            )
-            agrees = 1.0 if rng.random() < self.agrees else float(rng.uniform(0.2, 0.8))
-            tried = Tried("openai", "gpt-4o-mini", there, agrees) if rng.random() < 0.1 else None
-            yield self.made(at_us, "classify", "openai", "gpt-4.1", usage, there=there, tried=tried,
-                            user=f"u{rng.integers(80)}", request_bytes=request_size(rng, 0, size))  # fmt: skip
-
-    def after(self, kind: str, calls: list[Made], pricer: Pricer, advice: Advice | None) -> int:
-        model = advice.change.terms["targets"][0]["model"] if advice is not None else "gpt-4o-mini"
-        return sum(pricer.pico(call, call.there, model=model) for call in calls)
-
-
-class Disputed(Classes):
-    """The same, but the small model is often wrong: nothing is to be saved."""
-
-    name, trap = "triage", "cheaper_model"
-    kinds: ClassVar[tuple[str, ...]] = ()
-    agrees = 0.7
-
-    def after(self, kind: str, calls: list[Made], pricer: Pricer, advice: Advice | None) -> int:
-        return pricer.all(calls)
 
 
 class FixedPrompt(Plant):
@@ -338,39 +303,7 @@ class Slow(Plant):
         return pico
 
 
-class Residency(Plant):
-    """Calls that are served in the United States at a tenth more, with nobody asking for it."""
-
-    name, kinds = "site-search", ("place",)
-
-    def calls(self, rng: np.random.Generator, day: int) -> Iterator[Made]:
-        times = by_day(rng, day, 240)
-        for at_us, size in zip(times, sizes(rng, 5_200, 0.6, len(times)), strict=True):
-            usage = Usage(input=size, output=int(rng.integers(80, 300)))
-            yield self.made(at_us, "search", "anthropic", US_SONNET, usage, region="us", user=f"u{rng.integers(900)}",
-                            stream=True, request_bytes=request_size(rng, 0, size))  # fmt: skip
-
-    def after(self, kind: str, calls: list[Made], pricer: Pricer, advice: Advice | None) -> int:
-        return sum(pricer.pico(call, region="") for call in calls)
-
-
-class Elsewhere(Plant):
-    """An open model at a dear place, while a cheaper one that sells the same is in use."""
-
-    name, kinds = "moderation", ("place",)
-
-    def calls(self, rng: np.random.Generator, day: int) -> Iterator[Made]:
-        times = by_day(rng, day, 260)
-        for at_us, size in zip(times, sizes(rng, 9_000, 0.4, len(times)), strict=True):
-            usage = Usage(input=size, output=int(rng.integers(90, 200)))
-            yield self.made(at_us, "moderate", "together", "meta-llama/Llama-3.3-70B-Instruct-Turbo", usage,
-                            user=f"u{rng.integers(900)}", request_bytes=request_size(rng, 0, size))  # fmt: skip
-
-    def after(self, kind: str, calls: list[Made], pricer: Pricer, advice: Advice | None) -> int:
-        return sum(pricer.pico(call, provider="groq", model="llama-3.3-70b-versatile") for call in calls)
-
-
-CACHES_AND_PLACES: tuple[type[Plant], ...] = (
-    Questions, Probe, Nightly, Hourly, NightlyTwice, Hurried, Classes, Disputed, FixedPrompt, Tutor, SameSize, Stamped,
-    WidePrompt, TwoPrompts, SharedJob, Slow, Residency, Elsewhere,
+CACHES_AND_JOBS: tuple[type[Plant], ...] = (
+    Questions, Probe, Nightly, Hourly, NightlyTwice, Hurried, FixedPrompt, Tutor, SameSize, Stamped, WidePrompt,
+    TwoPrompts, SharedJob, Slow,
 )  # fmt: skip

@@ -19,7 +19,7 @@ from bursar.domain.tags import Attribution
 from bursar.domain.usage import Usage
 from bursar.gateway.meter import Meter
 from bursar.spool.journal import Journal
-from bursar.spool.records import CallFacts, Compared, Dispatched, Settled
+from bursar.spool.records import CallFacts, Compared, Dispatched, Scored, Settled
 
 DAY_US = 86_400_000_000
 BYTES_PER_TOKEN = 4.2
@@ -42,6 +42,7 @@ class Made(msgspec.Struct):
 
     fixed: tokens at the start of the input that are the same text as in the calls before.
     there: what another model, or another way of asking, would have used.
+    arm: of an experiment; score: of feedback on the answer.
     """
 
     at_us: int
@@ -65,6 +66,8 @@ class Made(msgspec.Struct):
     fixed: int = 0
     there: Usage | None = None
     tried: Tried | None = None
+    arm: str = ""
+    score: float | None = None
 
 
 class Pricer:
@@ -107,10 +110,14 @@ def write_ledger(calls: list[Made], spool: Path, meter: Meter) -> int:
     return journal.seq
 
 
-def _records(calls: list[Made], ids: Ids, meter: Meter) -> Iterator[Dispatched | Settled | Compared]:
+def _records(calls: list[Made], ids: Ids, meter: Meter) -> Iterator[Dispatched | Settled | Compared | Scored]:
     for number, call in enumerate(calls):
         facts = _facts(call, ids.new(call.at_us), number)
-        yield from _attempt(call, facts, ids, meter, call.usage, call.provider, call.model, "")
+        why = Receipt("made", "ordered", [Candidate(call.provider, call.model)], experiment="trial", arm=call.arm)
+        routing = RECEIPTS.encode(why).decode() if call.arm else ""
+        yield from _attempt(call, facts, ids, meter, call.usage, call.provider, call.model, routing)
+        if call.score is not None:
+            yield Scored(call.at_us + 9_000_000, facts.call_id, facts.credential_id, call.score)
         if call.tried is not None:
             tried = call.tried
             shadow = msgspec.structs.replace(facts, call_id=ids.new(call.at_us), traffic="shadow")
@@ -142,9 +149,10 @@ def _attempt(
         0, attempt_id, 1, call.at_us + 200, provider, provider, model, call.region, call.tier, "", None, "", facts,
         routing,
     )  # fmt: skip
-    quality = Quality.ESTIMATED if call.outcome == "aborted" and not routing else Quality.REPORTED
+    is_shadow = facts.traffic == "shadow"
+    quality = Quality.ESTIMATED if call.outcome == "aborted" and not is_shadow else Quality.REPORTED
     priced = meter.price(usage, quality, provider, model, model, call.tier, call.region, call.at_us)
-    outcome = "ok" if routing else call.outcome
+    outcome = "ok" if is_shadow else call.outcome
     finish = {"ok": "stop", "truncated": "length"}.get(outcome, "")
     own: dict[str, Any] = {"saved": priced.saved}
     yield Settled(

@@ -1,7 +1,7 @@
-"""A cheaper model for one kind of request: proven by shadows where they have run, else to be tried first.
+"""A cheaper model for one kind of request: proven by shadows or experiments where they ran, else to be tried first.
 
-What a candidate costs is measured, where its shadow ran, on the same calls: its own tokens and its own length of
-answers are in it. Without a shadow nothing is known of its answers, so the advice is to run one.
+What a candidate costs is measured where it ran: its own tokens and its own length of answers are in it. Where it
+didn't, nothing is known of its answers, so the advice is to run a shadow.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from bursar.advisor.advice import Advice
 from bursar.advisor.drafts import draft_name, match_of, route_draft
-from bursar.advisor.families.proofs import COMPARED_MIN, SIGMAS, Proof, proofs
+from bursar.advisor.families.arms import arm_proofs
+from bursar.advisor.families.proofs import COMPARED_MIN, SIGMAS, Proof, shadow_proofs
 from bursar.advisor.giving import give
 from bursar.advisor.look import Look, Segment, Slice, total
 from bursar.domain.routes import RouteRule, Shadow, Target
@@ -25,7 +26,7 @@ RATIO_DOUBT = 0.25  # of tokens and length on another model, before anything ran
 def take_cheaper_models(look: Look) -> list[Advice]:
     """At most one for a segment: the cheapest that is proven, else one to try if its answers are short."""
     seen: dict[Segment, list[Proof]] = {}
-    for proof in proofs(look):
+    for proof in (*shadow_proofs(look), *arm_proofs(look)):
         seen.setdefault(proof.segment, []).append(proof)
     found = []
     for segment in look.segments:
@@ -55,15 +56,14 @@ def _proven(look: Look, segment: Segment, proof: Proof) -> Advice | None:
     return give(
         look, "cheaper_model", segment, look.claim(segment), look.monthly(daily, doubt),
         title=f"Answer {segment.name} with {proof.model}",
-        why=f"{proof.compared:,} shadows of these calls: their answers agree with the ones that were shown by "
-        f"{proof.agreement:.0%}, at {proof.cost_ratio:.0%} of the cost, measured on the same calls.",
+        why=proof.words,
         change=route_draft(
             rule, f"{home.upstream}/{home.model_sent}", f"{proof.upstream}/{proof.model} first, then {home.upstream}"
         ),
         confidence="sampled", effort="low", risk="medium",
         doubts=(
-            "Agreement is of forms, calls of tools and words: what people think of it only an experiment measures.",
-            "What the shadow saw may differ from what is to come.",
+            "What was measured, agreement or feedback, is a part of what makes an answer good.",
+            "The calls that were tried may differ from what is to come.",
         ),
     )  # fmt: skip
 

@@ -1,6 +1,9 @@
 """What shadows have shown of a candidate, by the segment whose calls it was tried on: how far its answers agree, and
 what they cost beside the ones that were shown."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from bursar.advisor.look import SEGMENT_COLUMNS, Look, Segment
@@ -14,43 +17,39 @@ SIGMAS = 1.96
 class Proof(msgspec.Struct, frozen=True):
     """A candidate on a segment.
 
-    compared: pairs of whole answers. agreement: their mean, 0 to 1; deviation: of one pair.
-    cost_ratio: the candidate's cost to that of the same calls as shown, tokens and length included.
-    ratio_error: its standard error. errors: share of the shadows that failed.
+    cost_ratio: its cost to that of the segment's own calls, tokens and length included. ratio_error: standard error.
+    holds: whether it may take the calls. words: what was seen, for a reader.
     """
 
     segment: Segment
     provider: str
     upstream: str
     model: str
-    compared: int
-    agreement: float
-    deviation: float
     cost_ratio: float
     ratio_error: float
-    errors: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the candidate may take the calls."""
-        surely = self.agreement - SIGMAS * self.deviation / self.compared**0.5 if self.compared else 0.0
-        return self.compared >= COMPARED_MIN and surely >= AGREEMENT_MIN and self.errors <= ERRORS_MORE_MAX
+    holds: bool
+    words: str
 
 
-def proofs(look: Look) -> list[Proof]:
+def shadow_proofs(look: Look) -> list[Proof]:
     """Of all shadows of calls in the period."""
     keys = ", ".join(f"shown.{name} AS {name}" for name in SEGMENT_COLUMNS)
     rows = look.ask(_SQL.replace("{keys}", keys), **look.span)
-    return [
-        Proof(
-            Segment(*(row[name] for name in SEGMENT_COLUMNS)),
-            row["there_provider"], row["there_upstream"], row["there_model"], int(row["compared"]),
-            float(row["agreement"] or 0), float(row["deviation"] or 0), float(row["ratio"]), float(row["ratio_error"]),
-            float(row["errors"]),
-        )
-        for row in rows
-        if row["ratio"] is not None
-    ]  # fmt: skip
+    return [_proof(row) for row in rows if row["ratio"] is not None]
+
+
+def _proof(row: Mapping[str, Any]) -> Proof:
+    compared, agreement = int(row["compared"]), float(row["agreement"] or 0)
+    surely = agreement - SIGMAS * float(row["deviation"] or 0) / compared**0.5 if compared else 0.0
+    words = (
+        f"{compared:,} shadows of these calls: their answers agree with the ones that were shown by {agreement:.0%}, "
+        f"at {row['ratio']:.0%} of the cost, measured on the same calls."
+    )
+    return Proof(
+        Segment(*(row[name] for name in SEGMENT_COLUMNS)), row["there_provider"], row["there_upstream"],
+        row["there_model"], float(row["ratio"]), float(row["ratio_error"]),
+        compared >= COMPARED_MIN and surely >= AGREEMENT_MIN and float(row["errors"]) <= ERRORS_MORE_MAX, words,
+    )  # fmt: skip
 
 
 _SQL = """

@@ -1,5 +1,6 @@
 """The exact change that an advice proposes, as data that can be kept, off, until a person switches it on."""
 
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -16,6 +17,10 @@ WIDENS = (
     "These calls say neither feature nor request type, so the draft is about every call of the key and model: narrow "
     "its match, or have them tagged first."
 )
+ALONE = {
+    "cache": "One cache rule decides about a call, alone: if these have one, put this into it.",
+    "route": "One route decides about a call, alone: if these have one, put this into it.",
+}
 
 
 def match_of(look: Look, segment: Segment) -> dict[str, str]:
@@ -27,16 +32,21 @@ def match_of(look: Look, segment: Segment) -> dict[str, str]:
     return {name: value for name, value in match.items() if value}
 
 
-def doubts_of_match(segment: Segment) -> tuple[str, ...]:
-    """What to say where a draft's match can't tell these calls from others."""
-    return () if segment.feature or segment.request_type else (WIDENS,)
+def doubts_of_draft(draft: Draft, segment: Segment) -> tuple[str, ...]:
+    """What to look at before a draft is switched on: whether its match can tell these calls from others, and whether
+    another control decides about them."""
+    if draft.kind == "client":
+        return ()
+    widens = () if segment.feature or segment.request_type else (WIDENS,)
+    return (*widens, *((ALONE[draft.kind],) if draft.kind in ALONE else ()))
 
 
 def draft_name(what: str, segment: Segment) -> str:
-    """A name that people will know it by, of the segment: two segments don't share one."""
+    """A name that people will know it by; its last characters tell apart what is cut or not said in it."""
     said = "-".join(part for part in (segment.feature, segment.request_type, segment.model) if part)
     plain = "".join(letter if letter.isalnum() or letter in ".-_" else "-" for letter in said)
-    return f"advice-{what}-{plain}"[:NAME_CHARS_MAX]
+    mark = blake2b("\0".join(segment).encode(), digest_size=2).hexdigest()
+    return f"{f'advice-{what}-{plain}'[:NAME_CHARS_MAX]}-{mark}"
 
 
 def policy_draft(name: str, terms: PolicyTerms, before: str, after: str) -> Draft:

@@ -1,7 +1,7 @@
 """Puts an advice together: what all families do alike once they know what would be saved."""
 
 from bursar.advisor.advice import Advice, Claim, Confidence, Draft, Estimate, Level, advice_id
-from bursar.advisor.drafts import doubts_of_match
+from bursar.advisor.drafts import doubts_of_draft
 from bursar.advisor.look import Look, Segment
 
 
@@ -27,6 +27,6 @@ def give(
     return Advice(
         id=advice_id(kind, *segment, about), kind=kind, title=title, why=why, scope=segment.scope, examples=examples,
         attempts=attempts, spent=spent, saving=saving, confidence=confidence, effort=effort, risk=risk, change=change,
-        doubts=doubts if change.kind == "client" else (*doubts, *doubts_of_match(segment)), claim=claim,
+        doubts=(*doubts, *doubts_of_draft(change, segment)), claim=claim,
         is_proven=is_proven,
     )  # fmt: skip

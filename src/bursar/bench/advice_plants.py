@@ -247,7 +247,7 @@ class TwoPrompts(FixedPrompt):
 
 
 class SharedJob(Plant):
-    """A nightly run that has the feature, request type and model of people's calls: only its key is another's."""
+    """A nightly run that has the feature, request type and model of people's calls."""
 
     name, kinds = "summaries", ("batch",)
 

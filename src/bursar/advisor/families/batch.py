@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from bursar.advisor.advice import Advice
 from bursar.advisor.drafts import client_draft
-from bursar.advisor.families.unattended import unattended
+from bursar.advisor.families.unattended import BARE, unattended
 from bursar.advisor.giving import give
 from bursar.advisor.look import Look, Segment, Slice
 from bursar.prices.book import STANDARD_TIERS
@@ -17,9 +17,13 @@ DOUBT = 0.05
 
 def send_as_batches(look: Look) -> list[Advice]:
     """For each segment without anybody waiting: the first of the cheaper tiers that has a price."""
+    waits_for_nobody = look.once("unattended", unattended)
+    bare: dict[Segment, list[Slice]] = {segment: [] for segment in sorted(waits_for_nobody)}
+    for one in look.slice(BARE):
+        if one.segment in bare and one.tier in STANDARD_TIERS:
+            bare[one.segment].append(one)
     found = []
-    for segment in sorted(look.once("unattended", unattended)):
-        slices = [one for one in look.segments[segment] if one.tier in STANDARD_TIERS]
+    for segment, slices in bare.items():
         for tier in TIERS:
             daily = _saved(look, slices, tier)
             if look.is_worth(daily):
@@ -37,7 +41,7 @@ def _saved(look: Look, slices: Sequence[Slice], tier: str) -> dict[date, Decimal
 
 
 def _advice(look: Look, segment: Segment, tier: str, daily: dict[date, Decimal]) -> Advice:
-    claim = look.claim(segment, "list_contains($tiers, tier)", tiers=sorted(STANDARD_TIERS))
+    claim = look.claim(segment, f"{BARE} AND list_contains($tiers, tier)", tiers=sorted(STANDARD_TIERS))
     step = (
         "send the requests of a run as one file to the provider's batch API, through the gateway (batches.md)"
         if tier == "batch"
@@ -46,7 +50,8 @@ def _advice(look: Look, segment: Segment, tier: str, daily: dict[date, Decimal])
     return give(
         look, "batch", segment, claim, look.monthly(daily, DOUBT),
         title=f"Send {segment.name} as {TIERS[tier].split(',')[0]}",
-        why="These calls come by the clock, name no session and no user, and aren't streamed: nobody seems to wait.",
+        why="These calls come by the clock, name no session and no user, and aren't streamed: nobody seems to wait. "
+        "Others of the segment, if it has any, are left as they are.",
         change=client_draft("one call after the other, at the standard price", f"as {TIERS[tier]}", step),
         confidence="estimated", effort="medium", risk="low",
         doubts=(

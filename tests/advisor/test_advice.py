@@ -19,7 +19,18 @@ from bursar.advisor.review import _nets, review
 from bursar.bench.advice import FIRST_DAY, calls_of, looked_at
 from bursar.bench.advice_making import Plant
 from bursar.bench.advice_models import Disliked, Disputed, Trialled
-from bursar.bench.advice_outputs import Cached, Chat, Code, Documents, Labels, LongAnswers, Prose, Staff, Variety
+from bursar.bench.advice_outputs import (
+    Cached,
+    Chat,
+    Code,
+    Documents,
+    Labels,
+    LongAnswers,
+    Prose,
+    Staff,
+    Untold,
+    Variety,
+)
 from bursar.bench.advice_plants import FixedPrompt, Hurried, Nightly, NightlyTwice, Questions, SameSize
 from bursar.domain.caching import CacheTerms
 from bursar.domain.controls import PolicyTerms
@@ -51,7 +62,7 @@ def planted() -> Iterator[Look]:
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Look]:
-    yield from look_at(Chat, Code, Documents, Cached, Variety, Staff, LongAnswers, SameSize, Disputed, Disliked)
+    yield from look_at(Chat, Code, Documents, Cached, Variety, Staff, LongAnswers, SameSize, Disputed, Disliked, Untold)
 
 
 def test_what_is_planted_is_found_and_ranked_by_money(planted: Look):

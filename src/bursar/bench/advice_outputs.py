@@ -254,12 +254,24 @@ class LongAnswers(Plant):
     name, trap = "drafts", "output_cap"
 
     def calls(self, rng: np.random.Generator, day: int) -> Iterator[Made]:
-        times = by_day(rng, day, 180)
+        times = by_day(rng, day, 300)
         for at_us, size in zip(times, sizes(rng, 800, 0.4, len(times)), strict=True):
             long = rng.random() < 0.008
-            answer = int(rng.integers(5_000, 9_000)) if long else sizes(rng, 350, 0.4, 1)[0]
+            answer = int(rng.integers(12_000, 16_000)) if long else sizes(rng, 350, 0.4, 1)[0]
             yield self.made(at_us, "draft", "openai", "gpt-4.1", Usage(input=size, output=answer), stream=True,
                             user=f"u{rng.integers(90)}", request_bytes=request_size(rng, 0, size))  # fmt: skip
+
+
+class Untold(Plant):
+    """An application that says neither user nor session, whose users wait all day long."""
+
+    name, trap = "quotes", "batch"
+
+    def calls(self, rng: np.random.Generator, day: int) -> Iterator[Made]:
+        times = by_day(rng, day, 130)
+        for at_us, size in zip(times, sizes(rng, 2_600, 0.5, len(times)), strict=True):
+            usage = Usage(input=size, output=int(rng.integers(100, 400)))
+            yield self.made(at_us, "quote", "openai", "gpt-4.1", usage, request_bytes=request_size(rng, 0, size))
 
 
 class Cheap(Plant):
@@ -276,5 +288,5 @@ class Cheap(Plant):
 
 OUTPUTS_AND_TRAFFIC: tuple[type[Plant], ...] = (
     Runaway, CutOff, Labels, Prose, Thinking, Coach, HungUp, JustAbove, Chat, Code, Documents, Cached, Variety, Staff,
-    LongAnswers, Cheap,
+    LongAnswers, Cheap, Untold,
 )  # fmt: skip

@@ -24,6 +24,7 @@ PAGES = (
     "/alerts?show=all&rule=loops",
     "/prices",
     "/loops",
+    "/whatif?model=openai/gpt-5-mini&batch=50",
     "/search?q=bot",
 )
 

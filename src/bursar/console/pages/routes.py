@@ -9,6 +9,7 @@ from litestar.response import Redirect
 
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
+from bursar.console.api.whatif import whatif_answer, whatif_csv
 from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
@@ -31,6 +32,7 @@ from bursar.console.pages.routing import (
 )
 from bursar.console.pages.search import looks_like_call, read_query, search_page
 from bursar.console.pages.serving import Asked, answer, as_csv, as_json, html, suffix_of
+from bursar.console.pages.whatif import whatif_page
 from bursar.console.view import View
 
 GROUPS_MAX = 10_000  # of a CSV; more are one last row, "(others)"
@@ -86,6 +88,10 @@ PAGES = (
         "/loops", "loops", "Loops and waste", "loops.html", loops_page,
         lambda context, view, _: {"loops": loops_answer(context), "waste": waste_answer(context, view)},
         lambda a, view: waste_csv(a["waste"], view.by),
+    ),
+    Page(
+        "/whatif", "whatif", "What if", "whatif.html", whatif_page,
+        lambda context, view, _: whatif_answer(context, view), lambda a, _: whatif_csv(a),
     ),
     Page(
         "/controls", "controls", "Limits and policies", "controls.html", controls_page,

@@ -80,3 +80,13 @@ def test_what_a_response_continues_is_held_by_what_it_was_or_by_the_model_s_wind
         plain = asked("/v1/responses", {"model": "gpt-4o", "max_output_tokens": 20, "input": "hi"}, input=10, output=5)
         assert one(world, plain).status == 200, "an ordinary call is held by its own bytes"
         assert before < standing(world, budget).posted <= USD
+
+
+def test_every_answer_to_every_prompt_of_a_completion_is_held(tmp_path: Path) -> None:
+    body: dict[str, object] = {"model": "gpt-3.5-turbo-instruct", "prompt": ["a"] * 40, "max_tokens": 500}
+    with gateway_world(tmp_path / "data") as world:
+        budget = make_budget(world, limit_pico=USD // 10)
+        answers = crowd(world, asked("/v1/completions", body, input=40, output=40 * 500))
+        assert {answer.status for answer in answers} == {200, 402}
+        now = standing(world, budget)
+        assert (now.posted <= USD // 10, now.overrun) == (True, 0)

@@ -43,7 +43,7 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
         return
     if not bound.pico:
         return
-    learned = learned_as(call.route.name, call.asked.model, searches=call.asked.searches > 0)
+    learned = learned_as(call.route.name, call.asked.model, searches=call.asked.reads_more)
     is_first = worker.firsts.is_new(learned) and not call.asked.continues  # what is kept is bounded by what it was
     if is_first and any(one.budget.mode != "warn" for one in touching.budgets):
         await hold_first(worker, call, touching, learned, met)

@@ -176,7 +176,7 @@ class Meter:
             return
         if not published:  # what isn't text would spoil the ratio
             self.estimator.learn(model, text_bytes, usage, out_bytes)
-        learned = learned_as(upstream, asked.model, searches=asked.searches > 0)
+        learned = learned_as(upstream, asked.model, searches=asked.reads_more)
         self.ceilings.learn(learned, text_bytes, usage.total_input, usage.total_output, published)
 
     def price(

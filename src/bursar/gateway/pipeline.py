@@ -3,7 +3,7 @@
 import msgspec
 
 from bursar.budgets.holds import MarkReached
-from bursar.domain.errors import BursarError
+from bursar.domain.errors import BursarError, Forbidden
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.call import Arrival, Call, Routing, Worker
 from bursar.gateway.case import Case
@@ -106,15 +106,26 @@ def attribute_call(envelope: Envelope, asked: Asked) -> Attributed:
 
 
 def judge(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, attributed: Attributed) -> Case | None:
-    """What kills and policies make of the call; None where there are none. Raises Killed or PolicyRule."""
-    return worker.decider.judge(
-        envelope.credential,
-        attributed.attribution,
-        asked,
-        arrival.dialect.operation,
-        len(arrival.body),
-        arrival.received_us,
-    )
+    """What kills and policies make of the call; None where there are none. Raises Killed or PolicyRule, also for a
+    model that may answer in the place of the one asked for, and Forbidden where such a one stands beside a forced one.
+    """
+    case: Case | None = None
+    for model in (*(name for name, _ in asked.also), asked.model):
+        case = worker.decider.judge(
+            envelope.credential,
+            attributed.attribution,
+            asked if model == asked.model else msgspec.structs.replace(asked, model=model),
+            arrival.dialect.operation,
+            len(arrival.body),
+            arrival.received_us,
+        )
+    if asked.also and case is not None and case.model_forced:
+        raise Forbidden(
+            f"a policy sends this call to {case.model_forced!r}, and it names other models that may answer beside it "
+            f"({', '.join(name for name, _ in asked.also)}): leave them out",
+            field="model",
+        )
+    return case
 
 
 def admit(worker: Worker, case: Case, plan: Plan) -> Taken | None:

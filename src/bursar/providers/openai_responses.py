@@ -18,7 +18,14 @@ from bursar.providers.media import TextItem, decode_with_media
 from bursar.providers.openai_usage import ResponseUsage, cost_pico, usage_of_response
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, served_tier
-from bursar.providers.server_tools import kept_by, searches_allowed
+from bursar.providers.server_tools import (
+    kept_by,
+    models_in,
+    passes_of,
+    reads_by_itself,
+    searches_allowed,
+    searches_of_plugins,
+)
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
@@ -37,6 +44,9 @@ class _Request(PeerFields):
     previous_response_id: Any = None
     conversation: Any = None
     prompt: Any = None  # a stored one is an object, whose variables may hold anything
+    context_management: Any = None
+    models: Any = None  # OpenRouter: others that may answer, and what may search
+    plugins: Any = None
 
 
 class _TextRequest(_Request):
@@ -150,8 +160,11 @@ class OpenAIResponses:
             labels(seen.tags) if seen.tags else [],
             media=media,
             data_bytes=data_bytes,
-            searches=searches_allowed(seen.tools, seen.max_tool_calls) if seen.tools else 0,
+            searches=_searches_allowed(seen),
             continues=_kept(seen),
+            passes=1 if seen.context_management is None else passes_of(seen.context_management),
+            reads=reads_by_itself(seen.tools) if seen.tools else False,
+            also=models_in(seen.models) if seen.models else (),
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
@@ -172,6 +185,11 @@ class OpenAIResponses:
     def stream_error(self, error: BursarError, call_id: str) -> bytes:
         body = {"type": "error", "code": error.code, "message": error.message, "param": error.field}
         return b"event: error\ndata: " + msgspec.json.encode(body) + b"\n\n"
+
+
+def _searches_allowed(seen: _Request) -> int:
+    searches = searches_allowed(seen.tools, seen.max_tool_calls) if seen.tools else 0
+    return max(searches, searches_of_plugins(seen.model or "", seen.plugins))
 
 
 def _kept(seen: _Request) -> str:

@@ -1,22 +1,37 @@
-"""What a request lets its provider do and fetch by itself, as far as it costs: paid searches, and what it keeps.
+"""What a request lets its provider do and fetch by itself, as far as it costs: paid searches, other models, and what
+it keeps.
 
-Source: Anthropic's web search tool (`max_uses`), OpenAI's Responses (`max_tool_calls`, `previous_response_id`,
-`conversation`, a stored `prompt`), Gemini's `googleSearch` and `cachedContent`.
+Source: Anthropic's web search tool (`max_uses`), its adviser tool, compaction and fallback models; OpenAI's Responses
+(`max_tool_calls`, `previous_response_id`, `conversation`, a stored `prompt`, `context_management`), Gemini's
+`googleSearch` and `cachedContent`; OpenRouter's `models` and its web plugin.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 SEARCHES_ASSUMED = 10  # of a request that may search and doesn't say how often
+ASKS_ASSUMED = 5  # of a model that may ask another one and isn't told how often
+PASSES_WITH_COMPACTION = 2  # over all that a request brings: one to sum it up, one to answer
 
-_SEARCH = b"web_search"
+Also = tuple[tuple[str, int], ...]
+"""(model, times) of other models that may be billed."""
+
+_SEARCHES = ("web_search", "x_search")
+_SEARCH, _ADVISER = b"_search", b"advisor"
+_READS = re.compile(
+    rb'"type"\s*:\s*"(?:[a-z]+:)?'
+    rb"(?:web_fetch|url_context|file_search|collections_search|code_interpreter|code_execution|mcp|browser_search)"
+)
+"""Tools of a provider's own that put into the prompt what they found or printed, and are run there."""
 
 
 class _Tool(msgspec.Struct, gc=False):
     type: Any = None
     max_uses: Any = None
+    model: Any = None
 
 
 _TOOL = msgspec.json.Decoder(_Tool)
@@ -41,9 +56,78 @@ def searches_allowed(tools: Sequence[msgspec.Raw] | None, at_most: Any = None) -
             tool = _TOOL.decode(text)
         except msgspec.DecodeError:
             continue
-        if isinstance(tool.type, str) and tool.type.startswith("web_search"):
+        if isinstance(tool.type, str) and tool.type.rpartition(":")[2].startswith(_SEARCHES):
             total += tool.max_uses if _is_count(tool.max_uses) else SEARCHES_ASSUMED
     return min(total, at_most) if _is_count(at_most) else total
+
+
+def advisers_of(tools: Sequence[msgspec.Raw] | None) -> Also:
+    """The models that a tool lets the answering one ask, and how often at most.
+
+    >>> advisers_of([msgspec.Raw(b'{"type":"advisor_20260301","name":"advisor","model":"claude-opus-4-6"}')])
+    (('claude-opus-4-6', 5),)
+    """
+    found: list[tuple[str, int]] = []
+    for raw in tools or ():
+        text = bytes(raw)
+        if _ADVISER not in text:
+            continue
+        try:
+            tool = _TOOL.decode(text)
+        except msgspec.DecodeError:
+            continue
+        if isinstance(tool.type, str) and tool.type.startswith("advisor") and isinstance(tool.model, str):
+            found.append((tool.model, tool.max_uses if _is_count(tool.max_uses) else ASKS_ASSUMED))
+    return tuple(found)
+
+
+def models_in(given: Any) -> Also:
+    """Models that may answer in the place of the one asked for, each by its name or as `{"model": …}`.
+
+    >>> models_in(["openai/gpt-5", {"model": "claude-opus-4-6"}, 7]), models_in(None)
+    ((('openai/gpt-5', 1), ('claude-opus-4-6', 1)), ())
+    """
+    if not isinstance(given, list):
+        return ()
+    names = (one.get("model") if isinstance(one, dict) else one for one in given)
+    return tuple((name, 1) for name in names if isinstance(name, str) and name)
+
+
+def reads_by_itself(tools: Sequence[msgspec.Raw] | None) -> bool:
+    """Whether one of these tools is run by the provider, which then reads more than the request holds.
+
+    >>> reads_by_itself([msgspec.Raw(b'{"type":"web_fetch_20250910","name":"web_fetch"}')])
+    True
+    >>> reads_by_itself([msgspec.Raw(b'{"type":"function","function":{"name":"file_search"}}')])
+    False
+    """
+    return any(_READS.search(bytes(raw)) is not None for raw in tools or ())
+
+
+def passes_of(context_management: Any) -> int:
+    """How often the model may go over a request, by what the request says of compaction.
+
+    >>> passes_of({"edits": [{"type": "compact_20260112"}]}), passes_of([{"type": "compaction"}])
+    (2, 2)
+    >>> passes_of({"edits": [{"type": "clear_tool_uses_20250919"}]}), passes_of(None)
+    (1, 1)
+    """
+    edits = context_management.get("edits") if isinstance(context_management, dict) else context_management
+    if not isinstance(edits, list):
+        return 1
+    kinds = [edit.get("type") for edit in edits if isinstance(edit, dict)]
+    is_compacted = any(isinstance(kind, str) and kind.startswith("compact") for kind in kinds)
+    return PASSES_WITH_COMPACTION if is_compacted else 1
+
+
+def searches_of_plugins(model: str, plugins: Any) -> int:
+    """How many paid searches OpenRouter may make: by its plugin, or by what stands behind the model's name.
+
+    >>> searches_of_plugins("openai/gpt-5", [{"id": "web"}]), searches_of_plugins("openai/gpt-5:online", None)
+    (10, 10)
+    """
+    named = [one.get("id") for one in plugins if isinstance(one, dict)] if isinstance(plugins, list) else []
+    return SEARCHES_ASSUMED if "web" in named or model.endswith(":online") else 0
 
 
 def kept_by(*places: Any) -> str:

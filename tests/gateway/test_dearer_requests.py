@@ -1,0 +1,178 @@
+"""What a request may be billed beside one answer of its model at the standard price: more answers than are shown, a
+dearer speed or place, other models, a compaction. The bound that a strict budget holds has it all, in batches too."""
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bursar.gateway.batch_bounds import bound_of_batch, models_of
+from bursar.gateway.bound import bound_at
+from bursar.gateway.call import Worker
+from bursar.gateway.meter import Meter
+from bursar.gateway.route import Route
+from bursar.prices.book import PriceBook
+from bursar.prices.compile import compile_rows
+from bursar.providers.anthropic import MESSAGES
+from bursar.providers.base import Dialect
+from bursar.providers.batches import ANTHROPIC_BATCH, OPENAI_BATCH
+from bursar.providers.google import GeminiGenerate
+from bursar.providers.openai_chat import CHAT, COMPLETIONS
+from bursar.providers.openai_responses import RESPONSES
+
+AT_US = 1_790_000_000_000_000
+INPUT, OUTPUT = 1_000, 500
+SEARCH_PICO = 10**10
+SONNET = {"model": "claude-sonnet-4-6", "max_tokens": OUTPUT, "messages": [{"role": "user", "content": "hi"}]}
+GPT = {"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}
+LEGACY = {"model": "gpt-3.5-turbo-instruct", "max_tokens": OUTPUT}
+
+
+@pytest.fixture(scope="module")
+def worker() -> Worker:
+    meter = Meter(PriceBook(compile_rows(None)[0]))
+    return cast("Worker", SimpleNamespace(meter=meter, settings=SimpleNamespace(output_tokens_default=4_096)))
+
+
+def at(provider: str) -> Route:
+    return cast("Route", SimpleNamespace(name=provider, provider=provider, settings=SimpleNamespace(model_names={})))
+
+
+def bound(worker: Worker, provider: str, dialect: Dialect, body: dict[str, Any]) -> int | None:
+    asked = dialect.read_request(json.dumps(body).encode())
+    return bound_at(worker, at(provider), asked, INPUT, OUTPUT * asked.choices, AT_US).pico
+
+
+def of(worker: Worker, provider: str, model: str, tier: str = "", *, output: int = OUTPUT, region: str = "") -> int:
+    """By the sheet alone, in pico-USD."""
+    sheet = worker.meter.book.at(provider, model, AT_US, tier=tier, region=region)
+    assert sheet is not None
+    assert sheet.dearest_input is not None
+    assert sheet.dearest_output is not None
+    return -(-(INPUT * sheet.dearest_input + output * sheet.dearest_output) // 1_000)
+
+
+@pytest.mark.parametrize(
+    ("more", "answers"),
+    [
+        ({"prompt": "one"}, 1),
+        ({"prompt": [1, 2, 3]}, 1),
+        ({"prompt": ["one", "two", "three"]}, 3),
+        ({"prompt": [[1, 2], [3]], "n": 2}, 4),
+        ({"prompt": "one", "n": 2, "best_of": 20}, 20),
+        ({"prompt": []}, 1),
+    ],
+)
+def test_all_completions_of_all_prompts_are_held(worker: Worker, more: dict[str, Any], answers: int) -> None:
+    found = bound(worker, "openai", COMPLETIONS, LEGACY | more)
+    assert found == of(worker, "openai", LEGACY["model"], output=OUTPUT * answers)  # type: ignore[arg-type]
+
+
+def test_fast_mode_and_a_place_that_costs_more_are_held(worker: Worker) -> None:
+    model = next(
+        name
+        for name in worker.meter.book.models_of("anthropic")
+        if "fast" in worker.meter.book.tiers("anthropic", name)
+    )
+    plain = of(worker, "anthropic", model)
+    fast = bound(worker, "anthropic", MESSAGES, SONNET | {"model": model, "speed": "fast"})
+    assert fast is not None
+    assert fast == of(worker, "anthropic", model, "fast") > plain
+    assert bound(worker, "anthropic", MESSAGES, SONNET | {"model": model, "speed": "standard"}) == plain
+    us = bound(worker, "anthropic", MESSAGES, SONNET | {"inference_geo": "us"})
+    assert us == of(worker, "anthropic", "claude-sonnet-4-6", region="us") > of(worker, "anthropic", SONNET["model"])  # type: ignore[arg-type]
+
+
+def test_a_cheaper_tier_may_not_be_served(worker: Worker) -> None:
+    standard = of(worker, "openai", "gpt-5")
+    assert of(worker, "openai", "gpt-5", "flex") < standard
+    assert bound(worker, "openai", CHAT, GPT | {"service_tier": "flex"}) == standard
+    assert bound(worker, "openai", CHAT, GPT | {"service_tier": "priority"}) == of(
+        worker, "openai", "gpt-5", "priority"
+    )
+
+
+def test_a_compaction_is_a_pass_more(worker: Worker) -> None:
+    plain = of(worker, "anthropic", "claude-sonnet-4-6")
+    compacts = {"context_management": {"edits": [{"type": "compact_20260112"}]}}
+    assert bound(worker, "anthropic", MESSAGES, SONNET | compacts) == 2 * plain
+    assert bound(worker, "openai", RESPONSES, {"model": "gpt-5", "input": "hi"}) == of(worker, "openai", "gpt-5")
+    compacts_too = {"model": "gpt-5", "input": "hi", "context_management": [{"type": "compaction"}]}
+    assert bound(worker, "openai", RESPONSES, compacts_too) == 2 * of(worker, "openai", "gpt-5")
+
+
+def test_other_models_that_may_be_billed_are_held_at_their_own_price(worker: Worker) -> None:
+    plain = of(worker, "anthropic", "claude-sonnet-4-6")
+    dear = of(worker, "anthropic", "claude-opus-4-1")
+    adviser = {"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-4-1", "max_uses": 3}
+    advised = bound(worker, "anthropic", MESSAGES, SONNET | {"tools": [adviser]})
+    assert advised is not None
+    assert advised > plain + 3 * dear
+    fallen_back = bound(worker, "anthropic", MESSAGES, SONNET | {"fallbacks": [{"model": "claude-opus-4-1"}]})
+    assert fallen_back is not None
+    assert fallen_back > plain + dear
+    assert bound(worker, "anthropic", MESSAGES, SONNET | {"fallbacks": [{"model": "nobody-knows"}]}) is None
+    routed = bound(
+        worker,
+        "openrouter",
+        CHAT,
+        GPT | {"model": "openai/gpt-5-nano", "models": ["openai/gpt-5", "openai/gpt-5-nano"]},
+    )
+    assert routed is not None
+    assert routed > of(worker, "openrouter", "openai/gpt-5")
+
+
+def test_searches_by_other_names_are_searches() -> None:
+    def searches(dialect: Dialect, more: dict[str, Any]) -> int:
+        return dialect.read_request(json.dumps(GPT | more).encode()).searches
+
+    assert searches(CHAT, {"plugins": [{"id": "web", "max_results": 5}]}) == 10
+    assert searches(CHAT, {"model": "openai/gpt-5:online"}) == 10
+    assert searches(CHAT, {"tools": [{"type": "openrouter:web_search"}]}) == 10
+    assert searches(CHAT, {"search_parameters": {"mode": "auto"}}) == 10
+    assert searches(RESPONSES, {"input": "hi", "tools": [{"type": "x_search"}]}) == 10
+    assert searches(CHAT, {"plugins": [{"id": "file-parser"}]}) == 0
+
+
+def test_what_google_bills_by_the_answer_has_no_price_until_it_is_given_one(worker: Worker) -> None:
+    body: dict[str, Any] = {"contents": [{"parts": [{"text": "hi"}]}]}
+    dialect = GeminiGenerate("gemini", "gemini-2.5-pro")
+    assert bound(worker, "google", dialect, body) is not None
+    assert bound(worker, "google", dialect, body | {"tools": [{"googleMaps": {}}]}) is None
+    assert bound(worker, "google", dialect, body | {"tools": [{"google_maps": {}}]}) is None
+    reading = dialect.read_request(json.dumps(body | {"tools": [{"urlContext": {}}]}).encode())
+    assert (reading.reads_more, reading.searches, reading.fees) == (True, 0, ())
+    wide = dialect.read_request(json.dumps(body | {"tools": [{"enterpriseWebSearch": {}}]}).encode())
+    assert wide.searches == 10
+
+
+def test_what_a_provider_reads_by_itself_teaches_nothing_of_other_calls() -> None:
+    fetches = SONNET | {"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]}
+    assert MESSAGES.read_request(json.dumps(fetches).encode()).reads_more
+    own = SONNET | {"tools": [{"name": "web_fetch", "input_schema": {"type": "object"}}]}
+    assert not MESSAGES.read_request(json.dumps(own).encode()).reads_more
+
+
+def test_a_batch_is_held_with_its_searches_its_place_and_what_else_its_lines_bring(worker: Worker) -> None:
+    def of_batch(*bodies: dict[str, Any]) -> int | None:
+        requests = [{"custom_id": str(at), "params": body} for at, body in enumerate(bodies)]
+        models = models_of(ANTHROPIC_BATCH, json.dumps({"requests": requests}).encode())
+        return bound_of_batch(worker, at("anthropic"), models, AT_US).pico
+
+    plain = of_batch(SONNET)
+    assert plain is not None
+    tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": 7}
+    searching = of_batch(SONNET | {"tools": [tool]})
+    assert searching is not None
+    assert searching >= plain + 7 * SEARCH_PICO
+    us = of_batch(SONNET | {"inference_geo": "us"})
+    assert us is not None
+    assert us * 10 >= plain * 11
+    assert of_batch(SONNET, SONNET | {"fallbacks": [{"model": "claude-opus-4-1"}]}) is None
+
+
+def test_a_line_without_a_bound_still_names_its_models() -> None:
+    body = {"model": "gpt-5", "input": "and then?", "previous_response_id": "resp_1"}
+    line = {"custom_id": "1", "method": "POST", "url": "/v1/responses", "body": body}
+    assert {"gpt-5", "?"} == set(models_of(OPENAI_BATCH, json.dumps(line).encode()))

@@ -2,11 +2,13 @@
 dearer speed or place, other models, a compaction. The bound that a strict budget holds has it all, in batches too."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from bursar.domain.usage import Usage
 from bursar.gateway.batch_bounds import bound_of_batch, models_of
 from bursar.gateway.bound import bound_at
 from bursar.gateway.call import Worker
@@ -15,7 +17,7 @@ from bursar.gateway.route import Route
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_rows
 from bursar.providers.anthropic import MESSAGES
-from bursar.providers.base import Dialect
+from bursar.providers.base import Answer, Asked, Dialect
 from bursar.providers.batches import ANTHROPIC_BATCH, OPENAI_BATCH
 from bursar.providers.google import GeminiGenerate
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
@@ -176,3 +178,46 @@ def test_a_line_without_a_bound_still_names_its_models() -> None:
     body = {"model": "gpt-5", "input": "and then?", "previous_response_id": "resp_1"}
     line = {"custom_id": "1", "method": "POST", "url": "/v1/responses", "body": body}
     assert {"gpt-5", "?"} == set(models_of(OPENAI_BATCH, json.dumps(line).encode()))
+
+
+def test_tools_that_are_billed_beside_tokens_are_never_silently_free(worker: Worker) -> None:
+    body = {"model": "gpt-5", "input": "hi", "tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}
+    assert bound(worker, "openai", RESPONSES, body) is None
+    items = [
+        {"type": "file_search_call", "id": "fs_1"},
+        {"type": "code_interpreter_call", "container_id": "cntr_1"},
+        {"type": "code_interpreter_call", "container_id": "cntr_1"},
+        {"type": "message", "content": []},
+    ]
+    used = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
+    said = {"id": "resp_1", "model": "gpt-5", "status": "completed", "output": items, "usage": used}
+    beside = (("file-search", Usage(request=1)), ("code-interpreter", Usage(request=1)))
+    plain = RESPONSES.read_answer(json.dumps(said).encode(), 200)
+    assert plain.also == beside
+    reader = RESPONSES.reader(Asked("gpt-5", stream=True), strip_usage=False)
+    event = {"type": "response.completed", "response": said}
+    reader.feed(b"event: response.completed\ndata: " + json.dumps(event).encode() + b"\n\n")
+    reader.end()
+    assert reader.answer().also == beside
+    metered = worker.meter.answered(Asked("gpt-5"), plain, "chat", "openai", AT_US, 400, 40)
+    assert (metered.list_pico, metered.quality) == (None, "unpriced")
+
+
+def test_their_price_is_the_one_that_is_given(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[price]]\nprovider = "openai"\nmodel = "file-search"\nrequest = 2_500\n')
+    meter = Meter(PriceBook(compile_rows(prices)[0]))
+    usage = Usage(input=100, output=10)
+    fee = 2_500 * 10**6 * 2
+    alone = meter.answered(Asked("gpt-5"), Answer(usage, complete=True), "chat", "openai", AT_US, 400, 40)
+    also = (("file-search", Usage(request=2)),)
+    both = meter.answered(Asked("gpt-5"), Answer(usage, complete=True, also=also), "chat", "openai", AT_US, 400, 40)
+    assert alone.list_pico is not None
+    assert both.list_pico == alone.list_pico + fee
+
+
+def test_a_chat_model_that_always_searches_lacks_its_fee(worker: Worker) -> None:
+    for model in ("gpt-4o-search-preview", "gpt-4o-mini-search-preview", "gpt-5-search-api"):
+        assert bound(worker, "openai", CHAT, GPT | {"model": model}) is None
+        answer = Answer(Usage(input=100, output=10), model, complete=True)
+        assert worker.meter.answered(Asked(model), answer, "chat", "openai", AT_US, 400, 40).list_pico is None

@@ -195,9 +195,8 @@ class Meter:
         if sheet is None:
             return Metered(usage, [], None, None, "", UNPRICED, "", "")
         try:
-            priced = (
-                None if lacks_fee(sheet, provider, sheet.model) and not usage.web_search else price_usage(usage, sheet)
-            )
+            lacks = lacks_fee(sheet, provider, sheet.model) or lacks_fee(sheet, provider, model)
+            priced = None if lacks and not usage.web_search else price_usage(usage, sheet)
         except UnpricedUnit:
             priced = None
         if priced is None:

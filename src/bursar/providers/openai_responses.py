@@ -6,6 +6,7 @@ items; an item that opened a page or searched inside one is not billed.
 Source: tests/golden recordings; OpenAI's published schema and price page.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
 
@@ -13,18 +14,21 @@ import msgspec
 
 from bursar.domain.charge import Operation
 from bursar.domain.errors import BursarError, MissingField
+from bursar.domain.usage import Usage
 from bursar.providers import errors
 from bursar.providers.media import TextItem, decode_with_media
 from bursar.providers.openai_usage import ResponseUsage, cost_pico, usage_of_response
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, served_tier
 from bursar.providers.server_tools import (
+    CALLS_ASSUMED,
     kept_by,
     models_in,
     passes_of,
     reads_by_itself,
     searches_allowed,
     searches_of_plugins,
+    tool_types,
 )
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
@@ -65,6 +69,7 @@ class Action(msgspec.Struct, gc=False):
 class _Item(msgspec.Struct, gc=False):
     type: str | None = None
     action: Action | None = None
+    container_id: str | None = None
 
 
 class Searched(Protocol):
@@ -130,7 +135,15 @@ _RESPONSE = msgspec.json.Decoder(_Response)
 _RESPONSE_WITH_ITEMS = msgspec.json.Decoder(_ResponseWithItems)
 _LENIENT = msgspec.json.Decoder(_LenientResponse)
 
-_WEB_SEARCH = b'"web_search_call"'
+_HOSTED = re.compile(rb'"(?:web_search|file_search|code_interpreter|image_generation)_call"')
+_BILLED_TOOLS = {
+    "file_search": "file-search",
+    "code_interpreter": "code-interpreter",
+    "image_generation": "image-generation",
+}
+"""By call, by container and by image, at prices that no catalogue lists: models of their own, so that a local price can
+be laid for each."""
+_BILLED_ITEMS = {f"{kind}_call": name for kind, name in _BILLED_TOOLS.items()}
 PENDING = ("queued", "in_progress")  # of a background response, whose usage stands in what `GET` brings later
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 
@@ -165,6 +178,7 @@ class OpenAIResponses:
             passes=1 if seen.context_management is None else passes_of(seen.context_management),
             reads=reads_by_itself(seen.tools) if seen.tools else False,
             also=models_in(seen.models) if seen.models else (),
+            fees=_fees(seen) if seen.tools else (),
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
@@ -238,7 +252,7 @@ def read_plain(body: bytes, status: int) -> Answer:
     if status >= 400:
         return Answer(error_code=errors.error_code(body, status), complete=True)
     seen: _Response | _LenientResponse | None = (
-        decode_answer(_RESPONSE_WITH_ITEMS, body) if _WEB_SEARCH in body else decode_answer(_RESPONSE, body)
+        decode_answer(_RESPONSE_WITH_ITEMS, body) if _HOSTED.search(body) else decode_answer(_RESPONSE, body)
     )
     seen = seen or decode_answer(_LENIENT, body)
     return _answer(seen) if seen else Answer()
@@ -257,8 +271,31 @@ def _answer(seen: _Response | _LenientResponse) -> Answer:
         True,
         cost_pico(usage),
         (errors.code_of(seen.error) or "error") if seen.error else "",
+        _billed_beside(seen.output) if isinstance(seen, _ResponseWithItems) and seen.output else (),
         is_pending=usage is None and seen.status in PENDING,
     )
+
+
+def _billed_beside(items: Iterable[_Item]) -> tuple[tuple[str, Usage], ...]:
+    """What tools of OpenAI's own cost beside tokens and searches. Calls in one container are billed once."""
+    counted: dict[str, int] = {}
+    containers: set[str] = set()
+    for item in items:
+        name = _BILLED_ITEMS.get(item.type or "")
+        if name is None or item.container_id in containers:
+            continue
+        counted[name] = counted.get(name, 0) + 1
+        if item.container_id:
+            containers.add(item.container_id)
+    return tuple((name, Usage(request=count)) for name, count in counted.items())
+
+
+def _fees(seen: _Request) -> tuple[tuple[str, int], ...]:
+    """The same before the call: a tool that may be used is used as often as the request allows, else so often."""
+    at_most = seen.max_tool_calls
+    times = at_most if isinstance(at_most, int) and at_most >= 0 else CALLS_ASSUMED
+    kinds = tool_types(seen.tools)
+    return tuple((name, times) for kind, name in _BILLED_TOOLS.items() if kind in kinds)
 
 
 def _web_searches(seen: _Response | _LenientResponse) -> int:

@@ -6,6 +6,7 @@ Source: Anthropic's web search tool (`max_uses`), its adviser tool, compaction a
 `googleSearch` and `cachedContent`; OpenRouter's `models` and its web plugin.
 """
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 SEARCHES_ASSUMED = 10  # of a request that may search and doesn't say how often
+CALLS_ASSUMED = 10  # of another tool of the provider's that is billed by the call
 ASKS_ASSUMED = 5  # of a model that may ask another one and isn't told how often
 PASSES_WITH_COMPACTION = 2  # over all that a request brings: one to sum it up, one to answer
 
@@ -79,6 +81,21 @@ def advisers_of(tools: Sequence[msgspec.Raw] | None) -> Also:
         if isinstance(tool.type, str) and tool.type.startswith("advisor") and isinstance(tool.model, str):
             found.append((tool.model, tool.max_uses if _is_count(tool.max_uses) else ASKS_ASSUMED))
     return tuple(found)
+
+
+def tool_types(tools: Sequence[msgspec.Raw] | None) -> set[str]:
+    """The types of these tools, as far as they say one.
+
+    >>> tool_types([msgspec.Raw(b'{"type":"file_search","vector_store_ids":["vs_1"]}'), msgspec.Raw(b"7")])
+    {'file_search'}
+    """
+    found = set()
+    for raw in tools or ():
+        with contextlib.suppress(msgspec.DecodeError):
+            tool = _TOOL.decode(raw)
+            if isinstance(tool.type, str):
+                found.add(tool.type)
+    return found
 
 
 def models_in(given: Any) -> Also:

@@ -22,6 +22,8 @@ from bursar.providers.batches import ANTHROPIC_BATCH, OPENAI_BATCH
 from bursar.providers.google import GeminiGenerate
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
 from bursar.providers.openai_responses import RESPONSES
+from bursar.providers.registry import dialect_for
+from bursar.translate.registry import TRANSLATED
 
 AT_US = 1_790_000_000_000_000
 INPUT, OUTPUT = 1_000, 500
@@ -221,3 +223,13 @@ def test_a_chat_model_that_always_searches_lacks_its_fee(worker: Worker) -> None
         assert bound(worker, "openai", CHAT, GPT | {"model": model}) is None
         answer = Answer(Usage(input=100, output=10), model, complete=True)
         assert worker.meter.answered(Asked(model), answer, "chat", "openai", AT_US, 400, 40).list_pico is None
+
+
+def test_a_compaction_asked_for_has_no_limit_and_is_held_by_what_goes_in() -> None:
+    found = dialect_for("POST", "/v1/responses/compact")
+    assert found is not None
+    dialect = found[0]
+    body = json.dumps({"model": "gpt-5", "input": "x" * 9_000}).encode()
+    assert dialect.read_request(body).max_output_tokens == len(body)
+    assert dialect.with_output_limit(body, 100) is None
+    assert dialect.name not in TRANSLATED

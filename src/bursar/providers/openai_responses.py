@@ -144,6 +144,7 @@ _BILLED_TOOLS = {
 """By call, by container and by image, at prices that no catalogue lists: models of their own, so that a local price can
 be laid for each."""
 _BILLED_ITEMS = {f"{kind}_call": name for kind, name in _BILLED_TOOLS.items()}
+COMPACTION_TOKENS_MIN = 4_096
 PENDING = ("queued", "in_progress")  # of a background response, whose usage stands in what `GET` brings later
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 
@@ -310,4 +311,22 @@ def web_searches(items: Iterable[Searched]) -> int:
     )
 
 
+class OpenAICompaction(OpenAIResponses):
+    """`POST /v1/responses/compact`: a conversation as its provider sums it up, in items that only that provider reads.
+
+    It has no limit of its own, and takes none: what comes out is taken to be no longer than what goes in.
+    """
+
+    name = "openai-responses-compact"
+
+    def read_request(self, body: bytes) -> Asked:
+        asked = super().read_request(body)
+        asked.max_output_tokens = max(len(body), COMPACTION_TOKENS_MIN)
+        return asked
+
+    def with_output_limit(self, body: bytes, tokens: int) -> bytes | None:
+        return None
+
+
 RESPONSES = OpenAIResponses()
+COMPACTION = OpenAICompaction()

@@ -17,8 +17,9 @@ from bursar.gateway.route import Route
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_rows
 from bursar.providers.anthropic import MESSAGES
-from bursar.providers.base import Answer, Asked, Dialect
+from bursar.providers.base import Answer, Asked, Dialect, read_asked
 from bursar.providers.batches import ANTHROPIC_BATCH, OPENAI_BATCH
+from bursar.providers.bedrock import BedrockConverse, BedrockInvoke
 from bursar.providers.google import GeminiGenerate
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
 from bursar.providers.openai_responses import RESPONSES
@@ -233,3 +234,31 @@ def test_a_compaction_asked_for_has_no_limit_and_is_held_by_what_goes_in() -> No
     assert dialect.read_request(body).max_output_tokens == len(body)
     assert dialect.with_output_limit(body, 100) is None
     assert dialect.name not in TRANSLATED
+
+
+def test_what_headers_say_of_the_price_is_asked_for_like_what_the_body_says() -> None:
+    dialect = BedrockInvoke("anthropic.claude-sonnet-4-5")
+    body = json.dumps({"anthropic_version": "bedrock-2023-05-31"} | SONNET).encode()
+    tier, latency = (
+        (b"x-amzn-bedrock-service-tier", b"priority"),
+        (b"x-amzn-bedrock-performanceconfig-latency", b"optimized"),
+    )
+    assert read_asked(dialect, body, []).tier == ""
+    assert read_asked(dialect, body, [tier]).tier == "priority"
+    assert (
+        read_asked(dialect, body, [latency, tier]).tier
+        == read_asked(dialect, body, [tier, latency]).tier
+        == "optimized"
+    )
+
+
+def test_googles_tier_is_read_in_either_spelling() -> None:
+    dialect = GeminiGenerate("gemini", "gemini-2.5-pro")
+    for field in ("serviceTier", "service_tier"):
+        assert dialect.read_request(json.dumps({"contents": [], field: "PRIORITY"}).encode()).tier == "priority"
+
+
+def test_amazons_own_tools_have_no_price_until_they_are_given_one() -> None:
+    tools = [{"systemTool": {"name": "nova_grounding"}}, {"toolSpec": {"name": "systemTool"}}]
+    body = json.dumps({"messages": [], "toolConfig": {"tools": tools}}).encode()
+    assert BedrockConverse("amazon.nova-pro-v1:0").read_request(body).fees == (("bedrock-tool-nova_grounding", 10),)

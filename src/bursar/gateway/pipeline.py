@@ -21,7 +21,7 @@ from bursar.gateway.routing import route_call
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
 from bursar.gateway.shadow import cast, sampled
 from bursar.gateway.thresholds import act_and_hold
-from bursar.providers.base import Asked, Dialect
+from bursar.providers.base import Asked, Dialect, read_asked
 
 
 async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, upstream_name: str = "") -> None:
@@ -40,7 +40,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         if body is None or len(body) > worker.settings.body_bytes_max:
             body = await client.body(worker.settings.body_bytes_max)
         arrival.body = body
-        arrival.asked = asked = dialect.read_request(body)  # what is asked, and of which model
+        arrival.asked = asked = read_asked(dialect, body, envelope.headers)  # what, and of which model
         if has_controls(worker, envelope.mode):
             refuse_doubles(body)  # what it asks for must be beyond doubt
         upstream_name, asked = read_name(worker, arrival, asked)  # and what is meant by its name

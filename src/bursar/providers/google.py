@@ -86,6 +86,7 @@ class _Request(msgspec.Struct, rename="camel"):
     tools: list[_Tool] | None = None
     labels: dict[str, str] | None = None  # Vertex: labels of its own bill
     service_tier: str | None = None
+    snake_tier: str | None = msgspec.field(default=None, name="service_tier")
     cached_content: Any = None
     snake_cached: Any = msgspec.field(default=None, name="cached_content")
     model: Any = None  # the path's counts
@@ -150,7 +151,7 @@ class GeminiGenerate:
             _named(self._model),
             self._streams,
             limit,
-            "" if seen.service_tier is None else seen.service_tier.lower(),
+            (seen.service_tier or seen.snake_tier or "").lower(),
             metadata=seen.labels or {},
             wants_usage=True,  # each chunk has it
             tools=tools,

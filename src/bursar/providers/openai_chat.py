@@ -225,7 +225,8 @@ def _choices(seen: _Request) -> int:
 
 def _searches(seen: _Request) -> int:
     """Paid searches that the provider may make."""
-    if seen.web_search_options is not None or seen.search_parameters is not None:
+    live = seen.search_parameters
+    if seen.web_search_options is not None or (isinstance(live, dict) and live.get("mode") != "off"):
         return SEARCHES_ASSUMED
     searches = searches_allowed(seen.tools) if seen.tools else 0
     return max(searches, searches_of_plugins(seen.model or "", seen.plugins))

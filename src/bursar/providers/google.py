@@ -14,7 +14,7 @@ from bursar.domain.charge import Operation
 from bursar.domain.errors import BadRequest, BursarError
 from bursar.domain.usage import Usage
 from bursar.providers import errors
-from bursar.providers.anthropic import AnthropicMessages
+from bursar.providers.anthropic import AnthropicCountTokens, AnthropicMessages
 from bursar.providers.base import Dialect
 from bursar.providers.google_reader import GeminiReader, read_plain
 from bursar.providers.google_usage import DATA_GROUNDING, MAPS_GROUNDING, UsageMetadata, usage_of_gemini
@@ -261,6 +261,13 @@ class VertexMessages(AnthropicMessages):
         return asked
 
 
+class VertexCountTokens(AnthropicCountTokens):
+    """`models/count-tokens:rawPredict`: free. Of all of Vertex's paths the one whose body names the model."""
+
+    name = "vertex-anthropic-count-tokens"
+    family = "vertex"
+
+
 def _named(model: str) -> str:
     """The path's model. Raises BadRequest if no catalogue could have such a name."""
     if len(model) > MODEL_CHARS_MAX:
@@ -271,5 +278,6 @@ def _named(model: str) -> str:
 UNBOUND: tuple[Dialect, ...] = (
     *(kind(family) for family in ("gemini", "vertex") for kind in (GeminiGenerate, GeminiCountTokens, GeminiEmbed)),
     VertexMessages(),
+    VertexCountTokens(),
 )
 """For those who know a dialect by its name alone: errors, recordings."""

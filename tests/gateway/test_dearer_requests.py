@@ -262,3 +262,11 @@ def test_amazons_own_tools_have_no_price_until_they_are_given_one() -> None:
     tools = [{"systemTool": {"name": "nova_grounding"}}, {"toolSpec": {"name": "systemTool"}}]
     body = json.dumps({"messages": [], "toolConfig": {"tools": tools}}).encode()
     assert BedrockConverse("amazon.nova-pro-v1:0").read_request(body).fees == (("bedrock-tool-nova_grounding", 10),)
+
+
+def test_the_words_of_a_content_in_parts_are_counted_for_an_answer_that_is_cut() -> None:
+    reader = CHAT.reader(Asked("magistral-medium-latest", stream=True), strip_usage=False)
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "x" * 500}]}
+    chunk = {"id": "a", "model": "m", "choices": [{"index": 0, "delta": {"content": [thought]}, "finish_reason": None}]}
+    reader.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+    assert reader.output_bytes >= 500

@@ -94,7 +94,7 @@ class _ToolCall(msgspec.Struct, gc=False):
 
 
 class _Delta(msgspec.Struct, gc=False):
-    content: str | None = None
+    content: str | list[msgspec.Raw] | None = None  # Mistral's thinking models: parts
     reasoning_content: str | None = None  # DeepSeek and others
     reasoning: str | None = None  # OpenRouter, Groq
     refusal: str | None = None
@@ -272,7 +272,9 @@ class ChatReader(StreamReader):
                 self._answer.finish_reason = clip(choice.finish_reason)
             delta = choice.delta
             text = delta.content if delta is not None else choice.text
-            if text:
+            if isinstance(text, list):
+                self._counted += sum(len(bytes(part)) for part in text)
+            elif text:
                 self._counted += len(text) if text.isascii() else text_bytes(text)
             elif delta is not None:
                 self._count_more(delta)

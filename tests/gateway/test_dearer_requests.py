@@ -22,6 +22,7 @@ from bursar.providers.batches import ANTHROPIC_BATCH, OPENAI_BATCH
 from bursar.providers.bedrock import BedrockConverse, BedrockInvoke
 from bursar.providers.google import GeminiGenerate
 from bursar.providers.openai_chat import CHAT, COMPLETIONS
+from bursar.providers.openai_media import IMAGES
 from bursar.providers.openai_responses import RESPONSES
 from bursar.providers.registry import dialect_for
 from bursar.translate.registry import TRANSLATED
@@ -270,3 +271,11 @@ def test_the_words_of_a_content_in_parts_are_counted_for_an_answer_that_is_cut()
     chunk = {"id": "a", "model": "m", "choices": [{"index": 0, "delta": {"content": [thought]}, "finish_reason": None}]}
     reader.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n")
     assert reader.output_bytes >= 500
+
+
+def test_images_are_held_by_their_number_however_it_is_written() -> None:
+    def images(n: Any) -> int | None:
+        sold = IMAGES.read_request(json.dumps({"model": "dall-e-2", "prompt": "a cat", "n": n}).encode()).sold
+        return None if sold is None else sold.images
+
+    assert (images(None), images(10), images(10.0), images("10"), images(" 10")) == (1, 10, 10, 10, None)

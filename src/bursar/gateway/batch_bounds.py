@@ -16,7 +16,7 @@ from bursar.providers.batches import requests_of
 from bursar.providers.reading import UNREADABLE
 from bursar.providers.splice import doubled_field
 
-NOT_BOUND = "?"  # under this name stand requests whose size says nothing of their cost
+NOT_BOUND = "?"  # under this name stand requests whose size says nothing of their cost, or that can't be read
 IN_DOUBT = "??"  # and under this one, once more, those that give a field twice
 NO_MODELS = frozenset({NOT_BOUND, IN_DOUBT})
 
@@ -24,7 +24,11 @@ NO_MODELS = frozenset({NOT_BOUND, IN_DOUBT})
 def models_of(kind: str, content: bytes) -> dict[str, Models]:
     """What a batch asks for, by model; nothing of its text."""
     found: dict[str, Models] = {}
-    for dialect, asked, body in requests_of(kind, content):
+    for request in requests_of(kind, content):
+        if request is None:
+            found[NOT_BOUND] = Models(found.get(NOT_BOUND, Models()).requests + 1)
+            continue
+        dialect, asked, body = request
         if dialect.operation in NO_COST:
             continue
         size = len(body)

@@ -139,7 +139,7 @@ async def _hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attr
         hard = [one for one in touching.budgets if one.budget.mode != "warn"]
         if hard:
             error = unpriced(hard[0].budget, hard[0].value, call.route.provider, call.asked.model or "this batch")
-            error.message += ". The bound of a batch is known where its file came through Bursar and each line can be read"
+            error.message += ". A batch is bounded where its file was uploaded through Bursar and can be read"
             raise error
         return
     if not call.bound.pico:

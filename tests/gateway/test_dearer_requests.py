@@ -279,3 +279,27 @@ def test_images_are_held_by_their_number_however_it_is_written() -> None:
         return None if sold is None else sold.images
 
     assert (images(None), images(10), images(10.0), images("10"), images(" 10")) == (1, 10, 10, 10, None)
+
+
+@pytest.mark.parametrize("uses", [500, 500.0, "500"])
+def test_searches_are_as_many_as_a_provider_may_take_them_for(uses: Any) -> None:
+    tool = {"type": "web_search_20250305", "name": "web_search", "max_uses": uses}
+    assert MESSAGES.read_request(json.dumps(SONNET | {"tools": [tool]}).encode()).searches == 500
+    body = {"model": "gpt-5", "input": "hi", "tools": [{"type": "web_search"}], "max_tool_calls": uses}
+    assert RESPONSES.read_request(json.dumps(body).encode()).searches == 500
+
+
+def test_what_is_written_with_escapes_costs_the_same() -> None:
+    def read(tool: bytes) -> Asked:
+        return MESSAGES.read_request(b'{"model":"claude-sonnet-4-6","max_tokens":5,"messages":[],"tools":[%b]}' % tool)
+
+    assert read(b'{"type":"web\\u005fsearch_20250305","name":"x"}').searches == 10
+    assert read(b'{"type":"\\u0061dvisor_20260301","model":"claude-opus-4-1"}').also == (("claude-opus-4-1", 5),)
+    assert read(b'{"type":"web\\u005ffetch_20250910","name":"x"}').reads
+    assert not read(b'"\\u00e9"').reads
+    video = b'{"contents":[{"parts":[{"file\\u0044ata":{"mimeType":"video/mp4","fileUri":"https://x/v"}}]}]}'
+    assert len(GeminiGenerate("gemini", "gemini-2.5-pro").read_request(video).media) == 1
+    film = b'{"messages":[{"content":[{"video":{"source":{"s3\\u004cocation":{"uri":"s3://a/b"}}}}]}]}'
+    assert len(BedrockConverse("amazon.nova-pro-v1:0").read_request(film).media) == 1
+    words = json.dumps({"contents": [{"parts": [{"text": 'caf\u00e9 \u20ac: "inline" \u00e9'}]}]}).encode()
+    assert GeminiGenerate("gemini", "gemini-2.5-pro").read_request(words).media == ()

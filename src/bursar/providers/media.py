@@ -5,6 +5,7 @@ the parts that are text and fails at the first other one. Such a request is then
 known stays what it was: bytes, each of which counts as a token at most.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +20,7 @@ _WALKED = ("messages", "input", "system", "prompt")
 _WALKED_GOOGLE = ("contents", "content", "requests", "systemInstruction", "system_instruction")
 _GOOGLE_MARKS = (b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"')
 _BEDROCK_MARKS = (b'"bytes"', b'"s3Location"')
+_ESCAPED_NAME = re.compile(rb'"[^"\\]*\\u[^"]*"\s*:')
 _PDF = "application/pdf"
 
 _BEDROCK_KINDS = {
@@ -95,12 +97,17 @@ def decode_with_media(
 
 def media_of_gemini(body: bytes) -> tuple[tuple[Media, ...], int]:
     """The same of a Gemini request, whose parts are known by their field. Costs a look where all is text."""
-    return media_in(body, _WALKED_GOOGLE) if any(mark in body for mark in _GOOGLE_MARKS) else ((), 0)
+    return media_in(body, _WALKED_GOOGLE) if _may_have(body, _GOOGLE_MARKS) else ((), 0)
 
 
 def media_of_bedrock(body: bytes) -> tuple[tuple[Media, ...], int]:
     """The same of a Converse request."""
-    return media_in(body) if any(mark in body for mark in _BEDROCK_MARKS) else ((), 0)
+    return media_in(body) if _may_have(body, _BEDROCK_MARKS) else ((), 0)
+
+
+def _may_have(body: bytes, marks: tuple[bytes, ...]) -> bool:
+    """Whether one of these names stands in a body. A name that is written with escapes may be any."""
+    return any(mark in body for mark in marks) or (b"\\u" in body and _ESCAPED_NAME.search(body) is not None)
 
 
 def media_in(body: bytes, walked: tuple[str, ...] = _WALKED) -> tuple[tuple[Media, ...], int]:

@@ -22,6 +22,7 @@ from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, served_tier
 from bursar.providers.server_tools import (
     CALLS_ASSUMED,
+    count_of,
     kept_by,
     models_in,
     passes_of,
@@ -293,8 +294,8 @@ def _billed_beside(items: Iterable[_Item]) -> tuple[tuple[str, Usage], ...]:
 
 def _fees(seen: _Request) -> tuple[tuple[str, int], ...]:
     """The same before the call: a tool that may be used is used as often as the request allows, else so often."""
-    at_most = seen.max_tool_calls
-    times = at_most if isinstance(at_most, int) and at_most >= 0 else CALLS_ASSUMED
+    most = count_of(seen.max_tool_calls)
+    times = CALLS_ASSUMED if most is None else most
     kinds = tool_types(seen.tools)
     return tuple((name, times) for kind, name in _BILLED_TOOLS.items() if kind in kinds)
 

@@ -8,7 +8,8 @@ Source: Anthropic's web search tool (`max_uses`), its adviser tool, compaction a
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -22,7 +23,8 @@ Also = tuple[tuple[str, int], ...]
 """(model, times) of other models that may be billed."""
 
 _SEARCHES = ("web_search", "x_search")
-_SEARCH, _ADVISER = b"_search", b"advisor"
+_SEARCH, _ADVISER, _ESCAPE = b"_search", b"advisor", b"\\u"
+_DIGITS_MAX, _COUNT_MAX = 12, 10**12
 _READS = re.compile(
     rb'"type"\s*:\s*"(?:[a-z]+:)?'
     rb"(?:web_fetch|url_context|file_search|collections_search|code_interpreter|code_execution|mcp|browser_search)"
@@ -46,21 +48,17 @@ def searches_allowed(tools: Sequence[msgspec.Raw] | None, at_most: Any = None) -
     3
     >>> searches_allowed([msgspec.Raw(b'{"type":"web_search"}')]), searches_allowed([], 5)
     (10, 0)
+    >>> searches_allowed([msgspec.Raw(b'{"type":"web_search"}')], 500)
+    500
     >>> searches_allowed([msgspec.Raw(b'{"type":"function","function":{"name":"web_search"}}')])  # the caller's own
     0
     """
-    total = 0
-    for raw in tools or ():
-        text = bytes(raw)
-        if _SEARCH not in text:
-            continue
-        try:
-            tool = _TOOL.decode(text)
-        except msgspec.DecodeError:
-            continue
+    total, most = 0, count_of(at_most)
+    for tool in _marked(tools, _SEARCH):
         if isinstance(tool.type, str) and tool.type.rpartition(":")[2].startswith(_SEARCHES):
-            total += tool.max_uses if _is_count(tool.max_uses) else SEARCHES_ASSUMED
-    return min(total, at_most) if _is_count(at_most) else total
+            uses = count_of(tool.max_uses)
+            total += (SEARCHES_ASSUMED if most is None else most) if uses is None else uses
+    return total if most is None else min(total, most)
 
 
 def advisers_of(tools: Sequence[msgspec.Raw] | None) -> Also:
@@ -70,16 +68,10 @@ def advisers_of(tools: Sequence[msgspec.Raw] | None) -> Also:
     (('claude-opus-4-6', 5),)
     """
     found: list[tuple[str, int]] = []
-    for raw in tools or ():
-        text = bytes(raw)
-        if _ADVISER not in text:
-            continue
-        try:
-            tool = _TOOL.decode(text)
-        except msgspec.DecodeError:
-            continue
+    for tool in _marked(tools, _ADVISER):
         if isinstance(tool.type, str) and tool.type.startswith("advisor") and isinstance(tool.model, str):
-            found.append((tool.model, tool.max_uses if _is_count(tool.max_uses) else ASKS_ASSUMED))
+            uses = count_of(tool.max_uses)
+            found.append((tool.model, ASKS_ASSUMED if uses is None else uses))
     return tuple(found)
 
 
@@ -118,7 +110,9 @@ def reads_by_itself(tools: Sequence[msgspec.Raw] | None) -> bool:
     >>> reads_by_itself([msgspec.Raw(b'{"type":"function","function":{"name":"file_search"}}')])
     False
     """
-    return any(_READS.search(bytes(raw)) is not None for raw in tools or ())
+    if any(_READS.search(bytes(raw)) is not None for raw in tools or ()):
+        return True
+    return any(_READS.search(msgspec.json.encode(tool)) is not None for tool in _marked(tools, _ESCAPE))
 
 
 def passes_of(context_management: Any) -> int:
@@ -160,5 +154,23 @@ def kept_by(*places: Any) -> str:
     return ""
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def count_of(value: Any) -> int | None:
+    """A number of times, in any spelling that a provider may take for one; None: it is none.
+
+    >>> count_of(3), count_of(500.0), count_of("500"), count_of(True), count_of(-1), count_of(1e400), count_of(None)
+    (3, 500, 500, None, None, None, None)
+    """
+    if isinstance(value, str):
+        value = int(value[:_DIGITS_MAX]) if value.strip().isdecimal() else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _COUNT_MAX:
+        return None
+    return ceil(value)
+
+
+def _marked(tools: Sequence[msgspec.Raw] | None, mark: bytes) -> Iterator[_Tool]:
+    """Those of the tools that may be meant by a mark: it stands in them, or may stand there in escapes."""
+    for raw in tools or ():
+        text = bytes(raw)
+        if mark in text or _ESCAPE in text:
+            with contextlib.suppress(msgspec.DecodeError):
+                yield _TOOL.decode(text)

@@ -10,12 +10,13 @@ import pytest
 
 from bursar.domain.usage import Usage
 from bursar.gateway.batch_bounds import bound_of_batch, models_of
-from bursar.gateway.bound import bound_at
+from bursar.gateway.bound import bound_at, input_bound
 from bursar.gateway.call import Worker
 from bursar.gateway.meter import Meter
 from bursar.gateway.route import Route
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_rows
+from bursar.prices.rates import bound_pico
 from bursar.providers.anthropic import MESSAGES
 from bursar.providers.base import Answer, Asked, Dialect, read_asked
 from bursar.providers.batches import ANTHROPIC_BATCH, OPENAI_BATCH
@@ -303,3 +304,31 @@ def test_what_is_written_with_escapes_costs_the_same() -> None:
     assert len(BedrockConverse("amazon.nova-pro-v1:0").read_request(film).media) == 1
     words = json.dumps({"contents": [{"parts": [{"text": 'caf\u00e9 \u20ac: "inline" \u00e9'}]}]}).encode()
     assert GeminiGenerate("gemini", "gemini-2.5-pro").read_request(words).media == ()
+
+
+def test_an_item_that_a_request_only_names_is_held_as_what_the_provider_may_have_kept(worker: Worker) -> None:
+    says: dict[str, Any] = {"type": "message", "role": "user", "content": "and then?"}
+    for named in ({"type": "item_reference", "id": "msg_1"}, {"id": "msg_1"}, {"type": None, "id": "msg_1"}):
+        body = {"model": "gpt-5", "input": [named, says]}
+        asked = RESPONSES.read_request(json.dumps(body).encode())
+        assert (asked.continues, asked.media) == ("kept", ())
+    plain = RESPONSES.read_request(json.dumps({"model": "gpt-5", "input": [says]}).encode())
+    assert (plain.continues, plain.media) == ("", ())
+    window = worker.meter.book.context_tokens("openai", "gpt-5")
+    assert window is not None
+    assert input_bound(worker, "openai", asked, 200) > window
+    held = bound_at(worker, at("openai"), asked, input_bound(worker, "openai", asked, 200), OUTPUT, AT_US).pico
+    sheet = worker.meter.book.at("openai", "gpt-5", AT_US, input_tokens=window)
+    assert sheet is not None
+    assert held == bound_pico(sheet, window, OUTPUT)
+
+
+def test_the_sound_of_an_earlier_answer_is_held_by_the_model_s_window() -> None:
+    spoken = {"role": "assistant", "audio": {"id": "audio_1"}}
+    silent = {"role": "assistant", "content": "hi", "audio": None}
+    image = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+    call = {"role": "assistant", "tool_calls": [{"id": "1", "function": {"arguments": "{}"}}], "id": "x"}
+    shown = {"role": "user", "content": [image, {"type": "text", "text": "look"}], "input": {"id": "7"}}
+    for messages, kept in ([spoken], "kept"), ([silent], ""), ([shown, call], ""):
+        body = {"model": "gpt-audio", "messages": messages}
+        assert CHAT.read_request(json.dumps(body).encode()).continues == kept

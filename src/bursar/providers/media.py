@@ -13,7 +13,7 @@ import msgspec
 
 from bursar.domain.media import Media, MediaKind
 from bursar.providers.media_bytes import audio_seconds, decoded_bytes, image_size, pdf_pages
-from bursar.providers.reading import UNREADABLE, decode_request
+from bursar.providers.reading import UNREADABLE, decode_answer, decode_request
 
 PARTS_MAX = 10_000  # looked at; a request has no more parts that a provider would take
 _WALKED = ("messages", "input", "system", "prompt")
@@ -30,6 +30,21 @@ _BEDROCK_KINDS = {
     "video": MediaKind.FILE,
 }
 _TEXT_FORMATS = {"txt": "text/plain", "md": "text/markdown", "csv": "text/csv", "html": "text/html"}
+
+
+class _Named(msgspec.Struct, gc=False):
+    type: Any = None
+    id: Any = None
+    audio: Any = None
+    content: msgspec.Raw = msgspec.Raw()
+
+
+class _Naming(msgspec.Struct, gc=False):
+    input: list[_Named] | str | None = None
+    messages: list[_Named] | None = None
+
+
+_NAMING = msgspec.json.Decoder(_Naming)
 
 T = TypeVar("T")
 
@@ -59,9 +74,10 @@ class TextPart(msgspec.Struct, gc=False):
 
 
 class TextMessage(msgspec.Struct, gc=False):
-    """A message of chat completions or of Messages."""
+    """A message of chat completions or of Messages. audio: of an earlier answer, by its id."""
 
     content: str | list[TextPart] | None = None
+    audio: None = None
 
 
 class TextItem(msgspec.Struct, gc=False):
@@ -74,7 +90,6 @@ class TextItem(msgspec.Struct, gc=False):
         "custom_tool_call",
         "custom_tool_call_output",
         "reasoning",
-        "item_reference",
         "web_search_call",
     ] = "message"
     content: str | list[TextPart] | None = None
@@ -131,6 +146,20 @@ def media_in(body: bytes, walked: tuple[str, ...] = _WALKED) -> tuple[tuple[Medi
                 parts.append(part[0])
                 data_bytes += part[1]
     return tuple(parts), data_bytes
+
+
+def names_kept(body: bytes) -> bool:
+    """Whether a request names something that its provider kept and puts before it: an item of an earlier answer in
+    Responses, the sound of one in chat."""
+    seen = decode_answer(_NAMING, body)
+    if seen is None:
+        return False
+    items = seen.input if isinstance(seen.input, list) else []
+    messages = seen.messages if isinstance(seen.messages, list) else []
+    return any(
+        item.type == "item_reference" or (item.type is None and isinstance(item.id, str) and not bytes(item.content))
+        for item in items
+    ) or any(isinstance(message.audio, dict) and "id" in message.audio for message in messages)
 
 
 def _part(seen: Mapping[str, Any]) -> tuple[Media, int] | None:

@@ -19,7 +19,7 @@ import msgspec
 from bursar.domain.charge import Operation
 from bursar.domain.errors import BursarError
 from bursar.providers import errors
-from bursar.providers.media import TextMessage, decode_with_media
+from bursar.providers.media import TextMessage, decode_with_media, names_kept
 from bursar.providers.openai_usage import ChatUsage, cost_pico, usage_of_chat
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, decode_request, labels, require_model, served_tier
@@ -184,6 +184,7 @@ class OpenAIChat:
             media,
             data_bytes,
             searches=_searches(seen),
+            continues="" if isinstance(seen, _TextRequest | _LegacyRequest) or not names_kept(body) else "kept",
             reads=reads_by_itself(seen.tools) if seen.tools else False,
             also=models_in(seen.models) if seen.models else (),
         )

@@ -16,7 +16,7 @@ from bursar.domain.charge import Operation
 from bursar.domain.errors import BursarError, MissingField
 from bursar.domain.usage import Usage
 from bursar.providers import errors
-from bursar.providers.media import TextItem, decode_with_media
+from bursar.providers.media import TextItem, decode_with_media, names_kept
 from bursar.providers.openai_usage import ResponseUsage, cost_pico, usage_of_response
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, served_tier
@@ -160,6 +160,7 @@ class OpenAIResponses:
     def read_request(self, body: bytes) -> Asked:
         """A stored prompt (`prompt.id`) may name the model instead of the request; it can't be priced ahead."""
         seen, media, data_bytes = decode_with_media(_TEXT_REQUEST, _REQUEST, body)
+        kept = "kept" if _may_name_items(seen) and names_kept(body) else ""
         if not seen.model and b'"prompt"' not in body:
             raise MissingField("the request names no model", field="model")
         return Asked(
@@ -176,7 +177,7 @@ class OpenAIResponses:
             media=media,
             data_bytes=data_bytes,
             searches=_searches_allowed(seen),
-            continues=_kept(seen),
+            continues=_kept(seen) or kept,
             passes=1 if seen.context_management is None else passes_of(seen.context_management),
             reads=reads_by_itself(seen.tools) if seen.tools else False,
             also=models_in(seen.models) if seen.models else (),
@@ -206,6 +207,14 @@ class OpenAIResponses:
 def _searches_allowed(seen: _Request) -> int:
     searches = searches_allowed(seen.tools, seen.max_tool_calls) if seen.tools else 0
     return max(searches, searches_of_plugins(seen.model or "", seen.plugins))
+
+
+def _may_name_items(seen: _Request) -> bool:
+    """Whether an item may be one that the provider kept: it isn't text, or has none."""
+    if not isinstance(seen, _TextRequest):
+        return True
+    items = seen.input if isinstance(seen.input, list) else ()
+    return any(item.type == "message" and item.content is None for item in items)
 
 
 def _kept(seen: _Request) -> str:

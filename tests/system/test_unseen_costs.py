@@ -90,3 +90,18 @@ def test_every_answer_to_every_prompt_of_a_completion_is_held(tmp_path: Path) ->
         assert {answer.status for answer in answers} == {200, 402}
         now = standing(world, budget)
         assert (now.posted <= USD // 10, now.overrun) == (True, 0)
+
+
+def test_a_model_under_a_budget_of_its_own_does_not_answer_in_another_one_s_place(tmp_path: Path) -> None:
+    body: dict[str, object] = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 20,
+        "messages": [{"role": "user", "content": "hi"}],
+        "fallbacks": [{"model": "claude-opus-4-1"}],
+    }
+    with gateway_world(tmp_path / "data") as world:
+        make_budget(world, limit_pico=USD, match={"model": "claude-opus-4-1"})
+        answer = one(world, asked("/v1/messages", body, input=10, output=5))
+        assert (answer.status, answer.headers["x-bursar-error"]) == (403, "forbidden")
+        del body["fallbacks"]
+        assert one(world, asked("/v1/messages", body, input=10, output=5)).status == 200

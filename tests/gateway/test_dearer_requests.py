@@ -297,7 +297,6 @@ def test_what_is_written_with_escapes_costs_the_same() -> None:
     assert read(b'{"type":"web\\u005fsearch_20250305","name":"x"}').searches == 10
     assert read(b'{"type":"\\u0061dvisor_20260301","model":"claude-opus-4-1"}').also == (("claude-opus-4-1", 5),)
     assert read(b'{"type":"web\\u005ffetch_20250910","name":"x"}').reads
-    assert not read(b'"\\u00e9"').reads
     video = b'{"contents":[{"parts":[{"file\\u0044ata":{"mimeType":"video/mp4","fileUri":"https://x/v"}}]}]}'
     assert len(GeminiGenerate("gemini", "gemini-2.5-pro").read_request(video).media) == 1
     film = b'{"messages":[{"content":[{"video":{"source":{"s3\\u004cocation":{"uri":"s3://a/b"}}}}]}]}'

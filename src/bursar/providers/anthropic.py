@@ -17,7 +17,7 @@ from bursar.providers.anthropic_usage import MessageUsage, billed_beside, merge_
 from bursar.providers.media import TextMessage, TextPart, decode_with_media
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, require_model, served_tier
-from bursar.providers.server_tools import advisers_of, models_in, passes_of, reads_by_itself, searches_allowed
+from bursar.providers.server_tools import Tool, advisers_of, models_in, passes_of, reads_by_itself, searches_allowed
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
@@ -29,7 +29,7 @@ class _Request(PeerFields):
     max_tokens: OutputLimit | None = None
     service_tier: str | None = None
     metadata: dict[str, Any] | None = None
-    tools: list[msgspec.Raw] | None = None
+    tools: list[Tool] | None = None
     speed: Any = None
     inference_geo: Any = None
     context_management: Any = None

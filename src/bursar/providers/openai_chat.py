@@ -25,6 +25,7 @@ from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, decode_request, labels, require_model, served_tier
 from bursar.providers.server_tools import (
     SEARCHES_ASSUMED,
+    Tool,
     models_in,
     reads_by_itself,
     searches_allowed,
@@ -50,7 +51,7 @@ class _Request(PeerFields):
     safety_identifier: str | None = None
     metadata: dict[str, Any] | None = None
     n: Choices | None = None
-    tools: list[msgspec.Raw] | None = None
+    tools: list[Tool] | None = None
     web_search_options: Any = None
     models: Any = None  # OpenRouter: others that may answer, like the next two
     plugins: Any = None
@@ -166,8 +167,11 @@ class OpenAIChat:
         seen: _Request
         if self.operation == Operation.CHAT:
             seen, media, data_bytes = decode_with_media(_TEXT_REQUEST, _REQUEST, body)
+            kept = not isinstance(seen, _TextRequest) and names_kept(body)
+            choices = 1 if seen.n is None else seen.n
         else:
-            seen, media, data_bytes = decode_request(_LEGACY_REQUEST, body), (), 0
+            legacy = decode_request(_LEGACY_REQUEST, body)
+            seen, media, data_bytes, kept, choices = legacy, (), 0, False, _choices(legacy)
         options = seen.stream_options
         return Asked(
             require_model(seen.model),
@@ -178,13 +182,13 @@ class OpenAIChat:
             metadata_of(seen, seen.metadata),
             bool(options and options.include_usage),
             len(seen.tools) if seen.tools else 0,
-            _choices(seen),
+            choices,
             labels(seen.tags) if seen.tags else [],
             options is not msgspec.UNSET,
             media,
             data_bytes,
             searches=_searches(seen),
-            continues="" if isinstance(seen, _TextRequest | _LegacyRequest) or not names_kept(body) else "kept",
+            continues="kept" if kept else "",
             reads=reads_by_itself(seen.tools) if seen.tools else False,
             also=models_in(seen.models) if seen.models else (),
         )
@@ -214,11 +218,9 @@ class OpenAIChat:
         return b"data: " + errors.openai_error(error) + b"\n\n"
 
 
-def _choices(seen: _Request) -> int:
+def _choices(seen: _LegacyRequest) -> int:
     """Answers that are written and billed, which may be more than are shown: of each prompt the best of so many."""
     choices = 1 if seen.n is None else seen.n
-    if not isinstance(seen, _LegacyRequest):
-        return choices
     prompts = decode_answer(_ITEMS, bytes(seen.prompt)) if bytes(seen.prompt)[:1] == b"[" else None
     several = len(prompts) if prompts and bytes(prompts[0])[:1] in (b'"', b"[") else 1
     return max(choices, seen.best_of or 1) * several

@@ -22,6 +22,7 @@ from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, served_tier
 from bursar.providers.server_tools import (
     CALLS_ASSUMED,
+    Tool,
     count_of,
     kept_by,
     models_in,
@@ -29,7 +30,6 @@ from bursar.providers.server_tools import (
     reads_by_itself,
     searches_allowed,
     searches_of_plugins,
-    tool_types,
 )
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
@@ -44,7 +44,7 @@ class _Request(PeerFields):
     user: str | None = None
     safety_identifier: str | None = None
     metadata: dict[str, Any] | None = None
-    tools: list[msgspec.Raw] | None = None
+    tools: list[Tool] | None = None
     max_tool_calls: Any = None
     previous_response_id: Any = None
     conversation: Any = None
@@ -305,7 +305,7 @@ def _fees(seen: _Request) -> tuple[tuple[str, int], ...]:
     """The same before the call: a tool that may be used is used as often as the request allows, else so often."""
     most = count_of(seen.max_tool_calls)
     times = CALLS_ASSUMED if most is None else most
-    kinds = tool_types(seen.tools)
+    kinds = {tool.kind for tool in seen.tools or ()}
     return tuple((name, times) for kind, name in _BILLED_TOOLS.items() if kind in kinds)
 
 

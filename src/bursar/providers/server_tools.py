@@ -6,9 +6,7 @@ Source: Anthropic's web search tool (`max_uses`), its adviser tool, compaction a
 `googleSearch` and `cachedContent`; OpenRouter's `models` and its web plugin.
 """
 
-import contextlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
@@ -23,71 +21,53 @@ Also = tuple[tuple[str, int], ...]
 """(model, times) of other models that may be billed."""
 
 _SEARCHES = ("web_search", "x_search")
-_SEARCH, _ADVISER, _ESCAPE = b"_search", b"advisor", b"\\u"
 _DIGITS_MAX, _COUNT_MAX = 12, 10**12
-_READS = re.compile(
-    rb'"type"\s*:\s*"(?:[a-z]+:)?'
-    rb"(?:web_fetch|url_context|file_search|collections_search|code_interpreter|code_execution|mcp|browser_search)"
-)
+_READS = ("web_fetch", "url_context", "file_search", "collections_search", "code_interpreter", "code_execution", "mcp",
+          "browser_search")  # fmt: skip
 """Tools of a provider's own that put into the prompt what they found or printed, and are run there."""
 
 
-class _Tool(msgspec.Struct, gc=False):
+class Tool(msgspec.Struct, gc=False):
+    """A tool of a request, as far as it may cost: what isn't read of it is stepped over in the same pass."""
+
     type: Any = None
     max_uses: Any = None
     model: Any = None
 
+    @property
+    def kind(self) -> str:
+        """Its type without a service's name before it; "" where it says none."""
+        return self.type.rpartition(":")[2] if isinstance(self.type, str) else ""
 
-_TOOL = msgspec.json.Decoder(_Tool)
 
-
-def searches_allowed(tools: Sequence[msgspec.Raw] | None, at_most: Any = None) -> int:
+def searches_allowed(tools: Sequence[Tool] | None, at_most: Any = None) -> int:
     """How many paid searches these tools of a provider's own allow. at_most: what the request says for all of them.
 
-    >>> searches_allowed([msgspec.Raw(b'{"type":"web_search_20250305","name":"web_search","max_uses":3}')])
-    3
-    >>> searches_allowed([msgspec.Raw(b'{"type":"web_search"}')]), searches_allowed([], 5)
-    (10, 0)
-    >>> searches_allowed([msgspec.Raw(b'{"type":"web_search"}')], 500)
-    500
-    >>> searches_allowed([msgspec.Raw(b'{"type":"function","function":{"name":"web_search"}}')])  # the caller's own
-    0
+    >>> searches_allowed([Tool("web_search_20250305", 3)]), searches_allowed([Tool("web_search")])
+    (3, 10)
+    >>> searches_allowed([], 5), searches_allowed([Tool("web_search")], 500), searches_allowed([Tool("function")])
+    (0, 500, 0)
     """
     total, most = 0, count_of(at_most)
-    for tool in _marked(tools, _SEARCH):
-        if isinstance(tool.type, str) and tool.type.rpartition(":")[2].startswith(_SEARCHES):
+    for tool in tools or ():
+        if tool.kind.startswith(_SEARCHES):
             uses = count_of(tool.max_uses)
             total += (SEARCHES_ASSUMED if most is None else most) if uses is None else uses
     return total if most is None else min(total, most)
 
 
-def advisers_of(tools: Sequence[msgspec.Raw] | None) -> Also:
+def advisers_of(tools: Sequence[Tool] | None) -> Also:
     """The models that a tool lets the answering one ask, and how often at most.
 
-    >>> advisers_of([msgspec.Raw(b'{"type":"advisor_20260301","name":"advisor","model":"claude-opus-4-6"}')])
+    >>> advisers_of([Tool("advisor_20260301", model="claude-opus-4-6")])
     (('claude-opus-4-6', 5),)
     """
     found: list[tuple[str, int]] = []
-    for tool in _marked(tools, _ADVISER):
-        if isinstance(tool.type, str) and tool.type.startswith("advisor") and isinstance(tool.model, str):
+    for tool in tools or ():
+        if tool.kind.startswith("advisor") and isinstance(tool.model, str):
             uses = count_of(tool.max_uses)
             found.append((tool.model, ASKS_ASSUMED if uses is None else uses))
     return tuple(found)
-
-
-def tool_types(tools: Sequence[msgspec.Raw] | None) -> set[str]:
-    """The types of these tools, as far as they say one.
-
-    >>> tool_types([msgspec.Raw(b'{"type":"file_search","vector_store_ids":["vs_1"]}'), msgspec.Raw(b"7")])
-    {'file_search'}
-    """
-    found = set()
-    for raw in tools or ():
-        with contextlib.suppress(msgspec.DecodeError):
-            tool = _TOOL.decode(raw)
-            if isinstance(tool.type, str):
-                found.add(tool.type)
-    return found
 
 
 def models_in(given: Any) -> Also:
@@ -102,17 +82,13 @@ def models_in(given: Any) -> Also:
     return tuple((name, 1) for name in names if isinstance(name, str) and name)
 
 
-def reads_by_itself(tools: Sequence[msgspec.Raw] | None) -> bool:
+def reads_by_itself(tools: Sequence[Tool] | None) -> bool:
     """Whether one of these tools is run by the provider, which then reads more than the request holds.
 
-    >>> reads_by_itself([msgspec.Raw(b'{"type":"web_fetch_20250910","name":"web_fetch"}')])
-    True
-    >>> reads_by_itself([msgspec.Raw(b'{"type":"function","function":{"name":"file_search"}}')])
-    False
+    >>> reads_by_itself([Tool("web_fetch_20250910")]), reads_by_itself([Tool("function"), Tool()])
+    (True, False)
     """
-    if any(_READS.search(bytes(raw)) is not None for raw in tools or ()):
-        return True
-    return any(_READS.search(msgspec.json.encode(tool)) is not None for tool in _marked(tools, _ESCAPE))
+    return any(tool.kind.startswith(_READS) for tool in tools or ())
 
 
 def passes_of(context_management: Any) -> int:
@@ -165,12 +141,3 @@ def count_of(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _COUNT_MAX:
         return None
     return ceil(value)
-
-
-def _marked(tools: Sequence[msgspec.Raw] | None, mark: bytes) -> Iterator[_Tool]:
-    """Those of the tools that may be meant by a mark: it stands in them, or may stand there in escapes."""
-    for raw in tools or ():
-        text = bytes(raw)
-        if mark in text or _ESCAPE in text:
-            with contextlib.suppress(msgspec.DecodeError):
-                yield _TOOL.decode(text)

@@ -470,3 +470,27 @@ FULL = {
     "logit_bias": {"1": 2},
     "prompt_cache_key": "k",
 }
+
+
+THOUGHT = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm. "}, {"type": "text", "text": "So."}]},
+    {"type": "text", "text": "Red"},
+    {"type": "reference", "reference_ids": [1]},
+]
+
+
+def test_content_in_parts_with_thoughts_among_them_is_read_whole():
+    message = {"role": "assistant", "content": THOUGHT}
+    body = {"id": "a", "model": "magistral-medium-latest", "choices": [{"message": message, "finish_reason": "stop"}]}
+    assert CHAT.read_answer(json.dumps(body).encode()).choices[0].parts == (Thinking("Hm. So."), Text("Red"))
+
+
+def test_content_in_parts_is_read_in_a_stream_too():
+    reader = CHAT.reader()
+    events: list[Event] = []
+    for delta in ({"content": THOUGHT[:1]}, {"content": THOUGHT[1:]}, {"content": "."}):
+        chunk = {"id": "a", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        events += reader.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+    chunk = {"id": "a", "model": "m", "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}]}
+    events += reader.feed(b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n")
+    assert reply_of(events).choices[0].parts == (Thinking("Hm. So."), Text("Red."))

@@ -24,7 +24,7 @@ from bursar.translate.answer import (
     Started,
     Stopped,
 )
-from bursar.translate.chat_answer import Detail, Logprobs, Said, ToolCall, logprobs_of, signature_of, stop_of
+from bursar.translate.chat_answer import Detail, Logprobs, Said, ToolCall, logprobs_of, signature_of, stop_of, words_of
 from bursar.translate.codec import BadAnswer
 from bursar.translate.openai_faults import fault_of
 from bursar.translate.streams import SseEventReader
@@ -115,7 +115,10 @@ class ChatEvents(SseEventReader):
                     self._think(choice, at, detail, events)
             elif thought := said.reasoning_content or said.reasoning:
                 self._grow(choice, at, "thinking", thought, events)
-            if said.content:
+            if isinstance(said.content, list):
+                for kind, words in words_of(said.content):
+                    self._grow(choice, at, kind, words, events)
+            elif said.content:
                 if choice.kind != "text":
                     self._begin(choice, at, "text", None, events)
                 events.append(PartGrew(choice.index, said.content, at, logprobs_of(part.logprobs)))

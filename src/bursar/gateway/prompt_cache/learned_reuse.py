@@ -12,9 +12,12 @@ TOKENS_KEPT_MAX = 40_000_000
 """Of one class. Beyond it what was seen counts half, so that a change is noticed."""
 
 CLASSES_MAX = 512
-PRIOR_TOKENS = 16_384
-PRIOR_AGAIN = 0.5
-"""Where nothing is known: what came twice will come again, as such blocks mostly do; what is new will not."""
+NEVER_CAME = 1 << 62
+PRIOR_CALLS, PRIOR_TOKENS = 4, 32_768
+PRIOR_NEW, PRIOR_AGAIN = 0.2, 0.9
+"""What a class begins with, as if four calls, or so many tokens, had gained so much. What is new isn't worth writing
+until it has been seen to come again; what came again in time is, as it mostly does so once more. Chosen on the trace of
+`bursar bench caching`, where they matter little: 6.8 to 7.3 % saved, over a wide range of each."""
 
 
 class Reuse(msgspec.Struct):
@@ -35,14 +38,17 @@ class LearnedReuse:
     def __init__(self) -> None:
         self._classes: dict[int, Reuse] = {}
 
-    def of(self, class_id: int, *, is_new: bool) -> Reuse:
-        """What is known of a class. is_new: its blocks have not been seen before. Beyond CLASSES_MAX, one for all."""
+    def of(self, class_id: int, tokens: int, gap_us: int) -> Reuse:
+        """What is known of a class. tokens: of the call; gap_us: since the block came last, NEVER_CAME if it is new.
+        Both are what a class begins with. Beyond CLASSES_MAX there is one for all."""
         found = self._classes.get(class_id)
         if found is None:
             if len(self._classes) >= CLASSES_MAX:
                 class_id = -1
-            gained = 0.0 if is_new else PRIOR_AGAIN * PRIOR_TOKENS
-            found = self._classes.setdefault(class_id, Reuse(PRIOR_TOKENS, gained, gained))
+            weight = max(PRIOR_TOKENS, PRIOR_CALLS * tokens)
+            gained_5m = PRIOR_AGAIN if gap_us <= FIVE_MINUTES_US else PRIOR_NEW
+            gained_1h = PRIOR_AGAIN if gap_us <= ONE_HOUR_US else PRIOR_NEW
+            found = self._classes.setdefault(class_id, Reuse(weight, gained_5m * weight, gained_1h * weight))
         return found
 
 

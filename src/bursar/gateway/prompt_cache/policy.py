@@ -8,15 +8,17 @@ account allows (`account.py`). What is read already is marked again, which costs
 import msgspec
 
 from bursar.gateway.prompt_cache.account import Account
-from bursar.gateway.prompt_cache.learned_reuse import LearnedReuse, Reuse, note_again, note_sent
+from bursar.gateway.prompt_cache.learned_reuse import NEVER_CAME, LearnedReuse, Reuse, note_again, note_sent
 from bursar.gateway.prompt_cache.prefixes import Prefixes, Seen
-from bursar.gateway.prompt_cache.rates import MARKS_MAX, READY_US, CacheRates, Premiums
+from bursar.gateway.prompt_cache.rates import FIVE_MINUTES_US, MARKS_MAX, READY_US, CacheRates, Premiums
 
 TOOLS, SYSTEM, DOCUMENT, HISTORY, LAST = range(5)
 """Kinds of blocks. LAST: the end of a prompt, which the next turn of a conversation goes on from, or nobody does."""
 
 KINDS = 8
-SEEN_MAX = 3
+SEEN_MAX = 2
+LATE = SEEN_MAX + 1
+"""How often a block came before: not at all, once, oftener; or longer ago than five minutes."""
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -86,9 +88,10 @@ def plan_marks(blocks: list[Block], series: Series, prefixes: Prefixes, terms: T
     premiums = terms.rates.premiums(terms.ttl)
     classes: list[Reuse] = []
     for block, known in zip(blocks, seen, strict=True):
-        class_id = (size_class * KINDS + block.kind) * (SEEN_MAX + 1) + min(known.count, SEEN_MAX)
-        now = series.reuse.of(class_id, is_new=not known.count or block.kind == LAST)
-        gap_us = now_us - known.last_us
+        gap_us = now_us - known.last_us if known.count else NEVER_CAME
+        again = 0 if not known.count else LATE if gap_us > FIVE_MINUTES_US else min(known.count, SEEN_MAX)
+        class_id = (size_class * KINDS + block.kind) * (LATE + 1) + again
+        now = series.reuse.of(class_id, total, gap_us)
         if known.reuse is not None and gap_us >= READY_US:
             note_again(known.reuse, now, block.tokens, gap_us, premiums)
         classes.append(now)

@@ -324,3 +324,31 @@ def test_the_shortest_prefix_is_the_models_own(model, minimum):
     found = cacheable(model, at_bedrock=False)
     assert found is not None
     assert found.minimum == minimum
+
+
+@given(request=request, cut=st.integers(0, 400), flips=st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 255))))
+def test_whatever_is_sent_comes_out_the_same_but_for_its_marks(request, cut, flips):
+    """Eight calls of one body, damaged at will: marked where that can be done, and nothing raises."""
+    sent = json.dumps(request | {"system": [{"type": "text", "text": LONG}]}).encode()
+    damaged = bytearray(sent[: len(sent) - cut] if cut < 20 else sent)
+    for at, byte in flips[:2]:
+        damaged[at % len(damaged)] = byte
+    body = bytes(damaged)
+    for dialect in ("anthropic-messages", "bedrock-converse", "openai-chat", "openai-responses", "gemini-generate"):
+        caches = PromptCaches(b"s" * 32)
+        model = "us.anthropic.claude-sonnet-4-5-v1:0" if "bedrock" in dialect else "claude-sonnet-4-5"
+        for number in range(8):
+            marked = caches.mark(call_of(dialect, model), RULE, body, 10**15 + number * 10 * SECOND)
+            if marked is None:
+                continue
+            try:
+                meant = json.loads(body.decode("utf-8", "replace"))
+            except ValueError:  # damaged within a text that nobody reads here: the provider will say so
+                meant = None
+            if meant is not None:
+                said = json.loads(marked.body.decode("utf-8", "replace"))
+                said.pop("prompt_cache_key", None)
+                assert without_marks(said) == without_marks(meant)
+            assert marked.body.count(b'"cache_control"') + marked.body.count(b'"cachePoint"') <= 4
+            if marked.ticket is not None:
+                caches.unbilled(marked.ticket)

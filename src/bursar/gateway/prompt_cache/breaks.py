@@ -13,6 +13,7 @@ from bursar.gateway.prompt_cache.policy import SYSTEM, TOOLS
 
 VERSIONS_MAX = 4
 PLACES_MAX = 8
+PERIOD_US = 86_400_000_000  # what was found is told for this one and the one before
 LOST_TOKENS_MIN = 256  # less is no cache anybody misses
 ALIKE_SHARE = 0.5  # of the fixed part: less is another prompt
 OTHER_PLACES = "others"
@@ -33,7 +34,7 @@ class Place(msgspec.Struct, kw_only=True):
 
 
 class Breaks(msgspec.Struct):
-    """Of one series, since a time. places: those that lose most; beyond PLACES_MAX they are one."""
+    """Of one series, since a time. broken: calls that had a break. places: beyond PLACES_MAX they are one."""
 
     since_us: int
     until_us: int = 0
@@ -49,12 +50,15 @@ class BreakFinder:
 
     def __init__(self, seed: int, now_us: int) -> None:
         self.found = Breaks(now_us)
+        self.before: Breaks | None = None
         self._seed = seed
         self._versions: list[list[Version]] = []  # the newest last
         self._conversations = Conversations()
 
     def look(self, body: bytes, pieces: list[Piece], tokens: list[int], now_us: int) -> Place | None:
         """Learn a call's prompt; the break that it has, if it has one. tokens: of each piece."""
+        if now_us - self.found.since_us >= PERIOD_US:
+            self.before, self.found = self.found, Breaks(now_us)
         found = self.found
         found.until_us = now_us
         found.calls += 1
@@ -129,24 +133,38 @@ class BreakFinder:
         return Place(part=f"messages[{change.at}]", cause=change.cause, calls=1, lost_tokens=lost)
 
     def _count(self, place: Place) -> None:
-        found = self.found
-        found.broken += 1
-        found.lost_tokens += place.lost_tokens
-        for known in found.places:
-            if known.part == place.part and known.cause == place.cause:
-                known.calls += 1
-                known.at_bytes = place.at_bytes
-                known.lost_tokens += place.lost_tokens
-                return
-        if len(found.places) >= PLACES_MAX:
-            place = Place(part=OTHER_PLACES, cause="text", calls=1, lost_tokens=place.lost_tokens)
-            if found.places[-1].part == OTHER_PLACES:
-                found.places[-1].calls += 1
-                found.places[-1].lost_tokens += place.lost_tokens
-                return
-            found.places[-1] = place
-            return
-        found.places.append(place)
+        self.found.broken += 1
+        self.found.lost_tokens += place.lost_tokens
+        add_place(self.found.places, place)
+
+
+def add_place(places: list[Place], place: Place) -> None:
+    """Count a place with those of its part and cause; beyond PLACES_MAX, with all the others."""
+    same = next((one for one in places if one.part == place.part and one.cause == place.cause), None)
+    if same is None and len(places) >= PLACES_MAX - 1:
+        place = Place(part=OTHER_PLACES, cause="text", calls=place.calls, lost_tokens=place.lost_tokens)
+        same = next((one for one in places if one.part == OTHER_PLACES), None)
+    if same is None:
+        places.append(msgspec.structs.replace(place))
+        return
+    same.calls += place.calls
+    same.at_bytes = place.at_bytes
+    same.lost_tokens += place.lost_tokens
+
+
+def merged(found: list[Breaks]) -> Breaks:
+    """Several periods, or several workers', of one series as one."""
+    since_us = min(one.since_us for one in found)
+    total = Breaks(since_us, max(one.until_us for one in found))
+    for one in found:
+        total.calls += one.calls
+        total.tokens += one.tokens
+        total.broken += one.broken
+        total.lost_tokens += one.lost_tokens
+        for place in one.places:
+            add_place(total.places, place)
+    total.places.sort(key=lambda place: -place.lost_tokens)
+    return total
 
 
 def _leading(one: list[Version], other: list[Version]) -> int:

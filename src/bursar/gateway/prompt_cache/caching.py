@@ -10,7 +10,7 @@ from xxhash import xxh3_64_intdigest
 from bursar.domain.caching import PromptCaching
 from bursar.domain.usage import Usage
 from bursar.gateway.prompt_cache.agents import is_coding_agent
-from bursar.gateway.prompt_cache.breaks import BreakFinder, Breaks
+from bursar.gateway.prompt_cache.breaks import BreakFinder, Breaks, merged
 from bursar.gateway.prompt_cache.marks import has_marks, with_marks
 from bursar.gateway.prompt_cache.models import Cacheable, cacheable
 from bursar.gateway.prompt_cache.pieces import BYTES_PER_TOKEN, SHAPES, Piece, read_pieces
@@ -168,8 +168,11 @@ class PromptCaches:
         ticket.series.account.end(ticket.premium, 0.0, 0.0)
 
     def broken(self) -> list[tuple[tuple[str, str, str, str], Breaks]]:
-        """What was found in each series: (credential_id, model, feature, request type)."""
-        return [(name, series.breaks.found) for name, series in self._series.items()]
+        """What was found in each series, today and yesterday: (credential_id, model, feature, request type)."""
+        return [
+            (name, merged([found for found in (series.breaks.before, series.breaks.found) if found is not None]))
+            for name, series in self._series.items()
+        ]
 
     def _with_key(self, call: CallOf, body: bytes, pieces: list[Piece], now_us: int) -> Marked | None:
         if call.provider != "openai" or b'"prompt_cache_key"' in body:

@@ -88,6 +88,10 @@ class Watch:
         stopped = self.stopped[pair] = Stopped(rule_id, model, f"{model}: {why}", now_us)
         return stopped
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """(rule_id, model) of all that is watched."""
+        return list(self._slots)
+
     def sums(self, rule_id: str, model: str) -> Sums:
         """The window as it stands."""
         slots = self._slots.get((rule_id, model), [])

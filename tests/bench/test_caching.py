@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bursar.bench.cache_rivals import FixedRule, foresight, replay_ends, replay_rule
-from bursar.bench.cache_trace import MINIMUM_TOKENS, Bill, CacheCall, CacheModel, load_calls
+from bursar.bench.cache_trace import MINIMUM_TOKENS, Bill, CacheCall, CacheModel, load_calls, made_call, made_up
 from bursar.bench.caching import replay_learned
 from bursar.gateway.prompt_cache.account import ADVANCE_SHARE, ADVANCE_TOKENS
-from bursar.gateway.prompt_cache.policy import HISTORY, LAST, Block, Mark, Series, Terms, plan_marks
+from bursar.gateway.prompt_cache.policy import Mark, Series, Terms, plan_marks
 from bursar.gateway.prompt_cache.prefixes import Prefixes
 from bursar.gateway.prompt_cache.rates import ANTHROPIC_RATES, FIVE_MINUTES_US, MARKS_MAX, ONE_HOUR_US, CacheRates
 
@@ -24,13 +24,7 @@ RATES = [
 ]
 
 
-def call(at_s: float, chain: list[int], tokens: int = 600) -> CacheCall:
-    """A prompt of these blocks, each of so many tokens."""
-    blocks, prefix = [], 0
-    for index, content in enumerate(chain):
-        prefix = hash((prefix, content, tokens)) & 0xFFFFFFFFFFFF
-        blocks.append(Block(prefix, tokens, LAST if index == len(chain) - 1 else HISTORY))
-    return CacheCall(round(at_s * SECOND) + 10**12, tokens * len(chain), blocks)
+call = made_call
 
 
 chains = st.lists(st.integers(0, 2), min_size=1, max_size=8)
@@ -112,29 +106,16 @@ def test_a_provider_that_forgets_costs_one_prompt_more_and_then_nothing(seed):
     assert worst <= 15_000 * 1.0
 
 
-def test_one_prompt_again_and_again_is_read_nearly_always():
-    steps = [(20.0, [1, 2, 3, 100 + number], 1_000) for number in range(200)]
-    calls = made(steps)
-    _, saved = play(calls, ANTHROPIC_RATES)
-    best = foresight(calls, ANTHROPIC_RATES)
-    assert saved >= 0.95 * (best.sent - best.cost)
+@pytest.mark.parametrize("name", made_up())
+def test_where_reuse_can_be_known_from_what_came_before_foresight_saves_hardly_more(name):
+    calls = made_up()[name]
+    learned = replay_learned(calls, ANTHROPIC_RATES, Series())
+    assert learned.total.saving >= 0.95 * foresight(calls, ANTHROPIC_RATES).saving
 
 
-def test_a_conversation_is_read_nearly_always():
-    steps = [(30.0, list(range(turn + 1)), 1_000) for turn in range(60)]
-    calls = made(steps)
-    _, saved = play(calls, ANTHROPIC_RATES)
-    best = foresight(calls, ANTHROPIC_RATES)
-    assert saved >= 0.9 * (best.sent - best.cost)
-
-
-def test_calls_a_quarter_of_an_hour_apart_are_kept_for_an_hour():
-    calls = made([(900.0, [1, 2, 3, 100 + number], 1_000) for number in range(150)])
-    _, saved = play(calls, ANTHROPIC_RATES)
-    best = foresight(calls, ANTHROPIC_RATES)
-    assert saved >= 0.9 * (best.sent - best.cost)
-    _, never = play(calls, CacheRates(write_1h=None))
-    assert never <= 0
+def test_where_nothing_is_kept_for_an_hour_calls_a_quarter_of_one_apart_save_nothing():
+    _, saved = play(made_up()["a call each 15 minutes"], CacheRates(write_1h=None))
+    assert saved <= 0
 
 
 @given(steps=traces, marks=st.lists(st.tuples(st.integers(0, 7), st.booleans()), max_size=4))
@@ -149,13 +130,13 @@ def test_no_marks_cost_less_than_foresight(steps, marks):
 
 def test_a_bill_is_what_the_documentation_says():
     provider = CacheModel()
-    first = provider.call(call(0, [1, 2, 3]), [Mark(0), Mark(1)])
+    first = provider.call(call(0, [1, 2, 3], 600), [Mark(0), Mark(1)])
     assert first == Bill(0, 1_200, 0, 600)  # the first mark stands below the minimum
-    assert provider.call(call(1, [1, 2, 4]), [Mark(1)]) == Bill(0, 1_200, 0, 600)  # not ready yet
-    assert provider.call(call(10, [1, 2, 4]), [Mark(2)]) == Bill(1_200, 600, 0, 0)
-    late = provider.call(call(10 + FIVE_MINUTES_US / SECOND + 1, [1, 2, 5]), [Mark(1, is_1h=True)])
+    assert provider.call(call(1, [1, 2, 4], 600), [Mark(1)]) == Bill(0, 1_200, 0, 600)  # not ready yet
+    assert provider.call(call(10, [1, 2, 4], 600), [Mark(2)]) == Bill(1_200, 600, 0, 0)
+    late = provider.call(call(10 + FIVE_MINUTES_US / SECOND + 1, [1, 2, 5], 600), [Mark(1, is_1h=True)])
     assert late == Bill(0, 0, 1_200, 600)
-    assert provider.call(call(ONE_HOUR_US / SECOND, [1, 2, 6]), [Mark(1, is_1h=True)]).read == 1_200
+    assert provider.call(call(ONE_HOUR_US / SECOND, [1, 2, 6], 600), [Mark(1, is_1h=True)]).read == 1_200
 
 
 def test_on_the_first_minutes_of_the_trace_learned_marks_beat_those_that_are_set_blindly():

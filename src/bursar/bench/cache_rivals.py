@@ -152,3 +152,15 @@ def readable_tokens(calls: Sequence[CacheCall]) -> int:
                 found += block.tokens
             last[block.prefix] = call.at_us
     return found
+
+
+def new_again_share(calls: Sequence[CacheCall]) -> float:
+    """Of the tokens that came for the first time, the share that came again within five minutes."""
+    first: dict[int, tuple[int, int]] = {}  # when, tokens
+    again: set[int] = set()
+    for call in calls:
+        for block in call.blocks:
+            came = first.setdefault(block.prefix, (call.at_us, block.tokens))
+            if READY_US <= call.at_us - came[0] <= FIVE_MINUTES_US:
+                again.add(block.prefix)
+    return sum(first[prefix][1] for prefix in again) / sum(tokens for _, tokens in first.values())

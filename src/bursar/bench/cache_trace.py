@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 import msgspec
+from xxhash import xxh3_64_intdigest
 
 from bursar.gateway.prompt_cache.policy import HISTORY, LAST, Block, Mark
 from bursar.gateway.prompt_cache.rates import FIVE_MINUTES_US, LOOKBACK_BLOCKS, ONE_HOUR_US, READY_US, CacheRates
@@ -57,6 +58,27 @@ def _call(line: _Line) -> CacheCall:
     ]
     blocks[-1] = msgspec.structs.replace(blocks[-1], kind=LAST)
     return CacheCall(START_US + line.timestamp * 1_000, line.input_length, blocks)
+
+
+def made_call(at_s: float, contents: Sequence[int], block_tokens: int = 1_000) -> CacheCall:
+    """A call of made-up traffic. contents: numbers that stand for what its blocks say, each of so many tokens."""
+    blocks: list[Block] = []
+    prefix = block_tokens
+    for index, content in enumerate(contents):
+        prefix = xxh3_64_intdigest(b"%d %d" % (prefix, content))
+        blocks.append(Block(prefix, block_tokens, LAST if index == len(contents) - 1 else HISTORY))
+    return CacheCall(START_US + round(at_s * 1_000_000), block_tokens * len(contents), blocks)
+
+
+def made_up() -> dict[str, list[CacheCall]]:
+    """Traffic whose reuse can be known from what came before, by its name; 300 calls each."""
+    return {
+        "one prompt, new questions": [made_call(20 * number, [1, 2, 3, 100 + number]) for number in range(300)],
+        "ten conversations": [
+            made_call(12 * number, [number % 10, *range(1_000, 1_001 + number // 10)]) for number in range(300)
+        ],
+        "a call each 15 minutes": [made_call(900 * number, [1, 2, 3, 100 + number]) for number in range(300)],
+    }
 
 
 class _Entry(msgspec.Struct):

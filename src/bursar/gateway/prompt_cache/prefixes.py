@@ -5,7 +5,7 @@ import msgspec
 from bursar.gateway.prompt_cache.learned_reuse import Reuse
 from bursar.gateway.prompt_cache.rates import FIVE_MINUTES_US, ONE_HOUR_US, READY_US
 
-PREFIXES_MAX = 65_536  # of one worker; some 200 bytes each
+PREFIXES_MAX = 65_536  # of one worker; 115 bytes each, so 7.5 MB
 
 
 class Seen(msgspec.Struct):

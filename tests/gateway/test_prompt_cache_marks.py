@@ -182,6 +182,28 @@ def test_a_conversation_is_marked_where_its_next_turn_will_find_it():
     assert all(body is None or body.body.count(b'"cache_control"') <= 4 for body in marked)
 
 
+def test_what_a_refused_call_marked_is_not_believed_to_be_kept():
+    caches = PromptCaches(b"s" * 32)
+    bodies = questions(40)
+    sent = [
+        caches.mark(call_of(), RULE, body, 10**15 + number * 10 * SECOND) for number, body in enumerate(bodies[:20])
+    ]
+    for marked in sent:
+        if marked is not None and marked.ticket is not None:
+            held = marked.ticket.series.account.held
+            caches.unbilled(marked.ticket)
+            assert marked.ticket.series.account.held <= held
+    last = sent[-1]
+    assert last is not None
+    assert last.ticket is not None
+    assert abs(last.ticket.series.account.held) < 1e-6
+    assert last.ticket.series.account.paid == 0
+    again = caches.mark(call_of(), RULE, bodies[30], 10**15 + 210 * SECOND)
+    assert again is not None
+    assert again.ticket is not None
+    assert again.ticket.premium > 0  # it is written, and not taken for something to be read
+
+
 def test_converse_has_points_behind_its_blocks():
     body = {
         "system": [{"text": LONG}],

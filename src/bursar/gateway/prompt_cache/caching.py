@@ -15,7 +15,7 @@ from bursar.gateway.prompt_cache.marks import has_marks, with_marks
 from bursar.gateway.prompt_cache.models import Cacheable, cacheable
 from bursar.gateway.prompt_cache.pieces import BYTES_PER_TOKEN, SHAPES, Piece, read_pieces
 from bursar.gateway.prompt_cache.policy import SYSTEM, TOOLS, Block, Series, Terms, plan_marks
-from bursar.gateway.prompt_cache.prefixes import Prefixes
+from bursar.gateway.prompt_cache.prefixes import Prefixes, Seen, drop
 from bursar.gateway.prompt_cache.prices import CachePrices
 from bursar.gateway.prompt_cache.prompt_key import FIELD, PromptKeys
 from bursar.gateway.prompt_cache.watch import Stopped, Watch
@@ -73,7 +73,8 @@ class Ruled(msgspec.Struct, frozen=True):
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """What `billed` needs of a call with marks. bytes: of its prompt; 0 where media stand in it."""
+    """What `billed` needs of a call with marks. bytes: of its prompt; 0 where media stand in it. kept: what the
+    provider should have after it."""
 
     rule_id: str
     model: str
@@ -81,6 +82,7 @@ class Ticket(msgspec.Struct, frozen=True):
     premium: float
     prices: CachePrices
     bytes: int
+    kept: list[Seen]
 
 
 class Marked(msgspec.Struct, frozen=True):
@@ -158,14 +160,17 @@ class PromptCaches:
         if usage.cache_write_1h:  # an hour without a price of its own is billed as five minutes
             paid += usage.cache_write_1h * min(premiums.hour, HOUR_PREMIUM_MAX)
         series.account.end(ticket.premium, paid, usage.cache_read * premiums.one_read)
+        if not (usage.cache_read or usage.cache_write_5m or usage.cache_write_1h):
+            drop(ticket.kept)
         series.learn(ticket.bytes, usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h)
         return self.watch.billed(
             ticket.rule_id, ticket.model, prices.premium_pico(usage), prices.saved_pico(usage), now_us
         )
 
     def unbilled(self, ticket: Ticket) -> None:
-        """A call with marks that was never sent, or refused by its provider: it paid nothing."""
+        """A call with marks that was never sent, or refused by its provider: it paid nothing, and nothing was kept."""
         ticket.series.account.end(ticket.premium, 0.0, 0.0)
+        drop(ticket.kept)
 
     def broken(self) -> list[tuple[tuple[str, str, str, str], Breaks]]:
         """What was found in each series, today and yesterday: (credential_id, model, feature, request type)."""
@@ -206,8 +211,8 @@ class PromptCaches:
         if changed is body:
             series.account.end(plan.premium, 0.0, 0.0)
             return None
-        plan.keep(marks, now_us)
-        ticket = Ticket(rule.rule_id, call.model, series, plan.premium, prices, prompt.bytes)
+        kept = plan.keep(marks, now_us)
+        ticket = Ticket(rule.rule_id, call.model, series, plan.premium, prices, prompt.bytes, kept)
         return Marked(changed, "cachePoint" if is_converse else "cache_control", ticket)
 
     def _series_of(self, call: CallOf, now_us: int) -> KnownSeries:

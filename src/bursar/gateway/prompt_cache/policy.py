@@ -61,10 +61,12 @@ class Plan(msgspec.Struct):
     premium: float
     seen: list[Seen]
 
-    def keep(self, marks: list[Mark], now_us: int) -> None:
-        """These of its marks were sent."""
-        for mark in marks:
-            self.seen[mark.block].keep(now_us, is_1h=mark.is_1h)
+    def keep(self, marks: list[Mark], now_us: int) -> list[Seen]:
+        """These of its marks are sent. Returns what is kept by now: to be dropped if the call comes to nothing."""
+        kept = [self.seen[mark.block] for mark in marks]
+        for seen, mark in zip(kept, marks, strict=True):
+            seen.keep(now_us, is_1h=mark.is_1h)
+        return kept
 
 
 class _Ends(msgspec.Struct):

@@ -33,6 +33,12 @@ class Seen(msgspec.Struct):
         self.live_until_us = now_us + (ONE_HOUR_US if is_1h else FIVE_MINUTES_US)
 
 
+def drop(kept: list[Seen]) -> None:
+    """The provider has none of these: the call that marked them was refused, or nothing of it was kept."""
+    for seen in kept:
+        seen.live_until_us = 0
+
+
 class Prefixes:
     """The newest prefixes, in two halves: when the younger is full, the older is forgotten."""
 

@@ -73,7 +73,7 @@ def play(
     return worst, sent - cost
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     steps=traces,
     rates=st.sampled_from(RATES),
@@ -118,6 +118,7 @@ def test_where_nothing_is_kept_for_an_hour_calls_a_quarter_of_one_apart_save_not
     assert saved <= 0
 
 
+@settings(max_examples=60)
 @given(steps=traces, marks=st.lists(st.tuples(st.integers(0, 7), st.booleans()), max_size=4))
 def test_no_marks_cost_less_than_foresight(steps, marks):
     calls = made(steps)

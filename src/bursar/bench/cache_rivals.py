@@ -108,36 +108,39 @@ def foresight(calls: Sequence[CacheCall], rates: CacheRates) -> Total:
     return total
 
 
-_States = dict[tuple[int, bool], tuple[float, int]]
-"""(lifetime, 0 for none; whether it can be read by now): the least cost so far, and the reads of that way."""
+_State = tuple[int, int]
+"""Of one block: for how long it is kept, 0 for not at all; and when it was written, 0 where it can be read by now."""
 
 
 def _cheapest(times: list[int], rates: CacheRates) -> tuple[float, int]:
     """Cost in input prices and reads of one block that comes at these times."""
-    hour = NEVER if rates.write_1h is None else rates.write_1h
-    fresh = (((0, False), 1.0), ((FIVE_MINUTES_US, False), rates.write_5m), ((ONE_HOUR_US, False), hour))
-    states: _States = {state: (cost, 0) for state, cost in fresh}
+    states = {state: (cost, 0) for state, cost in _fresh(times[0], rates)}
     for before_us, now_us in pairwise(times):
-        gap_us = now_us - before_us
-        after: _States = {}
-        for state, cost, reads in _moves(states, gap_us, fresh, rates):
+        after: dict[_State, tuple[float, int]] = {}
+        for state, cost, reads in _moves(states, before_us, now_us, rates):
             if state not in after or cost < after[state][0]:
                 after[state] = (cost, reads)
         states = after
     return min(states.values())
 
 
+def _fresh(now_us: int, rates: CacheRates) -> list[tuple[_State, float]]:
+    """A block that isn't kept may be left so, or be written."""
+    hour = NEVER if rates.write_1h is None else rates.write_1h
+    return [((0, 0), 1.0), ((FIVE_MINUTES_US, now_us), rates.write_5m), ((ONE_HOUR_US, now_us), hour)]
+
+
 def _moves(
-    states: _States, gap_us: int, fresh: Sequence[tuple[tuple[int, bool], float]], rates: CacheRates
-) -> Iterator[tuple[tuple[int, bool], float, int]]:
-    for (ttl_us, is_ready), (cost, reads) in states.items():
-        if ttl_us and gap_us <= ttl_us:
-            if is_ready or gap_us >= READY_US:
-                yield (ttl_us, True), cost + rates.read, reads + 1
+    states: dict[_State, tuple[float, int]], before_us: int, now_us: int, rates: CacheRates
+) -> Iterator[tuple[_State, float, int]]:
+    for (ttl_us, written_us), (cost, reads) in states.items():
+        if ttl_us and now_us - before_us <= ttl_us:
+            if now_us - written_us >= READY_US:
+                yield (ttl_us, 0), cost + rates.read, reads + 1
             else:
-                yield (ttl_us, False), cost + 1, reads
+                yield (ttl_us, written_us), cost + 1, reads
             continue
-        for state, price in fresh:
+        for state, price in _fresh(now_us, rates):
             yield state, cost + price, reads
 
 

@@ -94,7 +94,8 @@ class CacheModel:
     """A provider's cache. Entries are made where marks are, and nowhere else; a read is the longest live entry at a
     mark or up to 20 blocks before one; it makes that entry last again, as a mark does to the entry that it stands on.
 
-    What a longer entry is read past isn't made anew for free: the strictest reading of what is documented.
+    The strictest reading of what is documented: what a longer entry is read past isn't made anew for free, and nothing
+    lasts longer than what stands before it.
     """
 
     def __init__(self, minimum: int = MINIMUM_TOKENS) -> None:
@@ -115,11 +116,13 @@ class CacheModel:
         at = read = ends[read_to] if read_to >= 0 else 0
         if read_to >= 0:
             self._refresh(blocks[read_to].prefix, now_us)
+        ttl_us = self._entries[blocks[read_to].prefix].ttl_us if read_to >= 0 else ONE_HOUR_US
         for mark in valid:
             if mark.block <= read_to:
                 self._refresh(blocks[mark.block].prefix, now_us)
                 continue
-            self._write(blocks[mark.block].prefix, now_us, ONE_HOUR_US if mark.is_1h else FIVE_MINUTES_US)
+            ttl_us = min(ttl_us, ONE_HOUR_US if mark.is_1h else FIVE_MINUTES_US)
+            self._write(blocks[mark.block].prefix, now_us, ttl_us)
             written[mark.is_1h] += ends[mark.block] - at
             at = ends[mark.block]
         return Bill(read, written[False], written[True], tokens - at)
@@ -139,6 +142,7 @@ class CacheModel:
     def _write(self, prefix: int, now_us: int, ttl_us: int) -> None:
         entry = self._entries.get(prefix)
         if entry is not None and now_us <= entry.until_us:  # another call is writing it at this moment
-            entry.until_us, entry.ttl_us = now_us + ttl_us, ttl_us
+            entry.ttl_us = min(entry.ttl_us, ttl_us)
+            entry.until_us = now_us + entry.ttl_us
         else:
             self._entries[prefix] = _Entry(now_us, now_us + ttl_us, ttl_us)

@@ -20,6 +20,7 @@ class Part(StrEnum):
     ROUTE = "route"
     TRANSLATE = "translate"
     CACHING = "caching"
+    KEPT = "kept"
 
 
 def bench(

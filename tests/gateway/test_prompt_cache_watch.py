@@ -1,5 +1,8 @@
 """Marks that don't pay are turned off, and it is said why."""
 
+from msgspec.structs import replace
+
+from bursar.domain.caching import CacheRule, CacheTerms, PromptCaching
 from bursar.domain.usage import Unit, Usage
 from bursar.gateway.prompt_cache.prices import CachePrices, cache_prices
 from bursar.gateway.prompt_cache.watch import WRITES_MIN, Watch
@@ -22,8 +25,13 @@ def test_writes_that_nobody_reads_stop_with_a_reason():
     )
     assert watch.is_stopped("ca_1", "claude-opus-5")
     assert not watch.is_stopped("ca_1", "claude-sonnet-5")
-    watch.restart("ca_1")
+    rule = CacheRule("ca_1", "help", CacheTerms(prompt=PromptCaching()), True, 1, "")
+    for one in (rule, rule, replace(rule, stopped="it doesn't pay")):  # the console hears of it a moment later
+        watch.use([one])
+        assert watch.is_stopped("ca_1", "claude-opus-5")
+    watch.use([rule])
     assert not watch.is_stopped("ca_1", "claude-opus-5")
+    assert watch.sums("ca_1", "claude-opus-5").writes == 0
 
 
 def test_marks_that_pay_are_never_stopped_and_few_calls_prove_nothing():

@@ -14,7 +14,7 @@ import msgspec
 from bursar.gateway.prompt_cache.breaks import Breaks, Place, merged
 from bursar.gateway.prompt_cache.caching import PromptCaches
 from bursar.gateway.prompt_cache.prices import FEMTO_PER_PICO, CachePrices
-from bursar.gateway.prompt_cache.watch import SLOT_US, Stopped, Sums, why_stop
+from bursar.gateway.prompt_cache.watch import SLOT_US, Stopped, Sums, said_of, why_stop
 
 WRITE_INTERVAL_US = 30_000_000
 MONTH_US = 30 * 86_400_000_000
@@ -70,9 +70,12 @@ class PromptNews:
         self._written = b""
 
     def look(self, now_us: int, *, is_last: bool = False) -> None:
-        """Write if there is news and it is time. A disk that refuses stops nobody; it is tried again."""
-        if now_us - self._written_us < WRITE_INTERVAL_US and not is_last:
+        """Write if there is news and it is time; at once if a rule's marks stopped or began anew. A disk that refuses
+        stops nobody; it is tried again."""
+        watch = self._caches.watch
+        if now_us - self._written_us < WRITE_INTERVAL_US and not watch.is_changed and not is_last:
             return
+        watch.is_changed = False
         self._written_us = now_us
         content = msgspec.json.encode(tell(self._caches))
         if content == self._written:
@@ -128,7 +131,7 @@ def stops(told: Told, changed_us: dict[str, int], now_us: int) -> dict[str, str]
         is_old = rule.sums.since_us + SLOT_US <= changed_us.get(rule.rule_id, 0)
         why = "" if is_old else why_stop(rule.sums, now_us)
         if why:
-            found.setdefault(rule.rule_id, f"{rule.model}: {why}")
+            found.setdefault(rule.rule_id, said_of(rule.model, why))
     return found
 
 

@@ -4,8 +4,11 @@ Per rule and model, over a sliding window. Where writes exceed reads over enough
 Money: whole pico-USD.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
+from bursar.domain.caching import CacheRule
 from bursar.domain.money import usd_from_pico
 from bursar.gateway.prompt_cache.rates import ONE_HOUR_US
 
@@ -14,6 +17,7 @@ SLOTS = 36
 WRITES_MIN = 30
 OLDEST_US = ONE_HOUR_US  # a window younger than this hasn't seen yet what its writes are read for
 PAIRS_MAX = 1_024
+MODEL_CHARS_MAX = 100
 
 
 class Slot(msgspec.Struct, array_like=True):
@@ -50,13 +54,24 @@ class Watch:
 
     def __init__(self) -> None:
         self.stopped: dict[tuple[str, str], Stopped] = {}
+        self.is_changed = False  # something stopped, or began anew, since it was told
         self._slots: dict[tuple[str, str], list[Slot]] = {}
+        self._rules: dict[str, CacheRule] = {}
 
     def is_stopped(self, rule_id: str, model: str) -> bool:
         return (rule_id, model) in self.stopped
 
+    def use(self, rules: Sequence[CacheRule]) -> None:
+        """The rules as they are in force now. One that was stopped and goes on, or was changed, is watched anew."""
+        for rule in rules:
+            before = self._rules.get(rule.rule_id)
+            if before is not None and (bool(before.stopped) > bool(rule.stopped) or before.terms != rule.terms):
+                self.restart(rule.rule_id)
+        self._rules = {rule.rule_id: rule for rule in rules}
+
     def restart(self, rule_id: str) -> None:
-        """The operator turned a rule on again, or changed it: it is watched anew."""
+        """Forget what a rule's marks came to so far."""
+        self.is_changed = True
         for pair in [pair for pair in self.stopped if pair[0] == rule_id]:
             del self.stopped[pair]
         for pair in [pair for pair in self._slots if pair[0] == rule_id]:
@@ -85,7 +100,8 @@ class Watch:
         why = why_stop(self.sums(rule_id, model), now_us)
         if not why:
             return None
-        stopped = self.stopped[pair] = Stopped(rule_id, model, f"{model}: {why}", now_us)
+        self.is_changed = True
+        stopped = self.stopped[pair] = Stopped(rule_id, model, said_of(model, why), now_us)
         return stopped
 
     def pairs(self) -> list[tuple[str, str]]:
@@ -113,6 +129,12 @@ def why_stop(sums: Sums, now_us: int) -> str:
         f"in {hours} h, {sums.writes} writes to the provider's cache cost ${_usd(sums.premium_pico)} more than input, "
         f"and {sums.reads} reads saved ${_usd(sums.saved_pico)}"
     )
+
+
+def said_of(model: str, why: str) -> str:
+    """The reason with its model, as `CacheRule.stopped` takes it: printable, and of bounded length."""
+    name = "".join([letter for letter in model[:MODEL_CHARS_MAX] if letter.isprintable()])
+    return f"{name}: {why}"
 
 
 def _usd(pico: int) -> str:

@@ -10,7 +10,7 @@ from bursar.bench.cache_rivals import FixedRule, foresight, replay_ends, replay_
 from bursar.bench.cache_trace import MINIMUM_TOKENS, Bill, CacheCall, CacheModel, load_calls, made_call, made_up
 from bursar.bench.caching import replay_learned
 from bursar.gateway.prompt_cache.account import ADVANCE_SHARE, ADVANCE_TOKENS
-from bursar.gateway.prompt_cache.policy import Mark, Series, Terms, plan_marks
+from bursar.gateway.prompt_cache.policy import Mark, Plan, Series, Terms, plan_marks
 from bursar.gateway.prompt_cache.prefixes import Prefixes
 from bursar.gateway.prompt_cache.rates import ANTHROPIC_RATES, FIVE_MINUTES_US, MARKS_MAX, ONE_HOUR_US, CacheRates
 
@@ -50,7 +50,7 @@ def play(
     """
     prefixes, series, provider = Prefixes(256), Series(), CacheModel()
     terms, premiums = Terms(rates, MINIMUM_TOKENS, ttl), rates.premiums()
-    bills: list[tuple[float, Bill]] = []
+    bills: list[tuple[Plan, Bill]] = []
     cost = sent = worst = 0.0
     for one in calls:
         if forgets is not None and forgets.random() < 0.3:
@@ -62,13 +62,13 @@ def play(
         assert kept == sorted(kept, reverse=True)  # an hour stands before five minutes
         plan.keep(plan.marks, one.at_us)
         bill = provider.call(one, plan.marks)
-        bills.append((plan.premium, bill))
+        bills.append((plan, bill))
         cost += bill.cost(rates)
         sent += one.tokens
         if len(bills) > late:
-            premium, old = bills.pop(0)
+            planned, old = bills.pop(0)
             hour = old.write_1h * premiums.hour if old.write_1h else 0.0
-            series.account.end(premium, old.write_5m * premiums.minutes + hour, old.read * premiums.one_read)
+            planned.end(old.write_5m * premiums.minutes + hour, old.read * premiums.one_read)
         worst = max(worst, cost - sent * (1 + ADVANCE_SHARE) - ADVANCE_TOKENS)
     return worst, sent - cost
 
@@ -140,6 +140,7 @@ def test_a_bill_is_what_the_documentation_says():
     assert provider.call(call(ONE_HOUR_US / SECOND, [1, 2, 6], 600), [Mark(1, is_1h=True)]).read == 1_200
 
 
+@pytest.mark.slow
 def test_on_the_first_minutes_of_the_trace_learned_marks_beat_those_that_are_set_blindly():
     calls = load_calls(0.25)
     learned = replay_learned(calls, ANTHROPIC_RATES, Series())

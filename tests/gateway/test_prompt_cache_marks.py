@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bursar.domain.caching import PromptCaching
 from bursar.domain.usage import Usage
+from bursar.gateway.prompt_cache.account import ADVANCE_SHARE, ADVANCE_TOKENS
 from bursar.gateway.prompt_cache.agents import is_coding_agent
 from bursar.gateway.prompt_cache.caching import CallOf, Marked, PromptCaches, Ruled
 from bursar.gateway.prompt_cache.marks import has_marks, with_marks
@@ -201,7 +203,22 @@ def test_what_a_refused_call_marked_is_not_believed_to_be_kept():
     again = caches.mark(call_of(), RULE, bodies[30], 10**15 + 210 * SECOND)
     assert again is not None
     assert again.ticket is not None
-    assert again.ticket.premium > 0  # it is written, and not taken for something to be read
+    assert again.ticket.plan.premium > 0  # it is written, and not taken for something to be read
+
+
+def test_series_without_end_share_one_advance():
+    """A feature of its own for each pair of calls: every second call could be written, and none is read."""
+    caches = PromptCaches(b"s" * 32)
+    paid = sent = 0.0
+    for number in range(400):
+        body = json.dumps({"system": f"{number // 2} {LONG}", "messages": [{"role": "user", "content": "q"}]}).encode()
+        call = structs.replace(call_of(), feature=f"f{number // 2}")
+        sent += len(body) / 4
+        marked = caches.mark(call, RULE, body, 10**15 + number * 10 * SECOND)
+        if marked is not None and marked.ticket is not None:
+            paid += marked.ticket.plan.premium
+            caches.billed(marked.ticket, Usage(cache_write_5m=round(marked.ticket.plan.premium * 4)), 10**15)
+    assert 0 < paid <= ADVANCE_SHARE * sent + ADVANCE_TOKENS
 
 
 def test_converse_has_points_behind_its_blocks():

@@ -115,7 +115,7 @@ def replay_learned(
         plan.keep(plan.marks, call.at_us)
         bill = provider.call(call, plan.marks)
         paid = bill.write_5m * premiums.minutes + (bill.write_1h * premiums.hour if bill.write_1h else 0)
-        series.account.end(plan.premium, paid, bill.read * premiums.one_read)
+        plan.end(paid, bill.read * premiums.one_read)
         total.sent += call.tokens
         total.read += bill.read
         total.cost += bill.cost(rates)

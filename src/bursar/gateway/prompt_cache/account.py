@@ -4,11 +4,11 @@ import msgspec
 
 ADVANCE_SHARE = 0.01
 ADVANCE_TOKENS = 2_500
-"""In tokens at the input price, per series: the premium of one prompt of 10,000 tokens kept for five minutes."""
+"""In tokens at the input price: the premium of one prompt of 10,000 tokens kept for five minutes."""
 
 
 class Account(msgspec.Struct):
-    """What marks have cost and saved in one series, in tokens at the input price.
+    """What marks have cost and saved, in tokens at the input price: in one series, and for one rule and model.
 
     The premium of a write is taken from what reads have saved; beyond that, from ADVANCE_TOKENS and a share of what
     was sent. So at any moment, for any calls: cost with marks ≤ (1 + ADVANCE_SHARE) x cost without + ADVANCE_TOKENS.

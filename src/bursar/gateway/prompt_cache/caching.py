@@ -9,12 +9,13 @@ from xxhash import xxh3_64_intdigest
 
 from bursar.domain.caching import PromptCaching
 from bursar.domain.usage import Usage
+from bursar.gateway.prompt_cache.account import Account
 from bursar.gateway.prompt_cache.agents import is_coding_agent
 from bursar.gateway.prompt_cache.breaks import BreakFinder, Breaks, merged
 from bursar.gateway.prompt_cache.marks import has_marks, with_marks
 from bursar.gateway.prompt_cache.models import Cacheable, cacheable
 from bursar.gateway.prompt_cache.pieces import BYTES_PER_TOKEN, SHAPES, Piece, read_pieces
-from bursar.gateway.prompt_cache.policy import SYSTEM, TOOLS, Block, Series, Terms, plan_marks
+from bursar.gateway.prompt_cache.policy import SYSTEM, TOOLS, Block, Plan, Series, Terms, plan_marks
 from bursar.gateway.prompt_cache.prefixes import Prefixes, Seen, drop
 from bursar.gateway.prompt_cache.prices import CachePrices
 from bursar.gateway.prompt_cache.prompt_key import FIELD, PromptKeys
@@ -22,6 +23,7 @@ from bursar.gateway.prompt_cache.watch import Stopped, Watch
 from bursar.providers.splice import with_value
 
 SERIES_MAX = 256
+ACCOUNTS_MAX = 1_024
 HOUR_PREMIUM_MAX = 1.0
 LEARNED_BYTES_MAX = 8_000_000
 IMAGE_TOKENS = 1_600
@@ -79,7 +81,7 @@ class Ticket(msgspec.Struct, frozen=True):
     rule_id: str
     model: str
     series: "KnownSeries"
-    premium: float
+    plan: Plan
     prices: CachePrices
     bytes: int
     kept: list[Seen]
@@ -130,6 +132,7 @@ class PromptCaches:
         self._prefixes = Prefixes()
         self._keys = PromptKeys(secret, workers)
         self._series: dict[tuple[str, str, str, str], KnownSeries] = {}
+        self._accounts: dict[tuple[str, str], Account] = {}
 
     def mark(self, call: CallOf, rule: Ruled | None, body: bytes, now_us: int) -> Marked | None:
         """The body as the rule wants it; None: it goes out as it is. rule: None: only its breaks are looked for."""
@@ -159,7 +162,7 @@ class PromptCaches:
         paid = usage.cache_write_5m * premiums.minutes
         if usage.cache_write_1h:  # an hour without a price of its own is billed as five minutes
             paid += usage.cache_write_1h * min(premiums.hour, HOUR_PREMIUM_MAX)
-        series.account.end(ticket.premium, paid, usage.cache_read * premiums.one_read)
+        ticket.plan.end(paid, usage.cache_read * premiums.one_read)
         if not (usage.cache_read or usage.cache_write_5m or usage.cache_write_1h):
             drop(ticket.kept)
         series.learn(ticket.bytes, usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h)
@@ -169,7 +172,7 @@ class PromptCaches:
 
     def unbilled(self, ticket: Ticket) -> None:
         """A call with marks that was never sent, or refused by its provider: it paid nothing, and nothing was kept."""
-        ticket.series.account.end(ticket.premium, 0.0, 0.0)
+        ticket.plan.end(0.0, 0.0)
         drop(ticket.kept)
 
     def broken(self) -> list[tuple[tuple[str, str, str, str], Breaks]]:
@@ -203,17 +206,29 @@ class PromptCaches:
         if not model.has_hour:
             rates = msgspec.structs.replace(rates, write_1h=None)
         blocks = _blocks(prompt.pieces, prompt.tokens, has_tools=model.has_tools)
-        plan = plan_marks(blocks, series, self._prefixes, Terms(rates, model.minimum, rule.terms.ttl), now_us)
+        whole = self._account_of(rule.rule_id, call.model)
+        if whole is None:
+            return None
+        terms = Terms(rates, model.minimum, rule.terms.ttl)
+        plan = plan_marks(blocks, series, self._prefixes, terms, now_us, whole)
         is_converse = call.dialect == _CONVERSE
         changed, marks = body, plan.marks
         if marks and not has_marks(body, is_converse=is_converse):
             changed, marks = with_marks(body, prompt.pieces, marks, is_converse=is_converse)
         if changed is body:
-            series.account.end(plan.premium, 0.0, 0.0)
+            plan.end(0.0, 0.0)
             return None
         kept = plan.keep(marks, now_us)
-        ticket = Ticket(rule.rule_id, call.model, series, plan.premium, prices, prompt.bytes, kept)
+        ticket = Ticket(rule.rule_id, call.model, series, plan, prices, prompt.bytes, kept)
         return Marked(changed, "cachePoint" if is_converse else "cache_control", ticket)
+
+    def _account_of(self, rule_id: str, model: str) -> Account | None:
+        """What a rule's marks came to on a model, in all its series; None where there are too many of those."""
+        pair = (rule_id, model)
+        known = self._accounts.get(pair)
+        if known is None and len(self._accounts) < ACCOUNTS_MAX:
+            known = self._accounts[pair] = Account()
+        return known
 
     def _series_of(self, call: CallOf, now_us: int) -> KnownSeries:
         """The call's series; beyond SERIES_MAX, the one that was called longest ago is forgotten."""

@@ -55,11 +55,12 @@ class Series:
 
 class Plan(msgspec.Struct):
     """The marks of one call in the order of its blocks. premium: what its writes cost more, in tokens at the input
-    price; it is held in the series' account until the call's bill is known."""
+    price; it is held in the accounts until the call's bill is known."""
 
     marks: list[Mark]
     premium: float
     seen: list[Seen]
+    accounts: tuple[Account, ...]
 
     def keep(self, marks: list[Mark], now_us: int) -> list[Seen]:
         """These of its marks are sent. Returns what is kept by now: to be dropped if the call comes to nothing."""
@@ -67,6 +68,11 @@ class Plan(msgspec.Struct):
         for seen, mark in zip(kept, marks, strict=True):
             seen.keep(now_us, is_1h=mark.is_1h)
         return kept
+
+    def end(self, paid: float, saved: float) -> None:
+        """Its bill is known: what it really paid more for writes, and saved by reads."""
+        for account in self.accounts:
+            account.end(self.premium, paid, saved)
 
 
 class _Ends(msgspec.Struct):
@@ -78,8 +84,15 @@ class _Ends(msgspec.Struct):
     premium: float = 0.0
 
 
-def plan_marks(blocks: list[Block], series: Series, prefixes: Prefixes, terms: Terms, now_us: int) -> Plan:
-    """Learn from a call's blocks, and say where its marks go. It is called once for each call that is sent."""
+def plan_marks(
+    blocks: list[Block], series: Series, prefixes: Prefixes, terms: Terms, now_us: int, whole: Account | None = None
+) -> Plan:
+    """Learn from a call's blocks, and say where its marks go. It is called once for each call that is sent.
+
+    whole: an account of more than this series, whose allowance holds as well: series without end must not each have
+    an advance of their own.
+    """
+    accounts = (series.account,) if whole is None else (series.account, whole)
     seen = [prefixes.find(block.prefix) for block in blocks]
     total = new = 0
     for block, known in zip(blocks, seen, strict=True):
@@ -97,7 +110,7 @@ def plan_marks(blocks: list[Block], series: Series, prefixes: Prefixes, terms: T
         if known.reuse is not None and gap_us >= READY_US:
             note_again(known.reuse, now, block.tokens, gap_us, premiums)
         classes.append(now)
-    allowance = series.account.allowance()
+    allowance = min([account.allowance() for account in accounts])
     marks: list[Mark] = []
     ends = _Ends(-1)
     if allowance >= 0:  # below it, the provider didn't keep what was paid for: not even a read is tried
@@ -108,9 +121,10 @@ def plan_marks(blocks: list[Block], series: Series, prefixes: Prefixes, terms: T
         known.count += 1
         known.last_us = now_us
         known.reuse = now
-    series.account.sent += total
-    series.account.held += ends.premium
-    return Plan(marks, ends.premium, seen)
+    for account in accounts:
+        account.sent += total
+        account.held += ends.premium
+    return Plan(marks, ends.premium, seen, accounts)
 
 
 def _ends(

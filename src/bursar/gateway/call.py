@@ -33,6 +33,7 @@ from bursar.gateway.metrics import Metrics
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
+from bursar.gateway.prompt_cache.caching import PromptCaches, Ticket
 from bursar.gateway.rates import Taken
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
@@ -74,6 +75,7 @@ class Worker(msgspec.Struct):
     paces: Paces = msgspec.field(default_factory=Paces)
     shadows: Background = msgspec.field(default_factory=Background)
     answers: Answers | None = None  # None: nothing is kept here
+    prompt_caches: PromptCaches = msgspec.field(default_factory=lambda: PromptCaches(b""))
     in_flight: int = 0
     is_draining: bool = False  # it is stopping: sessions that would last are ended
 
@@ -90,6 +92,7 @@ class Attempt(msgspec.Struct):
     first_byte_us: int = 0
     retried: RetryHold | None = None  # against the hour's cap on retries
     dispatched: bytes = b""  # its beginning as it stands in the journal
+    ticket: Ticket | None = None  # of the marks for the provider's prompt cache that it was sent with
 
 
 class Bound(msgspec.Struct, frozen=True, gc=False):
@@ -191,4 +194,5 @@ class Call(msgspec.Struct):
     heard: Heard | None = None  # what keeps its answer, to be compared
     sample: Sample | None = None  # a shadow will follow it
     keeping: Keeping | None = None  # its answer may be kept
+    cache_case: Case | None = None  # as cache rules see it; None: there are none
     wishes: Wishes = NO_WISHES  # what its caller says of caches

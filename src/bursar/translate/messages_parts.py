@@ -20,13 +20,13 @@ from bursar.translate.conversation import (
     Conversation,
     Losses,
     Media,
-    Message,
     Part,
     Refusal,
     Text,
     Thinking,
     ToolResult,
     ToolUse,
+    Turn,
 )
 from bursar.translate.messages_blocks import DIALECT
 from bursar.translate.seal import Seal, sealed
@@ -61,7 +61,7 @@ class Breakpoints:
         return block
 
 
-def count_breakpoints(conversation: Conversation, messages: Iterable[Message]) -> int:
+def count_breakpoints(conversation: Conversation, messages: Iterable[Turn]) -> int:
     """All of a request, its turns `messages`: what `Breakpoints` must know before the first."""
     count = sum(bool(tool.cache) for tool in conversation.tools)
     count += sum(bool(text.cache) for text in conversation.system)

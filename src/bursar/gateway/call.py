@@ -26,6 +26,7 @@ from bursar.gateway.jobs import Jobs
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
+from bursar.gateway.model_lists import ModelLists
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
@@ -68,6 +69,7 @@ class Worker(msgspec.Struct):
     decider: Decider = msgspec.field(default_factory=Decider)
     paces: Paces = msgspec.field(default_factory=Paces)
     shadows: Background = msgspec.field(default_factory=Background)
+    lists: ModelLists = msgspec.field(default_factory=ModelLists)
     in_flight: int = 0
     is_draining: bool = False  # it is stopping: sessions that would last are ended
 

@@ -9,6 +9,7 @@ from bursar.providers.openai_usage import ChatUsage, usage_of_chat
 from bursar.providers.reading import UNREADABLE, served_tier
 from bursar.translate.answer import Choice, Reply, TokenLogprob, TopToken
 from bursar.translate.chat_thoughts import PROVIDERS, details_of, signed_call
+from bursar.translate.citations import chat_annotations, citations_of
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Media, Part, Refusal, Text, Thinking, ToolResult, ToolUse
 
@@ -86,6 +87,7 @@ class Said(msgspec.Struct, gc=False):
     reasoning: str | None = None
     reasoning_details: list[Detail] | None = None
     tool_calls: list[ToolCall] | None = None
+    annotations: Any = None  # their types differ from service to service
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -129,8 +131,9 @@ def read_answer(body: bytes) -> Reply:
 def _choice(choice: _Choice) -> Choice:
     said = choice.message or Said()
     parts: list[Part] = [*thoughts_of(said)]
-    if said.content:
-        parts.append(Text(said.content))
+    cited = citations_of(said.annotations)
+    if said.content or cited:
+        parts.append(Text(said.content or "", citations=cited))
     if said.refusal:
         parts.append(Refusal(said.refusal))
     for at, call in enumerate(said.tool_calls or ()):
@@ -219,6 +222,8 @@ def _written(number: int, choice: Choice, losses: Losses) -> dict[str, Any]:
         message["reasoning_details"] = details_of(thoughts)
     if calls:
         message["tool_calls"] = calls
+    if cited := chat_annotations(choice.parts, losses):
+        message["annotations"] = cited
     if choice.stop_sequence:
         losses.lose("stop_sequence")
     return {

@@ -216,7 +216,8 @@ def read_answered(message: Fields) -> list[Part]:
             f"{message.where('function_call')}: OpenAI's older form isn't translated; use `tool_calls`",
             field=message.where("function_call"),
         )
-    message.skip("annotations")
+    if message.take("annotations"):  # an empty list is what a client sends back
+        message.losses.lose(message.where("annotations"))
     return parts
 
 

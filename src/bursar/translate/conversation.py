@@ -9,11 +9,25 @@ from typing import Annotated, Literal
 import msgspec
 
 
+class Citation(msgspec.Struct, frozen=True, gc=False):
+    """Where a passage of an answer is from. url: "" where it is a document that nobody else can name.
+
+    quote: words of the source. start, end: of the passage in its text, in characters; both 0 where nobody said.
+    """
+
+    url: str
+    title: str = ""
+    quote: str = ""
+    start: int = 0
+    end: int = 0
+
+
 class Text(msgspec.Struct, frozen=True, tag="text", gc=False):
-    """Plain text. cache: a cache breakpoint behind it, "" or its lifetime, "5m" or "1h"."""
+    """Plain text. cache: a cache breakpoint behind it, "" or its lifetime, "5m" or "1h". citations: of an answer's."""
 
     text: str
     cache: str = ""
+    citations: tuple[Citation, ...] = ()
 
 
 class Media(msgspec.Struct, frozen=True, tag="media"):

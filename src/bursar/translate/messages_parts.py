@@ -16,7 +16,9 @@ from xxhash import xxh3_128_hexdigest
 
 from bursar.domain.errors import BadRequest
 from bursar.translate.arguments import arguments_of
+from bursar.translate.citations import pieces_of
 from bursar.translate.conversation import (
+    Citation,
     Conversation,
     Losses,
     Media,
@@ -34,6 +36,7 @@ from bursar.translate.seal import Seal, sealed
 Block = dict[str, Any]
 
 BREAKPOINTS_MAX = 4
+WEB_PASSAGE = "web_search_result_location"
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -157,7 +160,9 @@ def answer_blocks(parts: Iterable[Part], losses: Losses) -> list[Block]:
     blocks: list[Block] = []
     for part in parts:
         match part:
-            case Text() | Refusal():
+            case Text():
+                blocks += cited_blocks(part, losses)
+            case Refusal():
                 blocks.append({"type": "text", "text": part.text})
             case Thinking(redacted=redacted) if redacted:
                 blocks.append({"type": "redacted_thinking", "data": signature_of(part)})
@@ -173,6 +178,26 @@ def answer_blocks(parts: Iterable[Part], losses: Losses) -> list[Block]:
             case ToolResult():
                 losses.lose("tool_result")
     return blocks
+
+
+def cited_blocks(part: Text, losses: Losses) -> list[Block]:
+    """A text, cut where its citations begin and end: a block is cited as a whole."""
+    blocks: list[Block] = []
+    for text, cited in pieces_of(part, losses):
+        block: Block = {"type": "text", "text": text}
+        blocks.append({**block, "citations": [passage(one) for one in cited]} if cited else block)
+    return blocks
+
+
+def passage(citation: Citation) -> Block:
+    """The provider's own proof (`encrypted_index`) is nobody else's to give."""
+    return {
+        "type": WEB_PASSAGE,
+        "url": citation.url,
+        "title": citation.title or None,
+        "cited_text": citation.quote,
+        "encrypted_index": "",
+    }
 
 
 def signature_of(part: Thinking) -> str:

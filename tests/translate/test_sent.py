@@ -79,6 +79,28 @@ wire_turns = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "system", "developer"]), "content": texts},
     optional={"name": st.none() | names},
 )
+calls = st.lists(
+    st.fixed_dictionaries(
+        {
+            "id": st.sampled_from(["c1", "", None]),
+            "type": st.just("function"),
+            "function": st.fixed_dictionaries(
+                {"name": names, "arguments": st.sampled_from(["{}", "", '{"a":1}', None])},
+                optional={"more": st.just(1)},
+            ),
+        },
+        optional={"index": st.just(0), "extra_content": st.just({"google": {"thought_signature": "s"}})},
+    ),
+    max_size=2,
+)
+calling_turns = st.fixed_dictionaries(
+    {"role": st.just("assistant"), "content": st.none() | st.just("") | texts, "tool_calls": st.none() | calls},
+    optional={"refusal": st.none() | st.just("no"), "annotations": st.just([])},
+)
+result_turns = st.fixed_dictionaries(
+    {"role": st.just("tool"), "tool_call_id": st.sampled_from(["c1", "", 3]), "content": texts | st.just("")},
+    optional={"name": st.just("f")},
+)
 odd_turns = st.sampled_from([
     {"role": "tool", "tool_call_id": "c", "content": "4"}, {"role": "user", "content": ""}, {"role": "user"},
     {"role": "user", "content": [{"type": "text", "text": "in parts"}]}, {"role": "nobody", "content": "?"}, 7,
@@ -93,9 +115,10 @@ FIELDS = {
 }  # fmt: skip
 
 
-@MANY
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    turns=st.lists(wire_turns, max_size=5) | st.lists(wire_turns | odd_turns, max_size=4),
+    turns=st.lists(wire_turns, max_size=5)
+    | st.lists(wire_turns | calling_turns | result_turns | odd_turns, max_size=4),
     fields=st.lists(st.sampled_from(sorted(FIELDS)), max_size=6, unique=True),
     hostile=st.lists(st.tuples(st.sampled_from(sorted(FIELDS)), st.sampled_from(HOSTILE)), max_size=1),
 )
@@ -118,6 +141,7 @@ def _read(body: bytes, *, is_short: bool) -> tuple[Conversation | str, list[str]
     with pytest.MonkeyPatch.context() as patch:
         if not is_short:
             patch.setattr(chat_request, "read_words", lambda body: None)
+            patch.setattr(chat_request, "usual_turn", lambda value: None)
         try:
             return CHAT.read_request(body, losses), list(losses.names)
         except BadRequest as error:

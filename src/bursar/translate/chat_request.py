@@ -9,7 +9,7 @@ from typing import Any
 
 from bursar.domain.errors import BadRequest
 from bursar.translate.chat_thoughts import read_thoughts, signature_of_call
-from bursar.translate.chat_words import read_words
+from bursar.translate.chat_words import read_words, usual_turn
 from bursar.translate.conversation import (
     Conversation,
     Format,
@@ -90,6 +90,10 @@ def read_messages(said: Fields) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
     system: list[Text] = []
     messages: list[Turn] = []
     for at, value in enumerate(said.items("messages")):
+        usual = usual_turn(value)
+        if usual is not None:
+            messages.append(usual)
+            continue
         message = Fields(value, f"messages[{at}]", said.losses)
         role = message.text("role")
         message.lose("name")

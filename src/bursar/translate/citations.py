@@ -97,13 +97,13 @@ def pieces_of(part: Text, losses: Losses) -> list[tuple[str, list[Citation]]]:
     if not citations:
         return [(part.text, [])]
     text, size = part.text, len(part.text)
-    known = [one for one in citations if one.start < one.end <= size]
+    known = [one for one in citations if 0 <= one.start < one.end <= size]
     cuts = sorted({0, size, *(one.start for one in known), *(one.end for one in known)})
     pieces = [
         (text[start:end], [one for one in known if one.start <= start and end <= one.end])
         for start, end in pairwise(cuts)
     ] or [(text, [])]
-    pieces[-1][1].extend(one for one in citations if not one.start < one.end <= size)
+    pieces[-1][1].extend(one for one in citations if not 0 <= one.start < one.end <= size)
     return pieces
 
 

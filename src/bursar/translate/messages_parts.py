@@ -29,6 +29,7 @@ from bursar.translate.conversation import (
     ToolResult,
     ToolUse,
     Turn,
+    Words,
 )
 from bursar.translate.messages_blocks import DIALECT
 from bursar.translate.seal import Seal, sealed
@@ -69,7 +70,7 @@ def count_breakpoints(conversation: Conversation, messages: Iterable[Turn]) -> i
     count = sum(bool(tool.cache) for tool in conversation.tools)
     count += sum(bool(text.cache) for text in conversation.system)
     for message in messages:
-        for part in message.parts:
+        for part in message.parts if type(message) is not Words else ():
             if isinstance(part, Thinking | Refusal):
                 continue
             if part.cache:
@@ -86,6 +87,9 @@ def tool_id(id: str) -> str:
 
 def solid(parts: Iterable[Part], losses: Losses) -> list[Part]:
     """The parts with texts that are only space joined to the text beside them; alone, they are lost."""
+    parts = list(parts)
+    if all([_is_solid(part) for part in parts]):  # noqa: C419  # as nearly always
+        return parts
     found: list[Part] = []
     space = ""
     for part in parts:
@@ -113,6 +117,10 @@ def solid(parts: Iterable[Part], losses: Losses) -> list[Part]:
     return found
 
 
+def _is_solid(part: Part) -> bool:
+    return bool(part.text and not part.text.isspace()) if type(part) is Text else type(part) is not Refusal
+
+
 def text_blocks(parts: Iterable[Text], marks: Breakpoints) -> list[Block]:
     return [marks.mark({"type": "text", "text": part.text}, part.cache) for part in parts]
 
@@ -120,7 +128,10 @@ def text_blocks(parts: Iterable[Text], marks: Breakpoints) -> list[Block]:
 def user_blocks(parts: Iterable[Part], marks: Breakpoints, losses: Losses) -> list[Block]:
     """A user's turn: the tools' results come first. Raises BadRequest for what the API can't take in."""
     blocks = []
-    for part in sorted(solid(parts, losses), key=lambda part: not isinstance(part, ToolResult)):
+    said = solid(parts, losses)
+    if len(said) > 1:
+        said.sort(key=lambda part: not isinstance(part, ToolResult))
+    for part in said:
         match part:
             case Text() | Media():
                 blocks.append(_said(part, marks, losses))

@@ -31,4 +31,4 @@ def sent(head: dict[str, Any], long: dict[str, Any], *, is_words: bool) -> Sent:
 
 def are_words(turns: Iterable[Turn]) -> bool:
     """Whether no turn holds anything but text."""
-    return all([type(turn) is Words or all([type(part) is Text for part in turn.parts]) for turn in turns])  # noqa: C419  # a list is half the price
+    return all(type(turn) is Words or all(type(part) is Text for part in turn.parts) for turn in turns)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bursar.domain.routes import Receipt, RouteRule, Shadow, Target, faults_of, receipt_words
+from bursar.domain.savings import Saved
 from bursar.domain.tags import Attribution
 from bursar.domain.usage import Usage
 from bursar.gateway.agreement import Said, arguments_mark, compare, word_overlap
@@ -16,7 +17,7 @@ from bursar.gateway.arms import draw
 from bursar.gateway.background import Background
 from bursar.gateway.heard import HEARD_BYTES_MAX, Heard
 from bursar.gateway.meter import Metered
-from bursar.gateway.relay import saved_nothing
+from bursar.gateway.relay import cost_of_shadow
 from bursar.gateway.route_table import usable
 from bursar.gateway.shadow_fits import BODY_BYTES_MAX, keeps_from_shadow
 from bursar.providers.base import Asked
@@ -196,9 +197,10 @@ def test_a_call_that_leaves_something_at_its_provider_has_no_shadow(dialect, bod
     assert keeps_from_shadow(dialect, Asked(model="m"), json.dumps(body).encode()) == why
 
 
-def test_a_shadow_saved_nothing_whatever_cache_it_hit():
-    hit = Metered(Usage(), [], 5, 9, "prompt_cache", "reported", "", "")
-    assert msgspec.structs.astuple(saved_nothing(hit))[2:5] == (5, 5, "")
+def test_a_shadow_is_what_looking_for_a_cheaper_route_costs_whatever_cache_it_hit():
+    hit = Metered(Usage(), [], 5, 9, "prompt_cache", "reported", "", "", Saved(prompt_cache=4))
+    cost = cost_of_shadow(hit)
+    assert (cost.list_pico, cost.counterfactual_pico, cost.lever, cost.saved) == (5, 0, "routing", Saved(routing=-5))
 
 
 def test_the_sample_is_stable_by_session_and_keeps_its_share():

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import msgspec
+
 from bursar.domain.ids import Ids
+from bursar.domain.savings import Saved
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 from bursar.domain.usage import Usage
@@ -115,3 +118,9 @@ def ended(call: CallFacts | None = None, **changes: Any) -> Ended:
         "call": call,
     }
     return Ended(**(own | changes))
+
+
+def with_savings(end: Settled, saved: Saved) -> Settled:
+    """The end of a charge, with what its levers saved."""
+    assert end.list_pico is not None
+    return msgspec.structs.replace(end, saved=saved, lever=saved.lever, counterfactual_pico=end.list_pico + saved.total)

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.ledger.records import T0, call_facts, dispatched, ended, failed, settled, unpriced
+from tests.ledger.records import T0, call_facts, dispatched, ended, failed, settled, unpriced, with_savings
 
 from bursar.domain.clock import FixedClock
 from bursar.domain.money import usd_from_pico
+from bursar.domain.savings import Saved
 from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.loader import Loader
 from bursar.ledger.rollups import DAY_ROLLUPS, MEASURES, NEW, ROLLUPS
@@ -26,6 +27,7 @@ from bursar.spool.records import CallFacts, Dispatched, Record, Settled
 TABLES = ("charges", "call_rows", "pending", "open_calls", "segments", "writers", "loader_faults")
 LATER = T0 + 2 * 86_400_000_000  # the calls' day is over: it may be rolled up while some are still coming
 FEATURES = ("checkout", "search", "")
+SAVINGS = st.one_of(st.just(Saved()), st.builds(Saved, *[st.integers(-(10**15), 10**15)] * 5))
 
 
 class Died(Exception):
@@ -110,7 +112,8 @@ def _call_life(draw: st.DrawFn, call: CallFacts, killed: bool) -> list[Record]:
         tokens = draw(st.integers(0, 10_000))
         kind = draw(st.sampled_from(("ok", "failed", "unpriced")))
         make: Any = {"ok": settled, "unpriced": unpriced}.get(kind)
-        life.append(make(one, tokens, tokens % 17, final=last) if make else failed(one, final=last))
+        end = make(one, tokens, tokens % 17, final=last) if make else failed(one, final=last)
+        life.append(with_savings(end, draw(SAVINGS)) if kind == "ok" else end)
     return life
 
 

@@ -149,6 +149,10 @@ BREAKS = {
         "INSERT INTO writers VALUES ('w0', now()::TIMESTAMP, 0)",
         {"what is in flight is in no charge and has a living worker"},
     ),
+    "a saving that nobody made": (
+        "UPDATE charges SET counterfactual_cost = list_cost + 1 WHERE seq = 1 AND list_cost IS NOT NULL",
+        {"each charge: its cost and what each lever saved = its counterfactual"},
+    ),
     "a fault nobody looked at": (
         "INSERT INTO loader_faults VALUES (now()::TIMESTAMP, 'damaged_record', 'w0.000000.journal at byte 99')",
         {"all of the journal could be read"},

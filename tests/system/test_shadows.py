@@ -133,7 +133,7 @@ def test_a_shadow_is_a_call_of_its_own_that_says_how_far_it_agrees(world, client
     place = CANDIDATES[candidate]
     assert (shown["traffic"], shown["model_sent"], shown["is_whole_call"]) == ("live", "gpt-4o-mini", True)
     assert (shadow["traffic"], shadow["upstream"], shadow["model_sent"]) == ("shadow", place.upstream, place.model)
-    assert (shadow["lever"], shadow["counterfactual_cost"]) == ("", shadow["list_cost"])
+    assert (shadow["lever"], shadow["counterfactual_cost"]) == ("routing", 0)
     assert (shadow["team"], shadow["feature"], shadow["request_fingerprint"]) == ("core", candidate, "")
     receipt = RECEIPTS.decode(shadow["routing"])
     assert (receipt.route, receipt.arm, receipt.shadow_of) == (candidate, "shadow", str(shown["call_id"]))

@@ -65,6 +65,7 @@ NAV = (
     NavItem("routes", "Routes", "/routes"),
     NavItem("loops", "Loops and waste", "/loops"),
     NavItem("controls", "Limits and policies", "/controls"),
+    NavItem("caches", "Caches", "/caches"),
 )
 
 

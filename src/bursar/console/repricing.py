@@ -10,13 +10,15 @@ from pathlib import Path
 
 import structlog
 
-from bursar.domain.charge import Lever, Quality
+from bursar.domain.charge import Quality
 from bursar.domain.errors import BursarError
 from bursar.domain.money import plain, usd_from_pico
+from bursar.domain.savings import CHEAPER_TIERS, Saved
 from bursar.ledger.pricing import Price, Unpriced, price_unpriced
 from bursar.ledger.store import Ledger
 from bursar.prices.book import BATCH, PriceBook
-from bursar.prices.rates import UnpricedUnit, list_without_cache, price_usage
+from bursar.prices.rates import UnpricedUnit, price_usage, saved_by_cache, saved_by_tier
+from bursar.prices.sheet import PriceSheet
 from bursar.site import Site
 
 LOOK_EVERY_S = 2.0
@@ -104,8 +106,7 @@ def price_of(book: PriceBook, charge: Unpriced) -> Price | None:
     usage = charge.usage
     try:
         priced = price_usage(usage, sheet)
-        has_cache = bool(usage.cache_read or usage.cache_write_5m or usage.cache_write_1h)
-        without = list_without_cache(usage, sheet) if has_cache else priced.list_pico
+        saved = saved_of(book, charge, sheet, priced.list_pico)
     except UnpricedUnit:
         return None
     is_sure = charge.is_whole and not sheet.assumption
@@ -115,9 +116,19 @@ def price_of(book: PriceBook, charge: Unpriced) -> Price | None:
         sku_id=sheet.sku_id,
         sku_price_id=sheet.sku_price_id,
         quality=Quality.REPORTED if is_sure else Quality.ESTIMATED,
-        counterfactual_pico=without,
-        lever=Lever.PROMPT_CACHE.value if has_cache else "",
+        saved=saved,
     )
+
+
+def saved_of(book: PriceBook, charge: Unpriced, sheet: PriceSheet, list_pico: int) -> Saved:
+    """What its prompt cache and its service tier saved; a route's saving isn't known any more."""
+    batch = 0
+    if charge.tier in CHEAPER_TIERS:
+        standard = book.at(
+            charge.provider, sheet.model, charge.at_us, region=charge.region, input_tokens=charge.usage.total_input
+        )
+        batch = saved_by_tier(charge.usage, sheet, standard)
+    return Saved(batch=batch, prompt_cache=saved_by_cache(charge.usage, sheet, list_pico))
 
 
 def _stamp(path: Path | None) -> tuple[int, int, int] | None:

@@ -254,6 +254,7 @@ class _Scribe:
                 "default" if served and not served.startswith("claude") else "standard" if served else "",
                 "", metered.usage, list(metered.lines), metered.list_pico, metered.counterfactual_pico, metered.lever,
                 metered.sku_id, metered.sku_price_id, None, size, final, outcome, client_status, gone_percent,
+                metered.saved,
             )
         )  # fmt: skip
 

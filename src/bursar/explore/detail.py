@@ -9,6 +9,7 @@ import msgspec
 
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import UnknownCall
+from bursar.domain.savings import COLUMNS
 from bursar.domain.usage import COUNTED, Unit
 from bursar.explore.calls import CallSummary, aware, summary_of
 from bursar.ledger.pairing import InFlight
@@ -42,6 +43,7 @@ class AttemptDetail(msgspec.Struct, kw_only=True):
 
     usage:   disjoint counts by unit, only what was used; reasoning tokens are part of `output`.
     entries: how it got into the books, oldest first; more than one if it was corrected.
+    saved:   lever → USD, in the order of the steps; with list_cost they are the counterfactual.
     """
 
     attempt_id: str
@@ -78,6 +80,7 @@ class AttemptDetail(msgspec.Struct, kw_only=True):
     provider_cost: Decimal | None
     currency: str
     lever: str
+    saved: dict[str, Decimal]
     sku_id: str
     sku_price_id: str
     request_bytes: int
@@ -152,6 +155,7 @@ def _attempt(entries: list[dict[str, Any]]) -> AttemptDetail:
         **copied,
         state="settled",
         usage={str(unit): row[column] for unit, column in _USAGE.items() if row[column]},
+        saved={lever: row[column] for lever, column in COLUMNS.items() if row[column]},
         entries=[_entry(entry) for entry in entries],
     )
 
@@ -206,6 +210,7 @@ def _in_flight(flight: InFlight) -> AttemptDetail:
         provider_cost=None,
         currency="USD",
         lever="",
+        saved={},
         sku_id="",
         sku_price_id=record.sku_price_id,
         request_bytes=record.call.request_bytes,

@@ -73,7 +73,7 @@ _UNITS: dict[str, Unit] = {
 
 
 def _unit(name: str) -> Unit:
-    if name.endswith("_cost"):
+    if name.endswith("_cost") or name.startswith("saved_"):
         return "usd"
     return "tokens" if name.endswith("_tokens") else _UNITS.get(name, "count")
 

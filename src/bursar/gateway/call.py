@@ -6,6 +6,8 @@ Structs of msgspec, like the records: made in C, they cost a fifth of a dataclas
 import msgspec
 
 from bursar.budgets.holds import Holding
+from bursar.cache.answers import Answers
+from bursar.cache.wishes import NO_WISHES, Wishes
 from bursar.domain.clock import Clock
 from bursar.domain.gates import Judgement
 from bursar.domain.ids import Ids
@@ -13,6 +15,7 @@ from bursar.domain.routes import RouteRule
 from bursar.gateway.attribute import Attributed
 from bursar.gateway.background import Background
 from bursar.gateway.budgeting import Budgeting
+from bursar.gateway.cache_rules import CacheTable
 from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
 from bursar.gateway.embedding import EmbeddingTranslation
@@ -23,6 +26,7 @@ from bursar.gateway.heads import Head, Headers
 from bursar.gateway.heard import Heard
 from bursar.gateway.hour_news import HourNews
 from bursar.gateway.jobs import Jobs
+from bursar.gateway.keeping import Keeping
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
@@ -67,9 +71,11 @@ class Worker(msgspec.Struct):
     gates: Gates = msgspec.field(default_factory=Gates)
     route_table: RouteTable = msgspec.field(default_factory=RouteTable)
     decider: Decider = msgspec.field(default_factory=Decider)
+    cache_table: CacheTable = msgspec.field(default_factory=CacheTable)
     paces: Paces = msgspec.field(default_factory=Paces)
     shadows: Background = msgspec.field(default_factory=Background)
     lists: ModelLists = msgspec.field(default_factory=ModelLists)
+    answers: Answers | None = None  # None: nothing is kept here
     in_flight: int = 0
     is_draining: bool = False  # it is stopping: sessions that would last are ended
 
@@ -199,3 +205,5 @@ class Call(msgspec.Struct):
     receipt: str = ""  # why it goes there, where no route says it: of a shadow
     heard: Heard | None = None  # what keeps its answer, to be compared
     sample: Sample | None = None  # a shadow will follow it
+    keeping: Keeping | None = None  # its answer may be kept
+    wishes: Wishes = NO_WISHES  # what its caller says of caches

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from bursar.domain.charge import Lever, Outcome, Quality
+from bursar.domain.charge import Outcome, Quality
 from bursar.domain.clock import Clock
 from bursar.domain.ids import attempt_id, derived_id
 from bursar.domain.jobs import Job
@@ -112,11 +112,7 @@ def price_at_batch(meter: Meter, job: Job, model: str, usage: Usage, region: str
     sheet = meter.sheet(provider, model, asked, BATCH_TIER, region, at_us, usage.total_input)
     if sheet is None or not sheet.tier_known:
         return msgspec.structs.replace(UNKNOWN, usage=usage)
-    metered = meter.price(usage, Quality.REPORTED, provider, model, asked, BATCH_TIER, region, at_us)
-    at_once = meter.price(usage, Quality.REPORTED, provider, model, asked, "", region, at_us)
-    if metered.list_pico is None or at_once.list_pico is None:
-        return metered
-    return msgspec.structs.replace(metered, counterfactual_pico=at_once.list_pico, lever=Lever.BATCH)
+    return meter.price(usage, Quality.REPORTED, provider, model, asked, BATCH_TIER, region, at_us)
 
 
 def line_record(
@@ -183,6 +179,7 @@ def end_read_later(
         final=True,
         call_outcome=outcome,
         client_status=status,
+        saved=metered.saved,
     )
 
 

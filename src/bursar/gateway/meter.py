@@ -11,12 +11,13 @@ from msgspec.structs import astuple, replace
 
 from bursar.budgets.bounds import TokenCeilings, learned_as
 from bursar.budgets.media import media_tokens
-from bursar.domain.charge import Lever, Operation, Quality
+from bursar.domain.charge import Operation, Quality
 from bursar.domain.money import pico_from_femto
+from bursar.domain.savings import CHEAPER_TIERS, NOTHING, Saved
 from bursar.domain.usage import Usage
 from bursar.gateway.kept import KeptTokens
 from bursar.prices.book import PriceBook
-from bursar.prices.rates import UnpricedUnit, list_without_cache, price_usage
+from bursar.prices.rates import UnpricedUnit, list_without_cache, price_usage, saved_by_cache, saved_by_tier
 from bursar.prices.sheet import PriceSheet
 from bursar.providers.base import Answer, Asked
 from bursar.providers.services import has_request_fee
@@ -45,7 +46,7 @@ NOT_TEXT = frozenset(
 
 
 class Metered(msgspec.Struct, frozen=True, gc=False):
-    """An attempt in money. `list_pico` None: unpriced."""
+    """An attempt in money. `list_pico` None: unpriced. counterfactual_pico: list_pico and what was saved."""
 
     usage: Usage
     lines: Sequence[CostLineRow]
@@ -55,6 +56,7 @@ class Metered(msgspec.Struct, frozen=True, gc=False):
     quality: str
     sku_id: str
     sku_price_id: str
+    saved: Saved = NOTHING
 
 
 KEPT_ANSWERS, CONVERSATIONS = "resp_", "conv_"
@@ -204,19 +206,35 @@ class Meter:
             return Metered(usage, [], None, None, "", UNPRICED, sheet.sku_id, sheet.sku_price_id)
         if sheet.assumption and quality == REPORTED:
             quality = ESTIMATED
-        counterfactual, lever = priced.list_pico, ""
+        saved = NOTHING
         if usage.cache_read or usage.cache_write_5m or usage.cache_write_1h:
-            counterfactual, lever = list_without_cache(usage, sheet), Lever.PROMPT_CACHE
-        return Metered(
-            usage,
-            priced.lines,
-            priced.list_pico,
-            counterfactual,
-            lever,
-            quality,
-            sheet.sku_id,
-            sheet.sku_price_id,
+            saved = Saved(prompt_cache=saved_by_cache(usage, sheet, priced.list_pico))
+        if tier in CHEAPER_TIERS:
+            at_once = self.sheet(provider, model, model_asked, "", region, at_us, usage.total_input)
+            saved = replace(saved, batch=saved_by_tier(usage, sheet, at_once))
+        return with_saved(
+            Metered(
+                usage,
+                priced.lines,
+                priced.list_pico,
+                priced.list_pico,
+                "",
+                quality,
+                sheet.sku_id,
+                sheet.sku_price_id,
+            ),
+            saved,
         )
+
+    def plain_pico(self, usage: Usage, provider: str, model: str, tier: str, at_us: int) -> int | None:
+        """What the same tokens would cost there without any cache, in pico-USD; None: unknown."""
+        sheet = self.sheet(provider, model, model, tier, "", at_us, usage.total_input)
+        if sheet is None or (lacks_fee(sheet, provider, sheet.model) and not usage.web_search):
+            return None
+        try:
+            return list_without_cache(usage, sheet)
+        except UnpricedUnit:
+            return None
 
     def sheet(
         self, provider: str, model: str, model_asked: str, tier: str, region: str, at_us: int, input_tokens: int
@@ -231,6 +249,13 @@ class Meter:
 def lacks_fee(sheet: PriceSheet, provider: str, model: str) -> bool:
     """Whether a request costs a fee beside its tokens that this sheet doesn't have: its price is not known then."""
     return sheet.request_price is None and has_request_fee(provider, model)
+
+
+def with_saved(metered: Metered, saved: Saved) -> Metered:
+    """A priced charge with what its levers saved, in place of what was known of that before."""
+    if metered.list_pico is None or saved == metered.saved:
+        return metered
+    return replace(metered, counterfactual_pico=metered.list_pico + saved.total, lever=saved.lever, saved=saved)
 
 
 FREE = Metered(Usage(), [], 0, 0, "", REPORTED, "", "")
@@ -257,15 +282,17 @@ def together(one: Metered, other: Metered) -> Metered:
     if one.list_pico is None or other.list_pico is None:
         return replace(one, list_pico=None, counterfactual_pico=None, quality=UNPRICED)
     lines = [*one.lines, *other.lines]
-    uncached = (one.counterfactual_pico or 0) + (other.counterfactual_pico or 0)
-    return replace(
+    list_pico = pico_from_femto(sum(quantity * price for _, quantity, price in lines))
+    both = replace(
         one,
         usage=Usage(*map(sum, zip(astuple(one.usage), astuple(other.usage), strict=True))),
         lines=lines,
-        list_pico=pico_from_femto(sum(quantity * price for _, quantity, price in lines)),
-        counterfactual_pico=uncached,
-        lever=one.lever or other.lever,
+        list_pico=list_pico,
+        counterfactual_pico=list_pico,
+        lever="",
+        saved=NOTHING,
     )
+    return with_saved(both, one.saved.plus(other.saved))
 
 
 def _learn(seen: dict[str, tuple[float, float]], model: str, size: int, tokens: int) -> None:

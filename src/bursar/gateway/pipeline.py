@@ -16,6 +16,7 @@ from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.hold import hold
 from bursar.gateway.prepare import as_at, prepare, prepare_routed
 from bursar.gateway.rates import Taken
+from bursar.gateway.recall import recall
 from bursar.gateway.relay import relay
 from bursar.gateway.routing import route_call
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
@@ -59,6 +60,8 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
             taken = admit(worker, case, plan) if case else None
             call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
         call.taken, call.routing = taken, routing
+        if worker.cache_table.is_active and await recall(worker, call, arrival, envelope, attributed, case, client):
+            return  # recall: its equal was answered before
         call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
         try:
             await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
@@ -80,6 +83,8 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         worker.in_flight -= 1
         if call is not None:
             settle_lost(worker, call)
+            if call.keeping is not None:
+                call.keeping.drop()
             if call.sample is not None:
                 cast(worker, call, call.sample)
             taken = call.taken  # a cheaper model may have its own limits

@@ -75,6 +75,7 @@ def settle(
         call_outcome or outcome,
         client_status,
         client_gone_percent,
+        metered.saved,
     )
     settled = worker.recorder.write(record)
     if call.marks is not None:

@@ -27,7 +27,9 @@ from bursar.domain.logs import configure_logs
 from bursar.domain.money import pico_from_usd
 from bursar.domain.routes import with_stops
 from bursar.domain.snapshot import Snapshot, read_snapshot
+from bursar.gateway.answers import open_answers
 from bursar.gateway.budgeting import Budgeting
+from bursar.gateway.cache_rules import CacheTable
 from bursar.gateway.call import Worker
 from bursar.gateway.connection import Connection, tick_connections
 from bursar.gateway.decide import Decider
@@ -115,6 +117,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
         firsts=Firsts(meter.ceilings, settings.workers),
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
+        answers=open_answers(settings, secret, clock),
     )
 
 
@@ -126,7 +129,7 @@ class Seen(NamedTuple):
 
 
 async def watch_snapshot(worker: Worker) -> None:
-    """Follow changes of keys, policies, limits, kills and routes. Runs until cancelled.
+    """Follow changes of keys and of all controls but budgets. Runs until cancelled.
 
     A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
     """
@@ -165,11 +168,12 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
 
 
 def use_snapshot(worker: Worker, path: Path) -> None:
-    """Read keys, policies, limits, kills and routes. While they can't be read, the last that could stay in force."""
+    """Read keys and all controls but budgets. While they can't be read, the last that could stay in force."""
     try:
         snapshot = read_snapshot(path)
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
+        worker.cache_table = CacheTable(snapshot.cache_rules)
         settings, upstreams = worker.settings, worker.routes.by_name
         filed = with_stops(settings.routes, snapshot.stopped)
         worker.route_table = compile_table(snapshot.routes, filed, settings.ladders, upstreams)
@@ -191,6 +195,8 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_double_retries_total",] = worker.loops.double_retries
     counts["bursar_retries_capped_total",] = worker.retry_cap.refused
     counts["bursar_first_bill_waits_total",] = worker.firsts.waited
+    if worker.answers is not None and worker.answers.shared is not None:
+        counts["bursar_cache_faults_total",] = worker.answers.shared.faults
     for route in worker.routes.routes:
         stats = route.pool.stats()
         counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")
@@ -272,6 +278,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         for watcher in watchers:
             watcher.cancel()
         await worker.shadows.close(SHADOWS_GRACE_S)
+        if worker.answers is not None:
+            await worker.answers.close()
         for route in worker.routes.routes:
             await route.pool.close()
         await worker.budgeting.close()

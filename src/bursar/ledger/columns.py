@@ -80,6 +80,7 @@ def _records(pairs: Sequence[Pair]) -> dict[str, Sequence[Any]]:
         "attribution": [call.attribution for call in calls],
         "settled": settled,
         "usage": [record.usage for record in settled],
+        "saved": [record.saved_by_lever for record in settled],
     }
 
 

@@ -13,8 +13,8 @@ import duckdb
 
 from bursar.domain.errors import LedgerBusy, Unavailable
 from bursar.ledger.calls import CALLS_VIEW
-from bursar.ledger.rollups import ROLLUP_TABLES
-from bursar.ledger.schema import ADDED_COLUMNS, BOOK_TABLES, SCHEMA_VERSION
+from bursar.ledger.rollups import ROLLUP_TABLES, rebuild
+from bursar.ledger.schema import ADDED_COLUMNS, BOOK_TABLES, SCHEMA_VERSION, SPLIT_SAVINGS
 from bursar.ledger.store import Columns, Ledger, Params, Rows, Session, UnfitData
 
 CHECKPOINT_BYTES = "256MB"  # of write-ahead log: each checkpoint packs the last row group again; a crash replays ≤ 2 s
@@ -156,6 +156,13 @@ def _make_tables(ledger: DuckLedger) -> None:
             {"version": str(SCHEMA_VERSION)},
         )
         found = session.query("SELECT value FROM ledger_facts WHERE name = 'schema'").only()
+        if int(found) < SCHEMA_VERSION:
+            for statement in SPLIT_SAVINGS:
+                session.run(statement)
+            rebuild(session)
+            session.run(
+                "UPDATE ledger_facts SET value = $version WHERE name = 'schema'", {"version": str(SCHEMA_VERSION)}
+            )
     if int(found) > SCHEMA_VERSION:
         ledger.close()
         raise Unavailable(f"{ledger.path} was written by a later Bursar (schema {found}); upgrade this one")

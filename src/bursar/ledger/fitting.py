@@ -7,6 +7,7 @@ import msgspec
 
 from bursar.domain.charge import Quality
 from bursar.domain.money import PICO_MAX
+from bursar.domain.savings import NOTHING
 from bursar.domain.usage import Unit, Usage
 from bursar.ledger.columns import Pair
 from bursar.ledger.pairing import Batch
@@ -59,10 +60,13 @@ def _fit_settled(settled: Settled) -> tuple[Settled, list[str]]:
     if absurd or not _is_money(settled.list_pico):
         wrong += [] if absurd else ["list_pico"]
         settled = msgspec.structs.replace(settled, list_pico=None, lines=[], quality=Quality.UNPRICED)
-    for name in ("counterfactual_pico", "provider_cost_pico"):
-        if not _is_money(getattr(settled, name)):
-            wrong.append(name)
-            settled = msgspec.structs.replace(settled, **{name: None})
+    if not _is_money(settled.provider_cost_pico):
+        wrong.append("provider_cost_pico")
+        settled = msgspec.structs.replace(settled, provider_cost_pico=None)
+    saved = msgspec.structs.astuple(settled.saved_by_lever)
+    if settled.list_pico is None or not all(map(_is_money, (settled.counterfactual_pico, *saved))):
+        wrong += [] if settled.list_pico is None else ["counterfactual_pico"]
+        settled = msgspec.structs.replace(settled, counterfactual_pico=None, lever="", saved=NOTHING)
     if any(unit not in _UNITS or quantity > COUNT_MAX or femto > PRICE_MAX for unit, quantity, femto in settled.lines):
         wrong.append("lines")
         settled = msgspec.structs.replace(settled, lines=[])

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bursar.domain.charge import Quality
+from bursar.domain.savings import COLUMNS, NOTHING, Saved
 from bursar.ledger import calls
 from bursar.ledger.columns import STAGED_SQL, Columns, int_column, lines_json, text_column
 from bursar.ledger.rollups import add_charges
@@ -48,8 +49,7 @@ class Correction(msgspec.Struct, frozen=True):
     list_pico: int | None
     quality: Quality = Quality.REPORTED
     lines: list[CostLineRow] = []
-    counterfactual_pico: int | None = None
-    lever: str = ""
+    saved: Saved = NOTHING
     sku_id: str = ""
     sku_price_id: str = ""
 
@@ -155,6 +155,7 @@ def _corrections(staged: str) -> str:
     money = {
         **dict.fromkeys(("list_cost", "contracted_cost", "effective_cost", "billed_cost"), "list_pico"),
         "counterfactual_cost": "counterfactual_pico",
+        **{column: f"{column}_pico" for column in COLUMNS.values()},
     }
     own = [STAGED_SQL["pico"].format(c=f"fresh.{staged_name}") + f" AS {name}" for name, staged_name in money.items()]
     own += [f"fresh.{name} AS {name}" for name in ("quality", "lever", "sku_id", "sku_price_id", "reason")]
@@ -176,9 +177,15 @@ def _staged(fresh: dict[str, Correction]) -> Columns:
         "entry_id": text_column(fresh),
         "attempt_id": text_column(row.attempt_id for row in rows),
         "list_pico": int_column(row.list_pico for row in rows),
-        "counterfactual_pico": int_column(row.counterfactual_pico for row in rows),
+        "counterfactual_pico": int_column(
+            None if row.list_pico is None else row.list_pico + row.saved.total for row in rows
+        ),
+        **{
+            f"{column}_pico": int_column(None if row.list_pico is None else getattr(row.saved, lever) for row in rows)
+            for lever, column in COLUMNS.items()
+        },
         "quality": text_column(row.quality.value for row in rows),
-        "lever": text_column(row.lever for row in rows),
+        "lever": text_column(row.saved.lever for row in rows),
         "sku_id": text_column(row.sku_id for row in rows),
         "sku_price_id": text_column(row.sku_price_id for row in rows),
         "reason": text_column(row.reason for row in rows),

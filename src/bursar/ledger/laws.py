@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from bursar.ledger.calls import TOTAL_INPUT, TOTAL_OUTPUT
-from bursar.ledger.rollups import COST, DAY_ROLLUPS, MEASURES, ROLLUPS, Rollup
+from bursar.ledger.rollups import COST, DAY_ROLLUPS, MEASURES, ROLLUPS, SAVED_COLUMNS, Rollup
 
 
 class Law(NamedTuple):
@@ -168,6 +168,18 @@ _UNKNOWN = Law(
         "attempt_id",
     ),
 )
+_SAVED = Law(
+    8,
+    "each charge: its cost and what each lever saved = its counterfactual",
+    _none(
+        f"""
+        SELECT attempt_id FROM charges
+        WHERE list_cost IS NOT NULL
+          AND coalesce(counterfactual_cost, list_cost) <> list_cost + {" + ".join(SAVED_COLUMNS)}
+        """,
+        "attempt_id",
+    ),
+)
 _REVERSALS = Law(
     7,
     "a reversal is the exact opposite of what it reverses",
@@ -179,7 +191,8 @@ _REVERSALS = Law(
         WHERE undo.entry = 'reversal' AND (was.attempt_id IS NULL
           OR (was.weight + undo.weight, coalesce(was.list_cost + undo.list_cost, 0),
               coalesce(was.effective_cost + undo.effective_cost, 0), was.input_tokens + undo.input_tokens,
-              was.output_tokens + undo.output_tokens) <> (0, 0, 0, 0, 0)
+              was.output_tokens + undo.output_tokens, coalesce(was.counterfactual_cost + undo.counterfactual_cost, 0))
+             <> (0, 0, 0, 0, 0, 0)
           OR (was.list_cost IS NULL) <> (undo.list_cost IS NULL))
         """,
         "attempt_id",
@@ -261,6 +274,7 @@ LAWS: tuple[Law, ...] = (
     _LINES,
     _DAYS,
     _UNKNOWN,
+    _SAVED,
     _REVERSALS,
     _ENTRIES,
     *(_rollup_law(rollup) for rollup in (*ROLLUPS, *DAY_ROLLUPS)),

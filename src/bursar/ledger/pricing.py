@@ -11,6 +11,7 @@ import msgspec
 
 from bursar.domain.charge import Quality
 from bursar.domain.clock import us_from_datetime
+from bursar.domain.savings import NOTHING, Saved
 from bursar.domain.usage import Usage
 from bursar.ledger.journal import Correction, Posted, post
 from bursar.ledger.schema import TOKEN_COLUMNS
@@ -41,7 +42,7 @@ class Unpriced(msgspec.Struct, frozen=True):
 class Price(msgspec.Struct, frozen=True):
     """What it cost: lines as in the journal, pico-USD, and the dated price row.
 
-    counterfactual_pico, lever: what it would have cost without the lever, as in `Settled`.
+    saved: by each lever, as in `Settled`.
     """
 
     lines: list[CostLineRow]
@@ -49,8 +50,7 @@ class Price(msgspec.Struct, frozen=True):
     sku_id: str
     sku_price_id: str
     quality: Quality = Quality.REPORTED
-    counterfactual_pico: int | None = None
-    lever: str = ""
+    saved: Saved = NOTHING
 
 
 def price_unpriced(ledger: Ledger, price: Callable[[Unpriced], Price | None], now_us: int) -> Posted:
@@ -108,8 +108,7 @@ def _correction(charge: Unpriced, price: Price) -> Correction:
         list_pico=price.list_pico,
         quality=price.quality,
         lines=price.lines,
-        counterfactual_pico=price.counterfactual_pico,
-        lever=price.lever,
+        saved=price.saved,
         sku_id=price.sku_id,
         sku_price_id=price.sku_price_id,
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from bursar.domain.savings import COLUMNS
 from bursar.ledger.schema import ADDED_COUNTS, TOKEN_COLUMNS
 from bursar.ledger.store import Session
 
@@ -27,6 +28,7 @@ ERROR_OUTCOMES = ("client_error", "provider_error", "timeout")
 _ERRORS = ", ".join(f"'{outcome}'" for outcome in ERROR_OUTCOMES)
 
 COST = "DECIMAL(38,12)"
+SAVED_COLUMNS = tuple(COLUMNS.values())
 MEASURES: dict[str, tuple[str, str]] = {
     "attempts": ("BIGINT", "weight"),
     "calls": ("BIGINT", "CASE WHEN is_final THEN weight ELSE 0 END"),
@@ -36,7 +38,9 @@ MEASURES: dict[str, tuple[str, str]] = {
     "effective_cost": (COST, "effective_cost"),
     "billed_cost": (COST, "billed_cost"),
     "counterfactual_cost": (COST, "CASE WHEN lever = '' THEN list_cost ELSE counterfactual_cost END"),
-    "saved_cost": (COST, "CASE WHEN lever = '' THEN 0 ELSE counterfactual_cost - effective_cost END"),
+    "saved_cost": (COST, " + ".join(SAVED_COLUMNS)),
+    **{column: (COST, column) for column in SAVED_COLUMNS},
+    "discount_cost": (COST, "list_cost - effective_cost"),
     "retry_cost": (COST, "CASE WHEN attempt_number > 1 THEN effective_cost ELSE 0 END"),
     "unpriced_count": ("BIGINT", "CASE WHEN quality = 'unpriced' THEN weight ELSE 0 END"),
     "estimated_count": ("BIGINT", "CASE WHEN quality = 'estimated' THEN weight ELSE 0 END"),
@@ -114,6 +118,11 @@ ROLLUP_TABLES = (
         f"ALTER TABLE {rollup.name} ADD COLUMN IF NOT EXISTS {name} BIGINT DEFAULT 0"
         for rollup in (*ROLLUPS, EVERYTHING, *DAY_ROLLUPS)
         for name in ADDED_COUNTS
+    ),
+    *(
+        f"ALTER TABLE {rollup.name} ADD COLUMN IF NOT EXISTS {name} {COST} DEFAULT 0"
+        for rollup in (*ROLLUPS, EVERYTHING, *DAY_ROLLUPS)
+        for name in (*SAVED_COLUMNS, "discount_cost")
     ),
 )
 

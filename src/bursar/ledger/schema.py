@@ -9,10 +9,12 @@ row. Calls of several attempts, of none, and corrected ones have a row of their 
 
 from typing import NamedTuple
 
+from bursar.domain.savings import COLUMNS as SAVED_COLUMNS
+
 MONEY = "DECIMAL(18,12)"
 LINES = "STRUCT(unit VARCHAR, quantity BIGINT, unit_price DECIMAL(28,15))[]"
 TAGS = "MAP(VARCHAR, VARCHAR)"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Column(NamedTuple):
@@ -77,6 +79,7 @@ COST_COLUMNS = (
     Column("list_cost", MONEY, "pico", "settled.list_pico"),
     *(Column(name, MONEY, "same", "list_cost") for name in ("contracted_cost", "effective_cost", "billed_cost")),
     Column("counterfactual_cost", MONEY, "pico", "settled.counterfactual_pico"),
+    *(Column(column, MONEY, "pico", f"saved.{lever}") for lever, column in SAVED_COLUMNS.items()),
     Column("bound_cost", MONEY, "pico", "dispatched.bound_pico"),
     Column("provider_cost", MONEY, "pico", "settled.provider_cost_pico"),
 )
@@ -192,8 +195,16 @@ ADDED_COLUMNS = (
     "UPDATE charges SET route = json_extract_string(routing, '$.route') WHERE route = '' AND routing <> ''",
     "ALTER TABLE charges ADD COLUMN IF NOT EXISTS traffic VARCHAR DEFAULT 'live'",
     "ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS traffic VARCHAR DEFAULT 'live'",
+    *(f"ALTER TABLE charges ADD COLUMN IF NOT EXISTS {name} {MONEY} DEFAULT 0" for name in SAVED_COLUMNS.values()),
 )
 """Columns that a ledger of an earlier Bursar may not have yet."""
+
+SPLIT_SAVINGS = tuple(
+    f"UPDATE charges SET {column} = counterfactual_cost - list_cost "
+    f"WHERE lever = '{lever}' AND counterfactual_cost IS NOT NULL AND list_cost IS NOT NULL"
+    for lever, column in SAVED_COLUMNS.items()
+)
+"""Once, from schema 1 to 2: a charge had one lever then, which saved all that was saved."""
 
 BOOK_TABLES = (
     _table("charges", {**{c.name: c.type for c in CHARGE_COLUMNS}, **ENTRY_COLUMNS}),

@@ -78,6 +78,27 @@ def list_without_cache(usage: Usage, sheet: PriceSheet) -> int:
     return price_usage(uncached, sheet).list_pico
 
 
+def saved_by_cache(usage: Usage, sheet: PriceSheet, list_pico: int) -> int:
+    """What the provider's prompt cache saved, in pico-USD; negative where its writes cost more than its reads saved.
+
+    list_pico: what the usage costs by the same sheet. No plain price for a cached token: nothing is claimed.
+    """
+    try:
+        return list_without_cache(usage, sheet) - list_pico
+    except UnpricedUnit:
+        return 0
+
+
+def saved_by_tier(usage: Usage, sheet: PriceSheet, standard: PriceSheet | None) -> int:
+    """What a cheaper service tier saved on plain tokens, in pico-USD; 0 where one of the two prices isn't known."""
+    if standard is None:
+        return 0
+    try:
+        return list_without_cache(usage, standard) - list_without_cache(usage, sheet)
+    except UnpricedUnit:
+        return 0
+
+
 def bound_pico(sheet: PriceSheet, input_bytes: int, max_output: int, searches: int = 0) -> int:
     """The most a call can cost, in pico-USD, rounded up.
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from bursar.domain.savings import Saved, saved_by
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 from bursar.domain.usage import Usage
@@ -74,8 +75,8 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):
     usage: Usage
     lines: Sequence[CostLineRow]
     list_pico: int | None  # None: unpriced
-    counterfactual_pico: int | None  # what the same usage would have cost without the lever
-    lever: str
+    counterfactual_pico: int | None  # what it would have cost without any lever: list_pico and all that was saved
+    lever: str  # that made the most difference
     sku_id: str
     sku_price_id: str
     provider_cost_pico: int | None  # what the provider itself says it cost, where it does (OpenRouter)
@@ -84,6 +85,14 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):
     call_outcome: str  # meaningful when final
     client_status: int  # HTTP status the client got; 0: it was gone before one could be sent
     client_gone_percent: int = -1  # -1: the client stayed; else how much of the answer it took, if known
+    saved: Saved | None = None  # by lever; None: written when a charge had one lever only
+
+    @property
+    def saved_by_lever(self) -> Saved:
+        """What each lever saved, of records of any age."""
+        if self.saved is not None:
+            return self.saved
+        return saved_by(self.lever, (self.counterfactual_pico or 0) - (self.list_pico or 0))
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="c"):

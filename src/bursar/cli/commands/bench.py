@@ -19,6 +19,7 @@ class Part(StrEnum):
     DECIDE = "decide"
     ROUTE = "route"
     TRANSLATE = "translate"
+    KEPT = "kept"
 
 
 def bench(

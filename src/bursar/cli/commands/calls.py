@@ -151,9 +151,14 @@ def told_ways(attempts: list[dict[str, Any]]) -> list[str]:
             continue
         receipt = RECEIPTS.decode(attempt["routing"])
         lines.append(f"  {receipt_words(receipt, attempt['upstream'], attempt['model_sent'])}")
-        if attempt["lever"] == "routing" and attempt["counterfactual_cost"] is not None:
-            lines.append(f"  without a route it would have cost ${plain(Decimal(attempt['counterfactual_cost']))}")
+        if attempt["saved"]:
+            lines.append(f"  without any lever ${plain(Decimal(attempt['counterfactual_cost']))}: {_steps(attempt)}")
     return lines or ["nothing was sent"]
+
+
+def _steps(attempt: dict[str, Any]) -> str:
+    """What each lever saved, in the order of the steps; a negative one cost more than it saved."""
+    return ", ".join(f"{lever} saved {display.money(_decimal(usd))}" for lever, usd in attempt["saved"].items())
 
 
 def register(app: typer.Typer) -> None:
@@ -218,8 +223,8 @@ def _csv_line(attempt: dict[str, Any], line: dict[str, Any]) -> list[Any]:
 
 def _notes(attempt: dict[str, Any]) -> list[str]:
     notes = [f"price {attempt['sku_price_id']}"] if attempt["sku_price_id"] else []
-    if attempt["lever"]:
-        notes.append(f"{attempt['lever']}: without it {display.money(_decimal(attempt['counterfactual_cost']))}")
+    if attempt["saved"]:
+        notes.append(f"without any lever {display.money(_decimal(attempt['counterfactual_cost']))}: {_steps(attempt)}")
     if attempt["error_code"]:
         notes.append(f"error {attempt['error_code']}")
     if len(attempt["entries"]) > 1:

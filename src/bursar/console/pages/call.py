@@ -201,13 +201,12 @@ def _notes(attempt: AttemptDetail, f: Format) -> list[str]:
     if not attempt.lines and not attempt.list_cost and len(attempt.entries) < 2:
         return []
     notes = []
-    effective, without = attempt.effective_cost, attempt.counterfactual_cost
-    if effective is not None and without is not None and without != effective:
-        word = "saved" if without > effective else "the cache cost"
-        notes.append(
-            f"Without the {f.word(attempt.lever or 'prompt_cache')} it would have cost {f.plain_money(without)}: "
-            f"{word} {f.plain_money(abs(without - effective))}."
-        )
+    if attempt.saved and attempt.counterfactual_cost is not None:
+        steps = [
+            f"{f.word(lever)} {'saved' if amount > 0 else 'cost'} {f.plain_money(abs(amount))}"
+            for lever, amount in attempt.saved.items()
+        ]
+        notes.append(f"Without any lever: {f.plain_money(attempt.counterfactual_cost)}; {', '.join(steps)}.")
     notes.append(_SURE.get(attempt.quality, ""))
     if attempt.bound_cost is not None and attempt.quality != "assumed":
         notes.append(f"The most it could have cost was {f.plain_money(attempt.bound_cost)}.")

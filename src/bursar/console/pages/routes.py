@@ -13,6 +13,7 @@ from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, budgets_page
+from bursar.console.pages.caches import caches_answer, caches_csv, caches_page
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
@@ -89,6 +90,10 @@ PAGES = (
     Page(
         "/controls", "controls", "Limits and policies", "controls.html", controls_page,
         lambda context, view, _: controls_answer(context, view), lambda a, _: controls_csv(a),
+    ),
+    Page(
+        "/caches", "caches", "Caches", "caches.html", caches_page,
+        lambda context, _view, _: caches_answer(context), lambda a, _: caches_csv(a),
     ),
 )  # fmt: skip
 PAGES_OF_ONE = (

@@ -42,7 +42,7 @@ CHATS = [one for one in recordings() if one.dialect.name == "openai-chat" and on
 @given(conversations(SAY))
 def test_a_request_that_was_written_reads_as_it_was_meant(said: Conversation):
     losses, none = Losses(), Losses()
-    body = CHAT.write_request(said, losses)
+    body = CHAT.write_request(said, losses).body
     got = CHAT.read_request(body, none)
     assert not none.names
     same_request(msgspec.structs.replace(said, wants_stream_usage=got.wants_stream_usage), got, losses)
@@ -232,7 +232,7 @@ def test_what_chat_has_no_words_for_is_named_or_refused():
         top_k=1,
         metadata="{}",
     )
-    body = json.loads(COMPATIBLE_CHAT.write_request(said, losses))
+    body = json.loads(COMPATIBLE_CHAT.write_request(said, losses).body)
     id = body["messages"][2]["tool_calls"][0]["id"]
     assert len(id) <= 40
     assert body == {

@@ -30,6 +30,7 @@ from bursar.gateway.keeping import Keeping
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
+from bursar.gateway.model_lists import ModelLists
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
@@ -41,7 +42,7 @@ from bursar.gateway.retry_cap import RetryCap, RetryHold
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings
-from bursar.gateway.translation import Translation
+from bursar.gateway.translation import Spoken, Translation
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -74,6 +75,7 @@ class Worker(msgspec.Struct):
     cache_table: CacheTable = msgspec.field(default_factory=CacheTable)
     paces: Paces = msgspec.field(default_factory=Paces)
     shadows: Background = msgspec.field(default_factory=Background)
+    lists: ModelLists = msgspec.field(default_factory=ModelLists)
     answers: Answers | None = None  # None: nothing is kept here
     prompt_caches: PromptCaches = msgspec.field(default_factory=lambda: PromptCaches(b""))
     in_flight: int = 0
@@ -103,12 +105,24 @@ class Bound(msgspec.Struct, frozen=True, gc=False):
     sku_price_id: str
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What another way would be told, by translation or in the caller's dialect, and what that was made of.
+
+    limit: what our own rules made of the output limit; None: nothing. found: None where it can't be said there.
+    """
+
+    asked: Asked
+    body: bytes
+    limit: int | None
+    found: Spoken | tuple[Asked, bytes] | None
+
+
 class Way(msgspec.Struct):
     """An upstream that may take a call, and the model it would be asked for.
 
     why: it was put behind the others: "open", "probing", "cooling". is_tried: an attempt went there.
     case: the call as policies see it there; None where there are none. leads: an experiment puts it in front.
-    is_cheap: the first target of a route with a quality gate.
+    is_cheap: the first target of a route with a quality gate. told: found once, and kept until the call goes there.
     """
 
     plan: Plan
@@ -119,6 +133,7 @@ class Way(msgspec.Struct):
     case: Case | None = None
     leads: bool = False
     is_cheap: bool = False
+    told: Told | None = None
 
 
 class Routing(msgspec.Struct):

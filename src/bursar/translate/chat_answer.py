@@ -10,6 +10,7 @@ from bursar.providers.openai_usage import ChatUsage, usage_of_chat
 from bursar.providers.reading import UNREADABLE, served_tier
 from bursar.translate.answer import Choice, Reply, TokenLogprob, TopToken
 from bursar.translate.chat_thoughts import PROVIDERS, details_of, signed_call
+from bursar.translate.citations import chat_annotations, citations_of
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Media, Part, Refusal, Text, Thinking, ToolResult, ToolUse
 
@@ -94,6 +95,7 @@ class Said(msgspec.Struct, gc=False):
     reasoning: str | None = None
     reasoning_details: list[Detail] | None = None
     tool_calls: list[ToolCall] | None = None
+    annotations: Any = None  # their types differ from service to service
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -137,11 +139,14 @@ def read_answer(body: bytes) -> Reply:
 def _choice(choice: _Choice) -> Choice:
     said = choice.message or Said()
     parts: list[Part] = [*thoughts_of(said)]
-    if isinstance(said.content, str):
-        parts += [Text(said.content)] if said.content else []
-    else:
-        said_in_parts = words_of(said.content or ())
+    cited = citations_of(said.annotations)
+    if isinstance(said.content, list):
+        said_in_parts = words_of(said.content)
         parts += [Thinking(text) if kind == "thinking" else Text(text) for kind, text in said_in_parts]
+        if cited:
+            parts.append(Text("", citations=cited))
+    elif said.content or cited:
+        parts.append(Text(said.content or "", citations=cited))
     if said.refusal:
         parts.append(Refusal(said.refusal))
     for at, call in enumerate(said.tool_calls or ()):
@@ -247,6 +252,8 @@ def _written(number: int, choice: Choice, losses: Losses) -> dict[str, Any]:
         message["reasoning_details"] = details_of(thoughts)
     if calls:
         message["tool_calls"] = calls
+    if cited := chat_annotations(choice.parts, losses):
+        message["annotations"] = cited
     if choice.stop_sequence:
         losses.lose("stop_sequence")
     return {

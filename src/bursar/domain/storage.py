@@ -4,6 +4,8 @@ A price of one token-hour is a whole number of femto-dollars, but a cache lives 
 two lines: whole token-hours at their price, and what is left of them as an amount.
 """
 
+from bursar.domain.usage import Usage
+
 HOUR_US = 3_600_000_000
 STORAGE = "cache_storage"
 PART = "cache_storage_part"
@@ -17,6 +19,11 @@ def token_hours(tokens: int, kept_us: int) -> int:
     (60000, 0, 1)
     """
     return (tokens * kept_us + HOUR_US // 2) // HOUR_US
+
+
+def storage_usage(tokens: int, kept_us: int, input_tokens: int = 0) -> Usage:
+    """The usage of so many tokens that are kept for so long. input_tokens: billed for making the cache."""
+    return Usage(input_tokens, cache_storage=token_hours(tokens, kept_us), kept_tokens=tokens, kept_us=kept_us)
 
 
 def storage_lines(tokens: int, kept_us: int, femto: int, beside: int = 0) -> list[tuple[str, int, int]]:

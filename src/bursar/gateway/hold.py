@@ -38,13 +38,19 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
     if bound.pico is None:
         hard = [one for one in touching.budgets if one.budget.mode != "warn"]
         if hard:
-            raise unpriced(hard[0].budget, hard[0].value, call.route.provider, call.asked.model)
+            error = unpriced(hard[0].budget, hard[0].value, call.route.provider, call.asked.model)
+            if call.asked.keeps is not None and call.asked.keeps.cache_id and call.asked.keeps.known is None:
+                error.message += (
+                    ". This cached content wasn't made through Bursar, so its tokens and model aren't known"
+                )
+            raise error
         call.notes.append((b"x-bursar-budget-warning", warning_text([one.budget for one in touching.budgets])))
         return
     if not bound.pico:
         return
     learned = learned_as(call.route.name, call.asked.model, searches=call.asked.searches > 0)
     is_first = worker.firsts.is_new(learned) and not call.asked.continues  # what is kept is bounded by what it was
+    is_first = is_first and call.asked.keeps is None  # nothing is added unseen to what is stored
     if is_first and any(one.budget.mode != "warn" for one in touching.budgets):
         await hold_first(worker, call, touching, learned, met)
     else:
@@ -132,12 +138,16 @@ async def take(worker: Worker, call: Call, touching: Touching, bound: Bound, met
 
 def touched_by(worker: Worker, call: Call, envelope: Envelope, attributed: Attributed) -> Touching:
     """The budgets that a call touches; remembered for calls whose headers alone say whom they are for."""
-    budgeting, route, asked = worker.budgeting, call.route, call.asked
-    key = (budgeting.version, route.name, asked.model, call.dialect.operation)
+    budgeting, route, model = worker.budgeting, call.route, call.asked.model
+    if (
+        call.asked.keeps is not None and call.asked.keeps.known is not None
+    ):  # a change names no model, its cache has one
+        model = call.asked.keeps.known.model
+    key = (budgeting.version, route.name, model, call.dialect.operation)
     is_known = attributed is envelope.attributed
     if is_known and (found := envelope.touched.get(key)) is not None:
         return found
-    found = touched_there(worker, call, route, asked.model, attributed)
+    found = touched_there(worker, call, route, model, attributed)
     if is_known:
         if len(envelope.touched) >= TOUCHED_MAX:
             envelope.touched.clear()

@@ -5,6 +5,7 @@ import msgspec
 from bursar.budgets.holds import MarkReached
 from bursar.domain.errors import BursarError
 from bursar.gateway.attribute import Attributed, attribute
+from bursar.gateway.cache_memory import recall_cache
 from bursar.gateway.call import Arrival, Call, Routing, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import choose_upstream, may_go_elsewhere
@@ -60,6 +61,8 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
             call = prepare(worker, arrival, envelope, asked, attributed, plan, case)
         call.taken, call.routing = taken, routing
         call.marks = worker.loops.judge(call.facts, now_us)  # does it go round in circles?
+        if asked.keeps is not None:
+            await recall_cache(worker, call)
         try:
             await hold(worker, call, envelope, attributed)  # hold: its bound, against every budget that it touches
         except MarkReached as reached:  # one of them is past a threshold: its pace, an approval, a cheaper model

@@ -7,6 +7,7 @@ import msgspec
 
 from bursar.domain.charge import Lever, Operation, Outcome, Quality
 from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout
+from bursar.gateway.cache_memory import remember_cache
 from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.forward import NOT_RETURNED
@@ -72,6 +73,8 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
     )
     if answer.is_pending:
         await keep_pending(worker, call, attempt, answer)
+    if answer.kept is not None:
+        await remember_cache(worker, call, attempt, answer, answer.kept)
     if gone:
         return
     headers = answer_headers(call, reply, streams=False)

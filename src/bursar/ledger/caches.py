@@ -20,6 +20,7 @@ from bursar.ledger.store import Session
 from bursar.spool.records import CostLineRow
 
 FRESH = "fresh_facts"
+NEWS_MAX = 1_000  # told at a time
 _OPERATIONS = ", ".join(f"'{operation}'" for operation in sorted(CACHE_OPERATIONS))
 
 
@@ -28,6 +29,16 @@ class CacheKey(NamedTuple):
 
     provider: str
     cache_id: str
+
+
+class CacheNews(NamedTuple):
+    """What an attempt costs since it was corrected. cost_pico None: unpriced. noted_us: when that was posted."""
+
+    attempt_id: str
+    call_id: str
+    cost_pico: int | None
+    is_final: bool
+    noted_us: int
 
 
 class _Standing(NamedTuple):
@@ -95,7 +106,7 @@ def settle_caches(session: Session, keys: Iterable[CacheKey], now_us: int) -> in
         if corrections:
             post_within(session, corrections, now_us)
             finals = {share.attempt_id: share for share in shares}
-            _tell_budgets(session, [(finals[one.attempt_id], one.list_pico) for one in corrections])
+            _tell_budgets(session, [(finals[one.attempt_id], one.list_pico) for one in corrections], now_us)
         ahead = [share.until_us for share in shares if not share.is_final]
         which = {"provider": key.provider, "cache": key.cache_id}
         session.run("DELETE FROM cache_ends WHERE provider = $provider AND cache_id = $cache", which)
@@ -121,7 +132,8 @@ def correct(share: Share, stands: _Standing) -> Correction | None:
     elif not kept_us and share.operation == Operation.CACHE_CHANGE:
         list_pico = 0  # it added nothing, whatever that costs
     quality = _quality(share, kept_us, list_pico, price_is_guess=stands.price_is_guess)
-    now = (share.until_us, kept_us, quality, list_pico)
+    until_us = share.until_us if kept_us or stands.kept_us else stands.until_us  # the end of nothing is no news
+    now = (until_us, kept_us, quality, list_pico)
     if now == (stands.until_us, stands.kept_us, stands.quality, stands.list_pico):
         return None
     if hours > COUNT_MAX or (list_pico or 0) > PICO_MAX:  # no column could hold it: a broken answer
@@ -191,7 +203,26 @@ def _pico(cost: Any) -> int | None:
     return None if cost is None else int(cost.scaleb(12))
 
 
-def _tell_budgets(session: Session, news: Sequence[tuple[Share, int | None]]) -> None:
+def cache_news(session: Session) -> list[CacheNews]:
+    """What the budgets haven't heard of yet."""
+    rows = session.query(
+        "SELECT attempt_id::VARCHAR, call_id::VARCHAR, cost_pico, is_final, noted_us FROM cache_news "
+        f"ORDER BY noted_us LIMIT {NEWS_MAX}"
+    ).rows
+    return [CacheNews(*row) for row in rows]
+
+
+def drop_news(session: Session, heard: Sequence[CacheNews]) -> None:
+    """They have heard; of an attempt that was corrected again meanwhile they haven't."""
+    for one in heard:
+        session.run(
+            "DELETE FROM cache_news WHERE attempt_id = $attempt::UUID AND noted_us = $noted "
+            "AND cost_pico IS NOT DISTINCT FROM $cost AND is_final = $final",
+            {"attempt": one.attempt_id, "noted": one.noted_us, "cost": one.cost_pico, "final": one.is_final},
+        )
+
+
+def _tell_budgets(session: Session, news: Sequence[tuple[Share, int | None]], now_us: int) -> None:
     """Remember whose budgets must hear of a cost; the newest counts."""
     ids = [share.attempt_id for share, _ in news]
     session.run("DELETE FROM cache_news WHERE attempt_id IN (SELECT unnest($ids)::UUID)", {"ids": ids})
@@ -204,5 +235,5 @@ def _tell_budgets(session: Session, news: Sequence[tuple[Share, int | None]]) ->
     with session.stage("staged_cache_news", staged):
         session.run(
             "INSERT INTO cache_news SELECT attempt_id::UUID, call_id::UUID, "
-            f"nullif(cost_pico, {UNKNOWN}), is_final = 1 FROM staged_cache_news"
+            f"nullif(cost_pico, {UNKNOWN}), is_final = 1, {now_us:d} FROM staged_cache_news"
         )

@@ -280,7 +280,13 @@ BOOK_TABLES = (
     _table("cache_ends", {"provider": "VARCHAR", "cache_id": "VARCHAR", "until_us": "BIGINT"}),  # that lie ahead
     _table(  # corrected costs that the budgets haven't heard of; cost_pico NULL: unpriced
         "cache_news",
-        {"attempt_id": "UUID", "call_id": "UUID", "cost_pico": "BIGINT", "is_final": "BOOLEAN"},
+        {
+            "attempt_id": "UUID",
+            "call_id": "UUID",
+            "cost_pico": "BIGINT",
+            "is_final": "BOOLEAN",
+            "noted_us": "BIGINT",
+        },
     ),
     _table("loader_faults", {"seen_at": "TIMESTAMP", "code": "VARCHAR", "detail": "VARCHAR"}),
     _table("ledger_facts", {"name": "VARCHAR PRIMARY KEY", "value": "VARCHAR"}),

@@ -2,18 +2,23 @@
 
 import asyncio
 import json
+import re
 import time
 from decimal import Decimal
 from pathlib import Path
 from urllib.request import urlopen
 
+import msgspec
 import pytest
 from tests.system.test_budget_race import make_budget, standing
 from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import World, gateway_world, kill9
 
+from bursar.cli.commands.calls import told_ways
 from bursar.console.cache_returns import CacheReturns
+from bursar.console.pages.call_entries import book_entries
 from bursar.domain.usage import Usage
+from bursar.explore.query import Explorer
 from bursar.ledger.verify import verify
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_rows
@@ -179,6 +184,18 @@ def test_a_life_over_two_workers_costs_what_the_provider_kept_and_budgets_get_th
         reasons = world.rows("SELECT DISTINCT reason FROM charges WHERE entry = 'correction' AND upstream_id = $name",
                              name=name)  # fmt: skip
         assert all(row["reason"].startswith("deleted by call ") for row in reasons)
+        detail = Explorer(world.load()).call(made.headers["x-bursar-call-id"])
+        told = told_ways(msgspec.to_builtins(detail.attempts, builtin_types=(Decimal,), str_keys=True))
+        assert re.fullmatch(
+            r"  corrected from \$0.08 to \$0.0000[0-9]+ \(reported\): deleted by call [-0-9a-f]{36}", told[1]
+        )
+        shown = book_entries(detail)
+        assert [(entry.word, entry.why, len(entry.cause)) for entry in shown] == [
+            ("usage", "", 0),
+            ("reversal", "deleted by call ", 36),
+            ("correction", "deleted by call ", 36),
+        ]
+        assert Explorer(world.load()).call(shown[-1].cause).attempts[0].upstream_id == name
         time.sleep(0.6)  # workers say what they spent four times a second
         give_back(world)
         left = standing(world, budget)

@@ -49,10 +49,9 @@ class Share(msgspec.Struct):
     is_unseen: bool = False
     why: str = ""
 
-    def cut(self, end_us: int, why: str) -> None:
-        """Take off what lies behind an instant."""
-        if end_us < self.until_us:
-            self.from_us, self.until_us, self.why = min(self.from_us, end_us), end_us, why
+    @property
+    def place(self) -> tuple[int, int, bool]:
+        return self.from_us, self.until_us, self.is_final
 
 
 def share_life(facts: Iterable[Fact], now_us: int) -> list[Share]:
@@ -75,16 +74,23 @@ def share_life(facts: Iterable[Fact], now_us: int) -> list[Share]:
             until_us = change.until_us
         else:
             until_us = min(until_us, max(change.until_us, change.from_us))  # what is over was kept
-            for share in shares:
-                share.cut(until_us, f"lifetime shortened by call {change.call_id}")
+            _cut(shares, until_us, f"lifetime shortened by call {change.call_id}")
             shares.append(_share(change, tokens, until_us, until_us))
     gone = min((fact for fact in ordered if fact.operation == Operation.CACHE_DELETE), default=None,
                key=lambda fact: fact.until_us)  # fmt: skip
+    if gone is not None and shares:
+        _cut(shares, max(gone.until_us, shares[0].from_us), f"deleted by call {gone.call_id}")
     for share in shares:
-        if gone is not None:
-            share.cut(max(gone.until_us, shares[0].from_us), f"deleted by call {gone.call_id}")
         share.is_final = gone is not None or share.until_us <= now_us
     return shares
+
+
+def _cut(shares: list[Share], end_us: int, why: str) -> None:
+    """Take off what lies behind an instant, from the last share backwards: their ends never fall."""
+    for share in reversed(shares):
+        if share.until_us <= end_us:
+            return
+        share.from_us, share.until_us, share.why = min(share.from_us, end_us), end_us, why
 
 
 def _share(fact: Fact, tokens: int, from_us: int, until_us: int, *, is_unseen: bool = False) -> Share:

@@ -65,7 +65,8 @@ def take_facts(session: Session, attempt_ids: Sequence[str], since: datetime, no
         CREATE OR REPLACE TEMP TABLE {FRESH} AS
         SELECT provider, list_last(string_split(upstream_id, '/')) AS cache_id, attempt_id, call_id, received_at,
           operation, coalesce(epoch_us(kept_from), 0) AS from_us, epoch_us(kept_until) AS until_us,
-          kept_tokens AS tokens
+          kept_tokens AS tokens, NULL::BIGINT AS share_from_us, NULL::BIGINT AS share_until_us,
+          NULL::BOOLEAN AS share_is_final
         FROM charges
         WHERE received_at >= $since AND attempt_id IN (SELECT unnest($ids)::UUID) AND operation IN ({_OPERATIONS})
           AND weight = 1 AND upstream_id <> '' AND kept_until IS NOT NULL
@@ -95,24 +96,46 @@ def settle_caches(session: Session, keys: Iterable[CacheKey], now_us: int) -> in
     count = 0
     for key in dict.fromkeys(keys):
         count += 1
-        facts, since = _facts_of(session, key)
+        facts, seen, received = _facts_of(session, key)
         shares = [share for share in share_life(facts, now_us) if share.tokens]
-        standing = _standing(session, [share.attempt_id for share in shares], since) if shares else {}
-        corrections = []
-        for share in shares:
-            stands = standing.get(share.attempt_id)
-            if stands is not None and (correction := correct(share, stands)) is not None:
-                corrections.append(correction)
-        if corrections:
-            post_within(session, corrections, now_us)
-            finals = {share.attempt_id: share for share in shares}
-            _tell_budgets(session, [(finals[one.attempt_id], one.list_pico) for one in corrections], now_us)
+        news = [share for share in shares if seen[share.attempt_id] != share.place]
+        if news:
+            _correct(session, news, min(received[share.attempt_id] for share in news), now_us)
         ahead = [share.until_us for share in shares if not share.is_final]
         which = {"provider": key.provider, "cache": key.cache_id}
         session.run("DELETE FROM cache_ends WHERE provider = $provider AND cache_id = $cache", which)
         if ahead:
             session.run("INSERT INTO cache_ends VALUES ($provider, $cache, $until)", which | {"until": min(ahead)})
     return count
+
+
+def _correct(session: Session, news: Sequence[Share], since: datetime, now_us: int) -> None:
+    """Post what differs for these shares, and remember that they were looked at.
+
+    A cache that is kept alive for weeks has thousands of shares, of which only the last ones change.
+    """
+    standing = _standing(session, [share.attempt_id for share in news], since)
+    corrected = {
+        share.attempt_id: correction
+        for share in news
+        if share.attempt_id in standing and (correction := correct(share, standing[share.attempt_id])) is not None
+    }
+    if corrected:
+        post_within(session, list(corrected.values()), now_us)
+        told = [(share, corrected[share.attempt_id].list_pico) for share in news if share.attempt_id in corrected]
+        _tell_budgets(session, told, now_us)
+    staged = {
+        "attempt_id": text_column(share.attempt_id for share in news),
+        "from_us": int_column(share.from_us for share in news),
+        "until_us": int_column(share.until_us for share in news),
+        "is_final": int_column(share.is_final for share in news),
+    }
+    with session.stage("staged_shares", staged):
+        session.run(
+            "UPDATE cache_facts SET share_from_us = seen.from_us, share_until_us = seen.until_us, "
+            "share_is_final = seen.is_final = 1 FROM staged_shares AS seen "
+            "WHERE cache_facts.attempt_id = seen.attempt_id::UUID"
+        )
 
 
 def correct(share: Share, stands: _Standing) -> Correction | None:
@@ -168,13 +191,18 @@ def _reason(share: Share, stands: _Standing) -> str:
     return share.why or AS_OTHERS
 
 
-def _facts_of(session: Session, key: CacheKey) -> tuple[list[Fact], datetime]:
+def _facts_of(
+    session: Session, key: CacheKey
+) -> tuple[list[Fact], dict[str, tuple[int, int, bool]], dict[str, datetime]]:
+    """What was said of a cache; by attempt, the place that it was found in last, and when its call was received."""
     rows = session.query(
-        "SELECT from_us, until_us, attempt_id::VARCHAR, call_id::VARCHAR, operation, tokens, received_at "
-        "FROM cache_facts WHERE provider = $provider AND cache_id = $cache",
+        "SELECT from_us, until_us, attempt_id::VARCHAR, call_id::VARCHAR, operation, tokens, received_at, "
+        "share_from_us, share_until_us, share_is_final FROM cache_facts "
+        "WHERE provider = $provider AND cache_id = $cache",
         {"provider": key.provider, "cache": key.cache_id},
     ).rows
-    return [Fact(*row[:-1]) for row in rows], min(row[-1] for row in rows)
+    facts = [Fact(*row[:6]) for row in rows]
+    return facts, {row[2]: tuple(row[7:]) for row in rows}, {row[2]: row[6] for row in rows}
 
 
 def _standing(session: Session, attempt_ids: Sequence[str], since: datetime) -> dict[str, _Standing]:

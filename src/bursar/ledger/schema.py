@@ -275,6 +275,9 @@ BOOK_TABLES = (
             "from_us": "BIGINT",
             "until_us": "BIGINT",
             "tokens": "BIGINT",
+            "share_from_us": "BIGINT",  # what it was found to bear when it was looked at last; NULL: never yet
+            "share_until_us": "BIGINT",
+            "share_is_final": "BOOLEAN",
         },
     ),
     _table("cache_ends", {"provider": "VARCHAR", "cache_id": "VARCHAR", "until_us": "BIGINT"}),  # that lie ahead

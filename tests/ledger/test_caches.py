@@ -298,6 +298,18 @@ def test_a_deletion_seen_by_another_worker_gives_back_what_was_not_used(ledger: 
     assert broken_laws(ledger, spool) == []
 
 
+def test_a_project_may_be_named_by_its_id_or_its_number(ledger: Ledger, spool: Path) -> None:
+    made = row_of("projects/31/locations/l/cachedContents/7", "create_cache", T0, tokens=9, kept_us=HOUR_US,
+                  until_us=T0 + HOUR_US)  # fmt: skip
+    other = row_of("projects/31/locations/l/cachedContents/77", "create_cache", T0, tokens=9, kept_us=HOUR_US,
+                   until_us=T0 + HOUR_US)  # fmt: skip
+    gone = row_of("projects/shop/locations/l/cachedContents/7", "delete_cache", T0 + HOUR_US // 3)
+    write(spool, "w0", [made, other, gone])
+    Loader(ledger, spool, FixedClock(T0)).load_all()
+    found = ask(ledger, "SELECT upstream_id, SUM(kept_us) FROM charges GROUP BY upstream_id ORDER BY ALL")
+    assert [kept_us for _, kept_us in found] == [HOUR_US // 3, HOUR_US, 0]
+
+
 def test_a_cache_that_ends_as_expected_becomes_sure_at_its_end(ledger: Ledger, spool: Path) -> None:
     clock = FixedClock(T0)
     made = row_of("cachedContents/a", "create_cache", T0, tokens=7, kept_us=HOUR_US, until_us=T0 + HOUR_US)

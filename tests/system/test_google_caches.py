@@ -4,12 +4,15 @@ import asyncio
 import json
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from urllib.request import urlopen
 
 import msgspec
 import pytest
+from google import genai
+from google.genai import types
 from tests.system.test_budget_race import make_budget, standing
 from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import World, gateway_world, kill9
@@ -233,6 +236,28 @@ def test_a_crowd_of_changes_stays_in_a_strict_budget_and_pays_for_no_time_twice(
         give_back(world)
         of_changes = cost - hour
         assert abs(Decimal(standing(world, budget).posted) / 10**12 - of_changes) < SECOND
+
+
+def test_google_s_own_client_makes_changes_lists_and_deletes(tmp_path: Path) -> None:
+    with gateway_world(tmp_path / "data") as world:
+        priced(world)
+        options = types.HttpOptions(base_url=world.url)
+        client = genai.Client(api_key="AIza-own", http_options=options)
+        caches = client.caches
+        wanted = types.CreateCachedContentConfig(contents=["tea " * 5_000], ttl="7200s", display_name="tea")
+        name = str(caches.create(model="gemini-2.5-flash", config=wanted).name)
+        caches.update(name=name, config=types.UpdateCachedContentConfig(ttl="10800s"))
+        end = datetime.now(UTC) + timedelta(hours=5)
+        assert caches.update(name=name, config=types.UpdateCachedContentConfig(expire_time=end)).expire_time == end
+        assert name in [one.name for one in caches.list()]
+        assert caches.get(name=name).expire_time == end
+        caches.delete(name=name)
+        cost, qualities = booked(world, name)
+        assert (abs(cost - truth(world)[name]) < SECOND, qualities) == (True, ["reported"])
+        rows = world.rows(
+            "SELECT kept_us FROM charges WHERE operation = 'change_cache' AND entry = 'usage' ORDER BY seq"
+        )
+        assert [round(row["kept_us"] / 10**6 / HOUR_S) for row in rows] == [1, 2], "each bears what it added"
 
 
 def test_kill_9_between_creation_and_deletion_changes_nothing(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from bursar.domain.periods import Bucket, Grain, buckets
 from bursar.explore.filters import Filter
 from bursar.explore.vocabulary import is_grain
 
-LOSS_SLOT = 9  # the danger colour: a step that cost more than it saved
 NOTES = {
     "routing": "to another model or provider than was asked for",
     "batch": "at the price of a batch, or of a tier that waits",
@@ -80,9 +79,8 @@ def shown_steps(view: View, table: SavingsTable, levers: Sequence[ShownLever]) -
     levels = [(_NOTHING, start)]
     for one in levers:
         amount = now.by(one.lever)
-        slot = one.slot if (amount or 0) >= 0 else LOSS_SLOT
         href = calls_behind(view, saved_filters(one.lever))
-        rows.append(_Row("lever", one.name, NOTES[one.lever], href, slot, amount, before.by(one.lever)))
+        rows.append(_Row("lever", one.name, NOTES[one.lever], href, one.slot, amount, before.by(one.lever)))
         levels.append((start, start - (amount or _NOTHING)))
         start -= amount or _NOTHING
     rows += [

@@ -307,6 +307,12 @@ def test_the_waterfall_runs_from_the_counterfactual_to_the_cost(one_book: Books)
         assert 0 <= step.span.x <= 100.01
         assert step.span.x + step.span.width <= 100.01
         assert bool(step.span.width) == bool(step.amount)
+    per_usd = without.span.width / float(without.amount or 1)
+    level = without.amount or Decimal(0)
+    for step in steps:
+        edges = sorted(page.zero + float(edge) * per_usd for edge in (level, level - (step.amount or 0)))
+        assert [step.span.x, step.span.x + step.span.width] == pytest.approx(edges, abs=0.4), step.label
+        level -= step.amount or Decimal(0)
     html = one_book.client.get(f"/savings?period={PERIOD}").text
     losses = [step for step in steps if (step.amount or 0) < 0]
     assert html.count('<rect class="loss ') == len(losses)

@@ -27,6 +27,7 @@ from bursar.console.charts import (
 )
 
 BESIDE = Decimal("1.08")  # of the smaller side: a little room beyond its longest bar
+BESIDE_MIN = Decimal("0.02")  # of the larger side: what is there can be seen
 STEP_WIDTH_MIN = 0.35  # per cent: a step that is there can be seen
 
 
@@ -97,7 +98,9 @@ def _sum(series: Sequence[Series], at: int, sign: int) -> Decimal:
 def _signed_scale(up: Decimal, down: Decimal) -> tuple[list[Decimal], Decimal, Decimal]:
     """Ticks of the larger side, and how far the axis goes up and down."""
     ticks, most = scale(max(up, down))
-    return (ticks, most, down * BESIDE) if up >= down else (ticks, up * BESIDE, most)
+    less = min(up, down)
+    room = max(less * BESIDE, most * BESIDE_MIN) if less else Decimal(0)
+    return (ticks, most, room) if up >= down else (ticks, room, most)
 
 
 def _stack(series: Sequence[Series], at: int, per_px: Decimal, zero_y: Decimal, sign: int) -> list[Rect]:

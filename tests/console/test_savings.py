@@ -433,3 +433,12 @@ def test_the_example_in_the_docs_adds_up() -> None:
             assert level == amount, name
         else:
             level = amount
+
+
+def test_more_saved_is_good_and_is_not_in_the_colour_of_danger(client: TestClient) -> None:
+    told = client.get("/api/savings?period=7d&by=lever").json()
+    now, before = (Decimal(told[name]["saved_cost"]) for name in ("totals", "previous"))
+    html = client.get("/savings?period=7d").text
+    tile = html[html.index("Saved, last 7 days") :][:600]
+    assert now != before
+    assert f'<span class="{"saved" if now > before else "danger"}" title="{"+" if now > before else "−"}' in tile

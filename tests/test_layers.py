@@ -14,11 +14,12 @@ PACKAGE = ROOT / "bursar"
 LINES_MAX = 400
 
 BELOW_SITE = {
-    "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers", "prices", "simulate",
-    "translate", "controlfile", "quality", "domain",
+    "advisor", "cache", "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers",
+    "prices", "simulate", "translate", "controlfile", "quality", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
+    "cache": {"domain"},
     "quality": {"domain"},
     "simulate": {"domain"},
     "prices": {"domain"},
@@ -29,9 +30,10 @@ LAYERS: dict[str, set[str]] = {
     "spool": {"domain"},
     "ledger": {"spool", "prices", "domain"},
     "explore": {"ledger", "domain"},
+    "advisor": {"explore", "ledger", "prices", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
-    "gateway": {"governance", "budgets", "spool", "translate", "providers", "prices", "quality", "domain"},
+    "gateway": {"cache", "governance", "budgets", "spool", "translate", "providers", "prices", "quality", "domain"},
     "config": {"providers", "domain"},
     "child": set(),
     "site": BELOW_SITE | {"config"},

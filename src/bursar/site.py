@@ -218,8 +218,9 @@ class Site:
         return AlertThreads(open_parts, self.clock, look_every_s=self.config.alerts.look_every_s)
 
     def controls(self) -> "Controls":
-        """Policies, limits, kills and routes of the control store."""
+        """Policies, limits, kills, routes and cache rules of the control store."""
         # start-up: as above
+        from bursar.governance.caches import CacheBook
         from bursar.governance.controls import Controls
         from bursar.governance.keys import Keys
         from bursar.governance.kills import Kills
@@ -231,7 +232,10 @@ class Site:
         self.prepare()
         parts = (ControlStore(self.control_location), self.secret(), self.clock)
         keys, routes = Keys(*parts), RouteBook(*parts, self.config.upstreams)
-        return Controls(Policies(*parts), Limits(*parts), Kills(*parts), routes, keys, lambda: self.publish(keys))
+        return Controls(
+            Policies(*parts), Limits(*parts), Kills(*parts), routes, CacheBook(*parts), keys,
+            lambda: self.publish(keys),
+        )  # fmt: skip
 
     def control_state(self) -> "ControlState":
         """All of the control store that a control file says."""
@@ -338,6 +342,7 @@ class Site:
             "gates": str(paths.gates),
             "control": str(self.control_location),
             "loops": msgspec.to_builtins(config.loops),
+            **{f"cache_{name}": value for name, value in msgspec.to_builtins(config.cache).items()},
             "aliases": config.aliases,
             "routes": msgspec.to_builtins(config.routes),
             "ladders": msgspec.to_builtins([*config.ladders, *(DEFAULT_LADDERS if config.default_ladders else ())]),

@@ -12,6 +12,7 @@ from tests.console.conftest import make_context
 
 from bursar.console.app import create_app
 from bursar.domain.alerts import Finding, Severity
+from bursar.domain.caching import CacheTerms, ExactCaching, PromptCaching, SemanticCaching
 from bursar.governance.alerts import Channel
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_book
@@ -48,6 +49,13 @@ def console(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterat
     desk = context.desk()
     desk.put_channel(Channel("ops", "apprise", "env:BURSAR_ALERT_SLACK"), actor="test")
     desk.outbox.raise_new([(told, ["ops"])], context.clock.now_us())
+    caches = context.controls().caches
+    all_three = CacheTerms(
+        match={"feature": "support-bot"}, prompt=PromptCaching(), exact=ExactCaching(), semantic=SemanticCaching()
+    )
+    caches.create("support", all_three, is_on=True, actor="test")
+    caches.stop("support", "writes cost $4.10 in 7 days, reads saved $1.20", actor="test")
+    caches.create("never", CacheTerms(match={"feature": "payments"}, position=-1), is_on=False, actor="test")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(create_app(context), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

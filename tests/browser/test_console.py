@@ -10,10 +10,17 @@ pytestmark = pytest.mark.slow
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 ALERTS = "/alerts?channel=ops&rule=daily-spend"
 SAVINGS = "/savings?period=60d"
-FORMS = ("/edit/budget", "/edit/budget?of=Europe", "/edit/policy", "/edit/limit")
+FORMS = (
+    "/edit/budget",
+    "/edit/budget?of=Europe",
+    "/edit/policy",
+    "/edit/limit",
+    "/edit/cache",
+    "/edit/cache?of=support",
+)
 PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
          "/prices?find=haiku-4", "/search?q=har", SAVINGS,
-         "/controls?stop=feature&value=support-bot&reason=loops", *FORMS)  # fmt: skip
+         "/controls?stop=feature&value=support-bot&reason=loops", "/caches", *FORMS)  # fmt: skip
 
 
 def a_call(page: Page) -> str:
@@ -51,7 +58,7 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     [
         ({"color_scheme": "light"}, "wide", PATHS),
         ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, FORMS[1])),
-        ({"color_scheme": "light"}, "phone", ("/", "/budgets", ALERTS, SAVINGS, FORMS[0])),
+        ({"color_scheme": "light"}, "phone", ("/", "/budgets", ALERTS, SAVINGS, "/caches", FORMS[0])),
     ],
     indirect=["page"],
     ids=["light", "dark", "phone"],
@@ -134,6 +141,29 @@ def test_a_policy_and_a_limit_are_tried_made_changed_and_removed_by_their_forms(
         page.get_by_role("link", name="tried", exact=True).click()
         page.get_by_role("button", name="Remove").click()
         expect(page.get_by_role("link", name="tried", exact=True)).to_have_count(0)
+
+
+@pytest.mark.parametrize("page", [{}, {"java_script_enabled": False}], indirect=True, ids=["script", "no script"])
+def test_a_cache_rule_is_made_changed_and_removed_by_its_form_alone(page: Page):
+    page.goto("/caches")
+    page.get_by_role("link", name="New rule").click()
+    page.get_by_label("Name", exact=True).fill("answers")
+    expect(page.get_by_label("For how long").first).to_be_hidden()
+    page.get_by_label("Asked again, it").select_option("kept")
+    page.get_by_label("For how long").first.fill("soon")
+    expect(page.get_by_label("Alike from this cosine")).to_be_hidden()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".wrong")).to_contain_text("no length of time")
+    page.get_by_label("For how long").first.fill("2h")
+    page.get_by_role("button", name="Save").click()
+    expect(page).to_have_url(re.compile(r"/caches$"))
+    row = page.locator("#rules tbody tr", has_text="answers")
+    expect(row).to_contain_text("answered again for 2 hours")
+    page.get_by_role("button", name="Switch off answers").click()
+    expect(row.locator(".badge")).to_have_text("off")
+    page.get_by_role("link", name="answers", exact=True).click()
+    page.get_by_role("button", name="Remove rule").click()
+    expect(row).to_have_count(0)
 
 
 def test_on_a_phone_no_page_scrolls_sideways(page: Page):

@@ -109,7 +109,7 @@ def test_a_field_that_a_form_does_not_have_is_refused_by_its_name(
     assert desk.get("/api/budgets/odd").status_code == 404
 
 
-@pytest.mark.parametrize("noun", ["budget", "policy", "limit"])
+@pytest.mark.parametrize("noun", ["budget", "policy", "limit", "cache"])
 def test_every_field_of_a_page_is_one_that_its_form_has(desk: TestClient, noun: str):
     page = desk.get(f"/edit/{noun}").text
     form = re.search(r'<form class="edit".*?</form>', page, re.DOTALL)

@@ -1,9 +1,10 @@
-"""Forms of budgets, policies and limits, read without a page: what a control file can say, a form can say alike."""
+"""Long forms, read without a page: what a control file can say, a form can say alike."""
 
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,14 +15,17 @@ from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
 from bursar.budgets.thresholds import parse_threshold
 from bursar.console.forms import budget as budget_form
+from bursar.console.forms import caches as cache_form
 from bursar.console.forms import controls as control_forms
 from bursar.console.forms.fields import Fields
 from bursar.console.forms.window import fill_window, read_window
 from bursar.controlfile.budgets import BudgetEntry, budget_from_entry, tell_entry
-from bursar.controlfile.sections import LimitSection, PolicySection, convert
+from bursar.controlfile.sections import CacheSection, LimitSection, PolicySection, convert
 from bursar.controlfile.state import ControlState, mark_of
+from bursar.domain.caching import ENTRY_BYTES_MAX, TTL_S_MAX, ExactCaching, PromptCaching, SemanticCaching
 from bursar.domain.clock import FixedClock
 from bursar.domain.errors import BadBudget, BadControl, ChangedMeanwhile, NameTaken
+from bursar.governance.caches import CacheBook
 from bursar.governance.limits import Limits
 from bursar.governance.policies import Policies
 from bursar.governance.store import ControlStore
@@ -126,6 +130,58 @@ def test_a_limit_that_was_made_anywhere_is_unchanged_by_its_form(store, match, e
     assert form.errors == {}
 
 
+SHARES = st.sampled_from(sorted(cache_form.SHARES))
+TTLS = st.integers(1, TTL_S_MAX) | st.sampled_from([60, 3_600, 86_400])
+
+
+@QUICK
+@given(
+    match=st.dictionaries(NAMES.filter(lambda name: name != "credential"), VALUES, max_size=3),
+    position=st.integers(-9, 9), is_on=st.booleans(),
+    prompt=st.none() | st.builds(PromptCaching, st.sampled_from(["auto", "5m", "1h"]), st.booleans()),
+    exact=st.none() | st.builds(ExactCaching, TTLS, SHARES, st.booleans(), st.integers(1, ENTRY_BYTES_MAX)),
+    semantic=st.none() | st.builds(
+        SemanticCaching, st.sampled_from(["shadow", "on"]), st.sampled_from(["local", "openai/small"]),
+        st.floats(0.5, 1), TTLS, SHARES, st.floats(0, 100, exclude_min=True),
+    ),
+)  # fmt: skip
+def test_a_cache_rule_that_was_made_anywhere_is_unchanged_by_its_form(
+    store, match, position, is_on, prompt, exact, semantic
+):
+    section = CacheSection(CacheBook(store, b"secret", FixedClock(NOW_US)), store)
+    caches = {"prompt": prompt, "exact": exact, "semantic": semantic}
+    told = section.read("one", {
+        "match": match, "position": str(position), "enabled": "true" if is_on else "false",
+        **{name: msgspec.to_builtins(cache) for name, cache in caches.items() if cache is not None},
+    }).told  # fmt: skip
+    form = Fields(cache_form.fill_cache(told, {}))
+    assert section.read("one", cache_form.read_cache(form)).told == told
+    assert form.errors == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "word"),
+    [
+        ({"exact": "kept", "exact_ttl": "soon"}, "exact_ttl", "30m"),
+        ({"exact": "kept", "exact_bytes": "-1"}, "exact_bytes", "whole number"),
+        ({"semantic": "on", "semantic_ttl": "1w"}, "semantic_ttl", "7d"),
+        ({"semantic": "on", "similarity_min": "much"}, "similarity_min", "0.95"),
+        ({"semantic": "on", "sample_percent": "nan"}, "sample_percent", "write 10"),
+        ({"position": "first"}, "position", "-1"),
+    ],
+)
+def test_a_cache_rules_mistake_is_told_at_its_field(typed, field, word):
+    form = Fields(typed)
+    cache_form.read_cache(form)
+    assert word in form.errors[field]
+
+
+def test_fields_of_a_cache_that_is_not_chosen_are_left_unread():
+    form = Fields({"exact_ttl": "rubbish", "similarity_min": "x", "prompt_agents": "yes"})
+    assert cache_form.read_cache(form) == {"match": {}, "enabled": "true"}
+    assert form.errors == {}
+
+
 NEW = budget_form.new_budget("UTC") | {"limit": "5"}
 
 
@@ -189,6 +245,12 @@ def test_an_error_of_the_control_state_finds_its_field():
     assert control_forms.place_of_error(form, BadControl("", field="match")) == "where_0"
     assert control_forms.place_of_error(form, BadControl("", field="terms")) == ""
     assert control_forms.place_of_error(form, BadControl("", field="tag_defaults")) == "tag_defaults"
+    place = cache_form.place_of_error
+    assert place(form, BadControl("", field="match.credential")) == "where_value_1"
+    for field in ("exact.ttl_s", "exact.entry_bytes_max", "semantic.similarity_min", "semantic.embedder", "position"):
+        assert place(form, BadControl("", field=field)) in cache_form.FIELDS
+    assert place(form, BadControl("", field="name")) == "name"
+    assert place(form, BadControl("")) == ""
 
 
 def test_what_is_of_another_choice_is_left_unread():

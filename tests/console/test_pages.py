@@ -26,6 +26,7 @@ PAGES = (
     "/loops",
     "/savings",
     "/savings?by=month&and=team&period=90d",
+    "/whatif?model=openai/gpt-5-mini&batch=50",
     "/search?q=bot",
 )
 

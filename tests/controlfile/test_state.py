@@ -18,6 +18,7 @@ from bursar.budgets.schedule import Schedule
 from bursar.budgets.spec import parse_spec
 from bursar.controlfile.document import FILE_BYTES_MAX
 from bursar.controlfile.state import ControlState
+from bursar.domain.caching import TTL_S_MAX, CacheTerms, ExactCaching, PromptCaching, SemanticCaching
 from bursar.domain.clock import FixedClock
 from bursar.domain.controls import KillTerms, LimitTerms, PolicyTerms
 from bursar.domain.errors import BadControlFile
@@ -25,6 +26,7 @@ from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 from bursar.governance.audit import audit_entries, first_broken_entry
 from bursar.governance.budgets import Budgets, Spent
+from bursar.governance.caches import CacheBook
 from bursar.governance.keys import Keys
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
@@ -58,6 +60,9 @@ routes:
     after_timeout: true
     position: 2
   at-night: {hours: "22:00-06:00", targets: [{upstream: openai}], enabled: false}
+caches:
+  support: {match: {feature: support}, exact: {ttl_s: 60, share: team}, prompt: {}, semantic: {similarity_min: 0.97}}
+  never: {match: {feature: payments}, position: -1, enabled: false}
 alert_channels:
   on-call: {kind: apprise, target: "env:ON_CALL"}
   team: {kind: apprise, target: "env:TEAM", escalate_to: on-call, escalate_after_min: 15}
@@ -74,7 +79,7 @@ class Desk:
         self.store = ControlStore(location)
         parts = (self.store, SECRET, self.clock)
         self.budgets, self.policies, self.limits = Budgets(*parts), Policies(*parts), Limits(*parts)
-        self.kills, self.keys = Kills(*parts), Keys(*parts)
+        self.kills, self.keys, self.caches = Kills(*parts), Keys(*parts), CacheBook(*parts)
         self.state = ControlState(*parts, "UTC")
 
     def apply(self, text: str | bytes, *, prune: bool = False, openings=None):
@@ -107,10 +112,15 @@ def test_a_file_with_every_section_becomes_the_state_with_an_audit_entry_for_eac
     assert (policy.is_on, policy.terms.output_tokens_max) == (False, 500)
     assert desk.limits.all()[0].terms == LimitTerms(each="customer", requests_per_minute=60)
     assert desk.kills.all()[0].terms == KillTerms(match={"agent": "runaway"}, reason="it loops")
-    assert len(desk.actions()) == 10
+    never, support = desk.caches.all()
+    assert (never.is_on, never.terms) == (False, CacheTerms(match={"feature": "payments"}, position=-1))
+    assert support.terms.exact == ExactCaching(ttl_s=60, share="team")
+    assert support.terms.prompt == PromptCaching()
+    assert support.terms.semantic == SemanticCaching(similarity_min=0.97)
+    assert len(desk.actions()) == 12
     assert desk.apply(EVERYTHING) == []
     assert desk.compare(desk.state.export()) == []
-    assert len(desk.actions()) == 10, "what is so already is not written again"
+    assert len(desk.actions()) == 12, "what is so already is not written again"
 
 
 def test_a_dry_run_tells_the_difference_and_changes_nothing(desk):
@@ -213,6 +223,24 @@ def test_a_policy_is_switched_where_only_that_differs(desk):
     assert (after.policy_id, after.is_on) == (before.policy_id, False)
 
 
+def test_a_changed_cache_rule_keeps_its_id_and_its_stop_which_no_file_says(desk):
+    desk.apply("caches: {prompts: {prompt: {}}}")
+    desk.caches.stop("prompts", "it costs more than it saves", actor="watch")
+    text = desk.state.export()
+    assert "it costs more" not in text
+    assert desk.apply(text) == []
+    (before,) = desk.caches.all()
+    (change,) = desk.apply("caches: {prompts: {prompt: {ttl: 1h}, enabled: false}}")
+    assert change.fields == [("prompt", {}, {"ttl": "1h"}), ("enabled", None, False)]
+    (after,) = desk.caches.all()
+    assert (after.rule_id, after.is_on, after.stopped) == (before.rule_id, False, "it costs more than it saves")
+    assert desk.apply("caches: {said: {exact: {ttl_s: 3600, share: credential}, semantic: {similarity_min: 0.95}}}")
+    assert desk.apply("caches: {said: {exact: {}, semantic: {}}}") == [], "a default is the same said and unsaid"
+    assert desk.state.export().count("exact: {}") == 1
+    desk.apply("caches: {}", prune=True)
+    assert desk.caches.all() == []
+
+
 def test_nothing_is_changed_where_anything_is_refused(desk):
     with pytest.raises(BadControlFile, match=r"line 3: alert_rules.x.channels?: |line 3: alert_rules.x.channel: "):
         desk.apply("budgets: {all: {limit: 10}}\nalert_rules:\n  x: {kind: loops, channels: [nobody]}")
@@ -247,6 +275,11 @@ def test_nothing_is_changed_where_anything_is_refused(desk):
         ("budgets: {a: {limit: 1, where: {colour: red}}}", "no dimension"),
         ("limits: {a: {requests_per_minute: many}}", "limits.a.requests_per_minute"),
         ("limits: {a: {}}", "limits nothing"),
+        ("caches:\n  a:\n    exact:\n      ttl_s: 0", "line 4: caches.a.exact.ttl_s: .*1 to"),
+        ("caches: {a: {exact: {ttl: 60}}}", "caches.a.exact.ttl: .*unknown field"),
+        ("caches: {a: {prompt: {ttl: 2h}}}", "caches.a.prompt.ttl"),
+        ("caches: {a: {semantic: {similarity_min: nan}}}", "caches.a.semantic.similarity_min: .*0.5 to 1"),
+        ("caches: {a: {match: {planet: mars}}}", "caches.a.match.planet: .*there is no"),
         ("limits: {a: {concurrent: 1}, 'a ': {concurrent: 2}}", "there twice"),
         ("policies: {a: {deny_models: [x], enabled: perhaps}}", "policies.a.enabled"),
         (
@@ -269,7 +302,7 @@ def test_a_mistake_is_named_with_its_line_or_its_place(desk, text, said):
 def test_the_file_shown_in_the_docs_can_be_used(desk):
     page = (Path(__file__).parents[2] / "docs" / "control-file.md").read_text("utf-8")
     (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(desk.apply(shown)) == 8
+    assert len(desk.apply(shown)) == 10
     assert desk.compare(shown, prune=False) == []
 
 
@@ -356,14 +389,30 @@ policies = st.builds(
 )
 limits = st.builds(LimitTerms, match=matches, requests_per_minute=figures, concurrent=st.none() | figures)
 
+ttls, shares = st.integers(1, TTL_S_MAX), st.sampled_from(["credential", "project", "team", "organization"])
+percents = st.floats(0, 100, exclude_min=True)
+caches = st.builds(
+    CacheTerms,
+    match=matches,
+    position=st.integers(-9, 9),
+    prompt=st.none() | st.builds(PromptCaching, st.sampled_from(["auto", "5m", "1h"]), st.booleans()),
+    exact=st.none() | st.builds(ExactCaching, ttls, shares, st.booleans(), st.integers(1, 10**6)),
+    semantic=st.none()
+    | st.builds(
+        SemanticCaching, st.sampled_from(["shadow", "on"]), st.sampled_from(["local", "openai/small"]),
+        st.floats(0.5, 1), ttls, shares, percents,
+    ),
+)  # fmt: skip
+
 
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(budgets(), max_size=3, unique_by=lambda one: one.name),
     st.dictionaries(names, st.tuples(policies, st.booleans()), max_size=2),
     st.dictionaries(names, limits, max_size=2),
+    st.dictionaries(names, st.tuples(caches, st.booleans()), max_size=1),
 )
-def test_what_is_exported_is_read_back_as_no_difference_here_and_makes_the_same_elsewhere(made, ruled, limited):
+def test_what_is_exported_is_read_back_as_no_difference_here_and_makes_the_same_elsewhere(made, ruled, limited, cached):
     with TemporaryDirectory() as here, TemporaryDirectory() as elsewhere:
         first, second = Desk(Path(here, "control.sqlite")), Desk(Path(elsewhere, "control.sqlite"))
         for budget in made:
@@ -372,6 +421,8 @@ def test_what_is_exported_is_read_back_as_no_difference_here_and_makes_the_same_
             first.policies.create(name, terms, is_on=is_on, actor="ann")
         for name, terms in limited.items():
             first.limits.create(name, terms, actor="ann")
+        for name, (terms, is_on) in cached.items():
+            first.caches.create(name, terms, is_on=is_on, actor="ann")
         text = first.state.export()
         assert first.compare(text) == []
         second.apply(text, prune=True)

@@ -1,13 +1,15 @@
-"""Policies, limits and kills are kept, ended and published; each change is in the audit log, and history stays."""
+"""Controls are kept, ended and published; each change is in the audit log, and history stays."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import create_engine, text
 from tests.postgres import postgresql
 
+from bursar.domain.caching import CacheTerms, ExactCaching, PromptCaching, SemanticCaching
 from bursar.domain.clock import FixedClock
 from bursar.domain.controls import KillTerms, LimitTerms, PolicyTerms
 from bursar.domain.errors import BadControl, NameTaken, UnknownControl, UnknownKey
@@ -16,6 +18,7 @@ from bursar.domain.snapshot import read_snapshot
 from bursar.domain.tags import Attribution
 from bursar.governance import register
 from bursar.governance.audit import audit_entries, first_broken_entry
+from bursar.governance.caches import CacheBook
 from bursar.governance.checks import ends_at
 from bursar.governance.controls import Controls
 from bursar.governance.keys import Keys
@@ -58,10 +61,17 @@ def keys(store: ControlStore) -> Keys:
 
 
 @pytest.fixture
-def controls(store: ControlStore, keys: Keys, tmp_path: Path) -> Controls:
-    parts = (store, SECRET, FixedClock(NOON_US))
-    return Controls(Policies(*parts), Limits(*parts), Kills(*parts), RouteBook(*parts), keys,
-                    lambda: publish_snapshot(tmp_path / "snapshot.msgpack", keys))  # fmt: skip
+def clock() -> FixedClock:
+    return FixedClock(NOON_US)
+
+
+@pytest.fixture
+def controls(store: ControlStore, keys: Keys, clock: FixedClock, tmp_path: Path) -> Controls:
+    parts = (store, SECRET, clock)
+    return Controls(
+        Policies(*parts), Limits(*parts), Kills(*parts), RouteBook(*parts), CacheBook(*parts), keys,
+        lambda: publish_snapshot(tmp_path / "snapshot.msgpack", keys),
+    )  # fmt: skip
 
 
 def test_the_snapshot_carries_what_is_in_force_and_nothing_else(controls, tmp_path):
@@ -187,3 +197,104 @@ def test_tags_may_be_named_with_or_without_their_prefix(controls):
     terms = PolicyTerms(require_tags=("tag:plan", "feature"), tag_values={"tag:plan": ("free",)})
     kept = controls.policies.create("tags", terms, is_on=True, actor="ada").terms
     assert (kept.require_tags, kept.tag_values) == (("plan", "feature"), {"plan": ("free",)})
+
+
+EXACT = CacheTerms(match={"feature": "support"}, exact=ExactCaching(share="team"))
+
+
+def test_the_snapshot_carries_cache_rules_that_are_on_in_the_order_in_which_they_decide(controls, clock, tmp_path):
+    def make(name: str, position: int, *, is_on: bool = True) -> None:
+        terms = CacheTerms(position=position, exact=ExactCaching())
+        controls.caches.create(name, terms, is_on=is_on, actor="ada")
+
+    for name, position in (("late", 5), ("older", 0), ("gone", 0), ("younger", 0), ("first", -3)):
+        clock.at_us += 1
+        make(name, position)
+    make("off", -9, is_on=False)
+    controls.caches.remove("gone", actor="ada")
+    controls.publish()
+    published = read_snapshot(tmp_path / "snapshot.msgpack").cache_rules
+    assert [one.name for one in published] == ["first", "older", "younger", "late"]
+    assert [one.name for one in controls.caches.all()] == ["off", "first", "older", "younger", "late"]
+
+
+def test_a_changed_cache_rule_keeps_its_id_and_its_place_and_its_name_is_taken(controls, clock):
+    first = controls.caches.set("support", EXACT, is_on=True, actor="ada")
+    clock.at_us += 1
+    second = controls.caches.create("everything", CacheTerms(), is_on=True, actor="ada")
+    assert controls.caches.set(" support ", CacheTerms(prompt=PromptCaching()), is_on=False, actor="bob") == (
+        msgspec.structs.replace(first, terms=CacheTerms(prompt=PromptCaching()), is_on=False)
+    )
+    assert [one.rule_id for one in controls.caches.all()] == [first.rule_id, second.rule_id]
+    assert first.rule_id.startswith("ca_")
+    with pytest.raises(NameTaken, match="bursar caches list"):
+        controls.caches.create("support", EXACT, is_on=True, actor="ada")
+    with pytest.raises(UnknownControl):
+        controls.caches.change("nobody", EXACT, actor="ada")
+
+
+def test_prompt_caching_is_stopped_with_its_reason_until_somebody_resumes_it(controls, store, tmp_path):
+    rule = controls.caches.create("prompts", CacheTerms(prompt=PromptCaching()), is_on=True, actor="ada")
+    stopped = controls.caches.stop("prompts", " writes cost $4.10, reads saved $1.20 ", actor="watch")
+    assert (stopped.stopped, stopped.is_on) == ("writes cost $4.10, reads saved $1.20", True)
+    controls.caches.stop(rule.rule_id, "writes cost $4.10, reads saved $1.20", actor="watch")  # it is so already
+    again = CacheTerms(prompt=PromptCaching(ttl="1h"))
+    assert controls.caches.set("prompts", again, is_on=True, actor="bob").stopped, "a change isn't a resumption"
+    controls.publish()
+    assert read_snapshot(tmp_path / "snapshot.msgpack").cache_rules[0].stopped == stopped.stopped
+    assert controls.caches.resume("prompts", actor="bob").stopped == ""
+    controls.caches.resume("prompts", actor="bob")
+    with store.reading() as connection:
+        entries = audit_entries(connection)
+    assert [(one.actor, one.action) for one in entries] == [
+        ("ada", "cache.create"), ("watch", "cache.stop"), ("bob", "cache.change"), ("bob", "cache.resume"),
+    ]  # fmt: skip
+    assert "$4.10" in entries[1].detail
+    assert first_broken_entry(entries, SECRET) is None
+
+
+def test_only_what_can_be_stopped_is(controls):
+    controls.caches.create("exact", EXACT, is_on=True, actor="ada")
+    with pytest.raises(BadControl, match="no prompt caching"):
+        controls.caches.stop("exact", "it costs", actor="watch")
+    with pytest.raises(BadControl, match="say why"):
+        controls.caches.stop("exact", " ", actor="watch")
+    for act in (controls.caches.resume, controls.caches.remove):
+        with pytest.raises(UnknownControl):
+            act("nobody", actor="ada")
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        (CacheTerms(match={"colour": "red"}), "match.colour"),
+        (CacheTerms(match={"feature": ""}), "match.feature"),
+        (CacheTerms(position=1_000_001), "position"),
+        (CacheTerms(exact=ExactCaching(ttl_s=0)), "exact.ttl_s"),
+        (CacheTerms(exact=ExactCaching(entry_bytes_max=17 * 1024 * 1024)), "exact.entry_bytes_max"),
+        (CacheTerms(semantic=SemanticCaching(ttl_s=30 * 86_400 + 1)), "semantic.ttl_s"),
+        (CacheTerms(semantic=SemanticCaching(similarity_min=0.4)), "semantic.similarity_min"),
+        (CacheTerms(semantic=SemanticCaching(similarity_min=float("nan"))), "semantic.similarity_min"),
+        (CacheTerms(semantic=SemanticCaching(sample_percent=0)), "semantic.sample_percent"),
+        (CacheTerms(semantic=SemanticCaching(embedder="ada")), "semantic.embedder"),
+    ],
+)
+def test_a_cache_rule_that_cannot_be_is_refused_with_its_field_and_leaves_no_trace(tmp_path, terms, field):
+    store = ControlStore(tmp_path / "control.sqlite")
+    book = CacheBook(store, SECRET, FixedClock(NOON_US))
+    for act in (book.create, book.set):
+        with pytest.raises(BadControl) as refused:
+            act("rule", terms, is_on=True, actor="ada")
+        assert refused.value.field == field
+    with store.reading() as connection:
+        assert audit_entries(connection) == []
+
+
+def test_a_key_in_a_cache_rule_is_matched_by_its_id(controls, keys):
+    made = keys.create("checkout", Scope("acme"), Attribution(), actor="ada").key
+    terms = CacheTerms(match={"credential": "checkout"}, exact=ExactCaching())
+    assert controls.caches.create("one", terms, is_on=True, actor="ada").terms.match == {
+        "credential": made.credential_id
+    }
+    with pytest.raises(UnknownKey):
+        controls.caches.change("one", CacheTerms(match={"credential": "nobody"}), actor="ada")

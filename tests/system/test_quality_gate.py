@@ -67,4 +67,4 @@ def test_an_easy_call_goes_to_the_cheap_model_and_its_receipt_says_what_the_dear
     assert 0 < cheap.list_cost < cheap.counterfactual_cost
     told = "\n".join(told_ways(msgspec.to_builtins([cheap], builtin_types=(Decimal,), str_keys=True)))
     assert "quality gate 'chat'" in told
-    assert "without a route it would have cost $0.0" in told
+    assert "without any lever $0.0" in told

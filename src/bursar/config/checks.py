@@ -1,8 +1,9 @@
 """What types alone don't say of a setting: each error names it, its limit and what to write instead."""
 
 from decimal import Decimal, InvalidOperation
+from urllib.parse import urlsplit
 
-from bursar.config.settings import REGION_PLACE, Alerts, Config, Console, Control, Upstream
+from bursar.config.settings import REGION_PLACE, Alerts, Cache, Config, Console, Control, Upstream
 from bursar.domain.display import is_locale
 from bursar.domain.errors import BadPeriod, ConfigError
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX
@@ -54,6 +55,7 @@ def check(config: Config) -> None:
             field="gateway.budget_refusal_status",
         )
     _check_control(config.control)
+    _check_cache(config.cache)
     _check_usd("gateway.retry_usd_max", config.gateway.retry_usd_max)
     _check_usd("gateway.retry_usd_per_hour_max", config.gateway.retry_usd_per_hour_max)
     if config.gateway.retry_scope not in RETRY_SCOPES:
@@ -107,6 +109,26 @@ def _check_aws(name: str, upstream: Upstream) -> None:
         raise ConfigError(
             f"upstreams.{name}.region is missing: a signature holds for one AWS region",
             field=f"upstreams.{name}.region",
+        )
+
+
+def _check_cache(cache: Cache) -> None:
+    for field, value in (
+        ("cache.memory_bytes_max", cache.memory_bytes_max),
+        ("cache.disk_bytes_max", cache.disk_bytes_max),
+    ):
+        if value < 0:
+            raise ConfigError(f"{field} is {value}; it can't be below 0, which is none", field=field)
+    if not cache.redis_url:
+        return
+    address = urlsplit(cache.redis_url)
+    if address.scheme not in ("redis", "rediss", "unix") or not (address.hostname or address.path):
+        raise ConfigError("cache.redis_url is no address of Redis; write redis://host:6379/0", field="cache.redis_url")
+    if address.password:
+        raise ConfigError(
+            "cache.redis_url holds a password; put it into an environment variable and name that in "
+            "cache.redis_password_env",
+            field="cache.redis_url",
         )
 
 

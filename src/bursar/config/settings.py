@@ -60,6 +60,15 @@ class Gateway(msgspec.Struct, forbid_unknown_fields=True):
     journal_segment_bytes: int = 8 * 1024 * 1024  # disk claimed at a time by each worker's journal
 
 
+class Cache(msgspec.Struct, forbid_unknown_fields=True):
+    """Where answers are kept, for the calls that a cache rule is about; without one nothing is."""
+
+    memory_bytes_max: int = 64 * 1024 * 1024  # of each worker
+    disk_bytes_max: int = 1024 * 1024 * 1024  # of the node's file, which its workers share; 0: no file
+    redis_url: str = ""  # redis://host:port/0, which several nodes share in the place of that file
+    redis_password_env: str = ""  # the environment variable with its password
+
+
 class Control(msgspec.Struct, forbid_unknown_fields=True):
     url: str = ""  # postgresql+psycopg://user@host/name for several nodes; empty: SQLite in the data directory
 
@@ -88,6 +97,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     gateway: Gateway = msgspec.field(default_factory=Gateway)
     console: Console = msgspec.field(default_factory=Console)
     control: Control = msgspec.field(default_factory=Control)
+    cache: Cache = msgspec.field(default_factory=Cache)
     prices: Prices = msgspec.field(default_factory=Prices)
     alerts: Alerts = msgspec.field(default_factory=Alerts)
     loops: Loops = msgspec.field(default_factory=Loops)

@@ -1,4 +1,4 @@
-"""Budgets, policies and limits as forms make and change them: opened, tried, saved, removed.
+"""Budgets, policies, limits and cache rules as forms make and change them: opened, tried, saved, removed.
 
 What a form says is read by the sections of a control file, so that a form, `bursar apply` and the CLI can't differ.
 """
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bursar.console.context import ACTOR, NO_CONTROL_STORE, ConsoleContext
 from bursar.console.forms import budget as budget_form
+from bursar.console.forms import caches as cache_form
 from bursar.console.forms import controls as control_forms
 from bursar.console.forms.fields import Entry, Fields
 from bursar.console.forms.names import refuse_unknown
@@ -57,7 +58,11 @@ LIMIT = Kind(
     "limit", "limits", "/controls", control_forms.fill_limit,
     lambda _context, form, _old: control_forms.read_limit(form), control_forms.place_of_error,
 )  # fmt: skip
-KINDS = {kind.noun: kind for kind in (BUDGET, POLICY, LIMIT)}
+CACHE = Kind(
+    "cache", "caches", "/caches", cache_form.fill_cache,
+    lambda _context, form, _old: cache_form.read_cache(form), cache_form.place_of_error,
+)  # fmt: skip
+KINDS = {kind.noun: kind for kind in (BUDGET, POLICY, LIMIT, CACHE)}
 
 
 class Wish(NamedTuple):
@@ -75,7 +80,9 @@ def open_form(context: ConsoleContext, kind: Kind, name: str) -> tuple[dict[str,
     """
     names = context.controls().key_names()
     if not name:
-        return (budget_form.new_budget(context.config.console.timezone) if kind is BUDGET else {}), None
+        if kind is BUDGET:
+            return budget_form.new_budget(context.config.console.timezone), None
+        return (cache_form.fill_cache({}, names) if kind is CACHE else {}), None
     item = state_of(context).find(kind.section, name)
     if item is None:
         raise UnknownControl(f"no {kind.noun} in force is named {name[:200]!r}; it may have been removed", field="of")
@@ -150,6 +157,8 @@ def remove(context: ConsoleContext, kind: Kind, name: str) -> None:
         context.budget_store().remove(name, actor=ACTOR)
     elif kind is POLICY:
         context.controls().policies.remove(name, actor=ACTOR)
+    elif kind is CACHE:
+        context.controls().caches.remove(name, actor=ACTOR)
     else:
         context.controls().limits.remove(name, actor=ACTOR)
     publish(context, kind)

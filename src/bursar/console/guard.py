@@ -26,12 +26,13 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
-CHANGING = ("/api/budgets", "/api/policies", "/api/limits", "/api/routes", "/api/kills", "/api/alerts/")
+CHANGING = ("/api/budgets", "/api/policies", "/api/limits", "/api/routes", "/api/kills", "/api/caches", "/api/alerts/")
 FORMS = (
     "/controls/change",
+    "/caches/change",
     "/budgets/approve",
     "/budgets/raise",
-    *(f"/edit/{noun}" for noun in ("budget", "policy", "limit")),
+    *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache")),
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )

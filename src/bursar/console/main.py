@@ -26,6 +26,7 @@ from bursar.console.following import Following
 from bursar.console.inside import get
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
+from bursar.console.prompt_stopping import PromptStopping
 from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.repricing import Repricing
 from bursar.domain.errors import BursarError
@@ -138,6 +139,8 @@ def serve(site: Site) -> None:
         threads = [threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")]
         stopping = Stopping(ledger, context.controls, site.clock, site.config.routes)
         threads.append(threading.Thread(target=stopping.run, args=(stop,), name="experiments"))
+        prompts = PromptStopping(site.paths.run, context.controls, site.clock)
+        threads.append(threading.Thread(target=prompts.run, args=(stop,), name="prompt-caches"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.control.url:
             threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))

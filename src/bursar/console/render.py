@@ -65,7 +65,9 @@ NAV = (
     NavItem("prices", "Models and prices", "/prices"),
     NavItem("routes", "Routes", "/routes"),
     NavItem("loops", "Loops and waste", "/loops"),
+    NavItem("whatif", "What if", "/whatif"),
     NavItem("controls", "Limits and policies", "/controls"),
+    NavItem("caches", "Caches", "/caches"),
 )
 
 

@@ -7,12 +7,14 @@ import msgspec
 
 from bursar.budgets.budget import Budget
 from bursar.controlfile.budgets import BudgetEntry, budget_from_entry, changed, must_be_remade, tell_entry
+from bursar.domain.caching import CacheRule, CacheTerms
 from bursar.domain.clock import Clock
 from bursar.domain.controls import Kill, KillTerms, Limit, LimitTerms, Policy, PolicyTerms, written
 from bursar.domain.errors import BadControlFile, BursarError
 from bursar.domain.routes import KeptRoute, RouteRule
 from bursar.governance.budgets import Budgets, Spent
-from bursar.governance.checks import check_kill, check_limit, check_name, check_policy
+from bursar.governance.caches import CacheBook
+from bursar.governance.checks import check_caching, check_kill, check_limit, check_name, check_policy
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
 from bursar.governance.policies import Policies
@@ -219,6 +221,36 @@ class RouteSection:
         return Item(route.rule.name, route, told | ({} if route.is_on else {"enabled": False}))
 
 
+class CacheSection:
+    """Cache rules. A changed one keeps its place, and stays stopped if it was: that is no part of a file."""
+
+    name, is_list = "caches", False
+
+    def __init__(self, caches: CacheBook, store: ControlStore) -> None:
+        self._caches = caches
+        self._store = store
+
+    def in_force(self) -> list[Item]:
+        return [self._item(one) for one in self._caches.all()]
+
+    def read(self, name: str, entry: Entry) -> Item:
+        is_on, rest = _switched(entry)
+        terms = check_caching(convert(rest, CacheTerms))
+        return self._item(CacheRule("", check_name(name), _with_ids(self._store, terms), is_on, 0, ""))
+
+    def create(self, item: Item, *, actor: str) -> None:
+        self._caches.create(item.name, item.value.terms, is_on=item.value.is_on, actor=actor)
+
+    def change(self, old: Item, new: Item, *, actor: str) -> None:
+        self._caches.set(new.name, new.value.terms, is_on=new.value.is_on, actor=actor)
+
+    def remove(self, old: Item, *, actor: str) -> None:
+        self._caches.remove(old.value.rule_id, actor=actor)
+
+    def _item(self, rule: CacheRule) -> Item:
+        return Item(rule.name, rule, _told(rule.terms) | ({} if rule.is_on else {"enabled": False}))
+
+
 def read_route(name: str, entry: Entry) -> tuple[bool, RouteRule]:
     """(whether it is on, the route) as a file says it. Raises BadControlFile that names the field."""
     is_on, terms = _switched(entry)
@@ -249,12 +281,12 @@ def convert(entry: Entry, kind: type[T]) -> T:
         raise BadControlFile(f"{reason}{hint}", field=field or None) from error
 
 
-def _told(terms: PolicyTerms | LimitTerms | KillTerms | RouteRule) -> Entry:
+def _told(terms: PolicyTerms | LimitTerms | KillTerms | RouteRule | CacheTerms) -> Entry:
     """Terms without their defaults; what has no order is sorted."""
     return msgspec.json.decode(msgspec.json.encode(terms, order="deterministic"), type=Entry)
 
 
-Terms = TypeVar("Terms", PolicyTerms, LimitTerms, KillTerms)
+Terms = TypeVar("Terms", PolicyTerms, LimitTerms, KillTerms, CacheTerms)
 
 
 def _with_ids(store: ControlStore, terms: Terms) -> Terms:

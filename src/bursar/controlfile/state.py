@@ -14,6 +14,7 @@ from bursar.controlfile.alerts import ChannelSection, RuleSection
 from bursar.controlfile.document import Document, Place, write_document
 from bursar.controlfile.sections import (
     BudgetSection,
+    CacheSection,
     Entry,
     Item,
     KillSection,
@@ -26,6 +27,7 @@ from bursar.controlfile.sections import (
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BursarError, ChangedMeanwhile, NameTaken
 from bursar.governance.budgets import Budgets
+from bursar.governance.caches import CacheBook
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
 from bursar.governance.policies import Policies
@@ -33,7 +35,7 @@ from bursar.governance.routes import RouteBook
 from bursar.governance.store import ControlStore, OpenTransaction
 
 VERSION = "1"
-SECTIONS = ("budgets", "policies", "limits", "kills", "routes", "alert_channels", "alert_rules")
+SECTIONS = ("budgets", "policies", "limits", "kills", "routes", "caches", "alert_channels", "alert_rules")
 FILE_REASON = "control file"
 
 
@@ -175,6 +177,7 @@ class ControlState:
             LimitSection(Limits(*parts), store),
             KillSection(Kills(*parts), store),
             RouteSection(RouteBook(*parts, self._upstreams)),
+            CacheSection(CacheBook(*parts), store),
             ChannelSection(desk),
             RuleSection(desk),
         ]

@@ -56,7 +56,7 @@ class BadBudget(BadRequest):
 
 
 class BadControl(BadRequest):
-    """A policy, limit or kill that can't be read or contradicts itself; `field` names the part."""
+    """A policy, limit, kill, route or cache rule that can't be read or contradicts itself; `field` names the part."""
 
     code = "bad_control"
 
@@ -281,7 +281,7 @@ class UnknownBudget(BursarError):
 
 
 class UnknownControl(BursarError):
-    """No policy, limit or kill in force has this name or id."""
+    """No policy, limit, kill, route or cache rule in force has this name or id."""
 
     code, status = "unknown_control", 404
 

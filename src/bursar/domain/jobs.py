@@ -17,7 +17,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 
 class Models(msgspec.Struct, frozen=True):
     """What a batch asks of one model. input_bytes: of text; media_tokens: of the rest; tokens as the requests limit
-    their answers; unlimited: answers without a limit; largest_bytes: of one request."""
+    their answers; unlimited: answers without a limit; largest_bytes: of one request; searches: paid ones that may be
+    made; region: that one asks to be served in, where its provider prices by that."""
 
     requests: int = 0
     input_bytes: int = 0
@@ -25,6 +26,8 @@ class Models(msgspec.Struct, frozen=True):
     output_tokens: int = 0
     unlimited: int = 0
     largest_bytes: int = 0
+    searches: int = 0
+    region: str = ""
 
 
 class JobDetail(msgspec.Struct, frozen=True):

@@ -67,3 +67,13 @@ def plain(usd: Decimal) -> str:
     """A decimal without exponent or trailing zeros, for machines: `0.00000375`, `12.5`, `0`."""
     text = format(usd, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def usd_text(pico: int) -> bytes:
+    """Pico-dollars as plain decimal dollars, without a detour over Decimal (this runs for each call).
+
+    >>> usd_text(1_234_500_000_000), usd_text(0), usd_text(1)
+    (b'1.2345', b'0', b'0.000000000001')
+    """
+    whole, rest = divmod(pico, 10**12)
+    return f"{whole}.{rest:012d}".rstrip("0").rstrip(".").encode()

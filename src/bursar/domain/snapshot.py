@@ -8,12 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from bursar.domain.caching import CacheRule
 from bursar.domain.controls import Kill, Limit, Policy
 from bursar.domain.routes import RouteRule, StoppedTrial
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 
 
 class KeyFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -31,6 +32,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     policies: those that are on; limits, kills: those in force. routes: those that are on, as they are asked.
     stopped: experiments of the settings file that go on no longer.
+    cache_rules: those that are on, as they are asked: the first that matches decides.
     """
 
     published_us: int
@@ -40,6 +42,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     kills: list[Kill] = []
     routes: list[RouteRule] = []
     stopped: list[StoppedTrial] = []
+    cache_rules: list[CacheRule] = []
     version: int = SNAPSHOT_VERSION
 
 

@@ -1,10 +1,12 @@
 """What a call can cost at most, and likely will, at the prices of its model. Amounts are pico-USD."""
 
-import msgspec
+from msgspec.structs import replace
 
 from bursar.budgets.bounds import learned_as
 from bursar.budgets.media import WINDOW_MAX, media_tokens
 from bursar.domain.charge import Operation, Quality
+from bursar.domain.money import PICO_MAX
+from bursar.domain.usage import Usage
 from bursar.gateway.call import Bound, Call, Way, Worker
 from bursar.gateway.meter import NO_COST, NOT_TEXT, lacks_fee
 from bursar.gateway.route import Route
@@ -26,7 +28,7 @@ def output_limit(worker: Worker, call: Call) -> int:
 
 def input_bound(worker: Worker, upstream: str, asked: Asked, body_bytes: int) -> int:
     """Input tokens at most: by what the model's tokens per byte were so far, and media by what providers publish."""
-    ceilings, learned = worker.meter.ceilings, learned_as(upstream, asked.model, searches=asked.searches > 0)
+    ceilings, learned = worker.meter.ceilings, learned_as(upstream, asked.model, searches=asked.reads_more)
     tokens = ceilings.input_tokens(learned, body_bytes - asked.data_bytes)
     if asked.media:
         tokens += ceilings.media_tokens(learned, media_tokens(asked.model, asked.media))
@@ -57,10 +59,13 @@ def bound_there(worker: Worker, call: Call, way: Way, output_max: int, now_us: i
     if call.dialect.operation in NO_COST:
         return FREE
     route = way.plan.route
-    asked = msgspec.structs.replace(call.asked, model=way.model)
+    asked, size, translation = call.asked, len(call.body), call.translation
+    if translation is not None and way.plan.other is None:  # there it is said whole, with what the first way left out
+        asked, size = translation.asked, len(translation.body)
+    asked = replace(asked, model=way.model)
     if call.dialect.operation in NOT_TEXT:
         return bound_sold(worker, route, asked, now_us)
-    tokens = input_bound(worker, route.name, asked, len(call.body))
+    tokens = input_bound(worker, route.name, asked, size)
     return bound_at(worker, route, asked, tokens + hidden, output_max, now_us)
 
 
@@ -75,15 +80,47 @@ def bound_sold(worker: Worker, route: Route, asked: Asked, now_us: int) -> Bound
 
 def bound_at(worker: Worker, route: Route, asked: Asked, input_tokens: int, output_max: int, now_us: int) -> Bound:
     """What so many tokens, in and out, cost at an upstream."""
-    model, provider, searches = asked.model, route.provider, asked.searches
     if asked.continues:  # no input is billed above the model's window
-        input_tokens = min(input_tokens, worker.meter.book.context_tokens(provider, model) or input_tokens)
-    sheet = worker.meter.book.at(provider, model, now_us, tier=asked.tier, input_tokens=input_tokens)
+        window = worker.meter.book.context_tokens(route.provider, asked.model)
+        input_tokens = min(input_tokens, window or input_tokens)
+    bound = _at_price(worker, route, asked, input_tokens, output_max, now_us)
+    if asked.tier:  # what was asked for may not be served, and the standard price may be the dearer one
+        bound = _dearer(bound, _at_price(worker, route, replace(asked, tier=""), input_tokens, output_max, now_us))
+    for name, times in asked.fees:
+        bound = _with_more(bound, bound_sold(worker, route, Asked(name, sold=Usage(request=times)), now_us), 1)
+    written = max(output_max, worker.settings.output_tokens_default)  # the request's limit isn't for theirs
+    for model, times in asked.also:
+        other = replace(asked, model=model, tier="", searches=0)
+        more = _at_price(worker, route, other, input_tokens + output_max, written, now_us)
+        bound = _with_more(bound, more, times)
+    return bound
+
+
+def _at_price(worker: Worker, route: Route, asked: Asked, input_tokens: int, output_max: int, now_us: int) -> Bound:
+    """By the tier that is asked for, of one model."""
+    model, provider, searches, book = asked.model, route.provider, asked.searches, worker.meter.book
+    sheet = book.at(provider, model, now_us, tier=asked.tier, input_tokens=input_tokens, region=asked.region)
     if sheet is None or lacks_fee(sheet, provider, model):
         return UNKNOWN
-    usual = worker.meter.ceilings.usual_output_tokens(learned_as(route.name, model, searches=searches > 0), output_max)
+    learned = learned_as(route.name, model, searches=asked.reads_more)
+    usual = worker.meter.ceilings.usual_output_tokens(learned, output_max)
+    read, passes = input_tokens * asked.passes, asked.passes
     try:
-        likely = bound_pico(sheet, input_tokens, usual, searches)
-        return Bound(bound_pico(sheet, input_tokens, output_max, searches), likely, sheet.sku_price_id)
+        likely = bound_pico(sheet, read, usual * passes, searches)
+        return Bound(bound_pico(sheet, read, output_max * passes, searches), likely, sheet.sku_price_id)
     except UnpricedUnit:  # no bound is known; whether such a call may pass is for a strict budget to say
         return Bound(None, None, sheet.sku_price_id)
+
+
+def _with_more(bound: Bound, more: Bound, times: int) -> Bound:
+    """With what else may be billed so many times; unknown if either is."""
+    if bound.pico is None or bound.likely_pico is None or more.pico is None:
+        return Bound(None, None, bound.sku_price_id)
+    return Bound(min(bound.pico + times * more.pico, PICO_MAX), bound.likely_pico, bound.sku_price_id)
+
+
+def _dearer(one: Bound, other: Bound) -> Bound:
+    """The higher of two; unknown if one is."""
+    if one.pico is None or other.pico is None or one.likely_pico is None or other.likely_pico is None:
+        return Bound(None, None, one.sku_price_id)
+    return Bound(max(one.pico, other.pico), max(one.likely_pico, other.likely_pico), one.sku_price_id)

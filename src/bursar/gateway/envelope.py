@@ -8,6 +8,7 @@ import re
 import msgspec
 
 from bursar.budgets.holds import Touching
+from bursar.cache.wishes import NO_WISHES, Wishes, wishes_of
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX
 from bursar.domain.snapshot import Snapshot
 from bursar.gateway.attribute import Attributed, attribute
@@ -80,6 +81,7 @@ class Envelope(msgspec.Struct, frozen=True):
     query: bytes  # without a key
     attempts_max: int  # what the client allows; it can't allow more than the settings do
     mode: str = ""  # asked for with `x-bursar-mode`
+    wishes: Wishes = NO_WISHES  # of caches
     plans: dict[tuple[str, bytes, str, str], Plan] = {}
     touched: dict[tuple[int, str, str, str], Touching] = {}
 
@@ -122,7 +124,16 @@ class Envelopes:
             elif name in RETRY_HEADERS and value.isdigit():
                 attempts_max = min(attempts_max, max(1, int(value[:6]) + RETRY_HEADERS[name]))
         return Envelope(
-            self._snapshot, headers, credential, attributed, client, client_retry, query, attempts_max, mode_of(headers)
+            self._snapshot,
+            headers,
+            credential,
+            attributed,
+            client,
+            client_retry,
+            query,
+            attempts_max,
+            mode_of(headers),
+            wishes_of(headers),
         )
 
 

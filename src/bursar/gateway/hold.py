@@ -8,7 +8,7 @@ from bursar.budgets.budget import Budget
 from bursar.budgets.holds import NOTHING_MET, MarkReached, Met, Touching
 from bursar.budgets.matching import Subject
 from bursar.budgets.refusals import unpriced
-from bursar.domain.errors import BadRequest, BudgetExhausted
+from bursar.domain.errors import BadRequest, BudgetExhausted, Forbidden
 from bursar.gateway.attribute import Attributed
 from bursar.gateway.bound import bound_of, bound_there, output_limit
 from bursar.gateway.call import Bound, Call, Routing, Way, Worker
@@ -26,6 +26,8 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
     """
     touching = touched_by(worker, call, envelope, attributed) if len(worker.budgeting.index) else None
     now_us = call.facts.received_us
+    if touching is not None and call.asked.also:
+        refuse_other_budgets(worker, call, attributed, touching)
     if touching is None or not touching.budgets:
         call.bound = bound_of(worker, call, output_limit(worker, call), now_us)
         return
@@ -43,7 +45,7 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
         return
     if not bound.pico:
         return
-    learned = learned_as(call.route.name, call.asked.model, searches=call.asked.searches > 0)
+    learned = learned_as(call.route.name, call.asked.model, searches=call.asked.reads_more)
     is_first = worker.firsts.is_new(learned) and not call.asked.continues  # what is kept is bounded by what it was
     if is_first and any(one.budget.mode != "warn" for one in touching.budgets):
         await hold_first(worker, call, touching, learned, met)
@@ -159,6 +161,20 @@ def touched_there(worker: Worker, call: Call, route: Route, model: str, attribut
         attributed.attribution,
     )
     return Touching(worker.budgeting.index.touching(subject))
+
+
+def refuse_other_budgets(worker: Worker, call: Call, attributed: Attributed, touching: Touching) -> None:
+    """Raises Forbidden where a model that may answer instead is under a budget that the one asked for isn't under: what
+    it costs would be held against none."""
+    for model, _ in call.asked.also:
+        there = touched_there(worker, call, call.route, model, attributed)
+        others = [one.budget for one in there.budgets if one not in touching.budgets and one.budget.mode != "warn"]
+        if others:
+            raise Forbidden(
+                f"{model!r} may answer in the place of {call.asked.model!r} and is under the budget "
+                f"{others[0].name!r}, which isn't about {call.asked.model!r}: leave it out, or ask for it by its name",
+                field="model",
+            )
 
 
 def keep_ways_alike(worker: Worker, call: Call, attributed: Attributed, touching: Touching) -> None:

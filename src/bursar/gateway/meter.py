@@ -178,7 +178,7 @@ class Meter:
             return
         if not published:  # what isn't text would spoil the ratio
             self.estimator.learn(model, text_bytes, usage, out_bytes)
-        learned = learned_as(upstream, asked.model, searches=asked.searches > 0)
+        learned = learned_as(upstream, asked.model, searches=asked.reads_more)
         self.ceilings.learn(learned, text_bytes, usage.total_input, usage.total_output, published)
 
     def price(
@@ -197,9 +197,8 @@ class Meter:
         if sheet is None:
             return Metered(usage, [], None, None, "", UNPRICED, "", "")
         try:
-            priced = (
-                None if lacks_fee(sheet, provider, sheet.model) and not usage.web_search else price_usage(usage, sheet)
-            )
+            lacks = lacks_fee(sheet, provider, sheet.model) or lacks_fee(sheet, provider, model)
+            priced = None if lacks and not usage.web_search else price_usage(usage, sheet)
         except UnpricedUnit:
             priced = None
         if priced is None:

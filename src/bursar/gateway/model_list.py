@@ -5,7 +5,7 @@ paths hold no slash in a name: its clients get Gemini's models by their own name
 from the key are left out; so are upstreams without a key of ours.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
@@ -35,7 +35,21 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 def list_models(worker: Worker, envelope: Envelope, family: str) -> bytes:
-    """The list in the shape that clients of a family expect."""
+    """The list in the shape that clients of a family expect: made anew when rules or prices change, else as kept."""
+    now_us, made_of = worker.clock.now_us(), (envelope.snapshot, worker.meter.book)
+    key: tuple[Hashable, ...] = (family,)
+    if worker.decider.is_active:  # whom the rules of this site let ask what
+        credential, attribution = envelope.credential, envelope.attributed.attribution
+        key = (family, credential.scope, credential.id, credential.kind, msgspec.json.encode(attribution))
+    body = worker.lists.find(key, made_of, now_us)
+    if body is None:
+        body = written_list(worker, envelope, family)
+        worker.lists.keep(key, body, now_us)
+    return body
+
+
+def written_list(worker: Worker, envelope: Envelope, family: str) -> bytes:
+    """The list, made anew."""
     found = list(models_of(worker, envelope, family))
     if family == "anthropic":
         rows = [

@@ -72,6 +72,7 @@ def prepare(
         min(worker.settings.attempts_max, envelope.attempts_max),
         notes=notes,
         translation=translation,
+        wishes=envelope.wishes,
     )
 
 

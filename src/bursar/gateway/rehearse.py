@@ -22,6 +22,7 @@ from bursar.domain.snapshot import KeyFacts, Snapshot
 from bursar.domain.tags import Attribution
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.bound import bound_at, input_bound
+from bursar.gateway.cache_rules import CacheTable
 from bursar.gateway.call import Arrival, Routing, Worker
 from bursar.gateway.choose import choose_upstream
 from bursar.gateway.edge import find_target
@@ -34,7 +35,7 @@ from bursar.gateway.route_table import compile_table
 from bursar.gateway.settings import WorkerSettings
 from bursar.gateway.worker import build_worker
 from bursar.prices.book import PriceBook
-from bursar.providers.base import Asked
+from bursar.providers.base import Asked, read_asked
 
 SEGMENT_BYTES = 64 * 1024
 
@@ -93,6 +94,7 @@ def dry_worker(
             LearnedFile(worker.meter.ceilings, Path(settings.data) / "run", 0).begin()
             worker.envelopes.use(snapshot)
             worker.decider.use(msgspec.structs.replace(snapshot, limits=[]))  # a trial takes no place in a limit
+            worker.cache_table = CacheTable(snapshot.cache_rules)
             kept = snapshot.routes if routes is None else routes
             filed = with_stops(settings.routes, snapshot.stopped)
             worker.route_table = compile_table(kept, filed, settings.ladders, worker.routes.by_name)
@@ -123,7 +125,7 @@ def rehearse(worker: Worker, path: str, body: bytes, envelope: Envelope) -> Rehe
     dialect, path, upstream_name = target
     now_us = worker.clock.now_us()
     arrival = Arrival(worker.ids.new(now_us), now_us, dialect, path, upstream_name, body, envelope)
-    arrival.asked = asked = dialect.read_request(body)
+    arrival.asked = asked = read_asked(dialect, body, envelope.headers)
     try:
         decided = decide(worker, arrival, envelope, asked, attribute_call(envelope, asked))
     except BursarError as error:

@@ -7,12 +7,14 @@ import msgspec
 
 from bursar.domain.charge import Operation, Outcome
 from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout
+from bursar.domain.money import usd_text
 from bursar.domain.savings import CHEAPER_TIERS, Saved
 from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.forward import NOT_RETURNED
 from bursar.gateway.heads import Headers
 from bursar.gateway.heard import Feed
+from bursar.gateway.keep import keep_answer, said_of_cache
 from bursar.gateway.meter import Metered, not_billed, unanswered, with_saved
 from bursar.gateway.response_begin import keep_pending
 from bursar.gateway.settle import settle
@@ -73,9 +75,12 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
     )
     if answer.is_pending:
         await keep_pending(worker, call, attempt, answer)
+    headers = answer_headers(call, reply, streams=False)
+    if call.keeping is not None:
+        keep_answer(worker, call, answer, metered, status, content_type_of(headers), body)
     if gone:
         return
-    headers = answer_headers(call, reply, streams=False)
+    headers += said_of_cache("provider" if metered.usage.cache_read else "miss", metered.saved.total, call.wishes)
     headers.append((b"x-bursar-cost-quality", metered.quality.encode()))
     if metered.list_pico is not None:
         headers.append((b"x-bursar-cost", usd_text(metered.list_pico)))
@@ -134,15 +139,32 @@ async def relay_stream(worker: Worker, call: Call, attempt: Attempt, reply: Repl
             broken = UpstreamBroken("the provider's stream ended before its answer did")
     answer = said_in_headers(call.dialect, reader.answer(), reply.status, reply.headers)
     gone_at = client.bytes_sent if gone_at is None and client.gone and not answer.complete else gone_at
-    settle_stream(worker, call, attempt, reply, reader, answer, broken, received, gone_at)
+    metered = settle_stream(worker, call, attempt, reply, reader, answer, broken, received, gone_at)
+    keep_stream(worker, call, reply, answer, metered, tail, broken)
     await keep_pending(worker, call, attempt, answer)
     if gone_at is None:
         await _finish(call, reply, reader, client, tail, broken)
 
 
 def feed_of(call: Call, feed: Feed) -> Feed:
-    """What takes the stream's pieces: kept on the way, where the answer will be compared."""
-    return feed if call.heard is None else call.heard.beside(feed)
+    """What takes the stream's pieces: kept on the way, where the answer will be compared, or given out again."""
+    if call.heard is not None:
+        feed = call.heard.beside(feed)
+    return feed if call.keeping is None else call.keeping.beside(feed)
+
+
+def keep_stream(
+    worker: Worker, call: Call, reply: Reply, answer: Answer, metered: Metered, tail: bytes, broken: BursarError | None
+) -> None:
+    """A stream whose end its caller had, or would have had if it had stayed."""
+    if call.keeping is None:
+        return
+    if broken is not None:
+        call.keeping.drop()
+        return
+    call.keeping.add(tail)
+    kind = content_type_of(answer_headers(call, reply, streams=True))
+    keep_answer(worker, call, answer, metered, reply.status, kind, None)
 
 
 def settle_hold(worker: Worker, call: Call, reply: Reply, reader: StreamReader, chunk: bytes) -> None:
@@ -166,8 +188,8 @@ def settle_stream(
     broken: BursarError | None,
     received: int,
     gone_at: int | None,
-) -> None:
-    """A stream that ended as its dialect says is `ok`; one that stopped before is an error, however it closed."""
+) -> Metered:
+    """What it costs. A stream that ended as its dialect says is `ok`; one that stopped before is an error."""
     text_bytes = reader.output_bytes if worker.meter.needs_text(answer) else 0
     metered = meter(worker, call, answer, reply.status, text_bytes)
     outcome, code = outcome_of(reply.status, answer), ""
@@ -189,6 +211,7 @@ def settle_stream(
         client_status=reply.status if gone_at is None or gone_at else 0,
         client_gone_percent=-1 if gone_at is None else min(100, gone_at * 100 // max(1, received)),
     )
+    return metered
 
 
 def settle_cut(worker: Worker, call: Call, attempt: Attempt, reply: Reply, client: Client, error: BursarError) -> None:
@@ -260,6 +283,10 @@ def outcome_of(status: int, answer: Answer) -> Outcome:
     return Outcome.CLIENT_ERROR if status < 500 else Outcome.PROVIDER_ERROR
 
 
+def content_type_of(headers: Headers) -> bytes:
+    return next((value for name, value in headers if name == b"content-type"), b"application/json")
+
+
 def answer_headers(call: Call, reply: Reply, *, streams: bool) -> Headers:
     """The provider's headers as they came, but for the hop-by-hop ones, and ours."""
     if call.translation is None:
@@ -271,17 +298,9 @@ def answer_headers(call: Call, reply: Reply, *, streams: bool) -> Headers:
     headers += call.notes
     if call.dropped_note:
         headers.append((b"x-bursar-tags-dropped", call.dropped_note.encode("ascii", "replace")))
+    if streams:  # what a provider's cache saved stands at a stream's end
+        headers += said_of_cache("miss", 0, call.wishes)
     return headers
-
-
-def usd_text(pico: int) -> bytes:
-    """Pico-dollars as plain decimal dollars, without a detour over Decimal (this runs for each call).
-
-    >>> usd_text(1_234_500_000_000), usd_text(0), usd_text(1)
-    (b'1.2345', b'0', b'0.000000000001')
-    """
-    whole, rest = divmod(pico, 10**12)
-    return f"{whole}.{rest:012d}".rstrip("0").rstrip(".").encode()
 
 
 async def _until(reply: Reply, drain_until: float, loop: asyncio.AbstractEventLoop) -> bytes:

@@ -73,6 +73,10 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     aliases: dict[str, str] = {}
     gates: str = ""  # directory of the weights of quality gates
     loops: Loops = msgspec.field(default_factory=Loops)
+    cache_memory_bytes_max: int = 64 * 1024 * 1024
+    cache_disk_bytes_max: int = 1024 * 1024 * 1024
+    cache_redis_url: str = ""
+    cache_redis_password_env: str = ""
 
 
 def load_settings(path: Path) -> WorkerSettings:

@@ -8,6 +8,7 @@ from bursar.gateway.call import Arrival, Attempt, Call, Worker
 from bursar.gateway.client import Client, with_length
 from bursar.gateway.decide import tokens_used
 from bursar.gateway.meter import Metered, unanswered
+from bursar.gateway.prompt_marks import marks_ended
 from bursar.providers.base import Answer, error_headers
 from bursar.spool.records import CallFacts, Ended, Settled
 
@@ -40,6 +41,8 @@ def settle(
     if not attempt.is_open:
         return
     attempt.is_open = False
+    if attempt.ticket is not None:
+        marks_ended(worker, attempt, metered, was_answered=outcome in ANSWERED or outcome is Outcome.ABORTED)
     cost_pico = (attempt.bound_pico or 0) if metered.list_pico is None else metered.list_pico
     call.cost_pico += cost_pico
     if attempt.retried is not None:

@@ -27,7 +27,9 @@ from bursar.domain.logs import configure_logs
 from bursar.domain.money import pico_from_usd
 from bursar.domain.routes import with_stops
 from bursar.domain.snapshot import Snapshot, read_snapshot
+from bursar.gateway.answers import open_answers
 from bursar.gateway.budgeting import Budgeting
+from bursar.gateway.cache_rules import CacheTable
 from bursar.gateway.call import Worker
 from bursar.gateway.connection import Connection, tick_connections
 from bursar.gateway.decide import Decider
@@ -47,6 +49,8 @@ from bursar.gateway.metrics import Metrics
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
+from bursar.gateway.prompt_cache.caching import PromptCaches
+from bursar.gateway.prompt_cache.news import PromptNews
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
@@ -115,6 +119,8 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
         firsts=Firsts(meter.ceilings, settings.workers),
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
+        answers=open_answers(settings, secret, clock),
+        prompt_caches=PromptCaches(secret, settings.workers),
     )
 
 
@@ -126,7 +132,7 @@ class Seen(NamedTuple):
 
 
 async def watch_snapshot(worker: Worker) -> None:
-    """Follow changes of keys, policies, limits, kills and routes. Runs until cancelled.
+    """Follow changes of keys and of all controls but budgets. Runs until cancelled.
 
     A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
     """
@@ -139,7 +145,9 @@ async def watch_snapshot(worker: Worker) -> None:
             use_snapshot(worker, path)
 
 
-async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_path: Path, seen: Seen) -> None:
+async def watch(
+    worker: Worker, loops: LoopWatch, learned: LearnedFile, prompts: PromptNews, metrics_path: Path, seen: Seen
+) -> None:
     """Follow changes of prices and budgets, and keep the worker's own files fresh. Runs until cancelled."""
     book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
     book_seen, budgets_seen = seen
@@ -157,6 +165,7 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
         worker.gates.look()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us())
+        prompts.look(worker.clock.now_us())
         worker.retry_cap.news.look()
         worker.approvals.look()
         looks += 1
@@ -165,11 +174,13 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
 
 
 def use_snapshot(worker: Worker, path: Path) -> None:
-    """Read keys, policies, limits, kills and routes. While they can't be read, the last that could stay in force."""
+    """Read keys and all controls but budgets. While they can't be read, the last that could stay in force."""
     try:
         snapshot = read_snapshot(path)
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
+        worker.cache_table = CacheTable(snapshot.cache_rules)
+        worker.prompt_caches.watch.use(snapshot.cache_rules)
         settings, upstreams = worker.settings, worker.routes.by_name
         filed = with_stops(settings.routes, snapshot.stopped)
         worker.route_table = compile_table(snapshot.routes, filed, settings.ladders, upstreams)
@@ -191,6 +202,8 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_double_retries_total",] = worker.loops.double_retries
     counts["bursar_retries_capped_total",] = worker.retry_cap.refused
     counts["bursar_first_bill_waits_total",] = worker.firsts.waited
+    if worker.answers is not None and worker.answers.shared is not None:
+        counts["bursar_cache_faults_total",] = worker.answers.shared.faults
     for route in worker.routes.routes:
         stats = route.pool.stats()
         counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")
@@ -233,6 +246,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     loops.begin(worker.clock.now_us())
     learned = LearnedFile(worker.meter.ceilings, metrics_directory, slot)
     learned.begin()
+    prompts = PromptNews(worker.prompt_caches, metrics_directory, slot)
     edge = Edge(worker, metrics_directory)
     listener = listen(settings.host, settings.port)
     write_metrics(worker, metrics_path)  # there from the first: this worker stands
@@ -254,7 +268,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     keep_freed_memory()
     settle_collector()
     watchers = [
-        asyncio.create_task(watch(worker, loops, learned, metrics_path, seen)),
+        asyncio.create_task(watch(worker, loops, learned, prompts, metrics_path, seen)),
         asyncio.create_task(watch_snapshot(worker)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]
@@ -272,6 +286,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         for watcher in watchers:
             watcher.cancel()
         await worker.shadows.close(SHADOWS_GRACE_S)
+        if worker.answers is not None:
+            await worker.answers.close()
         for route in worker.routes.routes:
             await route.pool.close()
         await worker.budgeting.close()
@@ -279,6 +295,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         worker.recorder.journal.close()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us(), is_last=True)
+        prompts.look(worker.clock.now_us(), is_last=True)
         worker.retry_cap.news.look()
         worker.approvals.look()
         write_metrics(worker, metrics_path)

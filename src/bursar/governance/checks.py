@@ -1,4 +1,4 @@
-"""What a policy, limit or kill must be before it is kept: every mistake is named with its field and what to write."""
+"""What a control must be before it is kept: every mistake is named with its field and what to write."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from bursar.domain.caching import CacheTerms, faults_of_caching
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import MATCHED, TAG_PREFIX, KillTerms, LimitTerms, Match, PolicyTerms
 from bursar.domain.errors import BadControl
@@ -84,15 +85,47 @@ def check_limit(terms: LimitTerms) -> LimitTerms:
 def check_kill(terms: KillTerms) -> KillTerms:
     """Raises BadControl."""
     check_match(terms.match)
-    reason = terms.reason.strip()
-    if not reason or len(reason) > REASON_CHARS_MAX or not reason.isprintable():
-        raise BadControl(
-            f"reason: say why in 1 to {REASON_CHARS_MAX} printable characters: whoever is refused reads it",
-            field="reason",
-        )
+    reason = check_reason(terms.reason)
     if terms.until is not None and terms.until.tzinfo is None:
         raise BadControl("until: say the zone too, as in 2026-11-26T18:00:00Z", field="until")
     return msgspec.structs.replace(terms, reason=reason)
+
+
+def check_caching(terms: CacheTerms) -> CacheTerms:
+    """The same terms, written alike however they were given. Raises BadControl.
+
+    A rule without any cache is one too: its calls are cached by no other.
+    """
+    check_match(terms.match)
+    for field, wrong in faults_of_caching(terms):
+        raise BadControl(f"{field}: {wrong}", field=field)
+    return msgspec.structs.replace(
+        terms, prompt=_sparse(terms.prompt), exact=_sparse(terms.exact), semantic=_sparse(terms.semantic)
+    )
+
+
+def _sparse(cache: T) -> T:
+    """A cache's fields, none given that is at its default: `omit_defaults` leaves out the default object, and not
+    another 3600 or 0.95."""
+    if not isinstance(cache, msgspec.Struct):
+        return cache
+    given = {
+        field.name: value
+        for field in msgspec.structs.fields(cache)
+        if (value := getattr(cache, field.name)) != field.default
+    }
+    return type(cache)(**given)
+
+
+def check_reason(reason: str) -> str:
+    """The reason without blanks around it. Raises BadControl."""
+    reason = reason.strip()
+    if not reason or len(reason) > REASON_CHARS_MAX or not reason.isprintable():
+        raise BadControl(
+            f"reason: say why in 1 to {REASON_CHARS_MAX} printable characters: whoever it stops reads it",
+            field="reason",
+        )
+    return reason
 
 
 def check_match(match: Match) -> None:

@@ -1,7 +1,8 @@
-"""The whole desk of an operator: policies, limits, kills and routes, and the way their changes reach the workers."""
+"""The whole desk of an operator: all kinds of controls, and the way their changes reach the workers."""
 
 from collections.abc import Callable
 
+from bursar.governance.caches import CacheBook
 from bursar.governance.keys import Keys
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
@@ -18,6 +19,7 @@ class Controls:
         limits: Limits,
         kills: Kills,
         routes: RouteBook,
+        caches: CacheBook,
         keys: Keys,
         publish: Callable[[], object],
     ) -> None:
@@ -25,6 +27,7 @@ class Controls:
         self.limits = limits
         self.kills = kills
         self.routes = routes
+        self.caches = caches
         self.publish = publish
         self._keys = keys
 

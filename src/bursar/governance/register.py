@@ -1,6 +1,7 @@
-"""How policies, limits, kills and routes are kept: written once, ended once, both in the audit log.
+"""How policies, limits, kills, routes and cache rules are kept: written once, ended once, both in the audit log.
 
-Only a route is changed in its place, since its place says when it is asked; what it was before is in the audit log.
+Only routes and cache rules are changed in their place, since that says when they are asked; what one was before is in
+the audit log.
 """
 
 import secrets
@@ -11,15 +12,16 @@ from typing import Any, NamedTuple, TypedDict
 import msgspec
 from sqlalchemy import Connection, Row, Table, func, insert, select, update
 
+from bursar.domain.caching import CacheRule, CacheTerms
 from bursar.domain.clock import Clock
 from bursar.domain.controls import CONTROLS_MAX, Kill, KillTerms, Limit, LimitTerms, Match, Policy, PolicyTerms
 from bursar.domain.errors import BadControl, NameTaken, UnknownControl, UnknownKey
 from bursar.domain.routes import KeptRoute, RouteRule, StoppedTrial
 from bursar.governance.audit import record_change
-from bursar.governance.schema import KILLS, LIMITS, POLICIES, ROUTES, STOPPED_TRIALS, VIRTUAL_KEYS
+from bursar.governance.schema import CACHE_RULES, KILLS, LIMITS, POLICIES, ROUTES, STOPPED_TRIALS, VIRTUAL_KEYS
 from bursar.governance.store import ControlStore
 
-Terms = PolicyTerms | LimitTerms | KillTerms | RouteRule | StoppedTrial
+Terms = PolicyTerms | LimitTerms | KillTerms | RouteRule | StoppedTrial | CacheTerms
 _BASE32 = string.ascii_lowercase + "234567"
 
 
@@ -39,16 +41,18 @@ KILL = Kind(KILLS, "ks_", "kill", "lift", "bursar kill")
 
 STOPPED_TRIAL = Kind(STOPPED_TRIALS, "st_", "stopped_experiment", "remove", "bursar routes")
 ROUTE = Kind(ROUTES, "rt_", "route", "remove", "bursar routes")
+CACHE = Kind(CACHE_RULES, "ca_", "cache", "remove", "bursar caches")
 
 
 class InForce(TypedDict):
-    """What a snapshot carries of them. routes: in the order in which they are asked."""
+    """What a snapshot carries of them. routes, cache_rules: in the order in which they are asked."""
 
     policies: list[Policy]
     limits: list[Limit]
     kills: list[Kill]
     routes: list[RouteRule]
     stopped: list[StoppedTrial]
+    cache_rules: list[CacheRule]
 
 
 class Register:
@@ -114,13 +118,22 @@ class Register:
 
     def switch(self, name_or_id: str, is_on: bool, *, actor: str) -> Row[Any]:
         """On or off; what is so already stays as it is. Raises UnknownControl."""
+        return self.set_field(name_or_id, "is_on", is_on, "on" if is_on else "off", actor=actor)
+
+    def set_field(
+        self, name_or_id: str, field: str, value: str | bool, action: str, *, actor: str, **detail: str
+    ) -> Row[Any]:
+        """Another value in one column; what is so already isn't written. action, detail: for the audit log.
+
+        Raises UnknownControl.
+        """
         table = self.kind.table
         with self.store.writing() as connection:
             found = self._find(connection, name_or_id)
-            if found.is_on != is_on:
-                connection.execute(update(table).where(table.c.id == found.id).values(is_on=is_on))
-                action, now_us = "on" if is_on else "off", self._clock.now_us()
-                self._record(connection, now_us, actor, action, found.id, {"name": found.name})
+            if found._mapping[field] != value:
+                connection.execute(update(table).where(table.c.id == found.id).values({field: value}))
+                told = {"name": found.name, **detail}
+                self._record(connection, self._clock.now_us(), actor, action, found.id, told)
             return connection.execute(select(table).where(table.c.id == found.id)).one()
 
     def one(self, name_or_id: str) -> Row[Any]:
@@ -154,13 +167,14 @@ class Register:
 
 
 def controls_in_force(connection: Connection) -> InForce:
-    """What workers must know: policies and routes that are on, every limit and every kill in force."""
+    """What workers must know: policies, routes and cache rules that are on, every limit and every kill in force."""
     return {
         "policies": [policy_of(row) for row in connection.execute(_in_force(POLICIES)) if row.is_on],
         "limits": [limit_of(row) for row in connection.execute(_in_force(LIMITS))],
         "kills": [kill_of(row) for row in connection.execute(_in_force(KILLS))],
         "routes": [one.rule for one in in_order(connection.execute(_in_force(ROUTES))) if one.is_on],
         "stopped": [stop_of(row) for row in connection.execute(_in_force(STOPPED_TRIALS))],
+        "cache_rules": [one for one in caches_in_order(connection.execute(_in_force(CACHE_RULES))) if one.is_on],
     }
 
 
@@ -184,6 +198,16 @@ def route_of(row: Row[Any]) -> KeptRoute:
 
 def stop_of(row: Row[Any]) -> StoppedTrial:
     return msgspec.json.decode(row.terms, type=StoppedTrial)
+
+
+def cache_of(row: Row[Any]) -> CacheRule:
+    terms = msgspec.json.decode(row.terms, type=CacheTerms)
+    return CacheRule(row.id, row.name, terms, row.is_on, row.created_us, row.created_by, row.stopped)
+
+
+def caches_in_order(rows: Iterable[Row[Any]]) -> list[CacheRule]:
+    """Cache rules as they are asked: by position; of equals the older first, as the rows came."""
+    return sorted(map(cache_of, rows), key=lambda one: one.terms.position)
 
 
 def in_order(rows: Iterable[Row[Any]]) -> list[KeptRoute]:

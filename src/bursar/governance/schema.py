@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -120,19 +120,20 @@ ALERT_LOG = Table(
 )
 
 
-def _controls(name: str) -> Table:
-    """Policies, limits, kills and routes are kept alike. An ended row stays as history."""
+def _controls(name: str, *more: Column[str]) -> Table:
+    """Policies, limits, kills, routes and cache rules are kept alike. An ended row stays as history."""
     return Table(
         name,
         METADATA,
         Column("id", String(32), primary_key=True),
         Column("name", Text, nullable=False),
-        Column("terms", Text, nullable=False),  # JSON of `domain.controls`
+        Column("terms", Text, nullable=False),  # JSON of `domain.controls`, `routes` or `caching`
         Column("is_on", Boolean, nullable=False),
         Column("created_us", BigInteger, nullable=False),
         Column("created_by", String(200), nullable=False),
         Column("ended_us", BigInteger, nullable=True),
         Column("ended_by", String(200), nullable=True),
+        *more,
         Index(f"ix_{name}_ended_us", "ended_us"),
     )
 
@@ -142,6 +143,7 @@ LIMITS = _controls("limits")
 KILLS = _controls("kills")
 ROUTES = _controls("routes")
 STOPPED_TRIALS = _controls("stopped_trials")  # experiments of the settings file
+CACHE_RULES = _controls("cache_rules", Column("stopped", Text, nullable=False, server_default=""))
 
 PROVIDER_JOBS = Table(  # work that a provider finishes later: batches, responses in the background
     "provider_jobs",

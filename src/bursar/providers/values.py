@@ -39,6 +39,16 @@ class Asked(msgspec.Struct):
     searches: int = 0  # paid searches that the provider may make for it
     continues: str = ""  # the id of what the provider keeps and puts before it: an answer, a conversation, a cache
     streams_array: bool = False  # a stream may come as one JSON array, whose type says nothing of a stream
+    region: str = ""  # where it asks to be served, if its provider prices by that
+    passes: int = 1  # times that its model may read all of it and write an answer: a compaction is one more
+    reads: bool = False  # a tool of the provider's own may read more into it: pages, files, what a program printed
+    also: tuple[tuple[str, int], ...] = ()  # (model, times): others that may be billed for it, as it names them
+    fees: tuple[tuple[str, int], ...] = ()  # (name of the price, times): what is billed beside tokens and searches
+
+    @property
+    def reads_more(self) -> bool:
+        """Whether its provider may read more into it than it holds: its bill then says nothing of other calls."""
+        return self.searches > 0 or self.reads
 
 
 class Answer(msgspec.Struct):

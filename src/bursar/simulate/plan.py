@@ -117,7 +117,7 @@ def decide(
     if dialect in EMBEDDINGS:
         pass
     elif dialect.startswith(("anthropic", "bedrock")):
-        if b"cache_control" in prompt:
+        if b"cache_control" in prompt or b"cachePoint" in prompt:
             prefix = cache.marked(namespace, _decoded(ask))
     else:
         prefix = cache.automatic(namespace, prompt, writes=model is not None and model.bills_cache_writes)

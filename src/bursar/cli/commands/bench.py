@@ -19,6 +19,8 @@ class Part(StrEnum):
     DECIDE = "decide"
     ROUTE = "route"
     TRANSLATE = "translate"
+    CACHING = "caching"
+    KEPT = "kept"
 
 
 def bench(

@@ -227,13 +227,15 @@ def as_csv(content: bytes) -> Response[Any]:
 
 
 def listed_csv(answers: list[T], kind: type[T]) -> bytes:
-    """A row each; terms are JSON text."""
+    """A row each; terms are JSON text, several phrases one."""
     heads = [field.name for field in msgspec.structs.fields(kind)]  # type: ignore[arg-type]
     return csv_bytes(heads, [[_cell(getattr(one, name)) for name in heads] for one in answers])
 
 
 def _cell(value: Any) -> Any:
-    return msgspec.json.encode(value).decode() if isinstance(value, msgspec.Struct) else value
+    if isinstance(value, msgspec.Struct):
+        return msgspec.json.encode(value).decode()
+    return "; ".join(value) if isinstance(value, list) else value
 
 
 CONTROL_HANDLERS = [

@@ -134,6 +134,28 @@ Order = Annotated[CallOrder | None, QueryParameter(description="Default: newest.
 Cursor = Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")]
 PageSize = Annotated[int | None, QueryParameter(ge=1, le=1_000, description="Calls a page. Default: 50.")]
 Find = Annotated[str | None, QueryParameter(max_length=100, description="Words of a model's name.")]
+Target = Annotated[
+    str | None,
+    QueryParameter(
+        description="Another model, as provider/model. Default: the one that was called.",
+        schema_extra=_pattern("^([a-z0-9._-]{1,40}/[A-Za-z0-9._:@/-]{1,120})?$"),
+    ),
+]
+Replaced = Annotated[
+    str | None,
+    QueryParameter(max_length=400, description="Models that it replaces, separated by commas. Default: all."),
+]
+Tier = Annotated[
+    Literal["", "standard", "flex", "priority", "batch"] | None, QueryParameter(description="Default: as it was.")
+]
+Percent = Annotated[float | None, QueryParameter(ge=0, le=100, description="A percentage, 0 to 100.")]
+OutputPercent = Annotated[
+    float | None, QueryParameter(ge=0, le=1_000, description="Output tokens, in percent of what they were.")
+]
+PricesOf = Annotated[
+    str | None,
+    QueryParameter(description="A day, whose prices hold. Default: now.", schema_extra=_pattern(_any_of(_DATE))),
+]
 Shape = Annotated[Literal["json", "csv"] | None, QueryParameter(name="format", description="json (default) or csv.")]
 
 

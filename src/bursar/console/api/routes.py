@@ -33,16 +33,23 @@ from bursar.console.api.parameters import (
     Find,
     Limit,
     Order,
+    OutputPercent,
     PageSize,
+    Percent,
     Period,
+    PricesOf,
+    Replaced,
     SavingsBy,
     SavingsSort,
     Shape,
     Sort,
+    Target,
+    Tier,
     WasteBy,
     Zone,
 )
 from bursar.console.api.savings import SavingsAnswer, savings_answer, savings_csv
+from bursar.console.api.whatif import WhatIfAnswer, whatif_answer, whatif_csv
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import SORTS, ask, cost_table
 from bursar.console.pages.calls import calls_page_of
@@ -247,4 +254,20 @@ def live(request: Asked, tz: Zone = None) -> Live:
     )  # fmt: skip
 
 
-API_HANDLERS = [costs, explore, calls, call, prices, loops, waste, savings, verify_books, status, live]
+@get("/api/whatif", sync_to_thread=True, responses=PROBLEMS, summary="What a period's calls would have cost otherwise")
+def whatif(
+    request: Asked, model: Target = None, of: Replaced = None, tier: Tier = None, batch: Percent = None,
+    cached: Percent = None, written: Percent = None, output: OutputPercent = None, prices: PricesOf = None,
+    period: Period = None, filter_: Filters = None, tz: Zone = None, format_: Shape = None,
+) -> Response[WhatIfAnswer]:  # fmt: skip
+    """Each call re-priced; what can't move stays at its cost and is counted with its reason."""
+    context: ConsoleContext = request.app.state.context
+    view = _view(
+        request, "/whatif", model=model, of=of, tier=tier, batch=batch, cached=cached, written=written, output=output,
+        prices=prices, period=period, filter_=filter_, tz=tz,
+    )  # fmt: skip
+    found = whatif_answer(context, view)
+    return _csv(whatif_csv(found)) if format_ == "csv" else Response(found)
+
+
+API_HANDLERS = [costs, explore, calls, call, prices, loops, waste, savings, whatif, verify_books, status, live]

@@ -5,6 +5,7 @@ was written as the API has it would be about every call.
 from collections.abc import Iterable
 
 from bursar.console.forms.budget import THRESHOLDS_MAX
+from bursar.console.forms.caches import FIELDS as CACHE_FIELDS
 from bursar.console.forms.controls import CHOICES, FIGURES, LIMIT_FIGURES, LISTS, PAIRS
 from bursar.console.forms.fields import CONDITIONS_MAX, Fields
 
@@ -27,6 +28,7 @@ NAMES: dict[str, frozenset[str]] = {
     | {"window", "timezone", "start_month", "anchor", "grain", "last", "rolling", "unit"}
     | {"first_day", "last_day", "more_days"},
     "policy": _ABOUT | _CONDITIONS | {*LISTS, *FIGURES, *CHOICES, *PAIRS, "require_tags", "state"},
+    "cache": _ABOUT | _CONDITIONS | CACHE_FIELDS,
     "limit": _ABOUT | _CONDITIONS | {*LIMIT_FIGURES, "each", "each_tag"},
 }
 

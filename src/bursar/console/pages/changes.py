@@ -11,6 +11,7 @@ from bursar.console.budgeting import approve_budget, end_raises, known_budget, r
 from bursar.console.context import NO_CONTROL_STORE, ConsoleContext
 from bursar.console.forms.fields import Fields
 from bursar.console.pages.budgets import budget_page
+from bursar.console.pages.caches import change_caches
 from bursar.console.pages.controls import change_controls
 from bursar.console.pages.serving import Asked, fields_of, html
 from bursar.domain.errors import BadBudget, BadRequest, Unavailable
@@ -22,6 +23,14 @@ async def change(request: Asked) -> Redirect:
     fields = await fields_of(request)
     await asyncio.to_thread(change_controls, request.app.state.context, fields)
     return Redirect("/controls", status_code=303)
+
+
+@post("/caches/change", include_in_schema=False, status_code=303)
+async def change_cache(request: Asked) -> Redirect:
+    """A button of the page of caches."""
+    fields = await fields_of(request)
+    await asyncio.to_thread(change_caches, request.app.state.context, fields)
+    return Redirect("/caches", status_code=303)
 
 
 @post("/budgets/approve", include_in_schema=False, status_code=303)
@@ -86,4 +95,4 @@ def _page_of(fields: dict[str, str]) -> str:
     return f"/budgets/{quote(fields.get('id', ''), safe='')}"
 
 
-CHANGE_HANDLERS = [change, approve, raise_limit, lift]
+CHANGE_HANDLERS = [change, change_cache, approve, raise_limit, lift]

@@ -199,13 +199,13 @@ def _kill_terms(now_us: int, said: Mapping[str, str]) -> KillTerms:
 
 
 def _kill(one: Kill, names: Mapping[str, str]) -> Shown:
-    about = _about(one.terms.match, names)
+    about = about_match(one.terms.match, names)
     return Shown(one.kill_id, one.name, about, [one.terms.reason], datetime_from_us(one.created_us), one.created_by,
                  command=f"kill lift {one.kill_id}", until=one.terms.until)  # fmt: skip
 
 
 def _limit(one: Limit, names: Mapping[str, str]) -> Shown:
-    about = _about(one.terms.match, names)
+    about = about_match(one.terms.match, names)
     if one.terms.each:
         about = f"each {one.terms.each}" + (f" of {about}" if one.terms.match else "")
     return Shown(one.limit_id, one.name, about, limit_phrases(one.terms), datetime_from_us(one.created_us),
@@ -214,7 +214,7 @@ def _limit(one: Limit, names: Mapping[str, str]) -> Shown:
 
 def _policy(one: Policy, names: Mapping[str, str], view: View) -> Shown:
     return Shown(
-        one.policy_id, one.name, _about(one.terms.match, names), policy_phrases(one.terms),
+        one.policy_id, one.name, about_match(one.terms.match, names), policy_phrases(one.terms),
         datetime_from_us(one.created_us), one.created_by, one.is_on, try_href=view.url(**{"try": one.policy_id}),
         edit_href=_edit("policy", one.name),
     )  # fmt: skip
@@ -224,7 +224,7 @@ def _edit(noun: str, name: str) -> str:
     return f"/edit/{noun}?of={quote(name, safe='')}"
 
 
-def _about(match: Mapping[str, str], names: Mapping[str, str]) -> str:
+def about_match(match: Mapping[str, str], names: Mapping[str, str]) -> str:
     """A match with the key's name in place of its id."""
     return written({
         "key" if name == "credential" else name: names.get(value, value) if name == "credential" else value

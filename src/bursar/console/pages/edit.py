@@ -1,4 +1,4 @@
-"""Forms with many fields: a budget, a policy, a limit; made or changed, and tried first. They need no script.
+"""Forms with many fields: a budget, a policy, a limit, a cache rule; made or changed. They need no script.
 
 A form that can't be saved comes back with what was typed and each mistake at its field; so does one that is tried.
 """
@@ -22,9 +22,10 @@ from bursar.budgets.told import usd_text
 from bursar.budgets.windows import turn_text
 from bursar.console import editing
 from bursar.console.context import ConsoleContext
-from bursar.console.editing import BUDGET, KINDS, LIMIT, POLICY, Kind, Wish
+from bursar.console.editing import BUDGET, CACHE, KINDS, LIMIT, POLICY, Kind, Wish
 from bursar.console.format import Format
 from bursar.console.forms import budget as budget_form
+from bursar.console.forms import caches as cache_form
 from bursar.console.forms import window as window_form
 from bursar.console.forms.fields import TAG, Fields, conditions_shown
 from bursar.console.limit_trial import try_limit
@@ -38,7 +39,8 @@ from bursar.domain.errors import UnknownRoute
 MONTHS = tuple(f"{date(2026, month, 1):%B}" for month in range(1, 13))
 PERIODS = ("7d", "30d", "last-month", "90d")
 TEMPLATES: Mapping[str, str] = {kind.noun: f"edit_{kind.noun}.html" for kind in KINDS.values()}
-NAV = {BUDGET.noun: "budgets", POLICY.noun: "controls", LIMIT.noun: "controls"}
+NAV = {BUDGET.noun: "budgets", POLICY.noun: "controls", LIMIT.noun: "controls", CACHE.noun: "caches"}
+SAID = {CACHE.noun: "cache rule"}  # where people say more than the noun
 CONTROL_DIMENSIONS = (*(name for name in MATCHED if name not in ("provider", "model")), "model", "provider")
 
 
@@ -131,7 +133,7 @@ def _act(request: Asked, context: ConsoleContext, kind: Kind, typed: dict[str, s
 
 def _tried(context: ConsoleContext, past: View, kind: Kind, wish: Wish, page: EditPage) -> EditPage:
     """The page with what the thing would have done. past: the period that it is tried against."""
-    if wish.proposal is None:
+    if wish.proposal is None or kind is CACHE:
         return page
     if kind is BUDGET:
         return msgspec.structs.replace(page, start=_start(context, wish.proposal))
@@ -177,9 +179,18 @@ def _data(
         conditions=conditions_shown(typed), thresholds=budget_form.thresholds_shown(typed),
         dimensions=[*((name, f.field(name)) for name in names), (TAG, "a tag…")], choices=_CHOICES,
         opened=_opened(typed, errors, bool(old)), says_all=says_all,
-        period=period, notes=budget_form.notes_of(wish.old.told) if kind is BUDGET and wish.old else [],
+        period=period, notes=_notes(kind, wish),
     )  # fmt: skip
     return {"data": page, "csrf": context.csrf}
+
+
+def _notes(kind: Kind, wish: Wish) -> list[str]:
+    """What whoever changes it should know."""
+    if wish.old is None:
+        return []
+    if kind is CACHE:
+        return cache_form.notes_of(wish.old.value)
+    return budget_form.notes_of(wish.old.told) if kind is BUDGET else []
 
 
 def _opened(typed: Mapping[str, str], errors: Mapping[str, str], is_old: bool) -> set[str]:
@@ -201,12 +212,14 @@ def _after(kind: Kind, saved: Any) -> str:
     """Where a saved form leads: to what was made."""
     if kind is BUDGET:
         return f"/budgets/{saved.budget_id}"
+    if kind is CACHE:
+        return kind.back
     return f"/controls#{'policies' if kind is POLICY else 'limits'}"
 
 
 def _page(request: Asked, view: View, kind: Kind, data: Any, *, status: int = 200) -> Response[Any]:
     context: ConsoleContext = request.app.state.context
-    title = f"{'Change' if view.get('of') else 'New'} {kind.noun}"
+    title = f"{'Change' if view.get('of') else 'New'} {SAID.get(kind.noun, kind.noun)}"
     return html(
         request, view, TEMPLATES[kind.noun], NAV[kind.noun], title, data, status=status, twins=False,
         has_pickers=False, tag_names=context.tag_names(view),
@@ -224,6 +237,7 @@ _CHOICES: Mapping[str, Any] = {
     "modes": budget_form.MODES, "actions": budget_form.ACTIONS,
     "currencies": [(code, code) for code in budget_form.CURRENCIES],
     "months": [(str(number), name) for number, name in enumerate(MONTHS, 1)], "periods": PERIODS,
+    "shares": list(cache_form.SHARES.items()),
 }  # fmt: skip
 EDIT_HANDLERS = [
     get("/edit/{noun:str}", include_in_schema=False)(show),

@@ -11,10 +11,12 @@ from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, call
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
 from bursar.console.api.savings import ROWS_DEFAULT as SAVINGS_ROWS
 from bursar.console.api.savings import savings_answer, savings_csv
+from bursar.console.api.whatif import whatif_answer, whatif_csv
 from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, budgets_page
+from bursar.console.pages.caches import caches_answer, caches_csv, caches_page
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
@@ -33,6 +35,7 @@ from bursar.console.pages.routing import (
 from bursar.console.pages.savings import savings_page
 from bursar.console.pages.search import looks_like_call, read_query, search_page
 from bursar.console.pages.serving import Asked, answer, as_csv, as_json, html, suffix_of
+from bursar.console.pages.whatif import whatif_page
 from bursar.console.view import View
 
 GROUPS_MAX = 10_000  # of a CSV; more are one last row, "(others)"
@@ -95,8 +98,16 @@ PAGES = (
         lambda a, _: savings_csv(a),
     ),
     Page(
+        "/whatif", "whatif", "What if", "whatif.html", whatif_page,
+        lambda context, view, _: whatif_answer(context, view), lambda a, _: whatif_csv(a),
+    ),
+    Page(
         "/controls", "controls", "Limits and policies", "controls.html", controls_page,
         lambda context, view, _: controls_answer(context, view), lambda a, _: controls_csv(a),
+    ),
+    Page(
+        "/caches", "caches", "Caches", "caches.html", caches_page,
+        lambda context, _view, _: caches_answer(context), lambda a, _: caches_csv(a),
     ),
 )  # fmt: skip
 PAGES_OF_ONE = (

@@ -1,0 +1,134 @@
+"""All that a worker keeps of answers: at hand, shared with others, and on their way."""
+
+import asyncio
+import random
+from typing import NamedTuple
+
+from bursar.cache.entry import Box, Entry
+from bursar.cache.flights import Flights, Lead
+from bursar.cache.memory import Memory
+from bursar.cache.shared import Shared
+from bursar.domain.clock import Clock
+
+POLL_FIRST_S = 0.005
+POLL_MAX_S = 0.1
+
+
+class Found(NamedTuple):
+    """entry: a kept answer. lead: none, and this call asks for it in the name of its equals: it must give that back."""
+
+    entry: Entry | None = None
+    lead: Lead | None = None
+
+
+NOTHING = Found()
+
+
+class Answers:
+    """Reads and keeps. Nothing here raises but for a cancelled task: a cache that fails is a miss."""
+
+    def __init__(self, box: Box, memory: Memory, flights: Flights, clock: Clock, shared: Shared | None = None) -> None:
+        self._box, self._memory, self._flights, self._clock, self.shared = box, memory, flights, clock, shared
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def find(self, key: bytes, age_s_max: int | None, wait_s: float, *, leads: bool) -> Found:
+        """The answer, or the right to ask for it; neither after `wait_s`, or if who asked brought none.
+
+        leads: whether the caller can keep what it brings, so that others may wait for it.
+        """
+        entry = self._at_hand(key, age_s_max)
+        if entry is not None:
+            return Found(entry)
+        flight = self._flights.coming.get(key)
+        if flight is not None:
+            return Found(await _landed(flight, wait_s))
+        entry = await self._elsewhere(key, age_s_max)
+        if entry is not None:
+            return Found(entry)
+        flight = self._flights.coming.get(key)  # another call may have begun meanwhile
+        if flight is not None:
+            return Found(await _landed(flight, wait_s))
+        if not leads:
+            return NOTHING
+        lead = self._flights.coming[key] = Lead(self._flights, key)
+        try:
+            entry = await self._from_another_worker(lead, age_s_max, wait_s)
+        except BaseException:
+            lead.drop()
+            raise
+        if entry is not None:
+            lead.tell(entry)
+            lead.lift()
+            return Found(entry)
+        return Found(None, lead)
+
+    def keep(self, key: bytes, entry: Entry, lead: Lead | None) -> None:
+        """At hand at once; shared a moment later, and only then others stop waiting for it."""
+        self._memory.put(key, entry)
+        if lead is not None:
+            lead.tell(entry)
+        if self.shared is None:
+            if lead is not None:
+                lead.lift()
+            return
+        task = asyncio.get_running_loop().create_task(self._share(self.shared, key, entry, lead))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=2.0)
+        self._flights.close()
+        if self.shared is not None:
+            await self.shared.close()
+
+    def _at_hand(self, key: bytes, age_s_max: int | None) -> Entry | None:
+        entry = self._memory.get(key)
+        return entry if entry is not None and entry.is_fresh(self._clock.now_us(), age_s_max) else None
+
+    async def _elsewhere(self, key: bytes, age_s_max: int | None) -> Entry | None:
+        if self.shared is None:
+            return None
+        sealed = await self.shared.get(key)
+        if sealed is None:
+            return None
+        entry = self._box.open(key, sealed)
+        if entry is None:  # damaged, forged or of another site
+            self.shared.faults += 1
+            await self.shared.remove(key)
+            return None
+        if not entry.is_fresh(self._clock.now_us(), age_s_max):
+            return None
+        self._memory.put(key, entry)
+        return entry
+
+    async def _from_another_worker(self, lead: Lead, age_s_max: int | None, wait_s: float) -> Entry | None:
+        """What another worker of this node is asking for; None as soon as none is, or after `wait_s`."""
+        if lead.lock():
+            return await self._elsewhere(lead.key, age_s_max)  # it may have landed just before
+        loop = asyncio.get_running_loop()
+        until, pause_s = loop.time() + wait_s, POLL_FIRST_S
+        while loop.time() < until:
+            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+            pause_s = min(POLL_MAX_S, pause_s * 1.5)
+            is_free = lead.lock()
+            entry = await self._elsewhere(lead.key, age_s_max)
+            if entry is not None or is_free:
+                return entry
+        return None
+
+    async def _share(self, shared: Shared, key: bytes, entry: Entry, lead: Lead | None) -> None:
+        try:
+            await shared.put(key, self._box.seal(key, entry), entry.created_us, entry.expires_us)
+        finally:
+            if lead is not None:
+                lead.lift()
+
+
+async def _landed(flight: Lead, wait_s: float) -> Entry | None:
+    try:
+        async with asyncio.timeout(wait_s):
+            return await asyncio.shield(flight.coming)
+    except TimeoutError:
+        return None

@@ -1,0 +1,89 @@
+"""When two requests are the same: for the same tenant, to the same place, with the same meaning.
+
+The tenant stands first in every key, so no request can meet another tenant's answer, whatever else it says. Bodies are
+compared as JSON without what only labels a call: the order of fields and the white space say nothing.
+"""
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b, sha256
+
+import msgspec
+
+from bursar.domain.caching import Share
+from bursar.domain.scope import Scope
+
+KEY_BYTES = 24
+MEANINGS_MAX = 4_096
+LABELS = frozenset({"user", "safety_identifier", "metadata", "prompt_cache_key", "labels"})
+"""Fields at the top of a body that say whose call it is or what it is called, and change nothing in its answer."""
+
+_HEADERS = (b"anthropic-", b"openai-", b"x-goog-", b"x-amzn-")
+"""How the headers begin that a provider reads: betas, versions, organizations."""
+_SECRETS = frozenset({b"x-goog-api-key"})
+
+_DECODE = msgspec.json.Decoder().decode
+_ENCODE = msgspec.json.Encoder(order="sorted").encode
+
+
+def tenant_of(share: Share, scope: Scope, credential_id: str, kind: str) -> str:
+    """Whose answers a call may meet; "": nobody's, for a caller that can't be told from others.
+
+    Only a Bursar key belongs to a team for sure: a provider's own key shares with itself alone, whatever a rule says.
+    """
+    if not credential_id or kind == "none":
+        return ""
+    if share == "credential" or kind != "virtual":
+        return f"credential\0{credential_id}"
+    places = {"project": 3, "team": 2, "organization": 1}
+    named = (scope.organization, scope.team, scope.project)[: places[share]]
+    return "\0".join((share, *named)) if named[-1] else f"credential\0{credential_id}"
+
+
+def provider_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Those that change what a provider answers, in one order."""
+    return b"\n".join(
+        sorted(b"%b: %b" % header for header in headers if header[0].startswith(_HEADERS) and header[0] not in _SECRETS)
+    )
+
+
+def meaning_of(body: bytes) -> bytes:
+    """The body without what says nothing. Raises msgspec.DecodeError for what isn't one JSON object."""
+    fields = _DECODE(body)
+    if not isinstance(fields, dict):
+        raise msgspec.DecodeError("not an object")
+    return _ENCODE({name: value for name, value in fields.items() if name not in LABELS})
+
+
+class Meanings:
+    """Digests of what bodies mean, remembered by their bytes: a body that came before costs one pass of SHA-256.
+
+    Of 98 KB that is 60 µs; to read it as JSON and write it in order takes 280. `read` says what a body means, or that
+    nothing may be kept of it (None). A cryptographic hash: two bodies that collide would be one request.
+    """
+
+    def __init__(self, read: Callable[[bytes], bytes | None]) -> None:
+        self._read = read
+        self._seen: dict[bytes, bytes | None] = {}
+
+    def of(self, body: bytes) -> bytes | None:
+        """None: nothing may be kept of it."""
+        raw = sha256(body).digest()
+        try:
+            return self._seen[raw]
+        except KeyError:
+            pass
+        meaning = self._read(body)
+        found = None if meaning is None else sha256(meaning).digest()
+        if len(self._seen) >= MEANINGS_MAX:
+            self._seen.clear()
+        self._seen[raw] = found
+        return found
+
+
+def key_of(secret: bytes, tenant: str, *parts: bytes) -> bytes:
+    """KEY_BYTES that only a holder of the site's secret can make; each part by its length: none runs into the next."""
+    digest = blake2b(key=secret, digest_size=KEY_BYTES, person=b"bursar-answer")
+    for part in (tenant.encode(), *parts):
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.digest()

@@ -1,0 +1,84 @@
+"""Kept answers of several nodes: Redis or Valkey, which is never waited for long.
+
+An answer that takes longer than `TIMEOUT_S` is a miss. After a fault nobody asks for a moment, so that a Redis that is
+gone costs each call nothing.
+"""
+
+import asyncio
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+TIMEOUT_S = 0.1
+REST_S = 5.0
+CONNECTIONS_MAX = 32
+PREFIX = b"bursar:answer:"
+
+log = structlog.get_logger("bursar.cache")
+
+
+class RedisStore:
+    """Sealed answers under PREFIX and their key, each with its own expiry."""
+
+    def __init__(self, url: str, password: str = "") -> None:
+        self._client = Redis.from_url(
+            url,
+            password=password or None,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            max_connections=CONNECTIONS_MAX,
+            retry=Retry(NoBackoff(), 0),
+            client_name="bursar",
+        )
+        self._rests_until = 0.0
+        self.faults = 0
+
+    async def get(self, key: bytes) -> bytes | None:
+        if self._rests():
+            return None
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                found = await self._client.get(PREFIX + key.hex().encode())
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failed(error)
+            return None
+        return found if isinstance(found, bytes) else None
+
+    async def put(self, key: bytes, sealed: bytes, now_us: int, expires_us: int) -> None:
+        left_ms = (expires_us - now_us) // 1_000
+        if left_ms <= 0 or self._rests():
+            return
+        try:
+            async with asyncio.timeout(10 * TIMEOUT_S):
+                await self._client.set(PREFIX + key.hex().encode(), sealed, px=left_ms)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failed(error)
+
+    async def remove(self, key: bytes) -> None:
+        if self._rests():
+            return
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._client.delete(PREFIX + key.hex().encode())
+        except (RedisError, OSError, TimeoutError) as error:
+            self._failed(error)
+
+    async def close(self) -> None:
+        try:
+            async with asyncio.timeout(1.0):
+                await self._client.aclose()
+        except (RedisError, OSError, TimeoutError):
+            return
+
+    def _rests(self) -> bool:
+        return asyncio.get_running_loop().time() < self._rests_until
+
+    def _failed(self, error: Exception) -> None:
+        """Said once a rest, not once a call; the address stays unsaid, for it may hold a password."""
+        self.faults += 1
+        if not self._rests():
+            log.warning("the shared cache can't be asked; calls go on without it", why=type(error).__name__)
+        self._rests_until = asyncio.get_running_loop().time() + REST_S

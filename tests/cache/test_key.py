@@ -1,0 +1,90 @@
+"""When two requests are the same: never across tenants, and only where the provider would read the same."""
+
+import json
+import random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bursar.cache.key import KEY_BYTES, LABELS, key_of, meaning_of, provider_headers, tenant_of
+from bursar.domain.caching import Share
+from bursar.domain.scope import Scope
+
+SECRET = b"s" * 32
+SHARES: tuple[Share, ...] = ("credential", "project", "team", "organization")
+KEYS = (("vk_1", "virtual"), ("vk_2", "virtual"), ("pt_1", "passthrough"), ("pt_2", "passthrough"))
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def test_no_key_is_anothers_in_ten_thousand_random_trials():
+    """Random callers with one body: their keys are equal exactly if they are one tenant by the rule."""
+    rng = random.Random(7)
+    organizations, teams, projects = ("o1", "o2"), ("", "core", "growth"), ("", "shop")
+    for _ in range(10_000):
+        share = rng.choice(SHARES)
+        callers = [
+            (
+                Scope(rng.choice(organizations), rng.choice(teams), rng.choice(projects)),
+                *rng.choice(KEYS),
+            )
+            for _ in range(2)
+        ]
+        one, other = (key_of(SECRET, tenant_of(share, *caller), b"body") for caller in callers)
+        (scope, key, kind), (other_scope, other_key, other_kind) = callers
+        places = {"project": 3, "team": 2, "organization": 1}.get(share, 0)
+        if share == "credential" or "passthrough" in (kind, other_kind):
+            may = key == other_key
+        else:
+            mine, others = msgspec.structs.astuple(scope)[:places], msgspec.structs.astuple(other_scope)[:places]
+            is_placed = bool(mine[-1]) and bool(others[-1])
+            may = mine == others if is_placed else key == other_key and not mine[-1] and not others[-1]
+        assert (one == other) == may, (share, callers)
+
+
+def test_who_can_not_be_told_from_others_shares_with_nobody():
+    assert tenant_of("organization", Scope("o"), "", "none") == ""
+    assert tenant_of("credential", Scope("o"), "anyone", "none") == ""
+
+
+@given(st.lists(st.binary(max_size=6), max_size=4), st.lists(st.binary(max_size=6), max_size=4))
+def test_no_part_runs_into_the_next(one: list[bytes], other: list[bytes]):
+    keys = key_of(SECRET, "t", *one), key_of(SECRET, "t", *other)
+    assert (keys[0] == keys[1]) == (one == other)
+    assert len(keys[0]) == KEY_BYTES
+    assert key_of(b"another", "t", *one) != keys[0]
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=6), st.randoms(use_true_random=False))
+def test_order_and_white_space_say_nothing_and_every_value_does(fields: dict[str, Any], rng: random.Random):
+    shuffled = list(fields.items())
+    rng.shuffle(shuffled)
+    plain = meaning_of(json.dumps(fields).encode())
+    assert meaning_of(json.dumps(dict(shuffled), indent=2, ensure_ascii=False).encode()) == plain
+    assert meaning_of(json.dumps({**fields, "user": "x", "metadata": {"a": 1}}).encode()) == meaning_of(
+        json.dumps({name: value for name, value in fields.items() if name not in LABELS}).encode()
+    )
+    changed = {**fields, "temperature": "another"}
+    assert meaning_of(json.dumps(changed).encode()) != plain or fields.get("temperature") == "another"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"1", b"{", b"\xff", b'{"a":1}x'])
+def test_what_is_no_object_has_no_meaning(body: bytes):
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+        meaning_of(body)
+
+
+def test_headers_that_a_provider_reads_are_part_of_it_and_secrets_are_not():
+    beta = b"anthropic-beta"
+    headers = [(b"x-goog-api-key", b"secret"), (b"user-agent", b"x"), (beta, b"b"), (beta, b"a")]
+    assert provider_headers(headers) == b"anthropic-beta: a\nanthropic-beta: b" == provider_headers(headers[::-1])

@@ -1,0 +1,103 @@
+"""Answers of several nodes in a real Redis: shared, gone in the middle, and back."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.world import free_port
+
+from bursar.cache import redis_store
+from bursar.cache.answers import Answers
+from bursar.cache.entry import Box, Entry
+from bursar.cache.flights import Flights
+from bursar.cache.memory import Memory
+from bursar.cache.redis_store import RedisStore
+from bursar.domain.clock import SystemClock
+
+SECRET, KEY = b"s" * 32, b"k" * 24
+
+
+def start(port: int, directory: Path) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory),
+         "--requirepass", "hidden"],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    time.sleep(0.5)
+    return process
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    port = free_port()
+    process = start(port, tmp_path)
+    yield port
+    process.kill()
+    process.wait()
+
+
+def node(port: int, directory: Path) -> Answers:
+    store = RedisStore(f"redis://127.0.0.1:{port}/0", "hidden")
+    return Answers(Box(SECRET), Memory(10**6), Flights(directory / "flights"), SystemClock(), store)
+
+
+def entry() -> Entry:
+    now_us = SystemClock().now_us()
+    return Entry(now_us, now_us + 60_000_000, 200, b"application/json", False, b"{}", "openai", "m", "stop", "ok", 1)
+
+
+async def eventually(answers: Answers) -> Entry | None:
+    for _ in range(100):
+        found = await answers.find(KEY, None, 0.1, leads=False)
+        if found.entry is not None:
+            return found.entry
+        await asyncio.sleep(0.02)
+    return None
+
+
+def test_what_one_node_keeps_another_finds(port: int, tmp_path: Path):
+    async def go() -> None:
+        one, other = node(port, tmp_path / "one"), node(port, tmp_path / "other")
+        made = entry()
+        one.keep(KEY, made, None)
+        assert await eventually(other) == made
+        assert other.shared is not None
+        await other.shared.put(KEY, b"forged", made.created_us, made.expires_us)
+        third = node(port, tmp_path / "third")
+        assert (await third.find(KEY, None, 0.1, leads=False)).entry is None  # and removed
+        assert await other.shared.get(KEY) is None
+        for answers in (one, other, third):
+            await answers.close()
+
+    asyncio.run(go())
+
+
+def test_a_redis_that_is_gone_costs_a_moment_once_and_is_found_again(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(redis_store, "REST_S", 0.3)
+
+    async def go() -> None:
+        dead = node(free_port(), tmp_path / "dead")
+        started = time.monotonic()
+        for _ in range(50):
+            found = await dead.find(KEY, None, 0.1, leads=True)
+            assert found.lead is not None
+            dead.keep(KEY, entry(), found.lead)
+            assert (await dead.find(KEY, None, 0.1, leads=True)).entry is not None  # at hand all the same
+            dead._memory.remove(KEY)
+        assert time.monotonic() - started < 2.0
+        assert dead.shared is not None
+        assert dead.shared.faults >= 1
+        await dead.close()
+        wrong = Answers(
+            Box(SECRET), Memory(10**6), Flights(tmp_path / "w"), SystemClock(),
+            RedisStore(f"redis://127.0.0.1:{port}/0", "no"),
+        )  # fmt: skip
+        assert (await wrong.find(KEY, None, 0.1, leads=False)).entry is None
+        await wrong.close()
+
+    asyncio.run(go())

@@ -1,0 +1,222 @@
+"""Where answers lie: bounded, sealed, and a miss whenever anything is wrong."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bursar.cache.answers import Answers, Found
+from bursar.cache.disk import TIDY_EVERY, Disk
+from bursar.cache.entry import Box, Entry
+from bursar.cache.flights import Flights
+from bursar.cache.memory import ENTRY_OVERHEAD_BYTES, Memory
+from bursar.domain.clock import FixedClock
+from bursar.domain.savings import Saved
+
+SECRET, T0 = b"s" * 32, 1_793_000_000_000_000
+KEY, OTHER = b"k" * 24, b"o" * 24
+
+
+def entry(body: bytes = b"{}", *, at_us: int = T0, ttl_s: int = 60) -> Entry:
+    return Entry(
+        at_us, at_us + ttl_s * 1_000_000, 200, b"application/json", False, body, "openai", "gpt-5", "stop", "ok", 1_000,
+        Saved(prompt_cache=7),
+    )  # fmt: skip
+
+
+@given(st.binary(min_size=1, max_size=8), st.integers(0, 10_000))
+def test_what_was_sealed_is_opened_and_a_changed_byte_is_not(noise: bytes, at: int):
+    box = Box(SECRET)
+    sealed = box.seal(KEY, entry())
+    assert box.open(KEY, sealed) == entry()
+    assert box.open(OTHER, sealed) is None
+    assert Box(b"t" * 32).open(KEY, sealed) is None
+    at %= len(sealed)
+    changed = sealed[:at] + noise + sealed[at + len(noise) :]
+    assert box.open(KEY, changed) is None or changed == sealed
+    assert box.open(KEY, sealed[:at]) is None
+    older = box.seal(KEY, msgspec.structs.replace(entry(), format=0))
+    assert box.open(KEY, older) is None
+
+
+@pytest.mark.parametrize(
+    ("now_s", "age_s_max", "fresh"),
+    [
+        (0, None, True),
+        (59, None, True),
+        (60, None, False),
+        (-1, None, False),
+        (30, 29, False),
+        (30, 30, True),
+        (10**6, None, False),
+    ],
+)
+def test_an_answer_is_given_out_only_while_its_age_is_known_and_allowed(now_s: int, age_s_max: int | None, fresh: bool):
+    """A clock that jumps, either way, makes misses and nothing else."""
+    assert entry().is_fresh(T0 + now_s * 1_000_000, age_s_max) is fresh
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3_000), st.booleans()), max_size=40))
+def test_memory_keeps_to_its_bound_and_forgets_the_longest_unused(steps: list[tuple[int, int, bool]]):
+    bound = 4_000
+    memory, order = Memory(bound), list[bytes]()
+    for number, size, reads in steps:
+        key = bytes([number])
+        if reads:
+            assert (memory.get(key) is not None) == (key in order)
+        else:
+            memory.put(key, entry(b"x" * size))
+            order = [one for one in order if one != key]
+            if size + ENTRY_OVERHEAD_BYTES > bound:
+                continue
+        if key in order or not reads:
+            order = [*(one for one in order if one != key), key]
+        while len(order) > len(memory):
+            assert memory.get(order[0]) is None
+            order.pop(0)
+        assert memory.bytes <= bound
+
+
+def test_a_file_keeps_to_its_bound(tmp_path: Path):
+    async def fill() -> int:
+        disk = Disk(tmp_path / "cache" / "answers.sqlite", 400_000)
+        for number in range(4 * TIDY_EVERY):
+            await disk.put(number.to_bytes(24, "big"), os.urandom(4_000), T0 + number, T0 + 10**9)
+        newest = await disk.get((4 * TIDY_EVERY - 1).to_bytes(24, "big"))
+        assert newest is not None
+        assert await disk.get((0).to_bytes(24, "big")) is None
+        await disk.close()
+        return disk.faults
+
+    assert asyncio.run(fill()) == 0
+    assert (tmp_path / "cache" / "answers.sqlite").stat().st_size < 400_000 + TIDY_EVERY * 2 * 4_096 + 65_536
+    assert (tmp_path / "cache" / "answers.sqlite").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged", "no directory", "a directory"])
+def test_a_file_that_is_gone_or_damaged_is_begun_again_or_left_alone(tmp_path: Path, how: str):
+    path = tmp_path / "cache" / "answers.sqlite"
+
+    async def use() -> bytes | None:
+        disk = Disk(path, 10**6)
+        if how == "no directory":
+            path.parent.write_text("no directory")
+        elif how == "a directory":
+            path.mkdir(parents=True)
+        await disk.put(KEY, b"one", T0, T0 + 1)
+        await disk.get(KEY)
+        if how in ("gone", "damaged"):
+            for one in path.parent.iterdir():
+                one.unlink()
+            if how == "damaged":
+                path.write_bytes(b"nothing of the kind" * 1_000)
+        for _ in range(3):  # the first may only find out
+            await disk.put(KEY, b"two", T0, T0 + 1)
+            await disk.get(KEY)
+        found = await disk.get(KEY)
+        await disk.close()
+        return found
+
+    found = asyncio.run(use())
+    assert found == b"two" if how == "damaged" else found in (None, b"two", b"one")
+
+
+def answers(directory: Path, *, shared: bool = True) -> Answers:
+    disk = Disk(directory / "answers.sqlite", 10**7) if shared else None
+    return Answers(Box(SECRET), Memory(10**6), Flights(directory / "flights"), FixedClock(T0), disk)
+
+
+async def ask(of: Answers, key: bytes, took_s: float, asked: list[bytes]) -> Entry:
+    found = await of.find(key, None, 10.0, leads=True)
+    if found.entry is not None:
+        return found.entry
+    asked.append(key)
+    await asyncio.sleep(took_s)
+    made = entry(b"answer to " + key[:1])
+    of.keep(key, made, found.lead)
+    return made
+
+
+@settings(max_examples=25, deadline=None)
+@given(keys=st.lists(st.sampled_from([KEY, OTHER, b"x" * 24]), min_size=1, max_size=20), shared=st.booleans())
+def test_equals_at_once_ask_once_each(tmp_path_factory: pytest.TempPathFactory, keys: list[bytes], shared: bool):
+    directory = tmp_path_factory.mktemp("flights")
+
+    async def go() -> list[bytes]:
+        asked = list[bytes]()
+        of = answers(directory, shared=shared)
+        found = await asyncio.gather(*(ask(of, key, 0.002, asked) for key in keys))
+        assert [one.body for one in found] == [b"answer to " + key[:1] for key in keys]
+        await of.close()
+        return asked
+
+    assert sorted(asyncio.run(go())) == sorted(set(keys))
+
+
+def test_one_that_brings_nothing_frees_its_equals_and_a_refresh_waits_for_nobody(tmp_path: Path):
+    async def go() -> None:
+        of = answers(tmp_path)
+        first = await of.find(KEY, None, 1.0, leads=True)
+        assert first.lead is not None
+        waits = asyncio.create_task(of.find(KEY, None, 5.0, leads=True))
+        await asyncio.sleep(0.01)
+        assert await of.find(KEY, None, 0.01, leads=False) == Found()  # it waits no longer than it says
+        first.lead.drop()
+        assert await waits == Found()
+        again = await of.find(KEY, None, 1.0, leads=True)
+        assert again.lead is not None
+        of.keep(KEY, entry(), again.lead)
+        assert (await of.find(KEY, None, 1.0, leads=True)).entry == entry()
+        await of.close()
+
+    asyncio.run(go())
+
+
+def _lead_and_die(directory: Path, ready: "multiprocessing.synchronize.Event", keeps: bool) -> None:
+    async def go() -> None:
+        of = answers(directory)
+        found = await of.find(KEY, None, 1.0, leads=True)
+        assert found.lead is not None
+        ready.set()
+        await asyncio.sleep(0.3 if keeps else 60)
+        of.keep(KEY, entry(b"theirs"), found.lead)
+        await of.close()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["it keeps", "it is killed"])
+def test_workers_wait_for_each_other_and_never_for_the_dead(tmp_path: Path, keeps: bool):
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    other = context.Process(target=_lead_and_die, args=(tmp_path, ready, keeps))
+    other.start()
+    assert ready.wait(20)
+    if not keeps:
+        assert other.pid is not None
+
+    async def go() -> Found:
+        of = answers(tmp_path)
+        waits = asyncio.create_task(of.find(KEY, None, 20.0, leads=True))
+        await asyncio.sleep(0.05)
+        assert not waits.done()
+        if not keeps and other.pid is not None:
+            os.kill(other.pid, signal.SIGKILL)
+        started = time.monotonic()
+        found = await waits
+        assert time.monotonic() - started < 5
+        if found.lead is not None:
+            found.lead.drop()
+        await of.close()
+        return found
+
+    found = asyncio.run(go())
+    other.join(10)
+    assert (found.entry == entry(b"theirs")) if keeps else (found.entry is None and found.lead is not None)

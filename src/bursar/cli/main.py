@@ -42,7 +42,7 @@ COMMANDS = {
     "keys": Listed("keys", "Make, list and revoke virtual keys."),
     "alerts": Listed("alerts", "What is watched, who is told, and what was raised."),
     "loops": Listed("loops", "Loops that are cut, and what was wasted: retries, cut-off answers, failures."),
-    "whatif": Listed("whatif", "What a period's calls would have cost on another model, tier, batch or cache."),
+    "whatif": Listed("whatif", "What calls would have cost otherwise: another model, tier, batches, a cache."),
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, try against the past, remove."),
     "routes": Listed("routes", "Where calls go: list, set, remove, test a request, replay the past."),

@@ -27,7 +27,7 @@ WORDS = {
     "cache_read_audio": "audio, cache read", "input_image": "images in", "output": "output",
     "output_audio": "audio out", "output_image": "images out", "web_search": "web searches", "request": "per request",
     "characters": "characters spoken", "audio_seconds": "seconds of sound", "images": "images, each",
-    "cache_storage": "cache storage",
+    "cache_storage": "cache storage", "cache_storage_part": "part of a token-hour",
     "reasoning": "reasoning", "prompt_cache": "prompt cache", "response_cache": "response cache",
     "semantic_cache": "semantic cache",
 }  # fmt: skip

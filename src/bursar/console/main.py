@@ -20,6 +20,7 @@ from bursar import __version__
 from bursar.alerts.desk import AlertDesk
 from bursar.console.app import create_app
 from bursar.console.budgeting import budget_facts
+from bursar.console.cache_returns import CacheReturns
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
 from bursar.console.following import Following
@@ -136,7 +137,13 @@ def serve(site: Site) -> None:
             )
         )
         stop = threading.Event()
-        threads = [threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")]
+        returns = CacheReturns(site, ledger)
+
+        def between() -> None:
+            repricing.look()
+            returns.look()
+
+        threads = [threading.Thread(target=loader.run, args=(stop, between), name="loader")]
         stopping = Stopping(ledger, context.controls, site.clock, site.config.routes)
         threads.append(threading.Thread(target=stopping.run, args=(stop,), name="experiments"))
         prompts = PromptStopping(site.paths.run, context.controls, site.clock)

@@ -82,7 +82,7 @@ def money(
 
 def unit_price(amount: Decimal, unit: str = "token", currency: str = "USD", locale: str = "en_US") -> str:
     """A price of one unit, said per million tokens, or per one of what is counted: `$3.00 / M`, `$0.01 each`."""
-    if unit in ("web_search", "request", "images", "audio_seconds"):
+    if unit in ("web_search", "request", "images", "audio_seconds", "cache_storage_part"):
         return f"{money(amount, currency, locale)} each" if amount else ZERO
     return f"{money(amount.scaleb(6), currency, locale)} / M" if amount else ZERO
 

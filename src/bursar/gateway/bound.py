@@ -6,14 +6,18 @@ from bursar.budgets.bounds import learned_as
 from bursar.budgets.media import WINDOW_MAX, media_tokens
 from bursar.domain.charge import Operation, Quality
 from bursar.domain.money import PICO_MAX
+from bursar.domain.storage import HOUR_US
 from bursar.domain.usage import Usage
 from bursar.gateway.call import Bound, Call, Way, Worker
 from bursar.gateway.meter import NO_COST, NOT_TEXT, lacks_fee
 from bursar.gateway.route import Route
-from bursar.prices.rates import UnpricedUnit, bound_pico
+from bursar.prices.rates import UnpricedUnit, bound_pico, storage_bound_pico
 from bursar.providers.base import Asked
+from bursar.providers.values import Keeps
 
 WITHOUT_LIMIT = NO_COST | NOT_TEXT | {Operation.EMBEDDINGS}  # an answer's length can't be limited by the request
+TTL_DEFAULT_US = HOUR_US  # of a cached content that says no lifetime: Google's guide to caching, 2026-11
+CLOCKS_APART_US = 60 * 1_000_000  # between our deciding and the provider's, by clocks that don't agree
 FREE = Bound(0, 0, "")
 UNKNOWN = Bound(None, None, "")  # a picture, a minute of sound: no size of the request bounds it
 
@@ -47,6 +51,8 @@ def bound_of(
     """
     if call.dialect.operation in NO_COST:
         return FREE
+    if call.asked.keeps is not None:
+        return bound_kept(worker, call, call.route, call.asked, now_us)
     if call.dialect.operation in NOT_TEXT:
         return bound_sold(worker, call.route, call.asked, now_us)
     if input_tokens is None:
@@ -63,6 +69,8 @@ def bound_there(worker: Worker, call: Call, way: Way, output_max: int, now_us: i
     if translation is not None and way.plan.other is None:  # there it is said whole, with what the first way left out
         asked, size = translation.asked, len(translation.body)
     asked = replace(asked, model=way.model)
+    if asked.keeps is not None:
+        return bound_kept(worker, call, route, asked, now_us)
     if call.dialect.operation in NOT_TEXT:
         return bound_sold(worker, route, asked, now_us)
     tokens = input_bound(worker, route.name, asked, size)
@@ -76,6 +84,36 @@ def bound_sold(worker: Worker, route: Route, asked: Asked, now_us: int) -> Bound
     name = asked.sold_as or asked.model
     found = worker.meter.price(asked.sold, Quality.REPORTED, route.provider, name, asked.model, "", "", now_us)
     return Bound(found.list_pico, found.list_pico, found.sku_price_id)
+
+
+def bound_kept(worker: Worker, call: Call, route: Route, asked: Asked, now_us: int) -> Bound:
+    """What the storage costs that a call asks for: its tokens for the lifetime, or those of a known cached content for
+    what is added to that. Unknown for one that wasn't made through Bursar: nothing says its model before the answer."""
+    keeps, book = asked.keeps or Keeps(), worker.meter.book
+    ends = [now_us + keeps.ttl_us] if keeps.ttl_us is not None else []
+    ends += [] if keeps.until_us is None else [keeps.until_us]
+    known, model = keeps.known, asked.model
+    if call.dialect.operation == Operation.CACHE:
+        window = book.context_tokens(route.provider, model) or WINDOW_MAX
+        tokens = min(input_bound(worker, route.name, asked, len(call.body)), window)
+        kept_us = max(ends, default=now_us + TTL_DEFAULT_US) - now_us
+    elif known is None or not ends:
+        return UNKNOWN
+    else:
+        model = known.model
+        window = book.context_tokens(route.provider, model) or WINDOW_MAX
+        tokens = window if known.tokens is None else known.tokens
+        kept_us = max(ends) - known.until_us
+    kept_us = max(0, kept_us + CLOCKS_APART_US)
+    made = tokens if call.dialect.operation == Operation.CACHE and route.family == "vertex" else 0
+    sheet = book.at(route.provider, model, now_us, input_tokens=made)
+    if sheet is None:
+        return UNKNOWN
+    try:
+        pico = storage_bound_pico(sheet, tokens, kept_us, made)
+    except UnpricedUnit:
+        return Bound(None, None, sheet.sku_price_id)
+    return Bound(pico, pico, sheet.sku_price_id)
 
 
 def bound_at(worker: Worker, route: Route, asked: Asked, input_tokens: int, output_max: int, now_us: int) -> Bound:

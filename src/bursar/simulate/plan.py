@@ -47,6 +47,8 @@ class Ask(msgspec.Struct):
     encoding_format: str | None = None
     dimensions: int | None = None
     ttl: str | None = None  # cachedContents
+    expire_time: str | None = None  # cachedContents
+    parent: str = ""  # cachedContents at Vertex
 
     @property
     def prompt_bytes(self) -> bytes:

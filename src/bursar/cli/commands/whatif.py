@@ -66,7 +66,10 @@ def whatif(
     config: ConfigOption = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """What calls would have cost otherwise: `bursar whatif --model openai/gpt-4o-mini --of gpt-4o`."""
+    """What calls would have cost otherwise: another model, tier, batches, a cache.
+
+    Example: `bursar whatif --model openai/gpt-4o-mini --of gpt-4o`. What can't move stays at its cost, and is counted.
+    """
     site = resolve_site(config, data)
     percents = {"batch": batch, "cached": cached, "written": written, "output": output}
     asked = [

@@ -29,6 +29,7 @@ COMMANDS = {
     "up": Listed("up", "Run the gateway and the console until Ctrl-C."),
     "demo": Listed("demo", "Show everything with a simulated provider: no account, no key, no network."),
     "costs": Listed("costs", "Cost by feature, customer, model or any tag, largest first."),
+    "savings": Listed("savings", "What each lever saved of what calls would have cost, by anything."),
     "calls": Listed("calls", "Calls of a period, newest first."),
     "call": Listed("calls", "One call: its attempts, usage, and what it cost line by line."),
     "explain": Listed(

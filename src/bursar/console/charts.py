@@ -132,7 +132,7 @@ def stacked_bars(
     marks = [Tick(round(float(height - value * per_px), 1), tell_tick(value, ticks[1] - ticks[0])) for value in ticks]
     earlier_line = _path([None if bar.before_y is None else (bar.centre * 10, bar.before_y) for bar in bars])
     return Chart(
-        height, marks, bars, [], list(series), hover, _told(series, len(columns), tell),
+        height, marks, bars, [], list(series), hover, told(series, len(columns), tell),
         before_label if earlier_line else "", label, earlier_line,
     )  # fmt: skip
 
@@ -162,7 +162,7 @@ def lines(
         ]
         drawn.append(Line(_path(points), s.slot))
     marks = [Tick(round(float(height - value * per_px), 1), tell_tick(value, ticks[1] - ticks[0])) for value in ticks]
-    return Chart(height, marks, bars, drawn, list(series), hover, _told(series, len(columns), tell), "", label)
+    return Chart(height, marks, bars, drawn, list(series), hover, told(series, len(columns), tell), "", label)
 
 
 def sparkline(values: Sequence[Decimal | None]) -> tuple[str, str] | None:
@@ -254,7 +254,8 @@ def _hover(
     }
 
 
-def _told(series: Sequence[Series], columns: int, tell: Tell) -> list[list[str]]:
+def told(series: Sequence[Series], columns: int, tell: Tell) -> list[list[str]]:
+    """Each column's values in words, for the table under a chart."""
     return [["" if (value := s.values[at]) is None else tell(value) for s in series] for at in range(columns)]
 
 

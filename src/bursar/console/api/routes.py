@@ -39,6 +39,8 @@ from bursar.console.api.parameters import (
     Period,
     PricesOf,
     Replaced,
+    SavingsBy,
+    SavingsSort,
     Shape,
     Sort,
     Target,
@@ -46,6 +48,7 @@ from bursar.console.api.parameters import (
     WasteBy,
     Zone,
 )
+from bursar.console.api.savings import SavingsAnswer, savings_answer, savings_csv
 from bursar.console.api.whatif import WhatIfAnswer, whatif_answer, whatif_csv
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import SORTS, ask, cost_table
@@ -181,6 +184,22 @@ def waste(
     return _csv(waste_csv(found, view.by)) if format_ == "csv" else Response(found)
 
 
+@get("/api/savings", sync_to_thread=True, responses=PROBLEMS, summary="What each lever saved, by anything")
+def savings(
+    request: Asked, by: SavingsBy = None, and_: And = None, period: Period = None, filter_: Filters = None,
+    tz: Zone = None, limit: Limit = None, compare: Compare = None, sort: SavingsSort = None, format_: Shape = None,
+) -> Response[SavingsAnswer]:  # fmt: skip
+    """From what calls would have cost, lever by lever, to what they did. `rows` and `others` add up to `totals`.
+
+    As CSV: a row per group, or per lever with `by=lever`.
+    """
+    context: ConsoleContext = request.app.state.context
+    view = _view(request, "/savings", by=by, and_=and_, period=period, filter_=filter_, tz=tz, limit=limit,
+                 compare=compare, sort=sort)  # fmt: skip
+    found = savings_answer(context, view)
+    return _csv(savings_csv(found)) if format_ == "csv" else Response(found)
+
+
 @get("/api/verify", sync_to_thread=True, responses=PROBLEMS, summary="Do the books hold?")
 def verify_books(request: Asked) -> VerifyAnswer:
     """Prove the laws on the ledger as it is now. Reads all of it: seconds on a large one."""
@@ -251,4 +270,4 @@ def whatif(
     return _csv(whatif_csv(found)) if format_ == "csv" else Response(found)
 
 
-API_HANDLERS = [costs, explore, calls, call, prices, loops, waste, whatif, verify_books, status, live]
+API_HANDLERS = [costs, explore, calls, call, prices, loops, waste, savings, whatif, verify_books, status, live]

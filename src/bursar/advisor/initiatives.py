@@ -85,13 +85,15 @@ class Standing(msgspec.Struct, frozen=True):
 
 def check_terms(terms: InitiativeTerms) -> None:
     """Raises BadControl for a scope, a unit, kinds of calls or a comparison that the books can't be asked for."""
-    try:
-        check_unit(terms.unit)
-        read_scope(terms.filters)
-        read_scope([text for text in terms.comparison if text != AUTO])
-    except BadQuery as error:
-        field = error.field if error.field == "unit" else "filters"
-        raise BadControl(error.message, field=field) from error
+    for field, check in (
+        ("unit", lambda: check_unit(terms.unit)),
+        ("filters", lambda: read_scope(terms.filters)),
+        ("comparison", lambda: read_scope([text for text in terms.comparison if text != AUTO])),
+    ):
+        try:
+            check()
+        except BadQuery as error:
+            raise BadControl(f"{field}: {error.message}", field=field) from error
 
 
 def measure(session: Session, dialect: str, initiatives: Sequence[Initiative], today: date) -> list[Standing]:

@@ -23,6 +23,7 @@ from bursar.console.budgeting import budget_facts
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
 from bursar.console.following import Following
+from bursar.console.initiatives import Closing, open_initiatives
 from bursar.console.inside import get
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
@@ -97,6 +98,7 @@ def build_context(
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
         open_controls=site.controls,
+        open_initiatives=functools.partial(open_initiatives, site),
         lift_loop=functools.partial(site.lift_loop, actor=ACTOR),
         clock=site.clock,
     )
@@ -138,6 +140,8 @@ def serve(site: Site) -> None:
         threads = [threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")]
         stopping = Stopping(ledger, context.controls, site.clock, site.config.routes)
         threads.append(threading.Thread(target=stopping.run, args=(stop,), name="experiments"))
+        closing = Closing(context.initiatives)
+        threads.append(threading.Thread(target=closing.run, args=(stop,), name="closing"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.control.url:
             threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))

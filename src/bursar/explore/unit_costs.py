@@ -58,7 +58,7 @@ def check_unit(unit: str) -> None:
         return
     found = measure(unit)
     if not found.is_additive or found.unit in ("usd", "ms"):
-        raise BadQuery(f"unit: {unit} can't be what cost is divided by; take a count of calls, tokens or bytes",
+        raise BadQuery(f"{unit} can't be what cost is divided by; take a count of calls, tokens or bytes",
                        field="unit")  # fmt: skip
 
 

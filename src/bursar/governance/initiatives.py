@@ -131,23 +131,23 @@ class InitiativeBook:
         with self._store.reading() as connection:
             return [_booking(row) for row in connection.execute(names)]
 
-    def book(self, findings: Iterable[Finding], *, actor: str) -> list[Booking]:
+    def book(self, findings: Iterable[Finding], *, actor: str, adjust: bool = True) -> list[Booking]:
         """Append what isn't booked yet: a month's first entry, or how much it differs from all entries before.
 
-        Booked again, what is the same writes nothing.
+        adjust: False leaves months alone that have an entry. Booked again, what is the same writes nothing.
         """
         with self._store.writing() as connection:
             before = len(self._numbers(connection))
             for one in findings:
-                self._book(connection, one, actor)
+                self._book(connection, one, actor, adjust)
         return self.bookings()[before:]
 
-    def _book(self, connection: Connection, one: Finding, actor: str) -> None:
+    def _book(self, connection: Connection, one: Finding, actor: str, adjust: bool) -> None:
         table = INITIATIVE_BOOKINGS
         mine = select(table.c.amount).where((table.c.initiative_id == one.initiative_id) & (table.c.month == one.month))
         amounts = [Decimal(row.amount) for row in connection.execute(mine)]
         amount = one.amount - sum(amounts, _ZERO)
-        if amounts and not amount:
+        if amounts and (not amount or not adjust):
             return
         number = max(self._numbers(connection), default=0) + 1
         kind = "adjustment" if amounts else "booking"

@@ -368,3 +368,17 @@ def test_what_the_books_can_not_be_asked_is_refused_with_its_field(changes, fiel
     with pytest.raises(BadControl) as error:
         check_terms(msgspec.structs.replace(TERMS, **changes))
     assert error.value.field == field
+
+
+def test_where_nothing_is_left_untouched_the_last_trend_is_carried_on(price_cut):
+    """Everything is somebody's since October: what fell in September for all hasn't risen since."""
+    mine = initiative(comparison=("auto",))
+    all_of_it = initiative(
+        "all", filters=(), comparison=(), baseline_from=SEPTEMBER, baseline_to=date(2026, 9, 30),
+        start=date(2026, 10, 1),
+    )  # fmt: skip
+    found, other = price_cut.measure(mine, all_of_it)
+    assert [month.method for month in found.months] == ["comparison", "carried"]
+    assert found.months[0].trend == found.months[1].trend
+    assert found.months[1].actual == 0  # handed on whole
+    assert abs(other.realised) < other.months[0].margin * 2

@@ -4,7 +4,7 @@ Whole days of UTC, up to yesterday. How, and what it can't know, is in docs/init
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
@@ -12,7 +12,7 @@ from fractions import Fraction
 import msgspec
 
 from bursar.advisor.initiatives_comparison import Chosen, Group, chosen, daily_of, given
-from bursar.advisor.initiatives_flags import Flag, GuardReading, read_guard, rising
+from bursar.advisor.initiatives_flags import Flag, GuardReading, guard_figure, read_guard, rising
 from bursar.advisor.initiatives_portfolio import Part, Parts, Plan, Saving, saving_of, split
 from bursar.advisor.initiatives_rates import NO_TREND, Trend, half_even, margin_of, rates_of, trend_of
 from bursar.domain.errors import BadControl, BadQuery
@@ -24,7 +24,7 @@ from bursar.ledger.store import Session
 GUARD_DAYS = 30
 MARGIN_PLACES = Decimal("0.000001")
 CENT = Decimal("0.01")
-COMPARED, BEFORE_AFTER = "comparison", "before_after"
+COMPARED, CARRIED, BEFORE_AFTER = "comparison", "carried", "before_after"
 
 
 class MonthSaving(msgspec.Struct, frozen=True):
@@ -34,6 +34,7 @@ class MonthSaving(msgspec.Struct, frozen=True):
     realised = expected - left; left = actual (what its calls cost) + handed (what later initiatives go on from).
     margin:   half the width of the 90 % interval; None: too few days to know.
     unit_cost_before, unit_cost_now: of its calls, at this month's mix; None: none that a later one doesn't measure.
+    method:   `comparison`; `carried`: by the last trend that could be seen; `before_after`: without any.
     trend:    the factor of what everyone's cost did, 1 without a comparison.
     new_calls, new_cost: of kinds that the baseline doesn't know, in none of the above. unpriced: attempts without cost.
     """
@@ -100,7 +101,7 @@ def measure(session: Session, dialect: str, initiatives: Sequence[Initiative], t
     """Every initiative, in the order given. today: the day (UTC) that isn't over yet. Raises BadQuery."""
     running = [one for one in initiatives if one.is_measured and _start(one) < today]
     running.sort(key=lambda one: one.order)
-    touched = [Scope(read_scope(one.terms.filters)) for one in initiatives if one.is_measured]
+    touched = [Scope(read_scope(one.terms.filters), Days(_start(one), today)) for one in running]
     asked = _Books(session, dialect, running, today, touched)
     before = [asked.baseline(one) for one in running]
     mix = list(dict.fromkeys(name for one in running for name in one.terms.mix))
@@ -115,13 +116,13 @@ def measure(session: Session, dialect: str, initiatives: Sequence[Initiative], t
     trends = [_trends(one.group, running[at], today) for at, one in enumerate(compared)]
 
     def trend(at: int, month: str) -> Trend:
-        return trends[at].get(month, NO_TREND)
+        return _trend_in(trends[at], month) or NO_TREND
 
     savings = {key: saving_of(*key, part, plans, trend) for key, part in parts.items()}
     found: dict[str, Standing] = {}
     for at, one in enumerate(running):
         months = [
-            _month(one, month, today, parts[at, month], savings[at, month], trends[at].get(month))
+            _month(one, month, today, parts[at, month], savings[at, month], trends[at])
             for month in sorted(name for place, name in parts if place == at)
         ]
         reading = asked.guard(one)
@@ -205,12 +206,14 @@ class _Books:
         return self._kept[key]
 
 
-def _month(one: Initiative, month: str, today: date, part: Part, saving: Saving, trend: Trend | None) -> MonthSaving:
+def _month(
+    one: Initiative, month: str, today: date, part: Part, saving: Saving, trends: Mapping[str, Trend]
+) -> MonthSaving:
     first_of = date.fromisoformat(f"{month}-01")
     after = (first_of + timedelta(days=32)).replace(day=1)
     first, until = max(first_of, _start(one)), min(after, _until(one, today))
     share = Fraction((until - first).days, (after - first_of).days)
-    margin = margin_of(saving.influence, _start(one))
+    margin, trend = margin_of(saving.influence, _start(one)), _trend_in(trends, month)
     paid, expected = part.paid_pico, half_even(saving.expected)
     units = sum((count for count, _ in part.paid.values()), Fraction(0))
     handed = expected - saving.pico - paid  # so that the three add up to the pico, whatever was rounded
@@ -228,7 +231,7 @@ def _month(one: Initiative, month: str, today: date, part: Part, saving: Saving,
         units=_decimal(sum(part.gained.values(), Fraction(0)), MARGIN_PLACES),
         unit_cost_before=usd_from_pico(half_even(saving.expected / units)) if alone else None,
         unit_cost_now=usd_from_pico(half_even(Fraction(paid) / units)) if alone else None,
-        method=BEFORE_AFTER if trend is None else COMPARED,
+        method=BEFORE_AFTER if trend is None else COMPARED if month in trends else CARRIED,
         trend=1.0 if trend is None else float(trend.factor),
         calls=part.calls,
         new_calls=part.new_calls,
@@ -247,8 +250,8 @@ def _flags(
     found = []
     if not has_baseline:
         found.append(Flag("no_baseline", "no kind of call was seen often enough in the baseline: nothing is measured"))
-    if guard is not None and guard.is_past and guard.value is not None:
-        found.append(Flag("guard", f"{guard.metric} is {guard.value:.4g}, past its limit of {guard.limit:g}"))
+    if guard is not None and guard.is_past:
+        found.append(Flag("guard", f"{guard.text}, past the limit of {guard_figure(guard.metric, guard.limit)}"))
     if one.status != "stopped" and (lost := rising(days)) is not None:
         found.append(
             Flag("rising", f"unit cost rises again: {lost[0]:.0%} was saved before, {lost[1]:.0%} in the last 7 days")
@@ -272,7 +275,7 @@ def _by_day(at: int, parts: Parts, plans: Sequence[Plan], trends: dict[str, Tren
     for (place, month), part in parts.items():
         if place != at or part.handed:
             continue
-        factor = float(trends.get(month, NO_TREND).factor)
+        factor = float((_trend_in(trends, month) or NO_TREND).factor)
         for (day, kind), (units, pico) in part.paid.items():
             expected[day] += factor * float(rates[kind] * units)
             actual[day] += pico
@@ -289,6 +292,12 @@ def _trends(group: Group | None, one: Initiative, today: date) -> dict[str, Tren
         by_month[f"{day:%Y-%m}"][day, kind] = cell
     found = {month: trend_of(rates, daily) for month, daily in by_month.items()}
     return {month: trend for month, trend in found.items() if trend is not None}
+
+
+def _trend_in(trends: Mapping[str, Trend], month: str) -> Trend | None:
+    """A month's trend; where nothing is left to compare with, the last that was seen: a price that fell stays low."""
+    before = [name for name in trends if name <= month]
+    return trends[max(before)] if before else None
 
 
 def _calls_of(found: Sequence[Cell]) -> dict[tuple[str, ...], int]:

@@ -23,6 +23,20 @@ class Flag(msgspec.Struct, frozen=True):
     text: str
 
 
+GUARD_SAID = {"error_rate": "failed calls are", "latency_p95_ms": "p95 latency is", "feedback": "feedback is"}
+
+
+def guard_figure(metric: str, value: float) -> str:
+    """`2.4 %`, `17,210 ms`, `0.62`."""
+    match metric:
+        case "error_rate":
+            return f"{value:.3g} %"
+        case "latency_p95_ms":
+            return f"{value:,.0f} ms"
+        case _:
+            return f"{value:.3g}"
+
+
 class GuardReading(msgspec.Struct, frozen=True):
     """value: None where too little was seen. count: calls, or scores, that it is made of."""
 
@@ -31,6 +45,11 @@ class GuardReading(msgspec.Struct, frozen=True):
     value: float | None
     count: int
     is_past: bool
+
+    @property
+    def text(self) -> str:
+        """Its value in words; "" where too little was seen."""
+        return "" if self.value is None else f"{GUARD_SAID[self.metric]} {guard_figure(self.metric, self.value)}"
 
 
 def read_guard(guard: Guard, seen: Guarded) -> GuardReading:

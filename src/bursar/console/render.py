@@ -66,6 +66,7 @@ NAV = (
     NavItem("loops", "Loops and waste", "/loops"),
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),
+    NavItem("initiatives", "Initiatives", "/initiatives"),
 )
 
 

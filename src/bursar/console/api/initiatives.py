@@ -30,7 +30,8 @@ class MonthAnswer(msgspec.Struct, frozen=True):
 
     first, until: the days that were measured, the last one excluded. realised = expected - actual - handed, exactly;
     low, high: its 90 % interval. handed: what later initiatives that share its calls go on from.
-    booked: what the entries of a closed month add up to; null: none yet. method: `comparison` or `before_after`.
+    booked: what the entries of a closed month add up to; null: none yet. method:
+    `comparison`, `carried` (by the last trend that was seen) or `before_after`.
     new_calls, new_cost: of kinds of calls that the baseline doesn't know: in none of the sums.
     """
 

@@ -79,23 +79,26 @@ def chosen(
     mine: Rates, models: Mapping[str, int], groups: Mapping[str, Group], their_models: Mapping[str, Mapping[str, int]]
 ) -> Chosen:
     """Of untouched groups, by name, those that may be compared with; or why none may."""
-    if not groups:
-        return Chosen(None, "no feature is left untouched")
     fit: dict[str, Group] = {}
     drifts = []
+    few = other = drifting = 0
     for name, group in sorted(groups.items()):
         rates = rates_of(group.before)
         if sum(rates.units.values()) < CALLS_MIN or trend_of(rates, group.after) is None:
-            continue
-        if alike(models, their_models.get(name, {})) < ALIKE_MIN:
-            continue
-        drift = drift_of(mine, rates)
-        if drift is not None and drift <= DRIFT_MAX:
+            few += 1
+        elif alike(models, their_models.get(name, {})) < ALIKE_MIN:
+            other += 1
+        elif (drift := drift_of(mine, rates)) is None or drift > DRIFT_MAX:
+            drifting += 1
+        else:
             fit[name] = group
             drifts.append(drift)
     if len(fit) < GROUPS_MIN:
-        return Chosen(None, f"{len(fit)} untouched features are alike and went the same way before; it needs "
-                            f"{GROUPS_MIN}")  # fmt: skip
+        return Chosen(
+            None,
+            f"nothing: of {len(groups)} untouched features {few} have too few calls, {other} use other models, "
+            f"{drifting} didn't surely go the same way before, and {len(fit)} of {GROUPS_MIN} would do",
+        )
     pool = pooled(fit)
     whole = _factor(pool)
     if any(abs(_factor(group) / whole - 1) > APART_MAX for group in fit.values()):

@@ -45,11 +45,11 @@ class InitiativeBook:
         self._store = store
         self._secret = secret
         self._clock = clock
-        self._check = check
+        self._ask_books = check
 
     def create(self, name: str, terms: InitiativeTerms, *, actor: str) -> Initiative:
         """A planned one. Raises BadControl for terms that can't be, NameTaken."""
-        name, terms = check_name(name), self._checked(terms)
+        name, terms = check_name(name), self.check(terms)
         new_id = "in_" + "".join(secrets.choice(_BASE32) for _ in range(12))
         with self._store.writing() as connection:
             if connection.execute(_kept().where(INITIATIVES.c.name == name)).first():
@@ -69,7 +69,7 @@ class InitiativeBook:
     def change(self, name_or_id: str, terms: InitiativeTerms, *, actor: str) -> Initiative:
         """Other terms. What was booked stays as it is: a difference is a later entry. Raises BadControl,
         UnknownControl."""
-        terms = self._checked(terms)
+        terms = self.check(terms)
         with self._store.writing() as connection:
             found = self._find(connection, name_or_id)
             if found.status != "planned" and terms.start is None:
@@ -94,9 +94,7 @@ class InitiativeBook:
         """Running. on: its first day; None: the one it has, else today. Raises BadControl, UnknownControl."""
         terms = self.one(name_or_id).terms
         first = on or terms.start or self._today()
-        return self._turn(
-            name_or_id, "running", None, actor, self._checked(msgspec.structs.replace(terms, start=first))
-        )
+        return self._turn(name_or_id, "running", None, actor, self.check(msgspec.structs.replace(terms, start=first)))
 
     def finish(self, name_or_id: str, *, actor: str) -> Initiative:
         """Done: it is delivered, and goes on being measured. Raises BadControl, UnknownControl."""
@@ -185,10 +183,11 @@ class InitiativeBook:
                 self._record(connection, status, found.id, actor, detail)
             return _initiative(self._find(connection, found.id))
 
-    def _checked(self, terms: InitiativeTerms) -> InitiativeTerms:
+    def check(self, terms: InitiativeTerms) -> InitiativeTerms:
+        """The terms as they may be kept. Raises BadControl that names the field."""
         for field, wrong in faults_of_initiative(terms):
             raise BadControl(f"{field}: {wrong}", field=field)
-        self._check(terms)
+        self._ask_books(terms)
         return terms
 
     def _today(self) -> date:

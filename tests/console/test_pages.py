@@ -24,6 +24,9 @@ PAGES = (
     "/alerts?show=all&rule=loops",
     "/prices",
     "/loops",
+    "/savings",
+    "/savings?by=month&and=team&period=90d",
+    "/whatif?model=openai/gpt-5-mini&batch=50",
     "/search?q=bot",
 )
 

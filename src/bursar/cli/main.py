@@ -29,6 +29,7 @@ COMMANDS = {
     "up": Listed("up", "Run the gateway and the console until Ctrl-C."),
     "demo": Listed("demo", "Show everything with a simulated provider: no account, no key, no network."),
     "costs": Listed("costs", "Cost by feature, customer, model or any tag, largest first."),
+    "savings": Listed("savings", "What each lever saved of what calls would have cost, by anything."),
     "calls": Listed("calls", "Calls of a period, newest first."),
     "call": Listed("calls", "One call: its attempts, usage, and what it cost line by line."),
     "explain": Listed(
@@ -41,6 +42,7 @@ COMMANDS = {
     "keys": Listed("keys", "Make, list and revoke virtual keys."),
     "alerts": Listed("alerts", "What is watched, who is told, and what was raised."),
     "loops": Listed("loops", "Loops that are cut, and what was wasted: retries, cut-off answers, failures."),
+    "whatif": Listed("whatif", "What calls would have cost otherwise: another model, tier, batches, a cache."),
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, try against the past, remove."),
     "routes": Listed("routes", "Where calls go: list, set, remove, test a request, replay the past."),

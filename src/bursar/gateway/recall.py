@@ -45,14 +45,13 @@ def cache_rule(
     worker: Worker, call: Call, envelope: Envelope, attributed: Attributed, case: Case | None
 ) -> CacheRule | None:
     """The rule that decides about the call, as it will be sent; None: none does."""
-    seen = case or case_of(
-        envelope.credential, attributed.attribution, call.asked, call.facts.operation, len(call.body)
+    call.cache_case = seen = (
+        case_of(envelope.credential, attributed.attribution, call.asked, call.facts.operation, len(call.body))
+        if case is None
+        else msgspec.structs.replace(case)
     )
-    there = (seen.model, seen.provider)
     seen.model, seen.provider = call.asked.model, call.route.provider
-    rule = worker.cache_table.find(seen)
-    seen.model, seen.provider = there
-    return rule
+    return worker.cache_table.find(seen)
 
 
 async def recall(

@@ -49,6 +49,8 @@ from bursar.gateway.metrics import Metrics
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
+from bursar.gateway.prompt_cache.caching import PromptCaches
+from bursar.gateway.prompt_cache.news import PromptNews
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
@@ -118,6 +120,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
         answers=open_answers(settings, secret, clock),
+        prompt_caches=PromptCaches(secret, settings.workers),
     )
 
 
@@ -142,7 +145,9 @@ async def watch_snapshot(worker: Worker) -> None:
             use_snapshot(worker, path)
 
 
-async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_path: Path, seen: Seen) -> None:
+async def watch(
+    worker: Worker, loops: LoopWatch, learned: LearnedFile, prompts: PromptNews, metrics_path: Path, seen: Seen
+) -> None:
     """Follow changes of prices and budgets, and keep the worker's own files fresh. Runs until cancelled."""
     book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
     book_seen, budgets_seen = seen
@@ -160,6 +165,7 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
         worker.gates.look()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us())
+        prompts.look(worker.clock.now_us())
         worker.retry_cap.news.look()
         worker.approvals.look()
         looks += 1
@@ -174,6 +180,7 @@ def use_snapshot(worker: Worker, path: Path) -> None:
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
         worker.cache_table = CacheTable(snapshot.cache_rules)
+        worker.prompt_caches.watch.use(snapshot.cache_rules)
         settings, upstreams = worker.settings, worker.routes.by_name
         filed = with_stops(settings.routes, snapshot.stopped)
         worker.route_table = compile_table(snapshot.routes, filed, settings.ladders, upstreams)
@@ -239,6 +246,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     loops.begin(worker.clock.now_us())
     learned = LearnedFile(worker.meter.ceilings, metrics_directory, slot)
     learned.begin()
+    prompts = PromptNews(worker.prompt_caches, metrics_directory, slot)
     edge = Edge(worker, metrics_directory)
     listener = listen(settings.host, settings.port)
     write_metrics(worker, metrics_path)  # there from the first: this worker stands
@@ -260,7 +268,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     keep_freed_memory()
     settle_collector()
     watchers = [
-        asyncio.create_task(watch(worker, loops, learned, metrics_path, seen)),
+        asyncio.create_task(watch(worker, loops, learned, prompts, metrics_path, seen)),
         asyncio.create_task(watch_snapshot(worker)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]
@@ -287,6 +295,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         worker.recorder.journal.close()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us(), is_last=True)
+        prompts.look(worker.clock.now_us(), is_last=True)
         worker.retry_cap.news.look()
         worker.approvals.look()
         write_metrics(worker, metrics_path)

@@ -7,15 +7,15 @@ import msgspec
 import numpy as np
 
 from bursar.domain.clock import datetime_from_us
-from bursar.ledger import calls, late
-from bursar.ledger.columns import Columns, charge_columns, count_calls, int_column, staged_select, text_column
+from bursar.ledger import caches, calls, late
+from bursar.ledger.columns import Columns, Pair, charge_columns, count_calls, int_column, staged_select, text_column
 from bursar.ledger.lines import take_lines
 from bursar.ledger.pairing import Batch, InFlight
 from bursar.ledger.reading import Moved
 from bursar.ledger.rollups import add_charges
 from bursar.ledger.schema import CHARGE_COLUMNS, ENTRY_COLUMNS
 from bursar.ledger.store import Session
-from bursar.spool.records import Compared, Scored
+from bursar.spool.records import Compared, Scored, Settled
 
 BATCH = "fresh_charges"
 _ENCODER = msgspec.msgpack.Encoder()
@@ -58,7 +58,18 @@ def post_batch(
         late.keep_waiting(session, batch.late)
     if batch.late or (batch and late.is_waiting(session)):
         late.settle_waiting(session, now_us)
+    _take_caches(session, pairs, batch.orphans, now_us)
     return ended, faults
+
+
+def _take_caches(session: Session, pairs: Sequence[Pair], orphans: Sequence[tuple[str, Settled]], now_us: int) -> None:
+    """What this batch says of cached contents."""
+    about = [pair for pair in pairs if pair.settled.kept_until_us]
+    ids = [pair.settled.attempt_id for pair in about]
+    late_ids = [record.attempt_id for _, record in orphans if record.kept_until_us]
+    if ids or late_ids:
+        since = min((pair.dispatched.call.received_us for pair in about), default=0)
+        caches.take_facts(session, [*ids, *late_ids], _naive(0 if late_ids else since), now_us)
 
 
 def _post_feedback(session: Session, scored: Sequence[Scored]) -> None:

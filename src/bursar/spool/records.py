@@ -86,6 +86,9 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):
     client_status: int  # HTTP status the client got; 0: it was gone before one could be sent
     client_gone_percent: int = -1  # -1: the client stayed; else how much of the answer it took, if known
     saved: Saved | None = None  # by lever; None: written when a charge had one lever only
+    kept_from_us: int = 0  # of a cached content: when it was made, or its lifetime changed, by the provider's word
+    kept_until_us: int = 0  # until when it is kept, or when it was deleted; 0: the attempt is about no cached content
+    price_is_guess: bool = False  # of one: the price is an assumption, so its charge stays estimated
 
     @property
     def saved_by_lever(self) -> Saved:

@@ -10,6 +10,9 @@ from litestar.response import Redirect
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
+from bursar.console.api.savings import ROWS_DEFAULT as SAVINGS_ROWS
+from bursar.console.api.savings import savings_answer, savings_csv
+from bursar.console.api.whatif import whatif_answer, whatif_csv
 from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
@@ -37,8 +40,10 @@ from bursar.console.pages.routing import (
     routes_figures,
     routes_page,
 )
+from bursar.console.pages.savings import savings_page
 from bursar.console.pages.search import looks_like_call, read_query, search_page
 from bursar.console.pages.serving import Asked, answer, as_csv, as_json, html, suffix_of
+from bursar.console.pages.whatif import whatif_page
 from bursar.console.view import View
 
 GROUPS_MAX = 10_000  # of a CSV; more are one last row, "(others)"
@@ -94,6 +99,15 @@ PAGES = (
         "/loops", "loops", "Loops and waste", "loops.html", loops_page,
         lambda context, view, _: {"loops": loops_answer(context), "waste": waste_answer(context, view)},
         lambda a, view: waste_csv(a["waste"], view.by),
+    ),
+    Page(
+        "/savings", "savings", "Savings", "savings.html", savings_page,
+        lambda context, view, suffix: savings_answer(context, view, GROUPS_MAX if suffix == "csv" else SAVINGS_ROWS),
+        lambda a, _: savings_csv(a),
+    ),
+    Page(
+        "/whatif", "whatif", "What if", "whatif.html", whatif_page,
+        lambda context, view, _: whatif_answer(context, view), lambda a, _: whatif_csv(a),
     ),
     Page(
         "/controls", "controls", "Limits and policies", "controls.html", controls_page,

@@ -83,3 +83,25 @@ def one_case(seed: int, factor: float, *, price_cut: float = 1.0, compared: bool
     unit = {"ask": 0.004, "sum": 0.02, "chat": 0.001}
     truth = sum(cell.units[0] * unit[cell.stratum[0]] * price_cut * (1 - factor) for cell in after) * PICO
     return Found(saved, margin, truth)
+
+
+def overlapping_case(seed: int, first: float, second: float) -> tuple[Found, Found]:
+    """Two over the same calls: from October on one costs `first` of what it did, from November on `second` of that."""
+    rng = np.random.default_rng(seed)
+    november = date(2026, 11, 1)
+    before, between = a_group(rng, FIRST, 30, 1.0, {}), a_group(rng, START, 31, first, {})
+    after = [cell._replace(owners=0b11) for cell in a_group(rng, november, 30, first * second, {})]
+    plans = [
+        Plan(START, FIRST, rates_of(daily(before)), (0,), 0),
+        Plan(november, START, rates_of(daily(between)), (0,), 0),
+    ]
+    parts = split(plans, after)
+    unit = {"ask": 0.004, "sum": 0.02, "chat": 0.001}
+    whole = sum(cell.units[0] * unit[cell.stratum[0]] for cell in after) * PICO
+    found = []
+    for at, truth in ((0, whole * (1 - first)), (1, whole * first * (1 - second))):
+        saving = saving_of(at, "2026-11", parts[at, "2026-11"], plans, lambda *_: NO_TREND)
+        margin = margin_of(saving.influence, plans[at].start)
+        assert margin is not None
+        found.append(Found(saving.pico, margin, truth))
+    return found[0], found[1]

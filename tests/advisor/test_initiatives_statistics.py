@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.advisor.initiatives_worlds import FIRST, KINDS, START, a_group, daily, measured, one_case
+from tests.advisor.initiatives_worlds import FIRST, KINDS, START, a_group, daily, measured, one_case, overlapping_case
 
 from bursar.advisor.initiatives_rates import margin_of, rates_of, student
 from bursar.explore.unit_costs import Cell
@@ -37,6 +37,13 @@ def test_with_a_comparison_too_and_a_price_cut_for_everyone_is_nobodys_saving(fa
     inside, bias = coverage(factor=factor, price_cut=0.6, compared=True)
     assert 0.85 <= inside <= 0.95
     assert factor == 1.0 or abs(bias) < 0.03
+
+
+@pytest.mark.slow
+def test_of_two_that_share_calls_each_interval_covers_its_own_truth():
+    found = [overlapping_case(seed, 0.7, 0.8) for seed in range(CASES)]
+    for mine in zip(*found, strict=True):
+        assert 0.85 <= sum(abs(one.saved - one.truth) <= one.margin for one in mine) / CASES <= 0.95
 
 
 @pytest.mark.slow

@@ -17,10 +17,13 @@ FORMS = (
     "/edit/limit",
     "/edit/cache",
     "/edit/cache?of=support",
+    "/edit/initiative",
+    "/edit/initiative?of=shorter%20prompts",
 )
 PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
          "/prices?find=haiku-4", "/search?q=har", SAVINGS,
-         "/controls?stop=feature&value=support-bot&reason=loops", "/caches", *FORMS)  # fmt: skip
+         "/controls?stop=feature&value=support-bot&reason=loops", "/caches",
+         "/initiatives", "/initiatives/shorter%20prompts", *FORMS)  # fmt: skip
 
 
 def a_call(page: Page) -> str:
@@ -57,8 +60,8 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     ("page", "size", "paths"),
     [
         ({"color_scheme": "light"}, "wide", PATHS),
-        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, FORMS[1])),
-        ({"color_scheme": "light"}, "phone", ("/", "/budgets", ALERTS, SAVINGS, "/caches", FORMS[0])),
+        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, "/initiatives", FORMS[1])),
+        ({"color_scheme": "light"}, "phone", ("/", "/budgets", ALERTS, SAVINGS, "/caches", "/initiatives", FORMS[0])),
     ],
     indirect=["page"],
     ids=["light", "dark", "phone"],

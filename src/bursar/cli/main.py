@@ -47,6 +47,9 @@ COMMANDS = {
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, try against the past, remove."),
     "routes": Listed("routes", "Where calls go: list, set, remove, test a request, replay the past."),
     "caches": Listed("caches", "Which calls may be answered from a cache: list, set, switch, resume, remove."),
+    "initiatives": Listed(
+        "initiatives", "What shall become cheaper, and what it saved: list, show, set, start, done, stop, remove, book."
+    ),
     "kill": Listed("kill", "Stop a key, agent, session, feature or everything within a second; lift it again."),
     "budgets": Listed("budgets", "Limits that can't be overspent, and how they stand."),
     "apply": Listed("controlfile", "Make the control state what a file says, all or nothing."),

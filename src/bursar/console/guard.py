@@ -26,13 +26,24 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
-CHANGING = ("/api/budgets", "/api/policies", "/api/limits", "/api/routes", "/api/kills", "/api/caches", "/api/alerts/")
+CHANGING = (
+    "/api/budgets",
+    "/api/policies",
+    "/api/limits",
+    "/api/routes",
+    "/api/kills",
+    "/api/caches",
+    "/api/initiatives",
+    "/api/initiative-bookings",
+    "/api/alerts/",
+)
 FORMS = (
     "/controls/change",
     "/caches/change",
+    "/initiatives/change",
     "/budgets/approve",
     "/budgets/raise",
-    *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache")),
+    *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache", "initiative")),
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )

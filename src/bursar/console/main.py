@@ -24,6 +24,7 @@ from bursar.console.cache_returns import CacheReturns
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
 from bursar.console.following import Following
+from bursar.console.initiatives import Closing, open_initiatives
 from bursar.console.inside import get
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
@@ -99,6 +100,7 @@ def build_context(
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
         open_controls=site.controls,
+        open_initiatives=functools.partial(open_initiatives, site),
         lift_loop=functools.partial(site.lift_loop, actor=ACTOR),
         clock=site.clock,
     )
@@ -146,6 +148,8 @@ def serve(site: Site) -> None:
         threads = [threading.Thread(target=loader.run, args=(stop, between), name="loader")]
         stopping = Stopping(ledger, context.controls, site.clock, site.config.routes)
         threads.append(threading.Thread(target=stopping.run, args=(stop,), name="experiments"))
+        closing = Closing(context.initiatives)
+        threads.append(threading.Thread(target=closing.run, args=(stop,), name="closing"))
         prompts = PromptStopping(site.paths.run, context.controls, site.clock)
         threads.append(threading.Thread(target=prompts.run, args=(stop,), name="prompt-caches"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))

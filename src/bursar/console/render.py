@@ -68,6 +68,7 @@ NAV = (
     NavItem("whatif", "What if", "/whatif"),
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),
+    NavItem("initiatives", "Initiatives", "/initiatives"),
 )
 
 

@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
+from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
 from bursar.console.api.savings import ROWS_DEFAULT as SAVINGS_ROWS
 from bursar.console.api.savings import savings_answer, savings_csv
@@ -21,6 +22,13 @@ from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
+from bursar.console.pages.initiatives import (
+    initiative_csv,
+    initiative_figures,
+    initiative_page,
+    initiatives_answer,
+    initiatives_page,
+)
 from bursar.console.pages.loops import loops_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_csv, prices_page
@@ -109,6 +117,10 @@ PAGES = (
         "/caches", "caches", "Caches", "caches.html", caches_page,
         lambda context, _view, _: caches_answer(context), lambda a, _: caches_csv(a),
     ),
+    Page(
+        "/initiatives", "initiatives", "Initiatives", "initiatives.html", initiatives_page,
+        lambda context, _view, _: initiatives_answer(context), lambda a, _: take_out_csv(a),
+    ),
 )  # fmt: skip
 PAGES_OF_ONE = (
     Page(
@@ -122,6 +134,10 @@ PAGES_OF_ONE = (
     Page(
         "/routes", "routes", "Route", "route.html", route_page,
         lambda context, _view, _, name: route_figures(context, name), lambda a, _: route_csv(a),
+    ),
+    Page(
+        "/initiatives", "initiatives", "Initiative", "initiative.html", initiative_page,
+        lambda context, _view, _, name: initiative_figures(context, name), lambda a, _: initiative_csv(a),
     ),
 )  # fmt: skip
 

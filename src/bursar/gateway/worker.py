@@ -286,6 +286,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         for watcher in watchers:
             watcher.cancel()
         await worker.shadows.close(SHADOWS_GRACE_S)
+        await worker.resemblances.close(SHADOWS_GRACE_S)
+        worker.likeness.close()
         if worker.answers is not None:
             await worker.answers.close()
         for route in worker.routes.routes:

@@ -143,7 +143,11 @@ LIMITS = _controls("limits")
 KILLS = _controls("kills")
 ROUTES = _controls("routes")
 STOPPED_TRIALS = _controls("stopped_trials")  # experiments of the settings file
-CACHE_RULES = _controls("cache_rules", Column("stopped", Text, nullable=False, server_default=""))
+CACHE_RULES = _controls(
+    "cache_rules",
+    Column("stopped", Text, nullable=False, server_default=""),
+    Column("measured", Text, nullable=False, server_default=""),
+)
 
 INITIATIVES = Table(
     "initiatives",

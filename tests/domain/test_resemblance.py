@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bursar.domain.caching import CacheTerms, SemanticCaching, measured_as
-from bursar.domain.resemblance import MONTH_US, Measured, measured_words, upper_share, why_not_on
+from bursar.domain.resemblance import MONTH_US, Measured, measured_words, upper_share, why_not_on, why_off
 
 ON = CacheTerms(match={"feature": "help"}, semantic=SemanticCaching("on"))
 PAYS = Measured(
@@ -52,6 +52,13 @@ def test_nothing_measured_or_other_terms_keep_it_off():
         assert "hasn't been measured" in why(terms)
     shadow = msgspec.structs.replace(ON, semantic=SemanticCaching("shadow", sample_percent=50))
     assert measured_as(shadow) == measured_as(ON)
+
+
+def test_one_that_answers_goes_back_when_it_is_surely_wrong_too_often():
+    seen = msgspec.structs.replace(PAYS, compared=100, false_hits=4)
+    assert why_off(ON, seen) == ""  # 4 of 100 may be chance at 3 %
+    assert "12 of 100 answers" in why_off(ON, msgspec.structs.replace(seen, false_hits=12))
+    assert why_off(ON, msgspec.structs.replace(seen, compared=0, false_hits=0)) == ""
 
 
 @settings(deadline=None)

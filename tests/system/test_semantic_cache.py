@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import World, gateway_world
 
 from bursar.console.measuring import Measuring
-from bursar.domain.caching import CacheTerms, SemanticCaching
+from bursar.domain.caching import CacheTerms, SemanticCaching, measured_as
 from bursar.domain.errors import BadControl
-from bursar.domain.resemblance import COMPARED_MIN, read_measured
+from bursar.domain.resemblance import COMPARED_MIN, Measured, read_measured
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 from bursar.ledger.verify import verify
@@ -136,6 +137,7 @@ def test_the_whole_way_from_shadow_to_on(world: World, keys: dict[str, str]):
     assert set(said(others)) == {"miss"}
     world.settle_down()
     world.load()
+    assert measured(world).compared == len(again)  # nothing of these was sampled
     [row] = world.rows("SELECT * FROM charges WHERE session = 'hit'")
     assert (row["list_cost"], row["lever"], row["upstream"]) == (0, "semantic_cache", "(cache)")
     assert row["saved_semantic_cache"] == row["counterfactual_cost"] > 0
@@ -166,3 +168,28 @@ def test_answers_that_differ_are_false_hits_and_keep_it_off(world: World, keys: 
     live = CacheTerms(match={"feature": "help"}, semantic=SemanticCaching("on", similarity_min=0.81))
     with pytest.raises(BadControl, match=f"3 of {COMPARED_MIN} would-be hits"):
         caches.change("help", live, actor="test")
+
+
+def test_one_that_answers_wrongly_is_put_back_into_shadow(world: World, keys: dict[str, str]):
+    """Every hit is asked anyway here, so that its false ones are seen."""
+    controls = world.site.controls()
+    semantic = SemanticCaching("on", similarity_min=0.82, sample_percent=100)
+    live = CacheTerms(match={"feature": "help"}, semantic=semantic)
+    rule = controls.caches.change("help", msgspec.structs.replace(live, semantic=SemanticCaching(similarity_min=0.82)),
+                                  actor="test")  # fmt: skip
+    pays = Measured(measured_as(live), 0.6, calls=400, hits=200, compared=200, saved_pico=10**12)
+    controls.caches.measured(rule.rule_id, msgspec.json.encode(pays).decode())
+    controls.caches.change("help", live, actor="test")
+    controls.publish()
+    time.sleep(KNOWN_WITHIN_S)
+    for at in range(6):
+        answers = ask(world, *[
+            request("wrong", way.format(f"monitor number {at}"), keys["a"], says=text)
+            for way, text in zip(WAYS[:2], ("Take the red pill now.", "Entirely other words stand here"), strict=True)
+        ])  # fmt: skip
+        assert said(answers) == ["miss", "miss"]  # asked anyway: the caller has its provider's answer
+    seen = measured(world)
+    assert (seen.calls, seen.compared, seen.false_hits) == (0, 6, 6)
+    after = controls.caches.one("help").terms.semantic
+    assert after is not None
+    assert after.mode == "shadow"

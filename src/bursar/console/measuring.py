@@ -11,20 +11,22 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from bursar.domain.caching import measured_as
+from bursar.domain.caching import CacheRule, SemanticCaching, measured_as
 from bursar.domain.clock import Clock, datetime_from_us
+from bursar.domain.resemblance import why_off
 from bursar.explore.resemblances import measured_so_far
 from bursar.governance.controls import Controls
 from bursar.ledger.store import Ledger
 
 LOOK_EVERY_S = 10.0
 DAYS = 30  # of calls that count
+ACTOR = "semantic cache"
 
 log = structlog.get_logger("bursar.console")
 
 
 class Measuring:
-    """Looks at the ledger, and writes what changed."""
+    """Looks at the ledger, and writes what changed. A cache that answers, and wrongly, is put back into shadow."""
 
     def __init__(self, ledger: Ledger, controls: Callable[[], Controls], clock: Clock) -> None:
         self._ledger = ledger
@@ -56,4 +58,14 @@ class Measuring:
             if told != rule.measured:
                 caches.measured(rule.rule_id, told)
                 changed.append(rule.name)
+            if semantic.mode == "on" and rule.is_on and (why := why_off(rule.terms, seen)):
+                self._back_to_shadow(rule, semantic, why)
         return changed
+
+    def _back_to_shadow(self, rule: CacheRule, semantic: SemanticCaching, why: str) -> None:
+        """It answers no longer, from the next second on; the audit log says that the system did it."""
+        shadow = msgspec.structs.replace(semantic, mode="shadow")
+        controls = self._controls()
+        controls.caches.change(rule.rule_id, msgspec.structs.replace(rule.terms, semantic=shadow), actor=ACTOR)
+        controls.publish()
+        log.warning("a semantic cache is back in shadow: its answers were wrong", rule=rule.name, why=why)

@@ -126,6 +126,6 @@ def faults_of_caching(terms: CacheTerms) -> list[tuple[str, str]]:
         if not 0 < semantic.false_hits_max <= 0.2:
             faults.append(("semantic.false_hits_max", "the share of false hits is above 0 and up to 0.2"))
         if semantic.embedder != LOCAL:
-            why = f"write {LOCAL}: an upstream's model can't be used yet, since its calls wouldn't be booked"
+            why = f"write {LOCAL}: upstream/model can't be used yet, since its calls wouldn't be booked"
             faults.append(("semantic.embedder", why))
     return faults

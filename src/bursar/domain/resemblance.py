@@ -8,7 +8,7 @@ from math import exp, lgamma, log
 
 import msgspec
 
-from bursar.domain.caching import CacheTerms, SemanticCaching, measured_as
+from bursar.domain.caching import CacheRule, CacheTerms, SemanticCaching, measured_as
 from bursar.domain.money import PICO_PER_USD
 
 COMPARED_MIN = 100
@@ -71,6 +71,23 @@ def measured_words(measured: Measured) -> str:
     return f"{told}; {_return_words(measured)}{unpriced}"
 
 
+def shown_measured(rule: CacheRule) -> str:
+    """What a rule's shadow has shown, in words, and whether it may be switched on; "" where it has none."""
+    semantic = rule.terms.semantic
+    if semantic is None:
+        return ""
+    measured = read_measured(rule.measured)
+    if measured is None or measured.mark != measured_as(rule.terms):
+        return "nothing measured yet" if semantic.mode == "shadow" else "nothing measured since it was changed"
+    told = measured_words(measured)
+    if semantic.mode == "on":
+        return told
+    why = why_not_on(rule.terms, rule.measured)
+    if not why:
+        return f"{told}. It may be switched on"
+    return told if why in told else f"{told}. Not yet: {why}"
+
+
 def why_not_on(terms: CacheTerms, text: str) -> str:
     """Why the semantic cache may not answer, in words; "": its measurement says that it pays.
 
@@ -104,6 +121,21 @@ def why_not_on(terms: CacheTerms, text: str) -> str:
     return ""
 
 
+def why_off(terms: CacheTerms, measured: Measured) -> str:
+    """Why a semantic cache that answers must stop; "": it need not.
+
+    By its false hits alone, where their share is surely too large: what it saves can't be measured while it answers.
+    """
+    semantic = terms.semantic or SemanticCaching()
+    surely_above = 1 - upper_share(measured.compared - measured.false_hits, measured.compared)
+    if not measured.compared or surely_above <= semantic.false_hits_max:
+        return ""
+    return (
+        f"{measured.false_hits:,} of {measured.compared:,} answers that were compared say something else: surely more "
+        f"than {100 * semantic.false_hits_max:g} %"
+    )
+
+
 def upper_share(seen: int, of: int) -> float:
     """The upper end of Clopper and Pearson's one-sided interval at SURE; 1.0 of none. Of many, Wilson's, which is near.
 
@@ -114,7 +146,7 @@ def upper_share(seen: int, of: int) -> float:
         return 1.0
     if seen > EXACTLY_MAX:
         share, spread = seen / of, SURE_Z**2 / of
-        return (share + spread / 2 + (spread * (share * (1 - share) + spread / 4)) ** 0.5) / (1 + spread)
+        return float((share + spread / 2 + (spread * (share * (1 - share) + spread / 4)) ** 0.5) / (1 + spread))
     low, high = seen / of, 1.0
     for _ in range(60):
         middle = (low + high) / 2

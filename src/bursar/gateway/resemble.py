@@ -48,7 +48,7 @@ class Resembling(msgspec.Struct):
     worker: Worker
     likeness: Likeness
     rule: CacheRule
-    terms: SemanticCaching
+    ttl_us: int
     question: Question
     codec: Codec
     call_id: str
@@ -73,8 +73,7 @@ class Resembling(msgspec.Struct):
             return
         agreement = None
         if looked.near is None:
-            ttl_us = self.terms.ttl_s * 1_000_000
-            kept = msgspec.structs.replace(entry, expires_us=entry.created_us + ttl_us)
+            kept = msgspec.structs.replace(entry, expires_us=entry.created_us + self.ttl_us)
             self.likeness.keep(self.question.key, looked, kept)
         else:
             agreement = await self._agreement(looked.near.value, entry)
@@ -172,11 +171,12 @@ def resembling(
     is_live: bool,
 ) -> Resembling:
     """What keeps the call's answer for those who mean the same, or compares it with the one it would have got."""
+    ttl_s, wished_s = (rule.terms.semantic or SemanticCaching()).ttl_s, call.wishes.ttl_s
     return Resembling(
         worker,
         worker.likeness,
         rule,
-        rule.terms.semantic or SemanticCaching(),
+        (ttl_s if wished_s is None else min(ttl_s, wished_s)) * 1_000_000,
         question,
         bound(CODECS[arrival.dialect.name], arrival.asked or call.asked),
         call.facts.call_id,

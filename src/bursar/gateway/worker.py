@@ -204,6 +204,8 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_first_bill_waits_total",] = worker.firsts.waited
     if worker.answers is not None and worker.answers.shared is not None:
         counts["bursar_cache_faults_total",] = worker.answers.shared.faults
+    counts["bursar_semantic_faults_total",] = worker.likeness.faults
+    counts["bursar_semantic_dropped_total",] = worker.likeness.dropped
     for route in worker.routes.routes:
         stats = route.pool.stats()
         counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")

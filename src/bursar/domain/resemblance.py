@@ -57,16 +57,13 @@ def read_measured(text: str) -> Measured | None:
 
 
 def measured_words(measured: Measured) -> str:
-    """What was seen: "1,204 calls compared: 31 % would have been hits, …"."""
+    """What was seen: "312 of 4,100 calls (7.6 %) would have been hits, 21 of them wrong; at 4,100 calls a month …"."""
     if not measured.calls:
         return "no call compared yet"
     share = 100 * measured.hits / measured.calls
-    told = f"{_calls(measured.calls)} compared: {measured.hits:,} ({share:.1f} %) would have been hits"
+    told = f"{measured.hits:,} of {_calls(measured.calls)} ({share:.1f} %) would have been hits"
     if measured.compared:
-        told += (
-            f", {measured.false_hits:,} of {measured.compared:,} with an answer that says something else "
-            f"(surely below {100 * measured.false_hits_upper:.1f} %)"
-        )
+        told += f", {measured.false_hits:,} of {measured.compared:,} compared were wrong"
     unpriced = f"; the saving of {measured.unpriced:,} hits isn't known" if measured.unpriced else ""
     return f"{told}; {_return_words(measured)}{unpriced}"
 
@@ -114,9 +111,8 @@ def why_not_on(terms: CacheTerms, text: str) -> str:
         return _return_words(measured)
     if measured.false_hits_upper > semantic.false_hits_max:
         return (
-            f"{measured.false_hits:,} of {measured.compared:,} hits would have been wrong, so their share may be "
-            f"{100 * measured.false_hits_upper:.1f} %, and false_hits_max is {100 * semantic.false_hits_max:g} %: "
-            "raise similarity_min, or narrow the match"
+            f"as many as {100 * measured.false_hits_upper:.1f} % may be wrong, and false_hits_max is "
+            f"{100 * semantic.false_hits_max:g} %: raise similarity_min, or narrow the match"
         )
     return ""
 

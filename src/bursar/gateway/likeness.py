@@ -6,6 +6,7 @@ neither.
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -60,7 +61,8 @@ class Likeness:
         """For those who mean the same; a moment later."""
         room = self._room
         if room is not None and len(entry.body) <= ENTRY_BYTES_MAX and self._waiting < QUEUE_MAX:
-            self._thread.submit(room.keep, key, looked, entry, len(entry.body), entry.expires_us)
+            with suppress(RuntimeError):  # the thread is shut down: the worker stops
+                self._thread.submit(room.keep, key, looked, entry, len(entry.body), entry.expires_us)
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -26,6 +26,7 @@ from bursar.console.experiments import Stopping
 from bursar.console.following import Following
 from bursar.console.initiatives import Closing, open_initiatives
 from bursar.console.inside import get
+from bursar.console.measuring import Measuring
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.prompt_stopping import PromptStopping
@@ -152,6 +153,8 @@ def serve(site: Site) -> None:
         threads.append(threading.Thread(target=closing.run, args=(stop,), name="closing"))
         prompts = PromptStopping(site.paths.run, context.controls, site.clock)
         threads.append(threading.Thread(target=prompts.run, args=(stop,), name="prompt-caches"))
+        measuring = Measuring(ledger, context.controls, site.clock)
+        threads.append(threading.Thread(target=measuring.run, args=(stop,), name="semantic-caches"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.control.url:
             threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))

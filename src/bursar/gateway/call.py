@@ -27,6 +27,7 @@ from bursar.gateway.heard import Heard
 from bursar.gateway.hour_news import HourNews
 from bursar.gateway.jobs import Jobs
 from bursar.gateway.keeping import Keeping
+from bursar.gateway.likeness import Likeness
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
@@ -77,6 +78,8 @@ class Worker(msgspec.Struct):
     shadows: Background = msgspec.field(default_factory=Background)
     lists: ModelLists = msgspec.field(default_factory=ModelLists)
     answers: Answers | None = None  # None: nothing is kept here
+    likeness: Likeness = msgspec.field(default_factory=Likeness)  # what compares questions by meaning
+    resemblances: Background = msgspec.field(default_factory=Background)  # would-be hits that are compared
     prompt_caches: PromptCaches = msgspec.field(default_factory=lambda: PromptCaches(b""))
     in_flight: int = 0
     is_draining: bool = False  # it is stopping: sessions that would last are ended

@@ -204,6 +204,8 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_first_bill_waits_total",] = worker.firsts.waited
     if worker.answers is not None and worker.answers.shared is not None:
         counts["bursar_cache_faults_total",] = worker.answers.shared.faults
+    counts["bursar_semantic_faults_total",] = worker.likeness.faults
+    counts["bursar_semantic_dropped_total",] = worker.likeness.dropped
     for route in worker.routes.routes:
         stats = route.pool.stats()
         counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")
@@ -286,6 +288,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         for watcher in watchers:
             watcher.cancel()
         await worker.shadows.close(SHADOWS_GRACE_S)
+        await worker.resemblances.close(SHADOWS_GRACE_S)
+        worker.likeness.close()
         if worker.answers is not None:
             await worker.answers.close()
         for route in worker.routes.routes:

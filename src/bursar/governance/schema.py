@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -143,7 +143,11 @@ LIMITS = _controls("limits")
 KILLS = _controls("kills")
 ROUTES = _controls("routes")
 STOPPED_TRIALS = _controls("stopped_trials")  # experiments of the settings file
-CACHE_RULES = _controls("cache_rules", Column("stopped", Text, nullable=False, server_default=""))
+CACHE_RULES = _controls(
+    "cache_rules",
+    Column("stopped", Text, nullable=False, server_default=""),
+    Column("measured", Text, nullable=False, server_default=""),
+)
 
 INITIATIVES = Table(
     "initiatives",

@@ -302,6 +302,20 @@ BOOK_TABLES = (
             "noted_us": "BIGINT",
         },
     ),
+    _table(  # calls that the semantic cache compared; NULL similarity: nothing meant the same (spool/records.py)
+        "resemblances",
+        {
+            "call_id": "UUID",
+            "rule_id": "VARCHAR",
+            "mark": "VARCHAR",
+            "looked_at": "TIMESTAMP",
+            "similarity": "DOUBLE",
+            "agreement": "DOUBLE",
+            "cost_pico": "BIGINT",
+            "embed_pico": "BIGINT",
+            "is_live": "BOOLEAN",
+        },
+    ),
     _table("loader_faults", {"seen_at": "TIMESTAMP", "code": "VARCHAR", "detail": "VARCHAR"}),
     _table("ledger_facts", {"name": "VARCHAR PRIMARY KEY", "value": "VARCHAR"}),
 )

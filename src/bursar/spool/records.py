@@ -155,7 +155,28 @@ class Compared(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="x"):
     agreement: float
 
 
-Record = Dispatched | Settled | Ended | Scored | Line | Late | Compared
+class Resembled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="m"):
+    """A call that the semantic cache compared. Numbers only.
+
+    rule_id, mark: of the cache rule, and of what it said of comparing then (`domain.caching.measured_as`).
+    similarity: of the kept question whose answer it would have got; None: none means the same.
+    agreement: of that answer with the one that its provider gave; None: there was none.
+    cost_pico: what the provider's answer cost at its list price, so what the hit would have saved; None: unpriced.
+    embed_pico: what comparing cost. is_live: the cache answered then, and this hit was asked anyway.
+    """
+
+    looked_us: int
+    call_id: str
+    rule_id: str
+    mark: str
+    similarity: float | None
+    agreement: float | None
+    cost_pico: int | None
+    embed_pico: int | None
+    is_live: bool = False
+
+
+Record = Dispatched | Settled | Ended | Scored | Line | Late | Compared | Resembled
 
 ENCODER = msgspec.msgpack.Encoder()
 DECODER: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)

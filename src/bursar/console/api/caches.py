@@ -18,13 +18,15 @@ from bursar.domain.cache_words import cache_phrases
 from bursar.domain.caching import CacheRule, CacheTerms
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import written
+from bursar.domain.resemblance import shown_measured
 from bursar.governance.controls import Controls
 
 
 class CacheAnswer(msgspec.Struct, frozen=True):
     """A cache rule. `terms` holds what it says, defaults left out; `says` the same in words.
 
-    stopped: why its prompt caching was turned off by what it cost; "": it wasn't.
+    stopped: why its prompt caching was turned off by what it cost; "": it wasn't. measured: what the shadow of its
+    semantic cache has shown, in words; "": it has none.
     """
 
     rule_id: str
@@ -34,6 +36,7 @@ class CacheAnswer(msgspec.Struct, frozen=True):
     terms: CacheTerms
     says: list[str]
     stopped: str
+    measured: str
     created_at: datetime
     created_by: str
 
@@ -115,6 +118,7 @@ def prompt_breaks(request: Asked) -> list[BreaksTold]:
 def cache_answer(one: CacheRule) -> CacheAnswer:
     return CacheAnswer(
         one.rule_id, one.name, one.is_on, written(one.terms.match), one.terms, cache_phrases(one.terms), one.stopped,
+        shown_measured(one),
         datetime_from_us(one.created_us), one.created_by,
     )  # fmt: skip
 

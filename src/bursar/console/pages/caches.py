@@ -18,6 +18,7 @@ from bursar.domain.cache_words import cache_phrases
 from bursar.domain.caching import CacheRule
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadControl
+from bursar.domain.resemblance import shown_measured
 from bursar.explore.filters import Filter
 
 BREAKS_SHOWN = 20
@@ -40,7 +41,9 @@ class ShownBreak(msgspec.Struct, frozen=True):
 
 
 class ShownRule(msgspec.Struct, frozen=True):
-    """A row. order: 1 is asked first; 0: it is off, and isn't asked. stopped: why its marks are set no more."""
+    """A row. order: 1 is asked first; 0: it is off, and isn't asked. stopped: why its marks are set no more.
+
+    measured: what its semantic cache's shadow has shown, in words."""
 
     id: str
     name: str
@@ -49,6 +52,7 @@ class ShownRule(msgspec.Struct, frozen=True):
     about: str
     says: list[str]
     stopped: str
+    measured: str
     since: datetime
     by: str
     edit_href: str
@@ -114,6 +118,6 @@ def change_caches(context: ConsoleContext, form: Mapping[str, str]) -> None:
 def _shown(rule: CacheRule, order: int, names: Mapping[str, str]) -> ShownRule:
     return ShownRule(
         rule.rule_id, rule.name, order, rule.terms.position, about_match(rule.terms.match, names),
-        cache_phrases(rule.terms), rule.stopped, datetime_from_us(rule.created_us), rule.created_by,
-        f"/edit/cache?of={quote(rule.name, safe='')}",
+        cache_phrases(rule.terms), rule.stopped, shown_measured(rule), datetime_from_us(rule.created_us),
+        rule.created_by, f"/edit/cache?of={quote(rule.name, safe='')}",
     )  # fmt: skip

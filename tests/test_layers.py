@@ -14,13 +14,14 @@ PACKAGE = ROOT / "bursar"
 LINES_MAX = 400
 
 BELOW_SITE = {
-    "advisor", "cache", "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance", "providers",
-    "prices", "simulate", "translate", "controlfile", "quality", "domain",
+    "advisor", "cache", "semantic", "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance",
+    "providers", "prices", "simulate", "translate", "controlfile", "quality", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
     "cache": {"domain"},
     "quality": {"domain"},
+    "semantic": {"domain"},
     "simulate": {"domain"},
     "prices": {"domain"},
     "providers": {"domain"},
@@ -33,7 +34,18 @@ LAYERS: dict[str, set[str]] = {
     "advisor": {"explore", "ledger", "prices", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
-    "gateway": {"cache", "governance", "budgets", "spool", "translate", "providers", "prices", "quality", "domain"},
+    "gateway": {
+        "cache",
+        "semantic",
+        "governance",
+        "budgets",
+        "spool",
+        "translate",
+        "providers",
+        "prices",
+        "quality",
+        "domain",
+    },
     "config": {"providers", "domain"},
     "child": set(),
     "site": BELOW_SITE | {"config"},

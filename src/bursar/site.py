@@ -240,13 +240,15 @@ class Site:
     def control_state(self) -> "ControlState":
         """All of the control store that a control file says."""
         # start-up: as above
+        from bursar.advisor.initiatives import check_terms
         from bursar.controlfile.state import ControlState
         from bursar.governance.store import ControlStore
 
         self.prepare()
         store = ControlStore(self.control_location)
         timezone, upstreams = self.config.console.timezone, self.config.upstreams
-        return ControlState(store, self.secret(), self.clock, timezone, upstreams, self.known_models())
+        models = self.known_models()
+        return ControlState(store, self.secret(), self.clock, timezone, upstreams, models, check_terms)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

@@ -4,16 +4,22 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 
+import msgspec
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from tests.console.conftest import make_context
 
 from bursar.console.app import create_app
-from bursar.domain.alerts import Finding, Severity
+from bursar.domain.alerts import Finding as AlertFinding
+from bursar.domain.alerts import Severity
 from bursar.domain.caching import CacheTerms, ExactCaching, PromptCaching, SemanticCaching
+from bursar.domain.initiatives import Guard, InitiativeTerms
 from bursar.governance.alerts import Channel
+from bursar.governance.initiatives import Finding
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_book
 
@@ -45,7 +51,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
 def console(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[str]:
     """Its address: a console over forty days of history."""
     context = make_context(tmp_path_factory.mktemp("console"), book, history=True)
-    told = Finding("loops", "c1", "", Severity.CRITICAL, "A loop was cut", "billing-sync, 40 times.", "/explore")
+    told = AlertFinding("loops", "c1", "", Severity.CRITICAL, "A loop was cut", "billing-sync, 40 times.", "/explore")
     desk = context.desk()
     desk.put_channel(Channel("ops", "apprise", "env:BURSAR_ALERT_SLACK"), actor="test")
     desk.outbox.raise_new([(told, ["ops"])], context.clock.now_us())
@@ -56,6 +62,15 @@ def console(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterat
     caches.create("support", all_three, is_on=True, actor="test")
     caches.stop("support", "writes cost $4.10 in 7 days, reads saved $1.20", actor="test")
     caches.create("never", CacheTerms(match={"feature": "payments"}, position=-1), is_on=False, actor="test")
+    book = context.initiatives().book
+    terms = InitiativeTerms(
+        owner="ada", target=Decimal(40), baseline_from=date(2026, 10, 15), baseline_to=date(2026, 10, 31),
+        filters=("feature=support-bot",), start=date(2026, 11, 1), guard=Guard("latency_p95_ms", 1.0),
+    )  # fmt: skip
+    book.create("shorter prompts", terms, actor="test")
+    running = book.start("shorter prompts", actor="test")
+    book.create("planned", msgspec.structs.replace(terms, start=None), actor="test")
+    book.book([Finding(running.initiative_id, "2026-11", Decimal("3.5"), None, None, "before_after")], actor="test")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(create_app(context), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

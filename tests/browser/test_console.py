@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.slow
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 ALERTS = "/alerts?channel=ops&rule=daily-spend"
+SAVINGS = "/savings?period=60d"
 FORMS = (
     "/edit/budget",
     "/edit/budget?of=Europe",
@@ -16,10 +17,13 @@ FORMS = (
     "/edit/limit",
     "/edit/cache",
     "/edit/cache?of=support",
+    "/edit/initiative",
+    "/edit/initiative?of=shorter%20prompts",
 )
 PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
-         "/prices?find=haiku-4", "/search?q=har",
-         "/controls?stop=feature&value=support-bot&reason=loops", "/caches", "/advice", *FORMS)  # fmt: skip
+         "/prices?find=haiku-4", "/search?q=har", SAVINGS,
+         "/controls?stop=feature&value=support-bot&reason=loops", "/caches", "/advice",
+         "/initiatives", "/initiatives/shorter%20prompts", *FORMS)  # fmt: skip
 
 
 def a_call(page: Page) -> str:
@@ -56,8 +60,12 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     ("page", "size", "paths"),
     [
         ({"color_scheme": "light"}, "wide", PATHS),
-        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], FORMS[1])),
-        ({"color_scheme": "light"}, "phone", ("/", "/budgets", ALERTS, "/caches", "/advice", FORMS[0])),
+        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, "/initiatives", FORMS[1])),
+        (
+            {"color_scheme": "light"},
+            "phone",
+            ("/", "/budgets", ALERTS, SAVINGS, "/caches", "/advice", "/initiatives", FORMS[0]),
+        ),
     ],
     indirect=["page"],
     ids=["light", "dark", "phone"],
@@ -228,3 +236,7 @@ def test_a_filter_offers_the_values_that_exist(page: Page):
     expect(page.get_by_label("Name of the tag")).to_be_hidden()
     page.get_by_label("Field").select_option("tag")
     expect(page.get_by_label("Name of the tag")).to_be_visible()
+    page.get_by_label("Field").select_option("saved")
+    page.locator("#values option[value='prompt_cache']").wait_for(state="attached")
+    offered = [one.get_attribute("value") for one in page.locator("#values option").all()]
+    assert offered == ["batch", "prompt_cache"], "levers that made a difference"

@@ -26,7 +26,7 @@ def test_a_rule_made_on_the_command_line_is_what_the_workers_read(bursar, tmp_pa
     made = bursar(
         "caches", "set", "support", "--match", "feature=support", "--match", "tag:plan=pro", "--prompt", "1h",
         "--agents", "--exact-ttl", "30m", "--share", "team", "--with-tools", "--entry-bytes-max", "2000",
-        "--semantic", "on", "--semantic-ttl", "7d", "--embedder", "openai/text-embedding-3-small",
+        "--semantic", "shadow", "--semantic-ttl", "7d", "--embedder", "local",
         "--similarity-min", "0.97", "--sample-percent", "5", "--position", "-2", "--format", "json",
     )  # fmt: skip
     assert made.code == 0, made.err
@@ -38,7 +38,7 @@ def test_a_rule_made_on_the_command_line_is_what_the_workers_read(bursar, tmp_pa
         position=-2,
         prompt=PromptCaching("1h", agents=True),
         exact=ExactCaching(1800, "team", with_tools=True, entry_bytes_max=2000),
-        semantic=SemanticCaching("on", "openai/text-embedding-3-small", 0.97, 7 * 86_400, "team", 5.0),
+        semantic=SemanticCaching("shadow", "local", 0.97, 7 * 86_400, "team", 5.0),
     )
     assert told["terms"]["exact"]["ttl_s"] == 1800
     assert rule.created_by.startswith("cli:")

@@ -39,6 +39,12 @@ REPRICED = {
 }
 """Recordings that cost something else than their source says, and why."""
 
+UNPRICED = {
+    "openai-responses-json-1f07588d": "the source leaves out the fee of its file search, which nobody lists",
+    "openai-responses-json-43a551a0": "likewise, of its code's container",
+}
+"""Recordings that the source has a price for and we don't, until it is given."""
+
 UNPRICED_PROVIDERS = {
     "huggingface_cerebras": "the router's catalogue has no price for this model",
     "zhipuai": "has no price for this model",
@@ -94,7 +100,9 @@ def test_every_recorded_price_is_met_but_for_what_is_listed(book: PriceBook):
             assert (answer["list_cost"], answer["quality"]) == (None, "unpriced")
             assert one.expected["input_price_usd"] is None
             continue
-        assert answer["list_cost"] is not None, (one.id, answer)
+        assert (answer["list_cost"] is None) == (one.id in UNPRICED), (one.id, answer)
+        if one.id in UNPRICED:
+            continue
         compared += 1
         costs = {side: Decimal(0) for side in ("input", "output")}
         for line in answer["lines"]:
@@ -103,7 +111,7 @@ def test_every_recorded_price_is_met_but_for_what_is_listed(book: PriceBook):
         expected = [one.expected["input_price_usd"], one.expected["output_price_usd"]]
         if None in expected or [Decimal(price) for price in expected] != list(costs.values()):
             differing.add(one.id)
-    assert compared == 29
+    assert compared == 27
     assert differing == set(REPRICED)
 
 

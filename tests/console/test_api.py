@@ -16,12 +16,14 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
         "/api/live", "/api/alerts", "/api/alerts/ack", "/api/alerts/test", "/api/alerts/rules", "/api/alerts/channels",
         "/api/alerts/remove",
-        "/api/loops", "/api/waste", "/api/advice", "/api/advice/{advice_id}/apply",
+        "/api/loops", "/api/waste", "/api/savings", "/api/advice", "/api/advice/{advice_id}/apply",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
         "/api/routes", "/api/routes/{name}", "/api/routes/{name}/switch", "/api/route-replay", "/api/experiments",
-        "/api/shadows",
+        "/api/shadows", "/api/whatif", "/api/prompt-breaks",
         "/api/limits", "/api/limits/{name}", "/api/limits/{name}/try", "/api/kills", "/api/kills/{name}",
         "/api/caches", "/api/caches/{name}", "/api/caches/{name}/switch", "/api/caches/{name}/resume",
+        "/api/initiatives", "/api/initiatives/{name}", "/api/initiatives/{name}/start",
+        "/api/initiatives/{name}/done", "/api/initiatives/{name}/stop", "/api/initiative-bookings",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
         "/api/budgets/{budget_id}/thresholds",
     }  # fmt: skip
@@ -33,9 +35,10 @@ def api_schema(context: ConsoleContext):
 
 
 WITH_PARAMETERS = (
-    "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste",
+    "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste", "/api/savings",
     "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/limits/{name}/try",
-    "/api/routes", "/api/caches", "/api/advice",
+    "/api/routes", "/api/caches", "/api/initiatives", "/api/initiative-bookings",
+    "/api/advice",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [

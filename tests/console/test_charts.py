@@ -77,6 +77,16 @@ def test_a_sparkline_of_nothing_is_none():
     assert sparkline([Decimal(1), Decimal(2)]) is not None
 
 
+def test_a_sparkline_of_reversals_alone_hangs_from_zero():
+    line, _ = sparkline([Decimal(0), Decimal(-2), Decimal(0)]) or ("", "")
+    assert line == "M0.0 1.0L50.0 19.0L100.0 1.0"
+
+
+def test_a_bar_stays_in_its_chart_where_a_reversal_takes_most_of_it_off():
+    chart = draw([[Decimal(3)], [Decimal(-2)]])
+    assert all(rect.y >= 0 for bar in chart.bars for rect in bar.rects)
+
+
 @given(
     st.lists(st.text(max_size=5), unique=True, max_size=SLOTS),
     st.lists(st.text(max_size=5), unique=True, max_size=SLOTS),

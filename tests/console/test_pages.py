@@ -25,6 +25,9 @@ PAGES = (
     "/prices",
     "/loops",
     "/advice",
+    "/savings",
+    "/savings?by=month&and=team&period=90d",
+    "/whatif?model=openai/gpt-5-mini&batch=50",
     "/search?q=bot",
 )
 

@@ -13,7 +13,8 @@ from tests.world import BOOKS, make_config
 
 from bursar.domain.clock import FixedClock
 from bursar.domain.jobs import Job, JobDetail
-from bursar.gateway.batch_bounds import IN_DOUBT, models_of, sole_model
+from bursar.gateway.batch_bounds import IN_DOUBT, NOT_BOUND, models_of, sole_model
+from bursar.gateway.beside import file_in
 from bursar.gateway.jobs import Jobs
 from bursar.gateway.line_meter import LineReader
 from bursar.gateway.meter import Meter
@@ -114,7 +115,9 @@ def test_what_a_batch_asks_for_is_counted_by_model_without_its_text() -> None:
     content = b"\n".join(
         [json.dumps(request).encode(), b"not json", json.dumps({**request, "url": "/v1/none"}).encode()]
     )
-    [(model, asks)] = models_of(OPENAI_BATCH, content).items()
+    found = models_of(OPENAI_BATCH, content)
+    assert (set(found), found[NOT_BOUND].requests) == ({"m", NOT_BOUND}, 2), "what can't be read may be billed"
+    model, asks = "m", found["m"]
     assert (model, asks.requests, asks.output_tokens, asks.unlimited) == ("m", 1, 14, 0)
     params = {"model": "c", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
     inline = json.dumps({"requests": [{"custom_id": "a", "params": params}] * 2}).encode()
@@ -140,3 +143,30 @@ def test_a_batch_is_over_when_its_provider_says_so() -> None:
     assert state(processing_status="ended", results_url="https://x/y") == (True, "b")
     assert state(processing_status="canceling") == (False, "")
     assert read_batch(b'{"id":"file-1","object":"file"}') is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"url":"/v1/chat/completions","body":{"model":"m","max_tokens":1e5,"messages":[]}}',
+        b'{"url":"/v1/videos","body":{"model":"m"}}',
+        b'\xef\xbb\xbf{"url":"/v1/chat/completions","body":{"model":"m","messages":[]}}',
+        b'{"url":"/v1/chat/completions","body":{"model":"m"}}\r{"url":"/v1/chat/completions","body":{"model":"m"}}',
+        b'{"url":"/v1/chat/completions","body":{"model":"dear"},"body":{"model":"cheap"}}',
+    ],
+)
+def test_a_line_that_we_cant_read_may_be_billed_all_the_same(line: bytes) -> None:
+    assert models_of(OPENAI_BATCH, line)[NOT_BOUND].requests == 1
+
+
+def test_a_request_of_anthropics_that_we_cant_read_may_be_billed_too() -> None:
+    for params in (b'{"model":"m","max_tokens":64000.0}', b'{"model":"m"},"params":{"model":"cheap"}'):
+        body = b'{"requests":[{"custom_id":"a","params":%b}]}' % params
+        assert models_of(ANTHROPIC_BATCH, body)[NOT_BOUND].requests == 1
+
+
+def test_of_several_files_in_one_upload_all_count() -> None:
+    line = b'{"url":"/v1/chat/completions","body":{"model":"%b","max_tokens":5,"messages":[]}}\n'
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; %b="a"\r\n\r\n%b\r\n'
+    body = part % (b"filename", line % b"small") + part % (b"Filename", line % b"large") + b"--b--\r\n"
+    assert set(models_of(OPENAI_BATCH, file_in(body))) == {"small", "large"}

@@ -10,7 +10,7 @@ from bursar.domain.routes import RouteRule, Target, faults_of
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 from bursar.gateway.case import Case
-from bursar.gateway.health import OPEN_AFTER, Health
+from bursar.gateway.health import COOL_KEYS_MAX, OPEN_AFTER, Health
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.strategies import order
 from bursar.gateway.upstream_rates import COOL_MAX_US, cool_until_us
@@ -202,3 +202,15 @@ def test_a_provider_that_asks_for_a_rest_gets_it(status: int, headers: dict[str,
 def test_no_header_breaks_a_call(name: bytes, value: bytes) -> None:
     found = cool_until_us(429, [(b"x-ratelimit-remaining-requests", b"0"), (name, value)], S)
     assert 0 <= found <= S + COOL_MAX_US
+
+
+def test_a_callers_own_key_rests_alone_and_the_memory_of_keys_is_bounded():
+    health = Health()
+    health.cool(5 * S, S, "pt_1")
+    assert [health.why_not(2 * S, key) for key in ("pt_1", "pt_2", "")] == ["cooling", "", ""]
+    health.cool(5 * S, S)
+    assert [health.why_not(2 * S, key) for key in ("pt_1", "pt_2", "")] == ["cooling", "", "cooling"]
+    for number in range(3 * COOL_KEYS_MAX):
+        health.cool(number * S + S // 2, number * S, f"pt_{number}")
+    assert len(health.cool_keys) <= COOL_KEYS_MAX
+    assert health.why_not(6 * S) == ""

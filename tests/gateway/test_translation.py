@@ -209,3 +209,13 @@ def test_a_stream_is_heard_the_same_wherever_it_is_cut_and_a_broken_one_has_no_e
         assert not is_over
         assert not is_metered
         assert b"[DONE]" not in short
+
+
+def test_a_passage_of_a_document_is_listed_as_dropped_from_a_plain_answer() -> None:
+    said = spoken(body(max_tokens=5))
+    passage = {"type": "page_location", "cited_text": "two cups", "document_index": 0, "document_title": "tea.pdf"}
+    content = [{"type": "text", "text": "Two cups.", "citations": [passage]}]
+    answer = json.dumps({"id": "msg_1", "model": "claude", "content": content, "stop_reason": "end_turn"}).encode()
+    status, told = translated_answer(said.translation, 200, answer)
+    assert (status, json.loads(told)["choices"][0]["message"]["content"]) == (200, "Two cups.")
+    assert (b"x-bursar-dropped", b"citations") in notes_of(said.translation)

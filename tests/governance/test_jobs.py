@@ -10,8 +10,8 @@ from sqlalchemy import insert, select
 from tests.postgres import postgresql
 
 from bursar.budgets.tables import BUDGET_BALANCES
-from bursar.domain.jobs import Held, Job, JobDetail, Models, owner_of
-from bursar.governance.jobs import CLAIM_US, JobBook
+from bursar.domain.jobs import CACHE, Held, Job, JobDetail, Models, cache_name, owner_of
+from bursar.governance.jobs import CLAIM_US, FORGET_US, JobBook, Recosted
 from bursar.governance.store import ControlStore
 
 PARTS = {"output": 700, "errors": 0}
@@ -116,3 +116,37 @@ def test_what_is_known_of_whose_things_are(store: ControlStore) -> None:
     assert book.file("azure", "file-in") is None
     assert owner_of("virtual", "vk_1", ("a", "b", "c")) == "virtual a/b/c"
     assert owner_of("passthrough", "pt_1", ("a", "", "")) == "pt_1"
+
+
+@pytest.mark.parametrize("seed", range(3_000, 3_008))
+def test_what_cached_contents_cost_now_is_posted_once_however_often_it_is_told(store: ControlStore, seed: int) -> None:
+    """As after a console that died between telling the budgets and forgetting the news."""
+    book, key = begin(store, seed)
+    chance = random.Random(seed)
+    costs = [chance.choice([None, 0, 1_200, BOUND, 7_000]) for _ in range(4)]
+    stands, over = BOUND, 0
+    for cost in costs:
+        news = [Recosted(key, key[:-1] + "1", cost, False)]
+        for _ in range(chance.randint(1, 3)):
+            assert book.recost(news, 0) == {key[:-1] + "1"}
+        if cost is not None:  # an unpriced one: what stands for it stays
+            over, stands = over + max(0, cost - stands), cost
+        assert posted(store, seed) == (stands, over)
+    assert book.recost([Recosted(key, "another attempt", 1, False), Recosted("nobody", "x", 1, True)], 0) == set()
+    assert posted(store, seed) == (stands, over)
+
+
+def test_the_newest_row_of_a_cached_content_is_what_is_known_of_it_until_it_is_long_gone(store: ControlStore) -> None:
+    book = JobBook(store)
+    name = cache_name("google", "cachedContents/n")
+    for number, until_us in ((1, 50), (3, 20), (2, 90)):
+        detail = JobDetail(f"a{number}", "google", model="m", tokens=7, until_us=until_us)
+        book.begin(Job(f"cache-{number}", CACHE, "gemini", "o", "{}", detail, number, upstream_id=name))
+    found = book.newest(CACHE, name)
+    assert found is not None
+    assert (found.detail.until_us, found.detail.tokens) == (20, 7)
+    assert book.newest(CACHE, cache_name("google", "cachedContents/other")) is None
+    book.recost([Recosted(f"cache-{number}", f"a{number}", 0, True) for number in (1, 2, 3)], 1_000)
+    assert book.newest(CACHE, name) is not None
+    book.recost([], 1_000 + FORGET_US + 1)
+    assert book.newest(CACHE, name) is None

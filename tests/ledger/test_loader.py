@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ from tests.ledger.records import T0, call_facts, dispatched, ended, failed, sett
 from bursar.domain.clock import FixedClock
 from bursar.domain.errors import LedgerBusy
 from bursar.domain.money import usd_from_pico
+from bursar.domain.periods import parse_period
 from bursar.domain.tags import Attribution
 from bursar.domain.usage import Usage
+from bursar.explore.replayed import past_calls
 from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
@@ -471,3 +474,18 @@ def test_books_of_an_earlier_bursar_get_the_columns_that_came_later(tmp_path: Pa
         assert session.query("SELECT tool_calls, words FROM comparisons").rows == [(None, 0.5)]
     assert [one for one in verify(ledger, tmp_path / "spool") if not one.ok] == []
     ledger.close()
+
+
+def test_calls_to_be_replayed_are_those_of_clients_alone(ledger: Ledger, loader: Loader, spool: Path) -> None:
+    journal = Journal(spool, "replayed", sync=False)
+    sent = [dispatched(1), dispatched(2, call_facts(traffic="shadow")), dispatched(3, tier_asked="batch")]
+    for one in sent:
+        journal.append(one)
+        journal.append(settled(one))
+    journal.close()
+    loader.load_all()
+    with ledger.reading() as session:
+        calls, count = past_calls(
+            session, parse_period("2026-01-01..2027-01-01", datetime(2026, 11, 1, tzinfo=UTC)), 10
+        )
+    assert ([call.call_id for call in calls], count) == ([sent[0].call.call_id], 1)

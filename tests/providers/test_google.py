@@ -392,3 +392,11 @@ def test_what_isnt_text_is_known_by_its_field_in_either_spelling():
     assert asked.data_bytes == len(png) + 4
     said = GENERATE.read_request(json.dumps({"contents": [{"parts": parts[:1]}]}).encode())
     assert (said.media, said.data_bytes) == ((), 0)
+
+
+def test_claudes_token_count_at_vertex_is_free_and_names_its_model_in_the_body():
+    count = dialect("/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict")
+    assert (count.family, count.operation) == ("vertex", "count_tokens")
+    asked = count.read_request(b'{"model":"claude-sonnet-4-5@20250929","messages":[]}')
+    assert (asked.model, asked.model_in_path) == ("claude-sonnet-4-5@20250929", False)
+    assert count.read_answer(b'{"input_tokens":12}', 200).usage == Usage()

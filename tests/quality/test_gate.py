@@ -1,8 +1,11 @@
 """The judge of requests: features, training, the file of weights, and what is said of how good it is."""
 
 import csv
+import math
 import random
+import re
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -50,6 +53,16 @@ def test_any_text_has_its_features_and_those_behind_the_bound_are_not_looked_at(
     assert all(0 <= bucket < BUCKETS for bucket in seen.buckets)
     long = text + "x" * TEXT_CHARS_MAX
     assert features_of(long) == features_of(long + more)
+
+
+@given(text=st.text(max_size=200) | st.text("aB c0123=\n\u0130\u212a_-\ud800", max_size=60))
+def test_words_fall_into_the_buckets_that_they_always_fell_into(text: str) -> None:
+    """Weights that were trained are only true for these."""
+    words = re.findall("[a-z]+|[0-9]+", text.lower())
+    keys = [f"0{min(len(word), 8)}" if word.isdigit() else word for word in words]
+    assert features_of(text).buckets == {crc32(key.encode()) % BUCKETS for key in keys}
+    assert features_of(text).counts[2] == math.log1p(sum("0" <= char <= "9" for char in text)) / 4
+    assert features_of(text).counts[6] == min(sum(char in "=+*^/<>" for char in text) / 10, 3.0)
 
 
 def test_what_can_be_learned_is_learned_and_beats_a_lot(learned: tuple[Weights, Verdict]) -> None:

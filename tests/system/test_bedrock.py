@@ -2,6 +2,7 @@
 
 import json
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
@@ -270,3 +271,13 @@ def test_openais_own_client_asks_a_model_of_bedrock(world: World, key: list[str]
     assert (text, finished) == ("Two pounds.", "stop")
     assert raw.headers["x-bursar-translated"] == "openai-chat>bedrock-converse"
     assert one_call(world, label).cost_pico
+
+
+def test_profiles_are_listed_by_their_own_names_with_their_prices(world: World, key: list[str]) -> None:
+    request = urllib.request.Request(f"{world.url}/inference-profiles", headers={"authorization": f"Bearer {key[0]}"})
+    with urllib.request.urlopen(request) as answer:
+        profiles = json.load(answer)["inferenceProfileSummaries"]
+    named = {one["inferenceProfileId"]: one for one in profiles}
+    assert any("claude-haiku-4-5" in name for name in named)
+    assert all("/" not in name and one["status"] == "ACTIVE" for name, one in named.items())
+    assert any("per million tokens" in one["description"] for one in profiles)

@@ -179,6 +179,33 @@ def test_a_stream_under_way_may_finish_when_its_session_is_killed(world: World, 
     assert b"[DONE]" in finished.body
 
 
+def test_models_that_may_answer_instead_are_denied_like_the_one_asked_for(world: World, controls: Controls):
+    deny = PolicyTerms(deny_models=("claude-opus-*",))
+    policy = controls.policies.create("no big ones", deny, is_on=True, actor="test")
+    in_force(controls)
+    body: dict[str, Any] = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 20,
+        "messages": QUESTION,
+        "fallbacks": [{"model": "claude-opus-4-1"}],
+    }
+
+    def status() -> int:
+        headers = {"content-type": "application/json", "x-api-key": "sk-ant-own"}
+        return asyncio.run(
+            exchange(world.port, request_bytes("/v1/messages", json.dumps(body).encode(), headers))
+        ).status
+
+    assert status() == 403
+    controls.policies.remove(policy.policy_id, actor="test")
+    controls.policies.create("small ones", PolicyTerms(force_models={"*": "claude-haiku-4-5-20251001"}), is_on=True,
+                             actor="test")  # fmt: skip
+    in_force(controls)
+    assert status() == 403, "a forced model can't stand beside others"
+    del body["fallbacks"]
+    assert status() == 200
+
+
 def test_a_denied_model_reads_alike_in_both_families_of_clients(world: World, controls: Controls):
     controls.policies.create("no big ones", PolicyTerms(deny_models=("gpt-4o", "claude-opus-*")), is_on=True,
                              actor="test")  # fmt: skip

@@ -329,3 +329,39 @@ def test_a_budget_bounds_what_is_really_sent(client: openai.OpenAI, world: World
     assert raw.parse().choices
     assert "x-bursar-max-tokens" not in raw.headers
     assert len(world.sim_log("poor")) == 1
+
+
+def test_what_the_first_way_leaves_out_is_held_for_the_second_which_can_say_it(world: World, key: str) -> None:
+    budgets = world.site.budgets()
+    limit = LimitPlan(pico_from_usd(Decimal("0.05")))
+    budgets.create(
+        Budget(
+            budget_id="",
+            name="no searches",
+            match={"customer": "lost"},
+            limit=limit,
+            window=Schedule(parse_spec("lifetime")),
+            contact="finance@acme.test",
+        ),
+        actor="test",
+    )
+    world.site.publish_budgets(budgets)
+    until_in_force(world, len(budgets.all()))
+    body: dict[str, Any] = {
+        "model": "gpt-4o-mini",
+        "max_tokens": 20,
+        "tools": [{"type": "web_search_20250305", "name": "web_search"}],
+        "messages": [{"role": "user", "content": "news?"}],
+    }
+    headers = {"content-type": "application/json", "x-api-key": key}
+    headers |= {"x-sim": json.dumps({"label": "lost", "fault": "529", "times": 1, "searches": 10})}
+    headers |= {"x-bursar-tags": "feature=back,customer=lost"}
+    answer = asyncio.run(exchange(world.port, request_bytes("/v1/messages", json.dumps(body).encode(), headers)))
+    assert answer.status == 402, "ten searches at a cent each may come, from the second way"
+
+
+def test_a_compaction_is_no_question_for_another_provider(world: World, client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as refused:
+        client.post("/responses/compact", body={"model": CLAUDE, "input": "hi"}, cast_to=object)
+    assert refused.value.code == "no_upstream"
+    assert client.post("/responses/compact", body={"model": "gpt-4o-mini", "input": "hi"}, cast_to=object)

@@ -80,3 +80,28 @@ def test_what_a_response_continues_is_held_by_what_it_was_or_by_the_model_s_wind
         plain = asked("/v1/responses", {"model": "gpt-4o", "max_output_tokens": 20, "input": "hi"}, input=10, output=5)
         assert one(world, plain).status == 200, "an ordinary call is held by its own bytes"
         assert before < standing(world, budget).posted <= USD
+
+
+def test_every_answer_to_every_prompt_of_a_completion_is_held(tmp_path: Path) -> None:
+    body: dict[str, object] = {"model": "gpt-3.5-turbo-instruct", "prompt": ["a"] * 40, "max_tokens": 500}
+    with gateway_world(tmp_path / "data") as world:
+        budget = make_budget(world, limit_pico=USD // 10)
+        answers = crowd(world, asked("/v1/completions", body, input=40, output=40 * 500))
+        assert {answer.status for answer in answers} == {200, 402}
+        now = standing(world, budget)
+        assert (now.posted <= USD // 10, now.overrun) == (True, 0)
+
+
+def test_a_model_under_a_budget_of_its_own_does_not_answer_in_another_one_s_place(tmp_path: Path) -> None:
+    body: dict[str, object] = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 20,
+        "messages": [{"role": "user", "content": "hi"}],
+        "fallbacks": [{"model": "claude-opus-4-1"}],
+    }
+    with gateway_world(tmp_path / "data") as world:
+        make_budget(world, limit_pico=USD, match={"model": "claude-opus-4-1"})
+        answer = one(world, asked("/v1/messages", body, input=10, output=5))
+        assert (answer.status, answer.headers["x-bursar-error"]) == (403, "forbidden")
+        del body["fallbacks"]
+        assert one(world, asked("/v1/messages", body, input=10, output=5)).status == 200

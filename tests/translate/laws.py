@@ -31,7 +31,7 @@ def read_back(codec: Codec, sent: Conversation, losses: Losses) -> Conversation:
     unread = Losses()
     if isinstance(codec, GeminiCodec | ConverseCodec):
         codec = codec.bound(sent.model, streams=sent.stream)  # the path says it
-    got = codec.read_request(codec.write_request(sent, losses), unread)
+    got = codec.read_request(codec.write_request(sent, losses).body, unread)
     assert list(unread.names) == []
     return got
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from bursar.domain.usage import Usage
 from bursar.translate.answer import (
@@ -17,6 +18,7 @@ from bursar.translate.answer import (
     Ended,
     Event,
     Failed,
+    PartCited,
     PartEnded,
     PartGrew,
     PartSigned,
@@ -28,6 +30,7 @@ from bursar.translate.answer import (
     TokenLogprob,
 )
 from bursar.translate.conversation import (
+    Citation,
     Conversation,
     Losses,
     Media,
@@ -275,8 +278,9 @@ class _Growing:
         self.signed: PartSigned | None = None
         self.stopped: Stopped | None = None
         self.logprobs: list[TokenLogprob] = []
+        self.cited: list[Citation] = []
 
-    def take(self, event: PartStarted | PartGrew | PartSigned | PartEnded | Stopped) -> None:
+    def take(self, event: PartStarted | PartGrew | PartSigned | PartCited | PartEnded | Stopped) -> None:
         assert self.stopped is None, f"{event} behind the stop of its choice"
         if isinstance(event, Stopped):
             assert self.open is None
@@ -285,7 +289,7 @@ class _Growing:
         if isinstance(event, PartStarted):
             assert self.open is None, f"{event} while {self.open} is open"
             assert event.index == len(self.parts)
-            self.open, self.text, self.signed = event, "", None
+            self.open, self.text, self.signed, self.cited = event, "", None, []
             return
         assert self.open is not None, f"{event} of no part"
         assert event.index == self.open.index
@@ -295,8 +299,13 @@ class _Growing:
                 self.logprobs += event.logprobs
             case PartSigned():
                 self.signed = event
+            case PartCited():
+                assert self.open.kind == "text"
+                self.cited.append(event.citation)
             case PartEnded():
-                self.parts.append(MADE[self.open.kind](self.open, self.text, self.signed))
+                part = MADE[self.open.kind](self.open, self.text, self.signed)
+                is_cited = self.cited and isinstance(part, Text)
+                self.parts.append(replace(part, citations=tuple(self.cited)) if is_cited else part)
                 self.open = None
 
     def choice(self) -> Choice:

@@ -42,7 +42,7 @@ CHATS = [one for one in recordings() if one.dialect.name == "openai-chat" and on
 @given(conversations(SAY))
 def test_a_request_that_was_written_reads_as_it_was_meant(said: Conversation):
     losses, none = Losses(), Losses()
-    body = CHAT.write_request(said, losses)
+    body = CHAT.write_request(said, losses).body
     got = CHAT.read_request(body, none)
     assert not none.names
     same_request(msgspec.structs.replace(said, wants_stream_usage=got.wants_stream_usage), got, losses)
@@ -232,7 +232,7 @@ def test_what_chat_has_no_words_for_is_named_or_refused():
         top_k=1,
         metadata="{}",
     )
-    body = json.loads(COMPATIBLE_CHAT.write_request(said, losses))
+    body = json.loads(COMPATIBLE_CHAT.write_request(said, losses).body)
     id = body["messages"][2]["tool_calls"][0]["id"]
     assert len(id) <= 40
     assert body == {
@@ -470,3 +470,27 @@ FULL = {
     "logit_bias": {"1": 2},
     "prompt_cache_key": "k",
 }
+
+
+THOUGHT = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm. "}, {"type": "text", "text": "So."}]},
+    {"type": "text", "text": "Red"},
+    {"type": "reference", "reference_ids": [1]},
+]
+
+
+def test_content_in_parts_with_thoughts_among_them_is_read_whole():
+    message = {"role": "assistant", "content": THOUGHT}
+    body = {"id": "a", "model": "magistral-medium-latest", "choices": [{"message": message, "finish_reason": "stop"}]}
+    assert CHAT.read_answer(json.dumps(body).encode()).choices[0].parts == (Thinking("Hm. So."), Text("Red"))
+
+
+def test_content_in_parts_is_read_in_a_stream_too():
+    reader = CHAT.reader()
+    events: list[Event] = []
+    for delta in ({"content": THOUGHT[:1]}, {"content": THOUGHT[1:]}, {"content": "."}):
+        chunk = {"id": "a", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        events += reader.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+    chunk = {"id": "a", "model": "m", "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "stop"}]}
+    events += reader.feed(b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n")
+    assert reply_of(events).choices[0].parts == (Thinking("Hm. So."), Text("Red."))

@@ -79,7 +79,7 @@ def ask(**fields: Any) -> Conversation:
 def written_request(conversation: Conversation) -> tuple[dict[str, Any], list[str]]:
     """The body as values, and what was lost."""
     losses = Losses()
-    return json.loads(CODEC.write_request(conversation, losses)), list(losses.names)
+    return json.loads(CODEC.write_request(conversation, losses).body), list(losses.names)
 
 
 def as_meant(conversation: Conversation) -> Conversation:

@@ -80,7 +80,7 @@ def ask(**fields: Any) -> Conversation:
 def written_request(conversation: Conversation, codec: Codec = CODEC) -> tuple[dict[str, Any], list[str]]:
     """The body as values, and what was lost."""
     losses = Losses()
-    return json.loads(codec.write_request(conversation, losses)), list(losses.names)
+    return json.loads(codec.write_request(conversation, losses).body), list(losses.names)
 
 
 def as_meant(conversation: Conversation) -> Conversation:

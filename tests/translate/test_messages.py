@@ -77,7 +77,7 @@ def ask(**fields: Any) -> Conversation:
 def written_request(conversation: Conversation) -> tuple[dict[str, Any], list[str]]:
     """The body as values, and what was lost."""
     losses = Losses()
-    return json.loads(CODEC.write_request(conversation, losses)), list(losses.names)
+    return json.loads(CODEC.write_request(conversation, losses).body), list(losses.names)
 
 
 def holds_something(conversation: Conversation) -> bool:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from bursar.advisor.whatif import Change, bands_of, what_if
 from bursar.bench.figure import Figure, Options, median
 from bursar.bench.synthetic import END, synthetic_ledger
 from bursar.config import load_config
@@ -16,6 +17,7 @@ from bursar.console.context import ConsoleContext
 from bursar.console.inside import get
 from bursar.domain.clock import FixedClock, us_from_datetime
 from bursar.domain.periods import Period, parse_period
+from bursar.explore.portfolio import models_called, portfolio
 from bursar.explore.query import Explorer, Query
 from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
@@ -23,6 +25,7 @@ from bursar.prices.compile import compile_book
 
 CHARGES = 10_000_000
 SECONDS_MAX = 0.3
+WHATIF_MAX_S = 5.0
 NOW = END - timedelta(hours=3)
 KOLKATA = "tz=Asia/Kolkata"  # half an hour off UTC's hours, so that no sum by hours would do
 
@@ -33,7 +36,8 @@ def measure(options: Options) -> list[Figure]:
     ledger = synthetic_ledger(charges)
     try:
         with tempfile.TemporaryDirectory(prefix="bursar-bench-") as directory:
-            asked = [*_pages(ledger, Path(directory)), *_questions(Explorer(ledger))]
+            pages, book = _pages(ledger, Path(directory))
+            asked = [*pages, *_questions(Explorer(ledger), book)]
             return [_timed(name, ask, bound, options.rounds, charges) for name, ask, bound in asked]
     finally:
         ledger.close()
@@ -42,8 +46,8 @@ def measure(options: Options) -> list[Figure]:
 Asked = tuple[str, Callable[[], Any], float | None]
 
 
-def _pages(ledger: Ledger, directory: Path) -> list[Asked]:
-    """GETs of the console: routed, asked of the ledger, drawn."""
+def _pages(ledger: Ledger, directory: Path) -> tuple[list[Asked], PriceBook]:
+    """GETs of the console: routed, asked of the ledger, drawn. And the prices that it has."""
     compile_book(directory / "prices.msgpack", None)
     book = PriceBook.load(directory / "prices.msgpack")
     context = ConsoleContext(
@@ -72,10 +76,10 @@ def _pages(ledger: Ledger, directory: Path) -> list[Asked]:
         ("Overview page of last month by customer", page("/?period=last-month&by=customer"), None),
         ("Explore page of last month", page("/explore?period=last-month"), None),
         ("Explore page of last month by customer", page("/explore?period=last-month&by=customer"), None),
-    ]
+    ], book
 
 
-def _questions(explorer: Explorer) -> list[Asked]:
+def _questions(explorer: Explorer, book: PriceBook) -> list[Asked]:
     month = parse_period("last-month", NOW)
     kolkata = parse_period("last-month", NOW, "Asia/Kolkata")
     call_id = explorer.calls(month, limit=1, order="oldest").calls[0].call_id
@@ -86,6 +90,7 @@ def _questions(explorer: Explorer) -> list[Asked]:
         ("cost by feature, with the month before", lambda: explorer.cost_by("feature", month, compare=True), None),
         ("cost by feature × model", lambda: explorer.cost_by(("feature", "model"), month), None),
         ("customers, with the month before", lambda: explorer.cost_by("customer", month, compare=True), None),
+        ("what-if: all calls on another model", lambda: _what_if(explorer, book), WHATIF_MAX_S),
         ("cost by a tag", lambda: explorer.cost_by("tag:plan", month), None),
         ("one customer by day", lambda: _one_customer(explorer, month), None),
         ("first page of calls", lambda: explorer.calls(month), None),
@@ -93,6 +98,16 @@ def _questions(explorer: Explorer) -> list[Asked]:
         ("one call", lambda: explorer.call(call_id), None),
         ("feature menu", lambda: explorer.dimension_values("feature", month, prefix="feature-1"), None),
     ]
+
+
+def _what_if(explorer: Explorer, book: PriceBook) -> object:
+    """Every call of the ledger, not of a month."""
+    period, at_us = parse_period("90d", NOW), us_from_datetime(NOW)
+    change = Change(provider="openai", model="gpt-4o-mini", batch_percent=50)
+    with explorer.ledger.reading() as session:
+        bands = bands_of(book, models_called(session, period), [change], at_us)
+        groups = portfolio(session, explorer.ledger.dialect, period, [], bands)
+    return what_if(groups, [change], book, at_us)
 
 
 def _one_customer(explorer: Explorer, month: Period) -> object:

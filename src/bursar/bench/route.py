@@ -1,13 +1,17 @@
 """What the route table costs a call: CPU of the name's reading, of the parts of a choice, and of the whole step."""
 
 import json
+import random
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from bursar.bench.figure import Figure, Options, median
 from bursar.domain.clock import SystemClock
+from bursar.domain.gates import QualityGate
 from bursar.domain.routes import RouteRule, Target
 from bursar.domain.scope import Scope
 from bursar.domain.snapshot import Snapshot
@@ -15,20 +19,25 @@ from bursar.domain.tags import Attribution
 from bursar.gateway.call import Arrival, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.envelope import Envelope
+from bursar.gateway.gate_text import question_of
+from bursar.gateway.gates import Gates
 from bursar.gateway.health import Health
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pipeline import route
 from bursar.gateway.rehearse import dry_worker, envelope_of
 from bursar.gateway.route import Route
-from bursar.gateway.route_table import RouteTable
+from bursar.gateway.route_table import RouteTable, compile_table
 from bursar.gateway.settings import UpstreamSettings, WorkerSettings
 from bursar.gateway.strategies import order
 from bursar.gateway.upstream import PoolLimits
 from bursar.gateway.upstream_rates import cool_until_us
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_rows
+from bursar.providers.base import Asked
 from bursar.providers.openai_chat import CHAT
+from bursar.quality.features import BUCKETS, NAMES
+from bursar.quality.weights import Head, Weights, encode_weights
 
 CALLS = 100_000
 NAME_US_MAX = 1.0
@@ -55,6 +64,8 @@ HEADERS = [
     (b"x-ratelimit-reset-tokens", b"6ms"),
 ]
 UPSTREAMS = ("openai", "openai-b", "azure")
+GATE = QualityGate(weights="bench", threshold=0.5)
+JUDGED_CHARS = (100, 300, 2_048)
 
 
 def measure(options: Options) -> list[Figure]:
@@ -73,7 +84,40 @@ def measure(options: Options) -> list[Figure]:
         "three upstreams, lowest latency": (_Chooser("lowest-latency"), ROUTE_US_MAX),
     }
     figures = [_timed(name, choose, bound, calls, options.rounds) for name, (choose, bound) in cases.items()]
-    return figures + _whole_steps(calls, options.rounds)
+    return figures + _whole_steps(calls, options.rounds) + _judges(calls, options.rounds)
+
+
+def _judges(calls: int, rounds: int) -> list[Figure]:
+    """A quality gate's judge alone: the question found in the request, and its chances by weights of the usual size."""
+    weights = _weights()
+    figures = []
+    for size in JUDGED_CHARS:
+        body = _question(size)
+        asked = CHAT.read_request(body)
+
+        def judged(_: int, body: bytes = body, asked: Asked = asked) -> object:
+            return weights.score(question_of(body, asked, CHAT.operation).text)
+
+        figures.append(_timed(f"a quality gate's judge, {size:,} characters", judged, None, calls // 4, rounds))
+    return figures
+
+
+def _weights() -> Weights:
+    """As `bursar routes train` writes them; what they say doesn't matter to what they cost."""
+    draw = random.Random(1)  # noqa: S311  # no secret
+    head = Head(0.1, tuple(draw.uniform(-1, 1) for _ in NAMES), tuple(draw.uniform(-1, 1) for _ in range(BUCKETS)))
+    return Weights(
+        rows=1_000, cheap_accuracy=0.7, dear_accuracy=0.8, chars_min=1, chars_max=9_999, miss=head, cheap=head, steps=()
+    )
+
+
+def _question(size: int) -> bytes:
+    """A request of one question, in words of four letters on average, few of them twice."""
+    draw = random.Random(size)  # noqa: S311
+    words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 7))) for _ in range(size)]
+    text = "What is 12 + 7, and " + " ".join(words)
+    turns = [{"role": "user", "content": text[: size - 1] + "?"}]
+    return json.dumps({"model": "gpt-4o", "max_tokens": 100, "messages": turns}).encode()
 
 
 def _whole_steps(calls: int, rounds: int) -> list[Figure]:
@@ -88,11 +132,19 @@ def _whole_steps(calls: int, rounds: int) -> list[Figure]:
         settings = WorkerSettings(
             "127.0.0.1", 0, directory, directory, "", "", str(secret), "acme", upstreams,
         )  # fmt: skip
-        for strategy in ("ordered", "weighted", "lowest-latency"):
-            with dry_worker(settings, Snapshot(0), SystemClock(), _rules(strategy), book) as worker:
+        (Path(directory) / f"{GATE.weights}.json").write_bytes(encode_weights(_weights()))
+        steps = {strategy: (_rules(strategy), body.encode()) for strategy in ("ordered", "weighted", "lowest-latency")}
+        gated = [msgspec.structs.replace(rule, quality_gate=GATE) for rule in _rules("ordered")]
+        steps["a quality gate, 300 characters"] = (gated, _question(300))
+        for name, (rules, sent) in steps.items():
+            with dry_worker(settings, Snapshot(0), SystemClock(), [], book) as worker:
+                worker.route_table = compile_table(rules, [], [], worker.routes.by_name)
+                worker.gates = Gates(Path(directory))
+                worker.gates.use(rules)
                 envelope = envelope_of(worker, [(b"x-bursar-tags", b"feature=f0")], None)
-                step = _step(worker, envelope, body.encode())
-                figures.append(_timed(f"the whole step, {strategy}", step, ROUTE_US_MAX, calls, rounds))
+                step = _step(worker, envelope, sent)
+                bound = None if "gate" in name else ROUTE_US_MAX  # a gate reads the prompt's words as well
+                figures.append(_timed(f"the whole step, {name}", step, bound, calls, rounds))
     return figures
 
 
@@ -131,7 +183,7 @@ class _Chooser:
         return cool_until_us(200, HEADERS, now_us)
 
 
-def _timed(name: str, choose: Callable[[int], object], bound: float, calls: int, rounds: int) -> Figure:
+def _timed(name: str, choose: Callable[[int], object], bound: float | None, calls: int, rounds: int) -> Figure:
     samples = []
     for _ in range(rounds):
         started = time.process_time()

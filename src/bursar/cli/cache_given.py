@@ -26,16 +26,14 @@ def read_exact(ttl: str, share: str, *, with_tools: bool, entry_bytes_max: int |
     return found | _said(share=share or None, entry_bytes_max=entry_bytes_max)
 
 
-def read_semantic(
-    mode: str, ttl: str, share: str, embedder: str, similarity_min: float | None, sample_percent: float | None
-) -> dict[str, Any] | None:
-    """The semantic cache's fields; without a mode there is none. Raises BadControl."""
-    found = _said(embedder=embedder or None, similarity_min=similarity_min, sample_percent=sample_percent)
+def read_semantic(mode: str, ttl: str, share: str, embedder: str, **figures: float | None) -> dict[str, Any] | None:
+    """The semantic cache's fields; without a mode there is none. figures: by field. Raises BadControl."""
+    found = _said(embedder=embedder or None, **figures)
     if not mode:
         if ttl or found:
             raise BadControl(
-                "--semantic-ttl, --embedder, --similarity-min and --sample-percent belong to the semantic cache: give "
-                "--semantic shadow",
+                "--semantic-ttl, --embedder, --similarity-min, --sample-percent, --agreement-min and --false-hits-max "
+                "belong to the semantic cache: give --semantic shadow",
                 field="semantic",
             )
         return None

@@ -29,6 +29,7 @@ COMMANDS = {
     "up": Listed("up", "Run the gateway and the console until Ctrl-C."),
     "demo": Listed("demo", "Show everything with a simulated provider: no account, no key, no network."),
     "costs": Listed("costs", "Cost by feature, customer, model or any tag, largest first."),
+    "savings": Listed("savings", "What each lever saved of what calls would have cost, by anything."),
     "calls": Listed("calls", "Calls of a period, newest first."),
     "call": Listed("calls", "One call: its attempts, usage, and what it cost line by line."),
     "explain": Listed(
@@ -42,10 +43,14 @@ COMMANDS = {
     "alerts": Listed("alerts", "What is watched, who is told, and what was raised."),
     "advice": Listed("advice", "What would save money, by how much, and the change itself."),
     "loops": Listed("loops", "Loops that are cut, and what was wasted: retries, cut-off answers, failures."),
+    "whatif": Listed("whatif", "What calls would have cost otherwise: another model, tier, batches, a cache."),
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, try against the past, remove."),
     "routes": Listed("routes", "Where calls go: list, set, remove, test a request, replay the past."),
     "caches": Listed("caches", "Which calls may be answered from a cache: list, set, switch, resume, remove."),
+    "initiatives": Listed(
+        "initiatives", "What shall become cheaper, and what it saved: list, show, set, start, done, stop, remove, book."
+    ),
     "kill": Listed("kill", "Stop a key, agent, session, feature or everything within a second; lift it again."),
     "budgets": Listed("budgets", "Limits that can't be overspent, and how they stand."),
     "apply": Listed("controlfile", "Make the control state what a file says, all or nothing."),

@@ -109,9 +109,11 @@ def stacked_bars(
     """Amounts over time, each bar the sum of its parts; the axis starts at zero.
 
     before: the total of the same column one period earlier, drawn as a dashed line.
+    Parts below zero (reversals) have no bar, and what they take off the total makes no room for the others.
     """
     totals = [sum((s.values[i] or Decimal(0) for s in series), Decimal(0)) for i in range(len(columns))]
-    ticks, top = scale(max([*totals, *(b for b in before if b is not None)], default=Decimal(0)))
+    drawn = [sum((max(s.values[i] or Decimal(0), Decimal(0)) for s in series), Decimal(0)) for i in range(len(columns))]
+    ticks, top = scale(max([*drawn, *(b for b in before if b is not None)], default=Decimal(0)))
     per_px = Decimal(height) / top
     bars, hover = [], []
     for at, (column, place) in enumerate(zip(columns, places(len(columns)), strict=True)):
@@ -130,7 +132,7 @@ def stacked_bars(
     marks = [Tick(round(float(height - value * per_px), 1), tell_tick(value, ticks[1] - ticks[0])) for value in ticks]
     earlier_line = _path([None if bar.before_y is None else (bar.centre * 10, bar.before_y) for bar in bars])
     return Chart(
-        height, marks, bars, [], list(series), hover, _told(series, len(columns), tell),
+        height, marks, bars, [], list(series), hover, told(series, len(columns), tell),
         before_label if earlier_line else "", label, earlier_line,
     )  # fmt: skip
 
@@ -160,18 +162,20 @@ def lines(
         ]
         drawn.append(Line(_path(points), s.slot))
     marks = [Tick(round(float(height - value * per_px), 1), tell_tick(value, ticks[1] - ticks[0])) for value in ticks]
-    return Chart(height, marks, bars, drawn, list(series), hover, _told(series, len(columns), tell), "", label)
+    return Chart(height, marks, bars, drawn, list(series), hover, told(series, len(columns), tell), "", label)
 
 
 def sparkline(values: Sequence[Decimal | None]) -> tuple[str, str] | None:
-    """(line, area) paths in a box of 100 × 20; None if there's nothing to see."""
+    """(line, area) paths in a box of 100 × 20; None if there's nothing to see. Reversals alone are below zero."""
     known = [value for value in values if value is not None]
     if len(values) < 2 or not any(known):
         return None
-    top = max(known)
+    low = min(Decimal(0), *known)
+    height = max(Decimal(0), *known) - low
     step = 100 / (len(values) - 1)
     points = [
-        (round(at * step, 1), round(float(19 - (value or Decimal(0)) / top * 18), 1)) for at, value in enumerate(values)
+        (round(at * step, 1), round(float(19 - ((value or Decimal(0)) - low) / height * 18), 1))
+        for at, value in enumerate(values)
     ]
     line = _path(list(points))
     return line, f"{line}L100 20L0 20Z"
@@ -250,7 +254,8 @@ def _hover(
     }
 
 
-def _told(series: Sequence[Series], columns: int, tell: Tell) -> list[list[str]]:
+def told(series: Sequence[Series], columns: int, tell: Tell) -> list[list[str]]:
+    """Each column's values in words, for the table under a chart."""
     return [["" if (value := s.values[at]) is None else tell(value) for s in series] for at in range(columns)]
 
 

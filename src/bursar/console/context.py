@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
+from bursar.console.initiatives import InitiativeDesk
 from bursar.console.palette import SLOTS, Palette
 from bursar.console.view import View, read_view, whole_slot
 from bursar.controlfile.state import ControlState
@@ -23,6 +24,7 @@ from bursar.domain.routes import RouteRule, with_stops
 from bursar.explore.query import Explorer
 from bursar.gateway.loop_cuts import list_cuts
 from bursar.governance.controls import Controls
+from bursar.governance.initiatives import InitiativeBook
 from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
 
@@ -45,6 +47,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     prices:  the price book as it is now; asked anew each time, since it may be compiled again meanwhile.
     alerts:  where rules, channels and what was raised are tended; opened when first asked.
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
+    open_initiatives: opens the control store's initiatives, at first use; None: there is none.
     lift_loop: lets a loop go that was cut, by its id.
     reviews: advice that was given, by period and filters: (when, what). `advising.py` keeps it.
     csrf:    what forms that change something must carry; another one each time the console starts.
@@ -65,12 +68,14 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     status: Callable[[], Mapping[str, Any]] = dict
     alerts: Callable[[], AlertDesk] | None = None
     open_controls: Callable[[], Controls] | None = None
+    open_initiatives: Callable[[], InitiativeBook] | None = None
     lift_loop: Callable[[str], object] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
     csrf: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(32))
     reviews: dict[Any, tuple[int, "Review"]] = {}
     _controls: Controls | None = None
+    _initiatives: InitiativeDesk | None = None
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
     _tags: dict[Period, tuple[int, tuple[str, ...]]] = {}
 
@@ -93,6 +98,14 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
                 raise Unavailable(NO_CONTROL_STORE)
             self._controls = self.open_controls()
         return self._controls
+
+    def initiatives(self) -> InitiativeDesk:
+        """Initiatives and what they saved. Raises Unavailable in a console without a control store."""
+        if self._initiatives is None:
+            if self.open_initiatives is None:
+                raise Unavailable(NO_CONTROL_STORE)
+            self._initiatives = InitiativeDesk(self.open_initiatives(), self.ledger, self.clock)
+        return self._initiatives
 
     def filed_routes(self) -> list[RouteRule]:
         """Routes of the settings file, as the workers have them: an experiment that was stopped says so."""

@@ -34,7 +34,7 @@ class Amounts(msgspec.Struct, frozen=True):
     """What a group of charges adds up to.
 
     effective_cost: USD; None where every charge of the group is unpriced. `unpriced_count` of them aren't in it.
-    saved_cost: what the same usage would have cost without caches and such, less what it did cost.
+    saved_cost: what all levers saved (docs/savings.md); negative where they cost more than that.
     Tokens in are all tokens in, cached or not; `cache_read_tokens` of them were read from a provider's cache.
     """
 
@@ -63,9 +63,9 @@ class Amounts(msgspec.Struct, frozen=True):
         return self.effective_cost or Decimal(0)
 
     @property
-    def uncached_cost(self) -> Decimal:
-        """What it would have cost without what was saved."""
-        return self.cost + (self.saved_cost or Decimal(0))
+    def unsaved_cost(self) -> Decimal:
+        """What it would have cost, at list prices, without what any lever saved."""
+        return (self.list_cost or Decimal(0)) + (self.saved_cost or Decimal(0))
 
     @property
     def cost_per_call(self) -> Decimal | None:

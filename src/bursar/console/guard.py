@@ -26,15 +26,26 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 METHODS = ("GET", "HEAD", "OPTIONS")
-CHANGING = ("/api/budgets", "/api/policies", "/api/limits", "/api/routes", "/api/kills", "/api/caches", "/api/advice/",
-            "/api/alerts/")  # fmt: skip
+CHANGING = (
+    "/api/budgets",
+    "/api/policies",
+    "/api/limits",
+    "/api/routes",
+    "/api/kills",
+    "/api/caches",
+    "/api/initiatives",
+    "/api/initiative-bookings",
+    "/api/advice/",
+    "/api/alerts/",
+)
 FORMS = (
     "/controls/change",
     "/caches/change",
+    "/initiatives/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",
-    *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache")),
+    *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache", "initiative")),
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )

@@ -20,12 +20,16 @@ from bursar import __version__
 from bursar.alerts.desk import AlertDesk
 from bursar.console.app import create_app
 from bursar.console.budgeting import budget_facts
+from bursar.console.cache_returns import CacheReturns
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
 from bursar.console.following import Following
+from bursar.console.initiatives import Closing, open_initiatives
 from bursar.console.inside import get
+from bursar.console.measuring import Measuring
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
+from bursar.console.prompt_stopping import PromptStopping
 from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.repricing import Repricing
 from bursar.domain.errors import BursarError
@@ -97,6 +101,7 @@ def build_context(
         status=_status(site, loader, repricing, alerting),
         alerts=desk,
         open_controls=site.controls,
+        open_initiatives=functools.partial(open_initiatives, site),
         lift_loop=functools.partial(site.lift_loop, actor=ACTOR),
         clock=site.clock,
     )
@@ -135,9 +140,21 @@ def serve(site: Site) -> None:
             )
         )
         stop = threading.Event()
-        threads = [threading.Thread(target=loader.run, args=(stop, repricing.look), name="loader")]
+        returns = CacheReturns(site, ledger)
+
+        def between() -> None:
+            repricing.look()
+            returns.look()
+
+        threads = [threading.Thread(target=loader.run, args=(stop, between), name="loader")]
         stopping = Stopping(ledger, context.controls, site.clock, site.config.routes)
         threads.append(threading.Thread(target=stopping.run, args=(stop,), name="experiments"))
+        closing = Closing(context.initiatives)
+        threads.append(threading.Thread(target=closing.run, args=(stop,), name="closing"))
+        prompts = PromptStopping(site.paths.run, context.controls, site.clock)
+        threads.append(threading.Thread(target=prompts.run, args=(stop,), name="prompt-caches"))
+        measuring = Measuring(ledger, context.controls, site.clock)
+        threads.append(threading.Thread(target=measuring.run, args=(stop,), name="semantic-caches"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.control.url:
             threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))

@@ -23,7 +23,7 @@ from bursar.site import command_name, data_option
 TEMPLATE_DIR = Path(__file__).parent / "templates"
 FILTER_FIELDS = (
     "feature", "team", "customer", "model", "provider", "environment", "request_type", "agent", "user", "session",
-    "outcome", "quality", "credential_id", "project",
+    "outcome", "quality", "credential_id", "project", "saved",
 )  # fmt: skip
 ZONES = (
     "UTC",
@@ -61,12 +61,15 @@ NAV = (
     NavItem("calls", "Calls", "/calls"),
     NavItem("budgets", "Budgets", "/budgets"),
     NavItem("alerts", "Alerts", "/alerts"),
+    NavItem("savings", "Savings", "/savings"),
+    NavItem("advice", "Advice", "/advice"),
     NavItem("prices", "Models and prices", "/prices"),
     NavItem("routes", "Routes", "/routes"),
-    NavItem("advice", "Advice", "/advice"),
     NavItem("loops", "Loops and waste", "/loops"),
+    NavItem("whatif", "What if", "/whatif"),
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),
+    NavItem("initiatives", "Initiatives", "/initiatives"),
 )
 
 

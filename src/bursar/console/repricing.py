@@ -111,12 +111,13 @@ def price_of(book: PriceBook, charge: Unpriced) -> Price | None:
         return None
     is_sure = charge.is_whole and not sheet.assumption
     return Price(
-        lines=[(unit.value, quantity, femto) for unit, quantity, femto in priced.lines],
+        lines=[(str(unit), quantity, femto) for unit, quantity, femto in priced.lines],
         list_pico=priced.list_pico,
         sku_id=sheet.sku_id,
         sku_price_id=sheet.sku_price_id,
         quality=Quality.REPORTED if is_sure else Quality.ESTIMATED,
         saved=saved,
+        is_guess=bool(sheet.assumption and usage.kept_tokens),
     )
 
 

@@ -14,6 +14,7 @@ from bursar.domain import display
 from bursar.domain.errors import BadRequest
 from bursar.domain.periods import Period, parse_period, previous, zone
 from bursar.explore.filters import Filter, Operator, as_filters, parse_filter
+from bursar.explore.vocabulary import is_grain
 
 DEFAULT_PERIOD = "30d"
 FILTERS_MAX = 20
@@ -75,7 +76,7 @@ class View(msgspec.Struct, frozen=True):
             "period": self.period_name,
             "compare": self.compare,
             "tz": self.timezone,
-            "by": self.by,
+            "by": self.by if same_page or not is_grain(self.by) else None,  # few pages have a row per month
         }
         if same_page:
             query |= {key: value for key, value in self.extra.items() if key != "cursor"}

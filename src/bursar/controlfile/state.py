@@ -1,6 +1,6 @@
 """The control state of an installation against a file: what differs, made so in one transaction; and the file."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
@@ -12,6 +12,7 @@ from bursar.budgets.budget import Budget
 from bursar.budgets.reachable import KnowsModel
 from bursar.controlfile.alerts import ChannelSection, RuleSection
 from bursar.controlfile.document import Document, Place, write_document
+from bursar.controlfile.initiatives import InitiativeSection
 from bursar.controlfile.sections import (
     BudgetSection,
     CacheSection,
@@ -26,8 +27,10 @@ from bursar.controlfile.sections import (
 )
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BursarError, ChangedMeanwhile, NameTaken
+from bursar.domain.initiatives import InitiativeTerms
 from bursar.governance.budgets import Budgets
 from bursar.governance.caches import CacheBook
+from bursar.governance.initiatives import InitiativeBook
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
 from bursar.governance.policies import Policies
@@ -35,7 +38,17 @@ from bursar.governance.routes import RouteBook
 from bursar.governance.store import ControlStore, OpenTransaction
 
 VERSION = "1"
-SECTIONS = ("budgets", "policies", "limits", "kills", "routes", "caches", "alert_channels", "alert_rules")
+SECTIONS = (
+    "budgets",
+    "policies",
+    "limits",
+    "kills",
+    "routes",
+    "caches",
+    "initiatives",
+    "alert_channels",
+    "alert_rules",
+)
 FILE_REASON = "control file"
 
 
@@ -69,11 +82,15 @@ class _Undone(Exception):
     """Ends a transaction that was only tried."""
 
 
+def _unasked(_: InitiativeTerms) -> None:
+    """Where nobody knows what the books can be asked, an initiative is checked by itself alone."""
+
+
 class ControlState:
     """All of an installation that one file says.
 
     timezone: of windows and quiet hours that name none. upstreams: that routes may name, knows_model: for budgets
-    that lead to one; None: not known here.
+    that lead to one; None: not known here. check_initiative: raises BadControl for what the books can't be asked.
     """
 
     def __init__(
@@ -84,6 +101,7 @@ class ControlState:
         timezone: str,
         upstreams: Collection[str] | None = None,
         knows_model: KnowsModel | None = None,
+        check_initiative: Callable[[InitiativeTerms], None] = _unasked,
     ) -> None:
         self._store = store
         self._secret = secret
@@ -91,6 +109,7 @@ class ControlState:
         self._timezone = timezone
         self._upstreams = upstreams
         self._knows_model = knows_model
+        self._check_initiative = check_initiative
 
     def export(self) -> str:
         """The file that says what is in force now."""
@@ -178,6 +197,7 @@ class ControlState:
             KillSection(Kills(*parts), store),
             RouteSection(RouteBook(*parts, self._upstreams)),
             CacheSection(CacheBook(*parts), store),
+            InitiativeSection(InitiativeBook(*parts, self._check_initiative)),
             ChannelSection(desk),
             RuleSection(desk),
         ]

@@ -28,6 +28,7 @@ ENVELOPE_BYTES = 600
 OUTPUT_TOKENS_MAX = 4096
 BACKOFF_US = 400_000
 PROGRESS_EVERY = 5_000
+FLEX_FEATURE, FLEX_DAYS = "doc-extract", 21  # nobody waits for it: asked at the flex tier of OpenAI since then
 
 _FINISH = {
     "openai-chat": ("stop", "length"),
@@ -152,8 +153,8 @@ class _Scribe:
         self.journal.seq += 1
         self.journal.append(
             Dispatched(
-                self.journal.seq, attempt_id, number, at_us, event.provider, event.provider, event.model, "", "",
-                cause, bound, price_id, facts,
+                self.journal.seq, attempt_id, number, at_us, event.provider, event.provider, event.model, "",
+                self._tier(event), cause, bound, price_id, facts,
             )
         )  # fmt: skip
         self.totals.attempts += 1
@@ -161,8 +162,8 @@ class _Scribe:
 
     def _bound(self, event: Event, facts: CallFacts, at_us: int) -> tuple[int | None, str]:
         sheet = self.meter.sheet(
-            provider=event.provider, model=event.model, model_asked=event.model, tier="", region="", at_us=at_us,
-            input_tokens=facts.request_bytes,
+            provider=event.provider, model=event.model, model_asked=event.model, tier=self._tier(event), region="",
+            at_us=at_us, input_tokens=facts.request_bytes,
         )  # fmt: skip
         if sheet is None:
             return None, ""
@@ -201,7 +202,7 @@ class _Scribe:
                 metered = self._price(event, served, seen, Quality.ESTIMATED, at_us)
                 self._append(
                     attempt_id, metered, first_us, (first_us + ended_us) // 2, 200, Outcome.ABORTED, "client_gone", "",
-                    served, size // 2, True, 200, 50,
+                    served, size // 2, True, 200, 50, self._tier(event),
                 )  # fmt: skip
             case _:
                 quality = Quality.ESTIMATED if event.ending == "no_usage" else Quality.REPORTED
@@ -210,8 +211,13 @@ class _Scribe:
                 outcome = Outcome.TRUNCATED if truncated else Outcome.OK
                 self._append(
                     attempt_id, metered, first_us, ended_us, 200, outcome, "", cut if truncated else finish, served,
-                    size, True, 200, -1,
+                    size, True, 200, -1, self._tier(event),
                 )  # fmt: skip
+
+    def _tier(self, event: Event) -> str:
+        """What tier a call asks for, and gets: "" is the usual one."""
+        moved = event.at_us >= self.totals.to_us - FLEX_DAYS * DAY_US
+        return "flex" if moved and (event.feature, event.provider) == (FLEX_FEATURE, "openai") else ""
 
     def _price(self, event: Event, served: str, usage: Usage, quality: Quality, at_us: int) -> Metered:
         metered = self.meter.price(
@@ -220,7 +226,7 @@ class _Scribe:
             provider=event.provider,
             model=served,
             model_asked=event.model,
-            tier="",
+            tier=self._tier(event),
             region="",
             at_us=at_us,
         )
@@ -243,6 +249,7 @@ class _Scribe:
         final: bool,
         client_status: int,
         gone_percent: int,
+        tier: str = "",
     ) -> None:
         if metered.list_pico is None:
             self.totals.unpriced += 1
@@ -251,7 +258,7 @@ class _Scribe:
         self.journal.append(
             Settled(
                 attempt_id, first_us, ended_us, status, outcome, metered.quality, error_code, finish, served,
-                "default" if served and not served.startswith("claude") else "standard" if served else "",
+                tier or ("default" if served and not served.startswith("claude") else "standard" if served else ""),
                 "", metered.usage, list(metered.lines), metered.list_pico, metered.counterfactual_pico, metered.lever,
                 metered.sku_id, metered.sku_price_id, None, size, final, outcome, client_status, gone_percent,
                 metered.saved,

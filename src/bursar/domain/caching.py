@@ -4,6 +4,7 @@ Nothing is cached unless a rule says so. Of the rules that match a call, the one
 equals the older; it decides alone.
 """
 
+from hashlib import blake2b
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,8 @@ ENTRY_BYTES_MAX = 16 * 1024 * 1024
 POSITION_MAX = 1_000_000
 LOCAL = "local"
 """The embedder that runs on this machine; another one is written as `upstream/model`."""
+GUARDED = 1
+"""Which guards stand behind the cosine: with others, measurements begin anew."""
 
 
 class PromptCaching(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -52,6 +55,8 @@ class SemanticCaching(msgspec.Struct, frozen=True, omit_defaults=True, forbid_un
     mode: shadow: only measured, every call goes to its provider. on: answers come from the cache.
     embedder: `local`, or `upstream/model`, whose calls are charged. similarity_min: the cosine from which two are one.
     sample_percent: of calls that would be hits, how many are asked anyway and compared.
+    agreement_min: a kept answer that agrees less with the provider's is a false hit (`gateway.agreement`, 0 to 1).
+    false_hits_max: the share of false hits that its measurement must be sure to be below, to be switched on.
     """
 
     mode: SemanticMode = "shadow"
@@ -60,6 +65,8 @@ class SemanticCaching(msgspec.Struct, frozen=True, omit_defaults=True, forbid_un
     ttl_s: int = 3_600
     share: Share = "credential"
     sample_percent: float = 10.0
+    agreement_min: float = 0.6
+    false_hits_max: float = 0.03
 
 
 class CacheTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -75,6 +82,7 @@ class CacheTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 class CacheRule(msgspec.Struct, frozen=True):
     """rule_id: "ca_" and 12 characters. stopped: why its prompt caching was turned off by what it cost; "": it wasn't.
 
+    measured: what its semantic cache's shadow has shown, as JSON (`domain.resemblance.Measured`); "": nothing yet.
     One that is off does nothing.
     """
 
@@ -85,6 +93,16 @@ class CacheRule(msgspec.Struct, frozen=True):
     created_us: int
     created_by: str
     stopped: str = ""
+    measured: str = ""
+
+
+def measured_as(terms: CacheTerms) -> str:
+    """What a measurement of the semantic cache is about: rules that compare other calls, or otherwise, have another."""
+    semantic = terms.semantic
+    if semantic is None:
+        return ""
+    said = (sorted(terms.match.items()), semantic.embedder, semantic.similarity_min, semantic.ttl_s, semantic.share)
+    return blake2b(msgspec.json.encode((GUARDED, said)), digest_size=8).hexdigest()
 
 
 def faults_of_caching(terms: CacheTerms) -> list[tuple[str, str]]:
@@ -103,6 +121,11 @@ def faults_of_caching(terms: CacheTerms) -> list[tuple[str, str]]:
             faults.append(("semantic.similarity_min", "a similarity is from 0.5 to 1"))
         if not 0 < semantic.sample_percent <= 100:
             faults.append(("semantic.sample_percent", "a sample is above 0 and up to 100 percent"))
-        if semantic.embedder != LOCAL and "/" not in semantic.embedder:
-            faults.append(("semantic.embedder", f"write {LOCAL}, or upstream/model"))
+        if not 0 < semantic.agreement_min <= 1:
+            faults.append(("semantic.agreement_min", "an agreement is above 0 and up to 1"))
+        if not 0 < semantic.false_hits_max <= 0.2:
+            faults.append(("semantic.false_hits_max", "the share of false hits is above 0 and up to 0.2"))
+        if semantic.embedder != LOCAL:
+            why = f"write {LOCAL}: upstream/model can't be used yet, since its calls wouldn't be booked"
+            faults.append(("semantic.embedder", why))
     return faults

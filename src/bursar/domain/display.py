@@ -82,7 +82,7 @@ def money(
 
 def unit_price(amount: Decimal, unit: str = "token", currency: str = "USD", locale: str = "en_US") -> str:
     """A price of one unit, said per million tokens, or per one of what is counted: `$3.00 / M`, `$0.01 each`."""
-    if unit in ("web_search", "request", "images", "audio_seconds"):
+    if unit in ("web_search", "request", "images", "audio_seconds", "cache_storage_part"):
         return f"{money(amount, currency, locale)} each" if amount else ZERO
     return f"{money(amount.scaleb(6), currency, locale)} / M" if amount else ZERO
 
@@ -118,6 +118,8 @@ def ratio(value: Decimal, places: int = 1) -> str:
     """0.295 as `29.5 %`. A share that rounds to all or nothing without being it says so: `>99.9 %`, `<0.1 %`."""
     if value == 0:
         return ZERO
+    if value < 0:
+        return f"{MINUS}{ratio(-value, places)}"
     step = Decimal(1).scaleb(-places)
     shown = (value * 100).quantize(step, ROUND_HALF_EVEN)
     if shown == 0:

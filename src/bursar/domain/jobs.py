@@ -4,6 +4,19 @@ from collections.abc import Sequence
 
 import msgspec
 
+CACHE = "cache"
+"""The kind of a cached content: one row for each call that made or changed it. Nobody is asked about it."""
+
+
+def cache_name(provider: str, name: str) -> str:
+    """What a cached content is found by: no id of a batch can be one. A project in its name has an id and a number, so
+    only the last part counts.
+
+    >>> cache_name("google", "projects/p/locations/l/cachedContents/7")
+    'cache google 7'
+    """
+    return f"cache {provider} {name.rpartition('/')[2]}"[:256]
+
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
     """A part of one balance that is posted for a job: the window's key says of which window."""
@@ -17,7 +30,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 
 class Models(msgspec.Struct, frozen=True):
     """What a batch asks of one model. input_bytes: of text; media_tokens: of the rest; tokens as the requests limit
-    their answers; unlimited: answers without a limit; largest_bytes: of one request."""
+    their answers; unlimited: answers without a limit; largest_bytes: of one request; searches: paid ones that may be
+    made; region: that one asks to be served in, where its provider prices by that."""
 
     requests: int = 0
     input_bytes: int = 0
@@ -25,10 +39,15 @@ class Models(msgspec.Struct, frozen=True):
     output_tokens: int = 0
     unlimited: int = 0
     largest_bytes: int = 0
+    searches: int = 0
+    region: str = ""
 
 
 class JobDetail(msgspec.Struct, frozen=True):
-    """What else is known of a job. attempt_id: of its creation. read: parts of its results that are in the journal."""
+    """What else is known of a job. attempt_id: of its creation. read: parts of its results that are in the journal.
+
+    tokens, until_us: of a cached content: how many are kept until when, as that call left it.
+    """
 
     attempt_id: str
     provider: str
@@ -42,6 +61,8 @@ class JobDetail(msgspec.Struct, frozen=True):
     read: list[str] = []
     cost_pico: int = 0
     is_unpriced: bool = False
+    tokens: int | None = None
+    until_us: int = 0
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -55,6 +55,7 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Disjoint counts of one attempt. Tokens, but what COUNTED names.
 
     `output` includes reasoning tokens; `reasoning` says how many of them, and is never priced a second time.
+    `kept_tokens` and `kept_us` say exactly what `cache_storage` rounds: where they are there, they are what is priced.
     """
 
     input: int = 0
@@ -73,7 +74,9 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     characters: int = 0  # of a text that is spoken
     audio_seconds: int = 0  # of sound that is sold by its length
     images: int = 0  # that are sold one by one
-    cache_storage: int = 0  # token-hours: so many tokens kept in a cache for so many hours
+    cache_storage: int = 0  # token-hours, rounded: so many tokens kept in a cache for so many hours
+    kept_tokens: int = 0  # the tokens of that cache, exactly; never priced a second time
+    kept_us: int = 0  # for how long they are charged, in microseconds
 
     def nonzero(self) -> Iterator[tuple[Unit, int]]:
         """The units that were used, in the order of `Unit`."""

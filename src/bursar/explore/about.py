@@ -10,7 +10,7 @@ from bursar.explore import compile as sql
 from bursar.explore.calls import aware
 from bursar.explore.filters import Filter, as_filters
 from bursar.explore.rollups import choose_source
-from bursar.explore.vocabulary import dimension
+from bursar.explore.vocabulary import dimension, filterable
 from bursar.ledger.store import Session
 
 VALUES_MAX = 200
@@ -65,7 +65,7 @@ def dimension_values(
     limit: int,
 ) -> list[Value]:
     given = as_filters(filters)
-    fields = [dimension(name), *(dimension(one.field) for one in given)]
+    fields = [dimension(name), *(filterable(one.field) for one in given)]
     source = choose_source(("attempts",), fields, (period,))
     params = sql.period_params(period, None) | sql.filter_params(given) | sql.dimension_params([name])
     params |= {"prefix": prefix, "limit": min(limit, VALUES_MAX)}

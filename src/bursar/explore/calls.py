@@ -10,16 +10,18 @@ from sqlglot import exp
 
 from bursar.domain.errors import BadQuery
 from bursar.domain.periods import Period
+from bursar.domain.savings import COLUMNS
 from bursar.explore import compile as sql
 from bursar.explore.filters import Filter, as_filters
-from bursar.explore.vocabulary import DIMENSIONS, TAG_PREFIX
+from bursar.explore.vocabulary import DIMENSIONS, SAVED, filterable
 from bursar.ledger.store import Session
 
 PAGE_MAX = 1_000
+_NOTHING = Decimal(0)
 CallOrder = Literal["newest", "oldest", "dearest", "slowest"]
 
 _LAST_ATTEMPTS = ("provider", "upstream", "model", "outcome", "quality", "lever", "error_code", "http_status")
-OF_ATTEMPTS = {*_LAST_ATTEMPTS, *(name for name, found in DIMENSIONS.items() if not found.on_calls)}
+OF_ATTEMPTS = {*_LAST_ATTEMPTS, SAVED, *(name for name, found in DIMENSIONS.items() if not found.on_calls)}
 """Dimensions in which the attempts of one call can differ."""
 
 
@@ -28,6 +30,7 @@ class CallSummary(msgspec.Struct, kw_only=True):
 
     quality: the worst of its attempts; "" if it never had one. Costs in USD, over all attempts; None: all unpriced.
     cost_here: the effective cost of the attempts that the filters let through, where that can differ from all of it.
+    saved_here: where a filter is on `saved`, lever → what it saved on those attempts, in USD.
     """
 
     call_id: str
@@ -80,6 +83,7 @@ class CallSummary(msgspec.Struct, kw_only=True):
     writer: str
     traffic: str
     cost_here: Decimal | None = None
+    saved_here: dict[str, Decimal] | None = None
 
 
 class CallsPage(msgspec.Struct):
@@ -199,13 +203,14 @@ def _summaries(session: Session, rows: list[dict[str, Any]]) -> list[CallSummary
 
 
 def _is_on_calls(field: str) -> bool:
-    return field.startswith(TAG_PREFIX) or DIMENSIONS[field].on_calls
+    return filterable(field).on_calls
 
 
 def _add_cost_here(session: Session, dialect: str, filters: tuple[Filter, ...], page: list[CallSummary]) -> None:
     conditions = " AND ".join(c.sql(dialect=dialect) for c in sql.conditions(sql.filter_shapes(filters)))
+    saved = ", ".join(f"SUM({column})" for column in COLUMNS.values())
     found = session.query(
-        f"SELECT call_id, SUM(effective_cost), SUM(weight) FROM charges WHERE received_at >= $first "
+        f"SELECT call_id, SUM(effective_cost), SUM(weight), {saved} FROM charges WHERE received_at >= $first "
         f"AND received_at <= $last AND call_id IN (SELECT unnest($ids)::UUID) AND {conditions} GROUP BY call_id",
         sql.filter_params(filters)
         | {
@@ -214,10 +219,13 @@ def _add_cost_here(session: Session, dialect: str, filters: tuple[Filter, ...], 
             "ids": [call.call_id for call in page],
         },
     )
-    costs = {str(call_id): (cost, weight) for call_id, cost, weight in found.rows}
+    sums: dict[str, list[Any]] = {str(call_id): values for call_id, *values in found.rows}
+    asks_saved = any(one.field == SAVED for one in filters)
     for call in page:
-        cost, weight = costs.get(call.call_id, (None, 0))
-        call.cost_here = cost if cost is not None or weight else Decimal(0)
+        cost, weight, *steps = sums.get(call.call_id, [None, 0, *[None] * len(COLUMNS)])
+        call.cost_here = cost if cost is not None or weight else _NOTHING
+        if asks_saved:
+            call.saved_here = {lever: amount or _NOTHING for lever, amount in zip(COLUMNS, steps, strict=True)}
 
 
 def _summary(row: dict[str, Any]) -> CallSummary:

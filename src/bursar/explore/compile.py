@@ -13,9 +13,10 @@ import sqlglot
 from sqlglot import exp
 
 from bursar.domain.periods import Grain, Period, offsets
+from bursar.domain.savings import COLUMNS
 from bursar.explore.filters import Filter, Operator
 from bursar.explore.rollups import Source
-from bursar.explore.vocabulary import TAG_PREFIX, dimension, is_grain, measure
+from bursar.explore.vocabulary import SAVED, TAG_PREFIX, dimension, is_grain, measure
 
 SHAPES_KEPT = 512
 MOVING = "effective_cost"  # what the groups that moved most are found by
@@ -252,8 +253,11 @@ def conditions(filters: tuple[tuple[str, Operator, int], ...]) -> list[exp.Expr]
 
 
 def _condition(index: int, field: str, op: Operator, count: int) -> exp.Expr:
-    column = _dimension(field, f"key{index}").sql(dialect=_WRITTEN_IN)
     values = [f"$value{index}_{place}" for place in range(count)]
+    if field == SAVED:  # `as_filters` gives each lever a filter of its own
+        differs = _made_a_difference(values[0])
+        return exp.paren(_parsed(f"NOT ({differs})" if op == "not" else differs))
+    column = _dimension(field, f"key{index}").sql(dialect=_WRITTEN_IN)
     match op:
         case "is":
             text = f"{column} = {values[0]}" if count == 1 else f"{column} IN ({', '.join(values)})"
@@ -264,6 +268,13 @@ def _condition(index: int, field: str, op: Operator, count: int) -> exp.Expr:
         case "starts":
             text = " OR ".join(f"starts_with(lower({column}), lower({value}))" for value in values)
     return exp.paren(_parsed(text))
+
+
+def _made_a_difference(value: str) -> str:
+    """Whether the lever that `value` names saved or cost anything; the empty text: whether none did."""
+    amounts = {lever: f"coalesce({column}, 0) <> 0" for lever, column in COLUMNS.items()}
+    whens = " ".join(f"WHEN '{lever}' THEN {differs}" for lever, differs in amounts.items())
+    return f"CASE {value} {whens} ELSE NOT ({' OR '.join(amounts.values())}) END"
 
 
 def _between(source: Source, start: str, end: str) -> list[exp.Expr]:

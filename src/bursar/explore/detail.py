@@ -42,6 +42,7 @@ class AttemptDetail(msgspec.Struct, kw_only=True):
     """One try at one upstream, as it stands after corrections. Times UTC; costs USD, None: unpriced.
 
     usage:   disjoint counts by unit, only what was used; reasoning tokens are part of `output`.
+    kept_…:  of a cached content: its tokens, the microseconds that this attempt bears of its life, and their end.
     entries: how it got into the books, oldest first; more than one if it was corrected.
     saved:   lever → USD, in the order of the steps; with list_cost they are the counterfactual.
     """
@@ -70,6 +71,9 @@ class AttemptDetail(msgspec.Struct, kw_only=True):
     is_final: bool
     usage: dict[str, int]
     reasoning_tokens: int
+    kept_tokens: int
+    kept_us: int
+    kept_until: datetime | None
     lines: list[Line]
     list_cost: Decimal | None
     contracted_cost: Decimal | None
@@ -149,6 +153,7 @@ def _attempt(entries: list[dict[str, Any]]) -> AttemptDetail:
         "dispatched_at": aware(row["dispatched_at"]),
         "first_byte_at": aware(row["first_byte_at"]) if row["first_byte_at"] else None,
         "ended_at": aware(row["ended_at"]) if row["ended_at"] else None,
+        "kept_until": aware(row["kept_until"]) if row["kept_until"] else None,
         "lines": lines,
     }
     return AttemptDetail(
@@ -200,6 +205,9 @@ def _in_flight(flight: InFlight) -> AttemptDetail:
         is_final=False,
         usage={},
         reasoning_tokens=0,
+        kept_tokens=0,
+        kept_us=0,
+        kept_until=None,
         lines=[],
         list_cost=None,
         contracted_cost=None,

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from bursar.domain.errors import BadQuery
-from bursar.explore.vocabulary import dimension
+from bursar.explore.vocabulary import SAVED, check_saved, filterable
 
 Operator = Literal["is", "not", "contains", "starts"]
 VALUES_MAX = 1_000
@@ -17,6 +17,7 @@ _SIGNS: tuple[tuple[str, Operator], ...] = (("!=", "not"), ("~=", "contains"), (
 class Filter(msgspec.Struct, frozen=True):
     """One condition. `is`: any of the values; `not`: none of them. The empty value means "not said".
 
+    field: a dimension, a tag, or `saved`, whose values are levers: those that made a difference.
     contains, starts: case doesn't matter.
     """
 
@@ -42,14 +43,19 @@ def parse_filter(text: str) -> Filter:
 def as_filters(given: Iterable[Filter | tuple[str, str]]) -> tuple[Filter, ...]:
     """Filters, and pairs (field, value) for `is`; conditions alike on one field are one: any of their values.
 
-    Raises BadQuery for a field that isn't there.
+    Several levers on `saved` are all of them instead: a call has more than one. Raises BadQuery for a field that isn't
+    there.
     """
-    merged: dict[tuple[str, Operator], list[str]] = {}
+    merged: dict[tuple[str, Operator, str], list[str]] = {}
     for item in given:
         one = item if isinstance(item, Filter) else Filter(item[0], (item[1],))
-        dimension(one.field)
-        values = merged.setdefault((one.field, one.op), [])
-        values += [value for value in one.values if value not in values]
-        if len(values) > VALUES_MAX:
-            raise BadQuery(f"more than {VALUES_MAX} values for {one.field}", field="filter")
-    return tuple(Filter(field, tuple(values), op) for (field, op), values in merged.items())
+        filterable(one.field)
+        if one.field == SAVED:
+            check_saved(one.op, one.values)
+        for value in one.values:
+            of_its_own = value if one.field == SAVED else ""
+            values = merged.setdefault((one.field, one.op, of_its_own), [])
+            values += [] if value in values else [value]
+            if len(values) > VALUES_MAX:
+                raise BadQuery(f"more than {VALUES_MAX} values for {one.field}", field="filter")
+    return tuple(Filter(field, tuple(values), op) for (field, op, _), values in merged.items())

@@ -14,6 +14,7 @@ from bursar.domain.usage import Usage
 from bursar.explore import compile as sql
 from bursar.explore.filters import Filter, as_filters
 from bursar.ledger.calls import TOTAL_INPUT
+from bursar.ledger.rollups import NEW
 from bursar.ledger.schema import TOKEN_COLUMNS
 from bursar.ledger.store import Session
 
@@ -78,6 +79,13 @@ def portfolio(
         params,
     ).dicts()
     return [_group(row) for row in rows]
+
+
+def models_called(session: Session, period: Period) -> list[tuple[str, str]]:
+    """(provider, model) of a period's charges, from the sums kept ready: a slot more on each side does no harm."""
+    within = "slot >= $start - INTERVAL 1 HOUR AND slot < $end"
+    parts = [f"SELECT provider, model FROM {table} WHERE {within}" for table in ("rollup_model", NEW)]
+    return [tuple(row) for row in session.query(" UNION ".join(parts), sql.period_params(period, None)).rows]
 
 
 def _group(row: dict[str, object]) -> Group:

@@ -76,7 +76,11 @@ def past_calls(session: Session, period: Period, limit: int) -> tuple[list[PastC
     return calls, count
 
 
-_WHERE = "received_at >= $start AND received_at < $end AND is_final AND entry = 'usage'"
+_WHERE = (
+    "received_at >= $start AND received_at < $end AND is_final AND entry = 'usage' "
+    "AND traffic = 'live' AND coalesce(tier_asked, '') <> 'batch'"
+)
+"""Calls of clients alone: no route is asked where a shadow goes, or the lines of a batch."""
 _COUNT = f"SELECT count(*) FROM charges WHERE {_WHERE}"
 _CALLS = f"""
 WITH corrected AS (

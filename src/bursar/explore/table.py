@@ -17,7 +17,7 @@ from bursar.domain.periods import Period, previous, zone
 from bursar.explore import compile as sql
 from bursar.explore.filters import Filter, as_filters
 from bursar.explore.rollups import CHARGES, Source, choose_source, day_source, knows_days
-from bursar.explore.vocabulary import COST_MEASURES, DOUBTS, Dimension, dimension, is_grain, measure
+from bursar.explore.vocabulary import COST_MEASURES, DOUBTS, Dimension, dimension, filterable, is_grain, measure
 from bursar.ledger.rollups import days_until
 from bursar.ledger.store import Session
 
@@ -148,7 +148,7 @@ def _plan(session: Session, query: Query) -> _Plan:
     grains = [name for name in query.dimensions if is_grain(name)]
     changes, offsets = sql.offset_params(query.period, timezone) if grains else (0, {})
     named = [dimension(name) for name in query.dimensions if name not in grains]
-    filtered = [dimension(one.field) for one in filters]
+    filtered = [filterable(one.field) for one in filters]
     periods = [query.period, before] if before else [query.period]
     in_days = not grains or (changes == 0 and grains != ["hour"])
     source, days = _source(session, measures, [*named, *filtered], periods, whole=in_days)

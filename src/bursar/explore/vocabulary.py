@@ -1,15 +1,20 @@
 """What can be asked for, by name: dimensions to group and filter by, measures to add up. Nothing else reaches SQL."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from bursar.domain.errors import BadQuery
 from bursar.domain.periods import Grain
+from bursar.domain.savings import LEVERS
 from bursar.domain.tags import TAG_KEY_CHARS_MAX
 from bursar.domain.usage import INPUT_UNITS, OUTPUT_UNITS
 from bursar.ledger.rollups import MEASURES as SUMS
 
 GRAINS: tuple[Grain, ...] = get_args(Grain)
 TAG_PREFIX = "tag:"
+SAVED = "saved"
+"""A filter that is no dimension: `saved=prompt_cache` are the attempts to whose cost that lever made a difference, so
+that what it saved opens to its calls. Several levers may have made one, so groups by it would not add up."""
 
 Unit = Literal["usd", "count", "tokens", "bytes", "ms"]
 
@@ -63,6 +68,7 @@ def _dimensions() -> dict[str, Dimension]:
 
 
 DIMENSIONS = _dimensions()
+_SAVED = Dimension(SAVED, SAVED, on_calls=False)  # no table has the column: only charges can tell
 
 _UNITS: dict[str, Unit] = {
     "request_bytes": "bytes",
@@ -134,6 +140,22 @@ def dimension(name: str) -> Dimension:
             field="dimension",
         )
     return found
+
+
+def filterable(name: str) -> Dimension:
+    """What a filter may be on: a dimension, a tag, or `saved`. Raises BadQuery."""
+    return _SAVED if name == SAVED else dimension(name)
+
+
+def check_saved(op: str, values: Sequence[str]) -> None:
+    """Raises BadQuery for a filter on `saved` that could not mean anything."""
+    if op in ("is", "not") and set(values) <= {*LEVERS, ""}:
+        return
+    raise BadQuery(
+        f"{SAVED} is asked by a lever, as {SAVED}=prompt_cache or {SAVED}!=routing; there are {', '.join(LEVERS)}, and "
+        "the empty text for none",
+        field="filter",
+    )
 
 
 def measure(name: str) -> Measure:

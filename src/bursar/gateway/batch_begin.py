@@ -23,7 +23,7 @@ from bursar.gateway.choose import choose_upstream
 from bursar.gateway.client import Client, ClientGone, with_length
 from bursar.gateway.decide import as_attributed, notes_of
 from bursar.gateway.dispatch import dispatch
-from bursar.gateway.doubles import has_controls
+from bursar.gateway.doubles import has_controls, refuse_doubles
 from bursar.gateway.envelope import Envelope, Plan
 from bursar.gateway.forward import NOT_RETURNED
 from bursar.gateway.hold import take, touched_by
@@ -59,6 +59,7 @@ async def begin_batch(worker: Worker, client: Client, dialect: Dialect, path: st
         models = await _models(worker, dialect, plan, input_id, body)
         arrival.asked = asked = Asked(sole_model(models), tier="batch")
         if has_controls(worker, ""):
+            await asyncio.to_thread(refuse_doubles, body)  # its file given twice is two files
             _refuse_doubles(models)
         attributed = attribute_call(envelope, asked)
         case = _judged(worker, arrival, envelope, models, attributed)
@@ -138,7 +139,7 @@ async def _hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attr
         hard = [one for one in touching.budgets if one.budget.mode != "warn"]
         if hard:
             error = unpriced(hard[0].budget, hard[0].value, call.route.provider, call.asked.model or "this batch")
-            error.message += ". The bound of a batch is known where its file was uploaded through Bursar"
+            error.message += ". A batch is bounded where its file was uploaded through Bursar and can be read"
             raise error
         return
     if not call.bound.pico:

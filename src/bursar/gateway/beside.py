@@ -124,7 +124,7 @@ async def _note_upload(worker: Worker, route: Route, envelope: Envelope, body: b
     fields = form_fields(body) or {}
     content = {}
     if "batch" in fields.get("purpose", []):
-        content = await asyncio.to_thread(lambda: models_of(OPENAI_BATCH, _file_in(body)))  # calls go on meanwhile
+        content = await asyncio.to_thread(lambda: models_of(OPENAI_BATCH, file_in(body)))  # calls go on meanwhile
     owner, now_us = _owner(envelope), worker.clock.now_us()
     await worker.jobs.ask(lambda book: book.add_file(route.name, uploaded.id, owner, content, now_us))
 
@@ -193,14 +193,16 @@ def _is_anthropic(client: Client) -> bool:
     return any(name == b"anthropic-version" for name, _ in client.head.headers)
 
 
-def _file_in(body: bytes) -> bytes:
-    """The bytes of the file in a multipart body; b"" where there is none."""
+def file_in(body: bytes) -> bytes:
+    """The bytes of the file in a multipart body; b"" where there is none. Of several all: which of them its provider
+    takes is its own affair."""
     boundary = body[: body.find(b"\r\n")]
+    files = []
     for part in body.split(boundary)[1:]:
         head, gap, content = part.partition(b"\r\n\r\n")
-        if gap and b"filename" in head:
-            return content.removesuffix(b"\r\n")
-    return b""
+        if gap and b"filename" in head.lower():
+            files.append(content.removesuffix(b"\r\n"))
+    return b"\n".join(files)
 
 
 class _Uploaded(msgspec.Struct):

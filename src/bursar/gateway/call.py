@@ -27,12 +27,15 @@ from bursar.gateway.heard import Heard
 from bursar.gateway.hour_news import HourNews
 from bursar.gateway.jobs import Jobs
 from bursar.gateway.keeping import Keeping
+from bursar.gateway.likeness import Likeness
 from bursar.gateway.loops import LoopBreaker, Marks
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
+from bursar.gateway.model_lists import ModelLists
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
+from bursar.gateway.prompt_cache.caching import PromptCaches, Ticket
 from bursar.gateway.rates import Taken
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
@@ -40,7 +43,7 @@ from bursar.gateway.retry_cap import RetryCap, RetryHold
 from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings
-from bursar.gateway.translation import Translation
+from bursar.gateway.translation import Spoken, Translation
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -73,7 +76,11 @@ class Worker(msgspec.Struct):
     cache_table: CacheTable = msgspec.field(default_factory=CacheTable)
     paces: Paces = msgspec.field(default_factory=Paces)
     shadows: Background = msgspec.field(default_factory=Background)
+    lists: ModelLists = msgspec.field(default_factory=ModelLists)
     answers: Answers | None = None  # None: nothing is kept here
+    likeness: Likeness = msgspec.field(default_factory=Likeness)  # what compares questions by meaning
+    resemblances: Background = msgspec.field(default_factory=Background)  # would-be hits that are compared
+    prompt_caches: PromptCaches = msgspec.field(default_factory=lambda: PromptCaches(b""))
     in_flight: int = 0
     is_draining: bool = False  # it is stopping: sessions that would last are ended
 
@@ -90,6 +97,7 @@ class Attempt(msgspec.Struct):
     first_byte_us: int = 0
     retried: RetryHold | None = None  # against the hour's cap on retries
     dispatched: bytes = b""  # its beginning as it stands in the journal
+    ticket: Ticket | None = None  # of the marks for the provider's prompt cache that it was sent with
 
 
 class Bound(msgspec.Struct, frozen=True, gc=False):
@@ -100,12 +108,24 @@ class Bound(msgspec.Struct, frozen=True, gc=False):
     sku_price_id: str
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What another way would be told, by translation or in the caller's dialect, and what that was made of.
+
+    limit: what our own rules made of the output limit; None: nothing. found: None where it can't be said there.
+    """
+
+    asked: Asked
+    body: bytes
+    limit: int | None
+    found: Spoken | tuple[Asked, bytes] | None
+
+
 class Way(msgspec.Struct):
     """An upstream that may take a call, and the model it would be asked for.
 
     why: it was put behind the others: "open", "probing", "cooling". is_tried: an attempt went there.
     case: the call as policies see it there; None where there are none. leads: an experiment puts it in front.
-    is_cheap: the first target of a route with a quality gate.
+    is_cheap: the first target of a route with a quality gate. told: found once, and kept until the call goes there.
     """
 
     plan: Plan
@@ -116,6 +136,7 @@ class Way(msgspec.Struct):
     case: Case | None = None
     leads: bool = False
     is_cheap: bool = False
+    told: Told | None = None
 
 
 class Routing(msgspec.Struct):
@@ -191,4 +212,5 @@ class Call(msgspec.Struct):
     heard: Heard | None = None  # what keeps its answer, to be compared
     sample: Sample | None = None  # a shadow will follow it
     keeping: Keeping | None = None  # its answer may be kept
+    cache_case: Case | None = None  # as cache rules see it; None: there are none
     wishes: Wishes = NO_WISHES  # what its caller says of caches

@@ -17,6 +17,7 @@ from bursar.gateway.call import Attempt, Call, Way, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.hedge import Steps, hedges, send_hedged
 from bursar.gateway.meter import not_billed, unanswered
+from bursar.gateway.prompt_marks import marked_body
 from bursar.gateway.retry_after import REFUSAL_BYTES_MAX, RETRIED_STATUSES, wait_before_retry_s
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
@@ -128,10 +129,12 @@ def send(worker: Worker, call: Call, attempt: Attempt) -> Awaitable[Reply]:
     if call.routing is not None and call.routing.rule.first_byte_timeout_s is not None:
         timeout_s = min(timeout_s, call.routing.rule.first_byte_timeout_s)
     left_s = (call.deadline_us - attempt.dispatched_us) / 1_000_000
-    signer = call.route.signer
+    signer, body = call.route.signer, call.body
+    if call.cache_case is not None:
+        body = marked_body(worker, call, attempt)
     return call.route.pool.send(
-        call.head if signer is None else signer.sign(call.head, call.body, attempt.dispatched_us),
-        call.body,
+        call.head if signer is None else signer.sign(call.head, body, attempt.dispatched_us),
+        body,
         first_byte_timeout_s=min(timeout_s, left_s),
         whole=not call.asked.stream,
     )

@@ -17,8 +17,9 @@ def has_controls(worker: Worker, mode: str) -> bool:
 
 
 def refuse_doubles(body: bytes) -> None:
-    """Raises BadRequest, with the field, for a body that gives one twice. A form's are looked at by its own reader."""
-    if is_form(body):
+    """Raises BadRequest, with the field, for a body that gives one twice. A form's are looked at by its own reader; a
+    deletion has none."""
+    if not body or is_form(body):
         return
     try:
         field = doubled_field(body)

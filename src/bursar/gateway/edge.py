@@ -29,6 +29,7 @@ CALLS_PREFIX = "/bursar/calls/"
 FEEDBACK_PATH = "/bursar/feedback"
 ROUTES_KNOWN_MAX = 1024
 MODEL_LISTS = ("/v1/models", "/v1beta/models")
+PROFILES_PATH = "/inference-profiles"  # of Bedrock's control plane: Claude Code looks there for what it may ask
 LIST_BYTES_MAX = 8 * 1024 * 1024
 JSON = [(b"content-type", b"application/json")]
 TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
@@ -133,6 +134,9 @@ class Edge:
             await client.reply(200, with_length(TEXT, len(body)), body)
         elif path.startswith(CALLS_PREFIX) and method == "GET":
             await self._call(client, path.removeprefix(CALLS_PREFIX))
+        elif path == PROFILES_PATH and method == "GET":
+            body = list_models(self.worker, self.worker.envelopes.open(client.head), "bedrock")
+            await client.reply(200, with_length(JSON, len(body)), body)
         elif path == FEEDBACK_PATH and method == "POST":
             await self._take_feedback(client)
         elif path in ("/", "/api/hello"):

@@ -13,13 +13,14 @@ OPEN_FIRST_US = 1_000_000
 OPEN_MAX_US = 30_000_000
 PROBE_US = 10_000_000  # a probe that nobody heard of for so long no longer keeps others away
 DECAY_US = 10_000_000  # of the latency's peak
+COOL_KEYS_MAX = 1_024  # callers' own keys that are at rest
 
 
 class Health:
     """peak_us: latency to the first byte; a slow answer counts at once, a fast one only with time (peak-EWMA)."""
 
-    __slots__ = ("cool_until_us", "failed_ratio", "in_flight", "in_row", "open_until_us", "opened", "peak_us",
-                 "probe_until_us", "seen", "told_us")  # fmt: skip
+    __slots__ = ("cool_keys", "cool_until_us", "failed_ratio", "in_flight", "in_row", "open_until_us", "opened",
+                 "peak_us", "probe_until_us", "seen", "told_us")  # fmt: skip
 
     def __init__(self) -> None:
         self.peak_us = 0.0
@@ -32,10 +33,14 @@ class Health:
         self.open_until_us = 0
         self.probe_until_us = 0
         self.cool_until_us = 0
+        self.cool_keys: dict[str, int] = {}
 
-    def why_not(self, now_us: int) -> str:
-        """ "" if it may be asked; else "open", "probing" or "cooling": to be asked only if nothing else is left."""
-        if now_us < self.cool_until_us:
+    def why_not(self, now_us: int, own_key: str = "") -> str:
+        """ "" if it may be asked; else "open", "probing" or "cooling": to be asked only if nothing else is left.
+
+        own_key: the id of a caller's own provider key; "": the operator's is shown.
+        """
+        if now_us < (self.cool_keys.get(own_key, 0) if own_key else self.cool_until_us):
             return "cooling"
         if not self.opened:
             return ""
@@ -86,9 +91,15 @@ class Health:
         self.in_flight -= 1
         self.probe_until_us = 0
 
-    def cool(self, until_us: int) -> None:
-        """It asks for a rest."""
-        self.cool_until_us = max(self.cool_until_us, until_us)
+    def cool(self, until_us: int, now_us: int, own_key: str = "") -> None:
+        """It asks for a rest, of the key that was shown: others have limits of their own."""
+        if not own_key:
+            self.cool_until_us = max(self.cool_until_us, until_us)
+            return
+        if len(self.cool_keys) >= COOL_KEYS_MAX:
+            self.cool_keys = {key: until for key, until in self.cool_keys.items() if until > now_us}
+        if len(self.cool_keys) < COOL_KEYS_MAX:
+            self.cool_keys[own_key] = max(self.cool_keys.get(own_key, 0), until_us)
 
     def _count(self, failed: float) -> None:
         self.seen += 1

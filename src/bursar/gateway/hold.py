@@ -8,9 +8,10 @@ from bursar.budgets.budget import Budget
 from bursar.budgets.holds import NOTHING_MET, MarkReached, Met, Touching
 from bursar.budgets.matching import Subject
 from bursar.budgets.refusals import unpriced
-from bursar.domain.errors import BadRequest, BudgetExhausted
+from bursar.domain.errors import BadRequest, BudgetExhausted, Forbidden
 from bursar.gateway.attribute import Attributed
 from bursar.gateway.bound import bound_of, bound_there, output_limit
+from bursar.gateway.cache_memory import recall_cache
 from bursar.gateway.call import Bound, Call, Routing, Way, Worker
 from bursar.gateway.envelope import TOUCHED_MAX, Envelope
 from bursar.gateway.firsts import FIRST_BILL_WAIT_S
@@ -24,8 +25,12 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
 
     Raises BudgetExhausted, BudgetUnpriced, BudgetsUnavailable or MarkReached; nothing is held then.
     """
+    if call.asked.keeps is not None:
+        await recall_cache(worker, call)
     touching = touched_by(worker, call, envelope, attributed) if len(worker.budgeting.index) else None
     now_us = call.facts.received_us
+    if touching is not None and call.asked.also:
+        refuse_other_budgets(worker, call, attributed, touching)
     if touching is None or not touching.budgets:
         call.bound = bound_of(worker, call, output_limit(worker, call), now_us)
         return
@@ -38,13 +43,19 @@ async def hold(worker: Worker, call: Call, envelope: Envelope, attributed: Attri
     if bound.pico is None:
         hard = [one for one in touching.budgets if one.budget.mode != "warn"]
         if hard:
-            raise unpriced(hard[0].budget, hard[0].value, call.route.provider, call.asked.model)
+            error = unpriced(hard[0].budget, hard[0].value, call.route.provider, call.asked.model)
+            if call.asked.keeps is not None and call.asked.keeps.cache_id and call.asked.keeps.known is None:
+                error.message += (
+                    ". This cached content wasn't made through Bursar, so its tokens and model aren't known"
+                )
+            raise error
         call.notes.append((b"x-bursar-budget-warning", warning_text([one.budget for one in touching.budgets])))
         return
     if not bound.pico:
         return
-    learned = learned_as(call.route.name, call.asked.model, searches=call.asked.searches > 0)
+    learned = learned_as(call.route.name, call.asked.model, searches=call.asked.reads_more)
     is_first = worker.firsts.is_new(learned) and not call.asked.continues  # what is kept is bounded by what it was
+    is_first = is_first and call.asked.keeps is None  # nothing is added unseen to what is stored
     if is_first and any(one.budget.mode != "warn" for one in touching.budgets):
         await hold_first(worker, call, touching, learned, met)
     else:
@@ -132,12 +143,16 @@ async def take(worker: Worker, call: Call, touching: Touching, bound: Bound, met
 
 def touched_by(worker: Worker, call: Call, envelope: Envelope, attributed: Attributed) -> Touching:
     """The budgets that a call touches; remembered for calls whose headers alone say whom they are for."""
-    budgeting, route, asked = worker.budgeting, call.route, call.asked
-    key = (budgeting.version, route.name, asked.model, call.dialect.operation)
+    budgeting, route, model = worker.budgeting, call.route, call.asked.model
+    if (
+        call.asked.keeps is not None and call.asked.keeps.known is not None
+    ):  # a change names no model, its cache has one
+        model = call.asked.keeps.known.model
+    key = (budgeting.version, route.name, model, call.dialect.operation)
     is_known = attributed is envelope.attributed
     if is_known and (found := envelope.touched.get(key)) is not None:
         return found
-    found = touched_there(worker, call, route, asked.model, attributed)
+    found = touched_there(worker, call, route, model, attributed)
     if is_known:
         if len(envelope.touched) >= TOUCHED_MAX:
             envelope.touched.clear()
@@ -159,6 +174,20 @@ def touched_there(worker: Worker, call: Call, route: Route, model: str, attribut
         attributed.attribution,
     )
     return Touching(worker.budgeting.index.touching(subject))
+
+
+def refuse_other_budgets(worker: Worker, call: Call, attributed: Attributed, touching: Touching) -> None:
+    """Raises Forbidden where a model that may answer instead is under a budget that the one asked for isn't under: what
+    it costs would be held against none."""
+    for model, _ in call.asked.also:
+        there = touched_there(worker, call, call.route, model, attributed)
+        others = [one.budget for one in there.budgets if one not in touching.budgets and one.budget.mode != "warn"]
+        if others:
+            raise Forbidden(
+                f"{model!r} may answer in the place of {call.asked.model!r} and is under the budget "
+                f"{others[0].name!r}, which isn't about {call.asked.model!r}: leave it out, or ask for it by its name",
+                field="model",
+            )
 
 
 def keep_ways_alike(worker: Worker, call: Call, attributed: Attributed, touching: Touching) -> None:

@@ -1,5 +1,7 @@
 """An answer that may be kept, while it is on its way."""
 
+from typing import Protocol
+
 import msgspec
 
 from bursar.cache.answers import Answers
@@ -8,8 +10,17 @@ from bursar.cache.flights import Lead
 from bursar.gateway.heard import Feed
 
 
+class Ends(Protocol):
+    """What else waits for the answer."""
+
+    def end(self, entry: Entry | None) -> None: ...
+
+
 class Keeping(msgspec.Struct):
-    """An answer that may be kept when it is whole. pieces: of a stream, as the caller has them."""
+    """An answer that may be kept when it is whole. pieces: of a stream, as the caller has them.
+
+    key: of its equals; b"": there are none for it. like: what keeps it for those who mean the same.
+    """
 
     answers: Answers
     key: bytes
@@ -19,6 +30,7 @@ class Keeping(msgspec.Struct):
     is_over: bool = False
     pieces: list[bytes] = []
     size: int = 0
+    like: Ends | None = None
 
     def beside(self, feed: Feed) -> Feed:
         """The same reader of a stream, with what it gives to the caller kept."""
@@ -48,11 +60,16 @@ class Keeping(msgspec.Struct):
         self.pieces.clear()
         if self.lead is not None:
             self.lead.drop()
+        if self.like is not None:
+            self.like.end(None)
 
     def keep(self, entry: Entry) -> None:
         """It is whole, and good to give out again."""
         if self.is_over:
             return
         self.is_over = True
-        self.answers.keep(self.key, entry, self.lead)
+        if self.key:
+            self.answers.keep(self.key, entry, self.lead)
+        if self.like is not None:
+            self.like.end(entry)
         self.pieces = []

@@ -14,6 +14,7 @@ from bursar.budgets.media import media_tokens
 from bursar.domain.charge import Operation, Quality
 from bursar.domain.money import pico_from_femto
 from bursar.domain.savings import CHEAPER_TIERS, NOTHING, Saved
+from bursar.domain.storage import storage_usage
 from bursar.domain.usage import Usage
 from bursar.gateway.kept import KeptTokens
 from bursar.prices.book import PriceBook
@@ -21,6 +22,7 @@ from bursar.prices.rates import UnpricedUnit, list_without_cache, price_usage, s
 from bursar.prices.sheet import PriceSheet
 from bursar.providers.base import Answer, Asked
 from bursar.providers.services import has_request_fee
+from bursar.providers.values import Keeps, Kept
 from bursar.spool.records import CostLineRow
 
 TOKENS_PER_BYTE_DEFAULT = 0.25  # four bytes a token: English prose and JSON, before anything was learned
@@ -57,6 +59,7 @@ class Metered(msgspec.Struct, frozen=True, gc=False):
     sku_id: str
     sku_price_id: str
     saved: Saved = NOTHING
+    price_is_guess: bool = False  # of a cached content: its charge stays estimated
 
 
 KEPT_ANSWERS, CONVERSATIONS = "resp_", "conv_"
@@ -122,10 +125,10 @@ class Meter:
             if usage is None and asked.sold is not None:  # by what was sent, whatever came of it
                 quality = REPORTED if answer.complete else ESTIMATED
                 return self.price(asked.sold, quality, provider, model, asked.model, "", "", at_us)
+            if answer.kept is not None and asked.keeps is not None:
+                return self.stored(asked.keeps, answer, answer.kept, model, provider, at_us)
             if usage is None or not answer.complete:
                 return UNKNOWN
-            if operation == Operation.CACHE:  # for the time that it is meant to be kept
-                return self.price(usage, ESTIMATED, provider, model, asked.model, "", "", at_us)
         text_bytes = request_bytes - asked.data_bytes
         published = media_tokens(asked.model, media) if media else 0
         if usage is None or not answer.complete:
@@ -153,6 +156,26 @@ class Meter:
             )
         return metered
 
+    def stored(self, keeps: Keeps, answer: Answer, kept: Kept, model: str, provider: str, at_us: int) -> Metered:
+        """A cached content, for the time that the call expects it to be kept: of a change, the time that it adds.
+
+        Estimated, since it may end before. Where the end from before isn't known, the change may have added all that
+        lies ahead: that is assumed. The books correct both (`ledger/caches.py`).
+        """
+        usage, quality = answer.usage, ESTIMATED
+        if usage is None:
+            known = keeps.known
+            since_us = kept.from_us if known is None else known.until_us
+            usage = storage_usage(kept.tokens, max(0, kept.until_us - since_us))
+            if not usage.kept_us:
+                quality = REPORTED
+            elif known is None:
+                quality = Quality.ASSUMED
+        metered = self.price(usage, REPORTED, provider, model, model, "", "", at_us)
+        if metered.list_pico is None:
+            return metered if usage.kept_us or usage.input else replace(FREE, usage=usage)
+        return replace(metered, quality=quality, price_is_guess=metered.quality == ESTIMATED)
+
     def needs_text(self, answer: Answer) -> bool:
         """Whether the size of a stream's text matters: to estimate from, or to learn from. It isn't free to count."""
         return answer.usage is None or not answer.complete or self.estimator.is_due(answer.model)
@@ -178,7 +201,7 @@ class Meter:
             return
         if not published:  # what isn't text would spoil the ratio
             self.estimator.learn(model, text_bytes, usage, out_bytes)
-        learned = learned_as(upstream, asked.model, searches=asked.searches > 0)
+        learned = learned_as(upstream, asked.model, searches=asked.reads_more)
         self.ceilings.learn(learned, text_bytes, usage.total_input, usage.total_output, published)
 
     def price(
@@ -197,9 +220,8 @@ class Meter:
         if sheet is None:
             return Metered(usage, [], None, None, "", UNPRICED, "", "")
         try:
-            priced = (
-                None if lacks_fee(sheet, provider, sheet.model) and not usage.web_search else price_usage(usage, sheet)
-            )
+            lacks = lacks_fee(sheet, provider, sheet.model) or lacks_fee(sheet, provider, model)
+            priced = None if lacks and not usage.web_search else price_usage(usage, sheet)
         except UnpricedUnit:
             priced = None
         if priced is None:

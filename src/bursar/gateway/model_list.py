@@ -1,11 +1,11 @@
 """The models that a Bursar key may use, with their prices, as its client's own list: `GET /v1/models`.
 
 Names are `upstream/model`, as a call may ask for them at any path of a chat dialect, and the site's aliases. Google's
-paths hold no slash in a name: its clients get Gemini's models by their own names. Models that policies or kills keep
-from the key are left out; so are upstreams without a key of ours.
+paths hold no slash in a name: its clients get Gemini's models by their own names; so do Bedrock's. Models that policies
+or kills keep from the key are left out; so are upstreams without a key of ours.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
@@ -22,6 +22,7 @@ from bursar.gateway.forward import GOOGLE_FAMILIES
 from bursar.gateway.route import Route
 
 MODELS_MAX = 5_000
+OWN_NAMES = frozenset({"gemini", "bedrock"})  # paths that hold a model's own name, of their own provider
 FEMTO_PER_USD = 10**15
 MILLION = 10**6
 
@@ -35,7 +36,21 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 def list_models(worker: Worker, envelope: Envelope, family: str) -> bytes:
-    """The list in the shape that clients of a family expect."""
+    """The list in the shape that clients of a family expect: made anew when rules or prices change, else as kept."""
+    now_us, made_of = worker.clock.now_us(), (envelope.snapshot, worker.meter.book)
+    key: tuple[Hashable, ...] = (family,)
+    if worker.decider.is_active:  # whom the rules of this site let ask what
+        credential, attribution = envelope.credential, envelope.attributed.attribution
+        key = (family, credential.scope, credential.id, credential.kind, msgspec.json.encode(attribution))
+    body = worker.lists.find(key, made_of, now_us)
+    if body is None:
+        body = written_list(worker, envelope, family)
+        worker.lists.keep(key, body, now_us)
+    return body
+
+
+def written_list(worker: Worker, envelope: Envelope, family: str) -> bytes:
+    """The list, made anew."""
     found = list(models_of(worker, envelope, family))
     if family == "anthropic":
         rows = [
@@ -65,6 +80,18 @@ def list_models(worker: Worker, envelope: Envelope, family: str) -> bytes:
                 ]
             }
         )
+    if family == "bedrock":
+        profiles = [
+            {
+                "inferenceProfileId": one.id,
+                "inferenceProfileName": one.id,
+                "description": one.description,
+                "status": "ACTIVE",
+                "type": "SYSTEM_DEFINED",
+            }
+            for one in found
+        ]
+        return msgspec.json.encode({"inferenceProfileSummaries": profiles})
     data = [
         {"id": one.id, "object": "model", "created": 0, "owned_by": one.owner, "description": one.description}
         for one in found
@@ -76,20 +103,21 @@ def models_of(worker: Worker, envelope: Envelope, family: str) -> Iterator[Liste
     """Aliases first, then each upstream's models; at most MODELS_MAX."""
     now_us = worker.clock.now_us()
     case = case_of(envelope.credential, envelope.attributed.attribution, SAYS_NOTHING, Operation.CHAT, 0)
-    for alias, meant in worker.settings.aliases.items():
+    aliases = {} if family == "bedrock" else worker.settings.aliases  # which stand for a model of any provider
+    for alias, meant in aliases.items():
         yield Listed(alias, "bursar", f"stands for {meant}")
-    count = len(worker.settings.aliases)
+    count = len(aliases)
     for route in worker.routes.routes:
         if route.codec is None or (route.settings.api_key_env and not route.api_key):
             continue
-        if family == "gemini" and family not in route.families:
+        if family in OWN_NAMES and family not in route.families:
             continue
         for model in names_at(worker, route):
             if count >= MODELS_MAX:
                 return
             if is_allowed(worker, case, route, model, now_us):
                 count += 1
-                name = model if family == "gemini" else f"{route.name}/{model}"
+                name = model if family in OWN_NAMES else f"{route.name}/{model}"
                 yield Listed(name, route.provider, price_text(worker, route, model, now_us))
 
 

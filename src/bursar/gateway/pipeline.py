@@ -3,7 +3,7 @@
 import msgspec
 
 from bursar.budgets.holds import MarkReached
-from bursar.domain.errors import BursarError
+from bursar.domain.errors import BursarError, Forbidden
 from bursar.gateway.attribute import Attributed, attribute
 from bursar.gateway.call import Arrival, Call, Routing, Worker
 from bursar.gateway.case import Case
@@ -22,7 +22,7 @@ from bursar.gateway.routing import route_call
 from bursar.gateway.settle import end_unsent, refuse, settle_lost
 from bursar.gateway.shadow import cast, sampled
 from bursar.gateway.thresholds import act_and_hold
-from bursar.providers.base import Asked, Dialect
+from bursar.providers.base import Asked, Dialect, read_asked
 
 
 async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, upstream_name: str = "") -> None:
@@ -41,7 +41,7 @@ async def serve(worker: Worker, client: Client, dialect: Dialect, path: str, ups
         if body is None or len(body) > worker.settings.body_bytes_max:
             body = await client.body(worker.settings.body_bytes_max)
         arrival.body = body
-        arrival.asked = asked = dialect.read_request(body)  # what is asked, and of which model
+        arrival.asked = asked = read_asked(dialect, body, envelope.headers)  # what, and of which model
         if has_controls(worker, envelope.mode):
             refuse_doubles(body)  # what it asks for must be beyond doubt
         upstream_name, asked = read_name(worker, arrival, asked)  # and what is meant by its name
@@ -111,15 +111,26 @@ def attribute_call(envelope: Envelope, asked: Asked) -> Attributed:
 
 
 def judge(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, attributed: Attributed) -> Case | None:
-    """What kills and policies make of the call; None where there are none. Raises Killed or PolicyRule."""
-    return worker.decider.judge(
-        envelope.credential,
-        attributed.attribution,
-        asked,
-        arrival.dialect.operation,
-        len(arrival.body),
-        arrival.received_us,
-    )
+    """What kills and policies make of the call; None where there are none. Raises Killed or PolicyRule, also for a
+    model that may answer in the place of the one asked for, and Forbidden where such a one stands beside a forced one.
+    """
+    case: Case | None = None
+    for model in (*(name for name, _ in asked.also), asked.model):
+        case = worker.decider.judge(
+            envelope.credential,
+            attributed.attribution,
+            asked if model == asked.model else msgspec.structs.replace(asked, model=model),
+            arrival.dialect.operation,
+            len(arrival.body),
+            arrival.received_us,
+        )
+    if asked.also and case is not None and case.model_forced:
+        raise Forbidden(
+            f"a policy sends this call to {case.model_forced!r}, and it names other models that may answer beside it "
+            f"({', '.join(name for name, _ in asked.also)}): leave them out",
+            field="model",
+        )
+    return case
 
 
 def admit(worker: Worker, case: Case, plan: Plan) -> Taken | None:

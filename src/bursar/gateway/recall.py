@@ -6,11 +6,11 @@ lever `response_cache` but for what the other levers save of that.
 
 import msgspec
 
-from bursar.cache.answers import Found
+from bursar.cache.answers import Answers, Found
 from bursar.cache.entry import Entry
 from bursar.cache.key import Meanings, key_of, meaning_of, provider_headers, tenant_of
 from bursar.cache.wishes import Wishes
-from bursar.domain.caching import CacheRule, ExactCaching
+from bursar.domain.caching import CacheRule, ExactCaching, SemanticCaching
 from bursar.domain.charge import Operation, Outcome, Quality
 from bursar.domain.ids import attempt_id
 from bursar.domain.savings import Saved
@@ -24,7 +24,9 @@ from bursar.gateway.envelope import Envelope
 from bursar.gateway.heads import Headers
 from bursar.gateway.keep import said_of_cache
 from bursar.gateway.keeping import Keeping
+from bursar.gateway.likeness import ENTRY_BYTES_MAX
 from bursar.gateway.meter import Metered
+from bursar.gateway.resemble import LOOK_S_MAX, begin_look, is_sampled, look_up, looked_up, question_in, resembling
 from bursar.gateway.settle import settle
 from bursar.gateway.translation import notes_of
 from bursar.gateway.turns import receipt_of
@@ -45,14 +47,13 @@ def cache_rule(
     worker: Worker, call: Call, envelope: Envelope, attributed: Attributed, case: Case | None
 ) -> CacheRule | None:
     """The rule that decides about the call, as it will be sent; None: none does."""
-    seen = case or case_of(
-        envelope.credential, attributed.attribution, call.asked, call.facts.operation, len(call.body)
+    call.cache_case = seen = (
+        case_of(envelope.credential, attributed.attribution, call.asked, call.facts.operation, len(call.body))
+        if case is None
+        else msgspec.structs.replace(case)
     )
-    there = (seen.model, seen.provider)
     seen.model, seen.provider = call.asked.model, call.route.provider
-    rule = worker.cache_table.find(seen)
-    seen.model, seen.provider = there
-    return rule
+    return worker.cache_table.find(seen)
 
 
 async def recall(
@@ -66,9 +67,28 @@ async def recall(
 ) -> bool:
     """Answer the call from what is kept; True: it is done. Else it goes on, and what comes of it may be kept."""
     rule = cache_rule(worker, call, envelope, attributed, case)
-    exact, wishes = None if rule is None else rule.terms.exact, envelope.wishes
-    if exact is None or worker.answers is None or not (wishes.reads or wishes.keeps):
+    wishes = envelope.wishes
+    if rule is None or worker.answers is None or not (wishes.reads or wishes.keeps):
         return False
+    exact, semantic = rule.terms.exact, rule.terms.semantic
+    if exact is not None and await recall_equal(worker, worker.answers, call, arrival, envelope, exact, client):
+        return True
+    if semantic is None or not (wishes.reads and wishes.keeps):
+        return False
+    return await recall_like(worker, worker.answers, call, arrival, envelope, rule, semantic, client)
+
+
+async def recall_equal(
+    worker: Worker,
+    answers: Answers,
+    call: Call,
+    arrival: Arrival,
+    envelope: Envelope,
+    exact: ExactCaching,
+    client: Client,
+) -> bool:
+    """The same request was answered before, or is being answered now."""
+    wishes = envelope.wishes
     key = key_for(worker, call, arrival, envelope, exact)
     if key is None:
         return False
@@ -76,13 +96,49 @@ async def recall(
     if wishes.reads:
         left_s = (call.deadline_us - worker.clock.now_us()) / 1_000_000
         wait_s = max(0.0, min(WAIT_S_MAX, left_s / 2))
-        found = await worker.answers.find(key, wishes.age_s_max, wait_s, leads=wishes.keeps)
+        found = await answers.find(key, wishes.age_s_max, wait_s, leads=wishes.keeps)
     if found.entry is not None:
         await answer_again(worker, call, client, found.entry, wishes)
         return True
     if wishes.keeps:
         ttl_s = exact.ttl_s if wishes.ttl_s is None else min(exact.ttl_s, wishes.ttl_s)
-        call.keeping = Keeping(worker.answers, key, ttl_s * 1_000_000, exact.entry_bytes_max, found.lead)
+        call.keeping = Keeping(answers, key, ttl_s * 1_000_000, exact.entry_bytes_max, found.lead)
+    return False
+
+
+async def recall_like(
+    worker: Worker,
+    answers: Answers,
+    call: Call,
+    arrival: Arrival,
+    envelope: Envelope,
+    rule: CacheRule,
+    semantic: SemanticCaching,
+    client: Client,
+) -> bool:
+    """One that means the same was answered before; in shadow mode that is only measured."""
+    question = question_in(worker, call, arrival, envelope, rule)
+    if question is None:
+        return False
+    is_live = semantic.mode == "on"
+    if is_live:
+        looked = await look_up(worker, rule, question, LOOK_S_MAX)
+        if looked is None:
+            return False
+        near, now_us = looked.near, worker.clock.now_us()
+        is_fresh = near is not None and near.value.is_fresh(now_us, envelope.wishes.age_s_max)
+        if near is not None and is_fresh and not is_sampled(semantic.sample_percent, call.facts.call_id):
+            if call.keeping is not None:
+                call.keeping.drop()
+            await answer_again(worker, call, client, near.value, envelope.wishes, near.similarity)
+            return True
+        look = looked_up(looked)
+    else:
+        look = begin_look(worker, rule, question)
+    like = resembling(worker, call, arrival, rule, question, look, is_live=is_live)
+    if call.keeping is None:
+        call.keeping = Keeping(answers, b"", semantic.ttl_s * 1_000_000, ENTRY_BYTES_MAX, None)
+    call.keeping.like = like
     return False
 
 
@@ -128,10 +184,12 @@ def readable(body: bytes) -> bytes | None:
 MEANINGS = Meanings(readable)
 
 
-async def answer_again(worker: Worker, call: Call, client: Client, entry: Entry, wishes: Wishes) -> None:
-    """The kept answer, in the form it had, and the row that says what it saved."""
+async def answer_again(
+    worker: Worker, call: Call, client: Client, entry: Entry, wishes: Wishes, similarity: float | None = None
+) -> None:
+    """The kept answer, in the form it had, and the row that says what it saved. similarity: None: of an equal."""
     now_us = worker.clock.now_us()
-    metered = metered_again(entry)
+    metered = metered_again(entry, by_meaning=similarity is not None)
     attempt = begin_unsent(worker, call, entry, now_us)
     settle(
         worker,
@@ -150,7 +208,11 @@ async def answer_again(worker: Worker, call: Call, client: Client, entry: Entry,
         headers += notes_of(call.translation)
     if call.dropped_note:
         headers.append((b"x-bursar-tags-dropped", call.dropped_note.encode("ascii", "replace")))
-    headers += said_of_cache("exact", metered.saved.total, wishes)
+    headers += said_of_cache("exact" if similarity is None else "semantic", metered.saved.total, wishes)
+    if similarity is not None:
+        headers.append((b"x-bursar-cache-similarity", b"%.4f" % similarity))
+        if wishes.prism:
+            headers.append((b"x-prism-cache-similarity", b"%.4f" % similarity))
     headers += [
         (b"x-bursar-cost-quality", metered.quality.encode()),
         (b"x-bursar-cost", b"0"),
@@ -180,9 +242,10 @@ def begin_unsent(worker: Worker, call: Call, entry: Entry, now_us: int) -> Attem
     return attempt
 
 
-def metered_again(entry: Entry) -> Metered:
+def metered_again(entry: Entry, *, by_meaning: bool = False) -> Metered:
     """Nothing was used and nothing is owed; what is not known of the kept answer's price claims no saving."""
     saved = Saved()
     if entry.list_pico is not None:
-        saved = msgspec.structs.replace(entry.saved, response_cache=entry.list_pico)
+        lever = "semantic_cache" if by_meaning else "response_cache"
+        saved = msgspec.structs.replace(entry.saved, **{lever: entry.list_pico})
     return Metered(Usage(), [], 0, saved.total, saved.lever, Quality.REPORTED, entry.sku_id, entry.sku_price_id, saved)

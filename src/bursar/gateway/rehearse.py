@@ -35,7 +35,7 @@ from bursar.gateway.route_table import compile_table
 from bursar.gateway.settings import WorkerSettings
 from bursar.gateway.worker import build_worker
 from bursar.prices.book import PriceBook
-from bursar.providers.base import Asked
+from bursar.providers.base import Asked, read_asked
 
 SEGMENT_BYTES = 64 * 1024
 
@@ -125,7 +125,7 @@ def rehearse(worker: Worker, path: str, body: bytes, envelope: Envelope) -> Rehe
     dialect, path, upstream_name = target
     now_us = worker.clock.now_us()
     arrival = Arrival(worker.ids.new(now_us), now_us, dialect, path, upstream_name, body, envelope)
-    arrival.asked = asked = dialect.read_request(body)
+    arrival.asked = asked = read_asked(dialect, body, envelope.headers)
     try:
         decided = decide(worker, arrival, envelope, asked, attribute_call(envelope, asked))
     except BursarError as error:

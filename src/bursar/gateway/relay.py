@@ -9,6 +9,7 @@ from bursar.domain.charge import Operation, Outcome
 from bursar.domain.errors import BursarError, UpstreamBroken, UpstreamTimeout
 from bursar.domain.money import usd_text
 from bursar.domain.savings import CHEAPER_TIERS, Saved
+from bursar.gateway.cache_memory import remember_cache
 from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.forward import NOT_RETURNED
@@ -75,6 +76,8 @@ async def relay_plain(worker: Worker, call: Call, attempt: Attempt, reply: Reply
     )
     if answer.is_pending:
         await keep_pending(worker, call, attempt, answer)
+    if answer.kept is not None:
+        await remember_cache(worker, call, attempt, answer, answer.kept)
     headers = answer_headers(call, reply, streams=False)
     if call.keeping is not None:
         keep_answer(worker, call, answer, metered, status, content_type_of(headers), body)

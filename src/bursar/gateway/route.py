@@ -9,6 +9,7 @@ from bursar.gateway.settings import UpstreamSettings
 from bursar.gateway.sigv4 import Signer, keys_from
 from bursar.gateway.upstream import Origin, Pool, PoolLimits
 from bursar.providers.bedrock_paths import region_of
+from bursar.providers.openai_responses import COMPACTION, RESPONSES
 from bursar.providers.services import SIGV4
 from bursar.translate.codec import Codec
 from bursar.translate.embeddings import EMBEDDINGS, Embedder
@@ -58,6 +59,8 @@ class Route:
     def speaks(self, family: str, dialect: str) -> bool:
         """Whether it takes requests of this dialect; every upstream has a list of models."""
         spoken = self.settings.speaks
+        if dialect == COMPACTION.name:  # by whoever speaks Responses
+            dialect = RESPONSES.name
         return family in self.families and (not spoken or not dialect or dialect in spoken or "-models" in dialect)
 
     def interpreter_for(self, dialect: str) -> Codec | Embedder | None:

@@ -90,8 +90,9 @@ def _in_order(
     if ways[0].leads:
         ordered.sort(key=lambda way: not way.leads)
     rested = []
+    own_key = case.credential_id if case.credential_kind == "passthrough" else ""
     for way in ordered:
-        why = way.plan.route.health.why_not(now_us)
+        why = way.plan.route.health.why_not(now_us, own_key)
         if why:
             way.why = why
             rested.append(way)

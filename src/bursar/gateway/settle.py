@@ -1,5 +1,6 @@
 """Every attempt's end, exactly once, in the journal, the counters and the memory of recent calls."""
 
+import msgspec
 import structlog
 
 from bursar.domain.charge import Outcome
@@ -8,7 +9,9 @@ from bursar.gateway.call import Arrival, Attempt, Call, Worker
 from bursar.gateway.client import Client, with_length
 from bursar.gateway.decide import tokens_used
 from bursar.gateway.meter import Metered, unanswered
+from bursar.gateway.prompt_marks import marks_ended
 from bursar.providers.base import Answer, error_headers
+from bursar.providers.values import Kept
 from bursar.spool.records import CallFacts, Ended, Settled
 
 log = structlog.get_logger("bursar.gateway")
@@ -40,6 +43,8 @@ def settle(
     if not attempt.is_open:
         return
     attempt.is_open = False
+    if attempt.ticket is not None:
+        marks_ended(worker, attempt, metered, was_answered=outcome in ANSWERED or outcome is Outcome.ABORTED)
     cost_pico = (attempt.bound_pico or 0) if metered.list_pico is None else metered.list_pico
     call.cost_pico += cost_pico
     if attempt.retried is not None:
@@ -77,6 +82,8 @@ def settle(
         client_gone_percent,
         metered.saved,
     )
+    if answer.kept is not None:
+        record = as_kept(record, answer.kept, price_is_guess=metered.price_is_guess)
     settled = worker.recorder.write(record)
     if call.marks is not None:
         worker.loops.ended(
@@ -94,6 +101,16 @@ def settle(
         call.taken.add_tokens(tokens_used(record, len(call.body)), record.ended_us)
     worker.recent.add(attempt.attempt_id, attempt.dispatched, settled)
     worker.metrics.settled(record, call.route.provider, facts.dialect, model or facts.model_asked, facts.received_us)
+
+
+def as_kept(record: Settled, kept: Kept, *, price_is_guess: bool) -> Settled:
+    """With what it says of a cached content's time; a deletion is when we hear of it."""
+    return msgspec.structs.replace(
+        record,
+        kept_from_us=kept.from_us,
+        kept_until_us=kept.until_us or record.ended_us,
+        price_is_guess=price_is_guess,
+    )
 
 
 def settle_lost(worker: Worker, call: Call) -> None:

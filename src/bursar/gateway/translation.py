@@ -83,18 +83,18 @@ def translate(other: Elsewhere, caller: Dialect, asked: Asked, body: bytes, limi
         max_output_tokens=said.max_output_tokens if limit is None else limit,
         default_output_tokens=other.output_tokens,
     )
-    written = other.codec.write_request(conversation, losses)
+    sent = other.codec.write_request(conversation, losses)
     if other.is_strict and losses.names:
         raise lossy(losses, caller.name, other.codec.dialect)
     dialect, head = other.streamed if asked.stream else other.plain
-    there = dialect.read_request(written)
+    there = dialect.read_request(sent.facts)
     wished = msgspec.structs.replace(
         conversation, messages=(), system=(), tools=()
     )  # the rest can be long, and is said
     translation = Translation(
         caller, codec, bound(other.codec, asked), asked, body, wished, losses, limit, there.max_output_tokens
     )
-    return Spoken(translation, dialect, head, there, written)
+    return Spoken(translation, dialect, head, there, sent.body)
 
 
 def _embedding(other: Elsewhere, embedder: Embedder, caller: Dialect, asked: Asked, body: bytes) -> Spoken:

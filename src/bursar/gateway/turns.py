@@ -5,6 +5,7 @@ import contextlib
 import msgspec
 
 from bursar.domain.errors import (
+    BadRequest,
     BursarError,
     Overloaded,
     RateLimited,
@@ -14,7 +15,7 @@ from bursar.domain.errors import (
 )
 from bursar.domain.routes import Candidate, Receipt
 from bursar.gateway.bound import bound_there, output_limit
-from bursar.gateway.call import Attempt, Call, Routing, Way, Worker
+from bursar.gateway.call import Attempt, Call, Routing, Told, Way, Worker
 from bursar.gateway.case import Case
 from bursar.gateway.choose import body_for
 from bursar.gateway.decide import changed, with_model
@@ -22,7 +23,7 @@ from bursar.gateway.hold import send_output_limit
 from bursar.gateway.translation import LIMIT_HEADER, Spoken, limit_note, limit_of, translate
 from bursar.gateway.upstream import Reply
 from bursar.gateway.upstream_rates import cool_until_us
-from bursar.providers.base import Asked
+from bursar.providers.base import Asked, Dialect
 
 ELSEWHERE_STATUSES = frozenset({401, 403, 404, 408, 429, 500, 502, 503, 504, 529})
 """The provider refused or failed, and says so itself: nothing is billed, and another one may do better."""
@@ -34,7 +35,7 @@ def may_follow(call: Call, error: BursarError) -> bool:
     """Whether another attempt may follow one without an answer: nothing was sent, or the route allows it after all."""
     if isinstance(error, UpstreamUnreachable):
         return True
-    if call.routing is None or len(left(call)) == 0:
+    if call.routing is None or not any(suits(call, way) for way in left(call)):
         return False
     if isinstance(error, UpstreamTimeout | UpstreamBroken):
         return call.routing.rule.after_timeout
@@ -48,17 +49,21 @@ def left(call: Call) -> list[Way]:
     return [
         way
         for way in call.routing.ways
-        if not way.is_tried
-        and not (way.plan.route is call.route and way.model == call.asked.model)
-        and suits(call, way)
+        if not way.is_tried and not (way.plan.route is call.route and way.model == call.asked.model)
     ]
 
 
 def next_way(worker: Worker, call: Call) -> Way | None:
-    """Where the next attempt goes: to one that is well, else to any that is left; None: it stays where it is."""
+    """Where the next attempt goes: to one that is well, else to any that is left; None: it stays where it is.
+
+    They are asked one after the other whether they suit, since each answer may cost a translation.
+    """
     now_us = worker.clock.now_us()
-    ways = [way for way in left(call) if way.case is None or may_enter(worker, call, way.case, now_us)]
-    return next((way for way in ways if not way.plan.route.health.why_not(now_us)), ways[0] if ways else None)
+    ways = sorted(left(call), key=lambda way: bool(way.plan.route.health.why_not(now_us, own_key_of(call))))
+    for way in ways:
+        if suits(call, way) and (way.case is None or may_enter(worker, call, way.case, now_us)):
+            return way
+    return None
 
 
 def may_enter(worker: Worker, call: Call, case: Case, now_us: int) -> bool:
@@ -96,7 +101,10 @@ def turn(worker: Worker, call: Call, way: Way, *, stays_too: bool = False) -> No
 
 def say_anew(call: Call, way: Way) -> None:
     """The request once more from what the caller said, for an upstream of another dialect than the last one's."""
-    said = said_for(call, way)
+    said = told_for(call, way)
+    way.told = None  # it is the call's from here on, and changed there
+    if said is None:  # who goes there asked whether it suits
+        raise BadRequest(f"upstream {way.plan.route.name!r} can't be told this request", field="model")
     notes = [note for note in call.notes if note[0] != LIMIT_HEADER]
     if isinstance(said, Spoken):
         call.translation, call.dialect, call.head, call.asked, call.body = msgspec.structs.astuple(said)
@@ -109,12 +117,29 @@ def say_anew(call: Call, way: Way) -> None:
     call.notes, call.strips_usage = notes, False
 
 
-def said_for(call: Call, way: Way) -> Spoken | tuple[Asked, bytes]:
-    """What a way would be told, by translation, or in the caller's own dialect. Raises BadRequest where it can't."""
+def told_for(call: Call, way: Way) -> Spoken | tuple[Asked, bytes] | None:
+    """What a way would be told, by translation, or in the caller's own dialect; None where it can't be.
+
+    Found once: whether a way suits is asked before the call goes there, and maybe more often.
+    """
     dialect, asked, body, limit = call.dialect, call.asked, call.body, None
     if call.translation is not None:
         dialect, asked, body = call.translation.caller, call.translation.asked, call.translation.body
         limit = limit_of(call.translation, call.asked)
+    told = way.told
+    if told is not None and told.body is body and told.limit == limit and told.asked == asked:
+        return told.found
+    found: Spoken | tuple[Asked, bytes] | None
+    try:
+        found = said_for(way, dialect, asked, body, limit)
+    except BursarError:
+        found = None
+    way.told = Told(asked, body, limit, found)
+    return found
+
+
+def said_for(way: Way, dialect: Dialect, asked: Asked, body: bytes, limit: int | None) -> Spoken | tuple[Asked, bytes]:
+    """What a way would be told of a request in the caller's own dialect. Raises BadRequest where it can't be."""
     if way.plan.other is not None:
         return translate(way.plan.other, dialect, msgspec.structs.replace(asked, model=way.model), body, limit)
     asked, body = with_model(asked, body, way.model, dialect)
@@ -128,11 +153,7 @@ def suits(call: Call, way: Way) -> bool:
     """An upstream that takes no `stream_options` can't have a body that was given them for another one; one of another
     dialect must be able to say it all."""
     if way.plan.other is not None or call.translation is not None:
-        try:
-            said_for(call, way)
-        except BursarError:
-            return False
-        return True
+        return told_for(call, way) is not None
     return way.plan.route.settings.include_usage or not call.strips_usage
 
 
@@ -153,7 +174,12 @@ def note_answer(worker: Worker, call: Call, attempt: Attempt, reply: Reply) -> N
         health.answered(now_us, max(0, (reply.first_byte_us or now_us) - attempt.dispatched_us))
     until_us = cool_until_us(reply.status, reply.headers, now_us)
     if until_us:
-        health.cool(until_us)
+        health.cool(until_us, now_us, own_key_of(call))
+
+
+def own_key_of(call: Call) -> str:
+    """The id of the caller's own provider key, whose limits are not the operator's; "" where that one is shown."""
+    return call.facts.credential_id if call.facts.credential_kind == "passthrough" else ""
 
 
 def receipt_of(routing: Routing) -> str:

@@ -49,6 +49,8 @@ from bursar.gateway.metrics import Metrics
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
+from bursar.gateway.prompt_cache.caching import PromptCaches
+from bursar.gateway.prompt_cache.news import PromptNews
 from bursar.gateway.recent import Recent
 from bursar.gateway.recorder import Recorder
 from bursar.gateway.retry_cap import RetryCap
@@ -118,6 +120,7 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
         decider=Decider(settings.workers, slot),
         paces=Paces(settings.workers, slot),
         answers=open_answers(settings, secret, clock),
+        prompt_caches=PromptCaches(secret, settings.workers),
     )
 
 
@@ -142,7 +145,9 @@ async def watch_snapshot(worker: Worker) -> None:
             use_snapshot(worker, path)
 
 
-async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_path: Path, seen: Seen) -> None:
+async def watch(
+    worker: Worker, loops: LoopWatch, learned: LearnedFile, prompts: PromptNews, metrics_path: Path, seen: Seen
+) -> None:
     """Follow changes of prices and budgets, and keep the worker's own files fresh. Runs until cancelled."""
     book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
     book_seen, budgets_seen = seen
@@ -160,6 +165,7 @@ async def watch(worker: Worker, loops: LoopWatch, learned: LearnedFile, metrics_
         worker.gates.look()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us())
+        prompts.look(worker.clock.now_us())
         worker.retry_cap.news.look()
         worker.approvals.look()
         looks += 1
@@ -174,6 +180,7 @@ def use_snapshot(worker: Worker, path: Path) -> None:
         worker.envelopes.use(snapshot)
         worker.decider.use(snapshot)
         worker.cache_table = CacheTable(snapshot.cache_rules)
+        worker.prompt_caches.watch.use(snapshot.cache_rules)
         settings, upstreams = worker.settings, worker.routes.by_name
         filed = with_stops(settings.routes, snapshot.stopped)
         worker.route_table = compile_table(snapshot.routes, filed, settings.ladders, upstreams)
@@ -197,6 +204,8 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_first_bill_waits_total",] = worker.firsts.waited
     if worker.answers is not None and worker.answers.shared is not None:
         counts["bursar_cache_faults_total",] = worker.answers.shared.faults
+    counts["bursar_semantic_faults_total",] = worker.likeness.faults
+    counts["bursar_semantic_dropped_total",] = worker.likeness.dropped
     for route in worker.routes.routes:
         stats = route.pool.stats()
         counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")
@@ -239,6 +248,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     loops.begin(worker.clock.now_us())
     learned = LearnedFile(worker.meter.ceilings, metrics_directory, slot)
     learned.begin()
+    prompts = PromptNews(worker.prompt_caches, metrics_directory, slot)
     edge = Edge(worker, metrics_directory)
     listener = listen(settings.host, settings.port)
     write_metrics(worker, metrics_path)  # there from the first: this worker stands
@@ -260,7 +270,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     keep_freed_memory()
     settle_collector()
     watchers = [
-        asyncio.create_task(watch(worker, loops, learned, metrics_path, seen)),
+        asyncio.create_task(watch(worker, loops, learned, prompts, metrics_path, seen)),
         asyncio.create_task(watch_snapshot(worker)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]
@@ -278,6 +288,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         for watcher in watchers:
             watcher.cancel()
         await worker.shadows.close(SHADOWS_GRACE_S)
+        await worker.resemblances.close(SHADOWS_GRACE_S)
+        worker.likeness.close()
         if worker.answers is not None:
             await worker.answers.close()
         for route in worker.routes.routes:
@@ -287,6 +299,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         worker.recorder.journal.close()
         loops.look(worker.clock.now_us())
         learned.look(worker.clock.now_us(), is_last=True)
+        prompts.look(worker.clock.now_us(), is_last=True)
         worker.retry_cap.news.look()
         worker.approvals.look()
         write_metrics(worker, metrics_path)

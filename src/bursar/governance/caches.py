@@ -4,9 +4,10 @@ Kept here, compiled by the gateway's workers. Of the rules that match a call the
 the older.
 """
 
-from bursar.domain.caching import CacheRule, CacheTerms
+from bursar.domain.caching import CacheRule, CacheTerms, measured_as
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadControl
+from bursar.domain.resemblance import why_not_on
 from bursar.governance.checks import check_caching, check_name, check_reason
 from bursar.governance.register import CACHE, Register, cache_of, caches_in_order
 from bursar.governance.store import ControlStore
@@ -20,11 +21,17 @@ class CacheBook:
 
     def create(self, name: str, terms: CacheTerms, *, is_on: bool, actor: str) -> CacheRule:
         """Raises BadControl for terms that can't be, NameTaken for a name in force."""
-        return cache_of(self._register.add(check_name(name), check_caching(terms), is_on=is_on, actor=actor))
+        terms = check_caching(terms)
+        _refuse_unmeasured(terms, "")
+        return cache_of(self._register.add(check_name(name), terms, is_on=is_on, actor=actor))
 
     def change(self, name_or_id: str, terms: CacheTerms, *, actor: str) -> CacheRule:
         """Raises BadControl, UnknownControl."""
-        return cache_of(self._register.change(name_or_id, check_caching(terms), actor=actor))
+        terms = check_caching(terms)
+        before = self.one(name_or_id)
+        if not _answers_already(before, terms):
+            _refuse_unmeasured(terms, before.measured)
+        return cache_of(self._register.change(name_or_id, terms, actor=actor))
 
     def set(self, name: str, terms: CacheTerms, *, is_on: bool, actor: str) -> CacheRule:
         """Make it, or change the one of that name. Raises BadControl."""
@@ -53,6 +60,10 @@ class CacheBook:
         """Its prompt caching goes on; one that wasn't stopped stays as it is. Raises UnknownControl."""
         return cache_of(self._register.set_field(name_or_id, "stopped", "", "resume", actor=actor))
 
+    def measured(self, rule_id: str, told: str) -> None:
+        """Keep what its semantic cache's shadow has shown (`domain.resemblance.Measured` as JSON)."""
+        self._register.note(rule_id, "measured", told)
+
     def remove(self, name_or_id: str, *, actor: str) -> CacheRule:
         """Raises UnknownControl."""
         return cache_of(self._register.end(name_or_id, actor=actor))
@@ -64,3 +75,18 @@ class CacheBook:
     def all(self) -> list[CacheRule]:
         """Those that weren't removed, on or off, in the order in which they are asked."""
         return caches_in_order(self._register.all())
+
+
+def _answers_already(before: CacheRule, terms: CacheTerms) -> bool:
+    """Whether the rule's semantic cache answers, and would go on in the same way: that was judged before."""
+    semantic = before.terms.semantic
+    return semantic is not None and semantic.mode == "on" and measured_as(before.terms) == measured_as(terms)
+
+
+def _refuse_unmeasured(terms: CacheTerms, measured: str) -> None:
+    """Raises BadControl for a semantic cache that would answer, where no measurement says that it pays."""
+    if terms.semantic is None or terms.semantic.mode != "on":
+        return
+    why = why_not_on(terms, measured)
+    if why:
+        raise BadControl(f"semantic.mode: the semantic cache can't be switched on: {why}", field="semantic.mode")

@@ -13,12 +13,24 @@ from sqlalchemy import Connection, Row, Update, delete, insert, or_, select, upd
 from bursar.budgets.balances import lock_value
 from bursar.budgets.lease import BalanceKey
 from bursar.budgets.statements import BALANCE, about, set_balance
-from bursar.domain.jobs import Job, JobDetail, Models
+from bursar.domain.jobs import CACHE, Job, JobDetail, Models
 from bursar.governance.schema import PROVIDER_FILES, PROVIDER_JOBS
 from bursar.governance.store import ControlStore
 
 CLAIM_US = 120 * 1_000_000  # a poller that died with a job leaves it to the next one after so long
 UNNAMED_US = 48 * 3_600 * 1_000_000  # a batch whose id never arrived is looked for so long
+
+
+FORGET_US = 7 * 86_400 * 1_000_000  # a cached content that is gone isn't looked up any more
+
+
+class Recosted(msgspec.Struct, frozen=True):
+    """What an attempt costs now, by the books. cost_pico None: unpriced, so what stands for it stays."""
+
+    job_key: str
+    attempt_id: str
+    cost_pico: int | None
+    is_final: bool
 
 
 class JobBook:
@@ -129,6 +141,39 @@ class JobBook:
             _post_difference(connection, detail, cost - detail.posted_pico)
             connection.execute(_of(job_key).values(settled_us=now_us, cost_pico=str(detail.cost_pico)))
         return True
+
+    def newest(self, kind: str, upstream_id: str) -> Job | None:
+        """The last one of its kind that was begun about something."""
+        columns = PROVIDER_JOBS.c
+        query = select(PROVIDER_JOBS).where(columns.upstream_id == upstream_id, columns.kind == kind)
+        with self._store.reading() as connection:
+            row = connection.execute(query.order_by(columns.created_us.desc()).limit(1)).first()
+        return _job(row) if row else None
+
+    def recost(self, news: Sequence[Recosted], now_us: int) -> set[str]:
+        """Post what attempts cost now, in place of what stands for them, to the budgets that they were settled in.
+
+        Told twice, it is posted once. Those that are final are forgotten FORGET_US later. Returns the attempts that are
+        known here.
+        """
+        known: set[str] = set()
+        columns = PROVIDER_JOBS.c
+        with self._store.writing() as connection:
+            for one in news:
+                row = connection.execute(select(PROVIDER_JOBS).where(columns.job_key == one.job_key)).first()
+                if row is None or (job := _job(row)).detail.attempt_id != one.attempt_id:
+                    continue
+                known.add(one.attempt_id)
+                detail = job.detail
+                if one.cost_pico is not None and detail.held and one.cost_pico != detail.posted_pico:
+                    _post_difference(connection, detail, one.cost_pico - detail.posted_pico)
+                    detail = msgspec.structs.replace(detail, posted_pico=one.cost_pico)
+                cost = None if one.cost_pico is None else str(one.cost_pico)
+                settled_us = now_us if one.is_final else None
+                connection.execute(_of(one.job_key).values(detail=_text(detail), settled_us=settled_us, cost_pico=cost))
+            old = (columns.kind == CACHE, columns.settled_us < now_us - FORGET_US)
+            connection.execute(delete(PROVIDER_JOBS).where(*old))
+        return known
 
     def close(self, job_key: str, status: str, now_us: int) -> None:
         """Give it up: its provider doesn't have it any more, or will never say. What is posted for it stays."""

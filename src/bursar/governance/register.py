@@ -136,6 +136,12 @@ class Register:
                 self._record(connection, self._clock.now_us(), actor, action, found.id, told)
             return connection.execute(select(table).where(table.c.id == found.id)).one()
 
+    def note(self, row_id: str, field: str, value: str) -> None:
+        """A figure of the system's own in one column: nobody decided it, so it isn't in the audit log."""
+        table = self.kind.table
+        with self.store.writing() as connection:
+            connection.execute(update(table).where(table.c.id == row_id).values({field: value}))
+
     def one(self, name_or_id: str) -> Row[Any]:
         """Raises UnknownControl."""
         with self.store.reading() as connection:
@@ -202,7 +208,7 @@ def stop_of(row: Row[Any]) -> StoppedTrial:
 
 def cache_of(row: Row[Any]) -> CacheRule:
     terms = msgspec.json.decode(row.terms, type=CacheTerms)
-    return CacheRule(row.id, row.name, terms, row.is_on, row.created_us, row.created_by, row.stopped)
+    return CacheRule(row.id, row.name, terms, row.is_on, row.created_us, row.created_by, row.stopped, row.measured)
 
 
 def caches_in_order(rows: Iterable[Row[Any]]) -> list[CacheRule]:

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0008"
+HEAD = "0010"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -143,7 +143,41 @@ LIMITS = _controls("limits")
 KILLS = _controls("kills")
 ROUTES = _controls("routes")
 STOPPED_TRIALS = _controls("stopped_trials")  # experiments of the settings file
-CACHE_RULES = _controls("cache_rules", Column("stopped", Text, nullable=False, server_default=""))
+CACHE_RULES = _controls(
+    "cache_rules",
+    Column("stopped", Text, nullable=False, server_default=""),
+    Column("measured", Text, nullable=False, server_default=""),
+)
+
+INITIATIVES = Table(
+    "initiatives",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("terms", Text, nullable=False),  # JSON of `domain.initiatives`
+    Column("status", String(16), nullable=False),  # planned, running, done, stopped
+    Column("ended", String(10), nullable=True),  # the day from which on nothing is counted any more
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("removed_us", BigInteger, nullable=True),
+    Column("removed_by", String(200), nullable=True),
+)
+
+INITIATIVE_BOOKINGS = Table(  # appended only: a later difference is another entry
+    "initiative_bookings",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("initiative_id", String(32), ForeignKey("initiatives.id"), nullable=False),
+    Column("month", String(7), nullable=False),  # 2026-10
+    Column("kind", String(16), nullable=False),  # booking, adjustment
+    Column("amount", String(48), nullable=False),  # USD, decimal text
+    Column("low", String(48), nullable=True),  # of the whole month's saving; NULL: unknown
+    Column("high", String(48), nullable=True),
+    Column("method", String(32), nullable=False),
+    Column("computed_us", BigInteger, nullable=False),
+    Column("computed_by", String(200), nullable=False),
+    Index("ix_initiative_bookings_month", "initiative_id", "month"),
+)
 
 PROVIDER_JOBS = Table(  # work that a provider finishes later: batches, responses in the background
     "provider_jobs",

@@ -8,6 +8,7 @@ import msgspec
 from bursar.domain.charge import Quality
 from bursar.domain.money import PICO_MAX
 from bursar.domain.savings import NOTHING
+from bursar.domain.storage import PART
 from bursar.domain.usage import Unit, Usage
 from bursar.ledger.columns import Pair
 from bursar.ledger.pairing import Batch
@@ -15,7 +16,7 @@ from bursar.spool.records import CallFacts, Settled
 
 COUNT_MAX = 2**53  # nine quadrillion tokens
 PRICE_MAX = 10**27  # femto-USD: what DECIMAL(28,15) holds
-_UNITS = frozenset(unit.value for unit in Unit)
+_UNITS = frozenset((*(unit.value for unit in Unit), PART))
 
 
 def make_fit(batch: Batch) -> list[tuple[str, str]]:

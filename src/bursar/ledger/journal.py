@@ -12,9 +12,9 @@ import msgspec
 from bursar.domain.charge import Quality
 from bursar.domain.savings import COLUMNS, NOTHING, Saved
 from bursar.ledger import calls
-from bursar.ledger.columns import STAGED_SQL, Columns, int_column, lines_json, text_column
+from bursar.ledger.columns import STAGED_SQL, UNKNOWN, Columns, int_column, lines_json, text_column
 from bursar.ledger.rollups import add_charges
-from bursar.ledger.schema import CHARGE_COLUMNS, COST_COLUMNS, ENTRY_COLUMNS, TOKEN_COLUMNS
+from bursar.ledger.schema import CHARGE_COLUMNS, COST_COLUMNS, ENTRY_COLUMNS, KEPT_COLUMNS, TOKEN_COLUMNS
 from bursar.ledger.store import Ledger, Session
 from bursar.spool.records import CostLineRow
 
@@ -22,7 +22,7 @@ FRESH = "fresh_entries"
 _NAMESPACE = uuid.UUID("6f1f0f6e-8f0a-5d5e-9a53-0b5b8e2f7c11")  # of entry ids: made from what they correct and why
 
 _NEGATED = (
-    *(column.name for column in TOKEN_COLUMNS),
+    *(column.name for column in (*TOKEN_COLUMNS, *KEPT_COLUMNS)),
     *(column.name for column in COST_COLUMNS if column.name != "bound_cost"),
     "request_bytes",
     "response_bytes",
@@ -37,10 +37,23 @@ _NEGATED_LINES = (
 _ALL = ", ".join([*(column.name for column in CHARGE_COLUMNS), *ENTRY_COLUMNS])
 
 
+class KeptTime(msgspec.Struct, frozen=True):
+    """The part of a cached content's life that an attempt bears: microseconds since the epoch. token_hours: rounded."""
+
+    from_us: int
+    until_us: int
+    token_hours: int
+
+    @property
+    def us(self) -> int:
+        return self.until_us - self.from_us
+
+
 class Correction(msgspec.Struct, frozen=True):
     """What an attempt truly cost. `key` says why, once and for all: "price:openai/gpt-7@2026-11-01".
 
-    Money in pico-USD; lines as in the journal of attempts. None: unknown still.
+    Money in pico-USD; lines as in the journal of attempts. None: unknown still. kept: where its usage was another one
+    too; None: the usage that stands. price_is_guess: None: as it stands.
     """
 
     attempt_id: str
@@ -52,6 +65,8 @@ class Correction(msgspec.Struct, frozen=True):
     saved: Saved = NOTHING
     sku_id: str = ""
     sku_price_id: str = ""
+    kept: KeptTime | None = None
+    price_is_guess: bool | None = None
 
 
 class Posted(msgspec.Struct, frozen=True):
@@ -69,16 +84,21 @@ def entry_id(attempt_id: str, key: str) -> str:
 
 def post(ledger: Ledger, corrections: Sequence[Correction], now_us: int) -> Posted:
     """Reverse what stands for each attempt and post the correction, all in one transaction."""
-    wanted = {entry_id(correction.attempt_id, correction.key): correction for correction in corrections}
     with ledger.writing() as session:
-        present = _known_entries(session, list(wanted))
-        wanted = {key: correction for key, correction in wanted.items() if key not in present}
-        standing = standing_entries(session, [correction.attempt_id for correction in wanted.values()])
-        fresh = {key: correction for key, correction in wanted.items() if correction.attempt_id in standing}
-        if fresh:
-            with session.stage("staged_corrections", _staged(fresh)):
-                post_entries(session, _reversals("staged_corrections"), now_us)
-                post_entries(session, _corrections("staged_corrections"), now_us)
+        return post_within(session, corrections, now_us)
+
+
+def post_within(session: Session, corrections: Sequence[Correction], now_us: int) -> Posted:
+    """The same inside the caller's transaction."""
+    wanted = {entry_id(correction.attempt_id, correction.key): correction for correction in corrections}
+    present = _known_entries(session, list(wanted))
+    wanted = {key: correction for key, correction in wanted.items() if key not in present}
+    standing = standing_entries(session, [correction.attempt_id for correction in wanted.values()])
+    fresh = {key: correction for key, correction in wanted.items() if correction.attempt_id in standing}
+    if fresh:
+        with session.stage("staged_corrections", _staged(fresh, standing)):
+            post_entries(session, _reversals("staged_corrections"), now_us)
+            post_entries(session, _corrections("staged_corrections"), now_us)
     unknown = [c.attempt_id for c in wanted.values() if c.attempt_id not in standing]
     return Posted(posted=len(fresh), already=len(present), unknown=unknown)
 
@@ -151,7 +171,7 @@ def _reversals(staged: str) -> str:
 
 
 def _corrections(staged: str) -> str:
-    """The attempt as it was dispatched, with what is now known of its cost."""
+    """The attempt as it stood until now, with what is now known of its cost."""
     money = {
         **dict.fromkeys(("list_cost", "contracted_cost", "effective_cost", "billed_cost"), "list_pico"),
         "counterfactual_cost": "counterfactual_pico",
@@ -161,6 +181,12 @@ def _corrections(staged: str) -> str:
     own += [f"fresh.{name} AS {name}" for name in ("quality", "lever", "sku_id", "sku_price_id", "reason")]
     own += [
         STAGED_SQL["lines"].format(c="fresh.lines") + " AS lines",
+        *(f"coalesce({_known(name)}, charges.{name}) AS {name}" for name in ("kept_us", "cache_storage_token_hours")),
+        *(
+            f"coalesce(make_timestamp({_known(name)}), charges.{name}) AS {name}"
+            for name in ("kept_from", "kept_until")
+        ),
+        f"coalesce({_known('price_is_guess')} = 1, charges.price_is_guess) AS price_is_guess",
         "'correction' AS entry",
         "fresh.entry_id::UUID AS entry_id",
         "NULL::UUID AS reverses",
@@ -168,11 +194,17 @@ def _corrections(staged: str) -> str:
     return f"""
         SELECT charges.* REPLACE ({", ".join(own)})
         FROM charges JOIN {staged} AS fresh ON charges.attempt_id = fresh.attempt_id::UUID
-        WHERE charges.entry = 'usage'"""
+        WHERE coalesce(charges.entry_id, charges.attempt_id) = fresh.standing::UUID"""
 
 
-def _staged(fresh: dict[str, Correction]) -> Columns:
+def _known(name: str) -> str:
+    """A staged integer, NULL where it is left as it stands."""
+    return f"nullif(fresh.{name}, {UNKNOWN})"
+
+
+def _staged(fresh: dict[str, Correction], standing: dict[str, str]) -> Columns:
     rows = list(fresh.values())
+    kept = [row.kept for row in rows]
     return {
         "entry_id": text_column(fresh),
         "attempt_id": text_column(row.attempt_id for row in rows),
@@ -190,6 +222,12 @@ def _staged(fresh: dict[str, Correction]) -> Columns:
         "sku_price_id": text_column(row.sku_price_id for row in rows),
         "reason": text_column(row.reason for row in rows),
         "lines": text_column(lines_json(row.lines) for row in rows),
+        "standing": text_column(standing[row.attempt_id] for row in rows),
+        "kept_us": int_column(None if time is None else time.us for time in kept),
+        "cache_storage_token_hours": int_column(None if time is None else time.token_hours for time in kept),
+        "kept_from": int_column(None if time is None else time.from_us for time in kept),
+        "kept_until": int_column(None if time is None else time.until_us for time in kept),
+        "price_is_guess": int_column(row.price_is_guess for row in rows),
     }
 
 

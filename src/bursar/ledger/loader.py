@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
-from bursar.ledger import posting
+from bursar.ledger import caches, posting
 from bursar.ledger.fitting import make_fit
 from bursar.ledger.pairing import Batch, assume_lost, pair_records
 from bursar.ledger.reading import RECORDS_MAX, Reading, read_spool, segment_is_successor
@@ -188,6 +188,7 @@ class Loader:
                 loaded = self._commit(batch, reading, [*faults, *make_fit(batch)], state)
         state.apply(batch, reading)
         self._state = state
+        self._settle_ended_caches(state)
         lost = self._close_writers(state)
         self._delete(reading.leftovers)
         return _sum(loaded, lost) if lost else loaded
@@ -198,6 +199,8 @@ class Loader:
             calls, orphan_faults = posting.post_batch(session, batch, state.open_calls, now_us)
             posting.note_faults(session, [*faults, *orphan_faults], now_us)
             posting.note_segments(session, reading.moved, now_us)
+            cache_end_us = caches.next_end(session) if any(p.settled.kept_until_us for p in batch.pairs) else None
+        state.hear_of_end(cache_end_us)
         self._delete(moved.path for moved in reading.moved if moved.is_done)
         ends = [pair.settled.ended_us for pair in batch.pairs]
         return Loaded(
@@ -208,6 +211,15 @@ class Loader:
             lag_us=max(self._clock.now_us() - min(ends), 0) if ends else 0,
             more=reading.more,
         )
+
+    def _settle_ended_caches(self, state: LoaderState) -> None:
+        """Make the storage of cached contents final that have lived as long as was expected."""
+        now_us = self._clock.now_us()
+        if state.cache_end_us is None or now_us < state.cache_end_us:
+            return
+        with self.ledger.writing() as session:
+            caches.settle_ended(session, now_us)
+            state.cache_end_us = caches.next_end(session)
 
     def _close_writers(self, state: LoaderState) -> Loaded | None:
         """Settle what dead workers left in flight, as `assumed`.

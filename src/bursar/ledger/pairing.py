@@ -7,7 +7,7 @@ import msgspec
 from bursar.domain.charge import Outcome, Quality
 from bursar.domain.usage import Usage
 from bursar.ledger.columns import Pair
-from bursar.spool.records import Compared, Dispatched, Ended, Late, Line, Record, Scored, Settled
+from bursar.spool.records import Compared, Dispatched, Ended, Late, Line, Record, Resembled, Scored, Settled
 
 WORKER_LOST = "worker_lost"
 
@@ -28,6 +28,7 @@ class Batch(msgspec.Struct):
     ended:    calls that ended without (another) attempt.
     scored:   feedback on answers.
     compared: shadows' answers beside those that clients got.
+    resembled: what the semantic cache compared.
     orphans:  settlements without a dispatch: corrections of an `assumed` charge, or a fault.
     lines:    of batches' results, some of which may be in the books already.
     late:     ends of attempts that weren't known when their calls were over; again, maybe known.
@@ -40,12 +41,13 @@ class Batch(msgspec.Struct):
     orphans: list[tuple[str, Settled]] = []
     scored: list[Scored] = []
     compared: list[Compared] = []
+    resembled: list[Resembled] = []
     lines: list[Pair] = []
     late: list[tuple[str, Settled]] = []
 
     def __bool__(self) -> bool:
-        news = (self.pairs, self.left, self.ended, self.orphans, self.scored, self.compared, self.lines, self.late)
-        return any(news)
+        known = (self.pairs, self.left, self.ended, self.orphans, self.lines, self.late)
+        return any((*known, self.scored, self.compared, self.resembled))
 
 
 def pair_records(runs: Sequence[tuple[str, Sequence[Record]]], pending: Mapping[str, InFlight]) -> Batch:
@@ -80,6 +82,8 @@ def pair_records(runs: Sequence[tuple[str, Sequence[Record]]], pending: Mapping[
                 batch.late.append((writer, record.settled))
             elif isinstance(record, Compared):
                 batch.compared.append(record)
+            elif isinstance(record, Resembled):
+                batch.resembled.append(record)
             else:
                 batch.ended.append((writer, record))
     batch.left = list(fresh.values())

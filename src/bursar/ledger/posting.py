@@ -7,15 +7,15 @@ import msgspec
 import numpy as np
 
 from bursar.domain.clock import datetime_from_us
-from bursar.ledger import calls, late
-from bursar.ledger.columns import Columns, charge_columns, count_calls, int_column, staged_select, text_column
+from bursar.ledger import caches, calls, late
+from bursar.ledger.columns import Columns, Pair, charge_columns, count_calls, int_column, staged_select, text_column
 from bursar.ledger.lines import take_lines
 from bursar.ledger.pairing import Batch, InFlight
 from bursar.ledger.reading import Moved
 from bursar.ledger.rollups import add_charges
 from bursar.ledger.schema import CHARGE_COLUMNS, ENTRY_COLUMNS
 from bursar.ledger.store import Session
-from bursar.spool.records import Compared, Scored
+from bursar.spool.records import Compared, Resembled, Scored, Settled
 
 BATCH = "fresh_charges"
 _ENCODER = msgspec.msgpack.Encoder()
@@ -53,12 +53,25 @@ def post_batch(
         _post_feedback(session, batch.scored)
     if batch.compared:
         _post_comparisons(session, batch.compared)
+    if batch.resembled:
+        _post_resemblances(session, batch.resembled)
     faults = late.settle_late(session, batch.orphans, now_us) if batch.orphans else []
     if batch.late:
         late.keep_waiting(session, batch.late)
     if batch.late or (batch and late.is_waiting(session)):
         late.settle_waiting(session, now_us)
+    _take_caches(session, pairs, batch.orphans, now_us)
     return ended, faults
+
+
+def _take_caches(session: Session, pairs: Sequence[Pair], orphans: Sequence[tuple[str, Settled]], now_us: int) -> None:
+    """What this batch says of cached contents."""
+    about = [pair for pair in pairs if pair.settled.kept_until_us]
+    ids = [pair.settled.attempt_id for pair in about]
+    late_ids = [record.attempt_id for _, record in orphans if record.kept_until_us]
+    if ids or late_ids:
+        since = min((pair.dispatched.call.received_us for pair in about), default=0)
+        caches.take_facts(session, [*ids, *late_ids], _naive(0 if late_ids else since), now_us)
 
 
 def _post_feedback(session: Session, scored: Sequence[Scored]) -> None:
@@ -82,6 +95,32 @@ def _post_comparisons(session: Session, compared: Sequence[Compared]) -> None:
             "$tool_names, $tool_calls, $json, $text, $words, $agreement)",
             msgspec.structs.asdict(one),
         )
+
+
+def _post_resemblances(session: Session, resembled: Sequence[Resembled]) -> None:
+    """Money goes through int64 columns of pico, -1 for unknown, and is a decimal from there on."""
+    columns: Columns = {
+        "call_id": text_column(one.call_id for one in resembled),
+        "rule_id": text_column(one.rule_id for one in resembled),
+        "mark": text_column(one.mark for one in resembled),
+        "looked_us": int_column(one.looked_us for one in resembled),
+        "similarity": np.array([_known(one.similarity) for one in resembled], dtype=np.float64),
+        "agreement": np.array([_known(one.agreement) for one in resembled], dtype=np.float64),
+        "cost_pico": int_column(-1 if one.cost_pico is None else one.cost_pico for one in resembled),
+        "embed_pico": int_column(-1 if one.embed_pico is None else one.embed_pico for one in resembled),
+        "is_live": int_column(int(one.is_live) for one in resembled),
+    }
+    with session.stage("staged_resemblances", columns):
+        session.run(
+            "INSERT INTO resemblances SELECT call_id::UUID, rule_id, mark, make_timestamp(looked_us), "
+            "CASE WHEN similarity >= 0 THEN similarity END, CASE WHEN agreement >= 0 THEN agreement END, "
+            "CASE WHEN cost_pico >= 0 THEN cost_pico END, CASE WHEN embed_pico >= 0 THEN embed_pico END, is_live = 1 "
+            "FROM staged_resemblances"
+        )
+
+
+def _known(figure: float | None) -> float:
+    return -1.0 if figure is None else figure
 
 
 def end_lost_calls(session: Session, call_ids: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from bursar.domain.clock import us_from_datetime
 from bursar.domain.savings import NOTHING, Saved
 from bursar.domain.usage import Usage
 from bursar.ledger.journal import Correction, Posted, post
-from bursar.ledger.schema import TOKEN_COLUMNS
+from bursar.ledger.schema import KEPT_COLUMNS, TOKEN_COLUMNS
 from bursar.ledger.store import Ledger
 from bursar.spool.records import CostLineRow
 
@@ -25,7 +25,8 @@ class Unpriced(msgspec.Struct, frozen=True):
     """What is known of a charge without a price.
 
     model: as the provider says it served, `model_asked` as the client wrote it. at_us: when its call was received.
-    is_whole: the answer ended as it should, so that its usage is the provider's own word.
+    is_whole: the answer ended as it should, so that its usage is the provider's own word, and nothing of it lies ahead
+    (a cached content that is still kept).
     """
 
     attempt_id: str
@@ -43,6 +44,7 @@ class Price(msgspec.Struct, frozen=True):
     """What it cost: lines as in the journal, pico-USD, and the dated price row.
 
     saved: by each lever, as in `Settled`.
+    is_guess: as `price_is_guess` there.
     """
 
     lines: list[CostLineRow]
@@ -51,6 +53,7 @@ class Price(msgspec.Struct, frozen=True):
     sku_price_id: str
     quality: Quality = Quality.REPORTED
     saved: Saved = NOTHING
+    is_guess: bool = False
 
 
 def price_unpriced(ledger: Ledger, price: Callable[[Unpriced], Price | None], now_us: int) -> Posted:
@@ -60,7 +63,7 @@ def price_unpriced(ledger: Ledger, price: Callable[[Unpriced], Price | None], no
     with lines: several models answered it, and only what one of them used was kept.
     """
     total = Posted(0, 0, [])
-    for charges in _chunks(_unpriced(ledger), CHUNK):
+    for charges in _chunks(_unpriced(ledger, now_us), CHUNK):
         corrections = [
             _correction(charge, found) for charge in charges if any(charge.usage.nonzero()) and (found := price(charge))
         ]
@@ -70,12 +73,16 @@ def price_unpriced(ledger: Ledger, price: Callable[[Unpriced], Price | None], no
     return total
 
 
-def _unpriced(ledger: Ledger) -> list[Unpriced]:
-    columns = ", ".join(column.name for column in TOKEN_COLUMNS)
+_USAGE = (*TOKEN_COLUMNS, *KEPT_COLUMNS)
+
+
+def _unpriced(ledger: Ledger, now_us: int) -> list[Unpriced]:
+    columns = ", ".join(column.name for column in _USAGE)
     with ledger.reading() as session:
         rows = session.query(
             f"""
-            SELECT attempt_id, provider, model, model_asked, outcome IN ('ok', 'truncated') AS is_whole,
+            SELECT attempt_id, provider, model, model_asked, outcome IN ('ok', 'truncated')
+                AND coalesce(kept_until <= make_timestamp({now_us:d}), true) AS is_whole,
               CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END AS tier,
               region, received_at, {columns}
             FROM charges
@@ -94,7 +101,7 @@ def _unpriced(ledger: Ledger) -> list[Unpriced]:
             tier=row["tier"],
             region=row["region"],
             at_us=us_from_datetime(row["received_at"].replace(tzinfo=UTC)),
-            usage=Usage(**{column.source.removeprefix("usage."): row[column.name] for column in TOKEN_COLUMNS}),
+            usage=Usage(**{column.source.removeprefix("usage."): row[column.name] for column in _USAGE}),
         )
         for row in rows
     ]
@@ -111,6 +118,7 @@ def _correction(charge: Unpriced, price: Price) -> Correction:
         saved=price.saved,
         sku_id=price.sku_id,
         sku_price_id=price.sku_price_id,
+        price_is_guess=price.is_guess,
     )
 
 

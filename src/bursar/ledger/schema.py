@@ -75,6 +75,10 @@ TOKEN_COLUMNS = _counts(
     images="images",
     cache_storage_token_hours="cache_storage",  # noqa: S106  # no password
 )
+KEPT_COLUMNS = _counts("usage", kept_tokens="kept_tokens", kept_us="kept_us")
+"""What `cache_storage_token_hours` rounds: tokens of a cached content, and microseconds that are charged for. They are
+no measures: a sum of them over several rows of one cache says nothing."""
+
 COST_COLUMNS = (
     Column("list_cost", MONEY, "pico", "settled.list_pico"),
     *(Column(name, MONEY, "same", "list_cost") for name in ("contracted_cost", "effective_cost", "billed_cost")),
@@ -108,6 +112,10 @@ CHARGE_COLUMNS: tuple[Column, ...] = (
     *SCOPE_COLUMNS,
     *TAG_COLUMNS,
     *TOKEN_COLUMNS,
+    *KEPT_COLUMNS,
+    Column("kept_from", "TIMESTAMP", "time", "settled.kept_from_us"),
+    Column("kept_until", "TIMESTAMP", "time", "settled.kept_until_us"),
+    Column("price_is_guess", "BOOLEAN", "bool", "settled.price_is_guess"),
     *COST_COLUMNS,
     *_texts("settled", "lever", "sku_id", "sku_price_id"),
     Column("lines", LINES, "lines", "settled.lines"),
@@ -196,6 +204,10 @@ ADDED_COLUMNS = (
     "ALTER TABLE charges ADD COLUMN IF NOT EXISTS traffic VARCHAR DEFAULT 'live'",
     "ALTER TABLE call_rows ADD COLUMN IF NOT EXISTS traffic VARCHAR DEFAULT 'live'",
     *(f"ALTER TABLE charges ADD COLUMN IF NOT EXISTS {name} {MONEY} DEFAULT 0" for name in SAVED_COLUMNS.values()),
+    *(f"ALTER TABLE charges ADD COLUMN IF NOT EXISTS {column.name} BIGINT DEFAULT 0" for column in KEPT_COLUMNS),
+    "ALTER TABLE charges ADD COLUMN IF NOT EXISTS kept_from TIMESTAMP",
+    "ALTER TABLE charges ADD COLUMN IF NOT EXISTS kept_until TIMESTAMP",
+    "ALTER TABLE charges ADD COLUMN IF NOT EXISTS price_is_guess BOOLEAN DEFAULT false",
 )
 """Columns that a ledger of an earlier Bursar may not have yet."""
 
@@ -260,6 +272,48 @@ BOOK_TABLES = (
             "text": "BOOLEAN",
             "words": "DOUBLE",
             "agreement": "DOUBLE",
+        },
+    ),
+    _table(  # what was said of cached contents: made, changed, deleted (ledger/caches.py)
+        "cache_facts",
+        {
+            "provider": "VARCHAR",
+            "cache_id": "VARCHAR",
+            "attempt_id": "UUID",
+            "call_id": "UUID",
+            "received_at": "TIMESTAMP",
+            "operation": "VARCHAR",
+            "from_us": "BIGINT",
+            "until_us": "BIGINT",
+            "tokens": "BIGINT",
+            "share_from_us": "BIGINT",  # what it was found to bear when it was looked at last; NULL: never yet
+            "share_until_us": "BIGINT",
+            "share_is_final": "BOOLEAN",
+        },
+    ),
+    _table("cache_ends", {"provider": "VARCHAR", "cache_id": "VARCHAR", "until_us": "BIGINT"}),  # that lie ahead
+    _table(  # corrected costs that the budgets haven't heard of; cost_pico NULL: unpriced
+        "cache_news",
+        {
+            "attempt_id": "UUID",
+            "call_id": "UUID",
+            "cost_pico": "BIGINT",
+            "is_final": "BOOLEAN",
+            "noted_us": "BIGINT",
+        },
+    ),
+    _table(  # calls that the semantic cache compared; NULL similarity: nothing meant the same (spool/records.py)
+        "resemblances",
+        {
+            "call_id": "UUID",
+            "rule_id": "VARCHAR",
+            "mark": "VARCHAR",
+            "looked_at": "TIMESTAMP",
+            "similarity": "DOUBLE",
+            "agreement": "DOUBLE",
+            "cost_pico": "BIGINT",
+            "embed_pico": "BIGINT",
+            "is_live": "BOOLEAN",
         },
     ),
     _table("loader_faults", {"seen_at": "TIMESTAMP", "code": "VARCHAR", "detail": "VARCHAR"}),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from bursar.ledger.caches import next_end
 from bursar.ledger.pairing import Batch, InFlight
 from bursar.ledger.reading import Reading
 from bursar.ledger.store import Ledger, Session
@@ -18,6 +19,7 @@ class LoaderState(msgspec.Struct):
     """offsets: bytes in the books by segment name. done: segments finished. writers: open ones and their segments.
 
     pending: dispatches in flight by attempt id. open_calls: calls waiting for another attempt, and whose they are.
+    cache_end_us: not after the next end of a cached content's time; None: none is kept.
     """
 
     offsets: dict[str, int]
@@ -26,6 +28,12 @@ class LoaderState(msgspec.Struct):
     pending: dict[str, InFlight]
     open_calls: dict[str, str]
     faults: set[tuple[str, str]]
+    cache_end_us: int | None = None
+
+    def hear_of_end(self, at_us: int | None) -> None:
+        """A cached content's time ends then."""
+        if at_us is not None:
+            self.cache_end_us = at_us if self.cache_end_us is None else min(at_us, self.cache_end_us)
 
     def apply(self, batch: Batch, reading: Reading) -> None:
         """Remember what a committed batch changed."""
@@ -92,6 +100,7 @@ def load_state(ledger: Ledger) -> LoaderState:
         pending = session.query("SELECT attempt_id, writer, record FROM pending").rows
         open_calls = session.query("SELECT call_id, writer FROM open_calls").rows
         faults = session.query("SELECT code, detail FROM loader_faults").rows
+        cache_end_us = next_end(session)
     writers: dict[str, set[str]] = {}
     for name, writer, _, _ in found:
         if writer not in closed:
@@ -103,4 +112,5 @@ def load_state(ledger: Ledger) -> LoaderState:
         pending={str(attempt): InFlight(writer, _DISPATCHED.decode(record)) for attempt, writer, record in pending},
         open_calls={str(call_id): writer for call_id, writer in open_calls},
         faults={(code, detail) for code, detail in faults},
+        cache_end_us=cache_end_us,
     )

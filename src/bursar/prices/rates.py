@@ -6,13 +6,14 @@ import msgspec
 from msgspec.structs import astuple
 
 from bursar.domain.money import FEMTO_PER_PICO, PICO_MAX, pico_from_femto
+from bursar.domain.storage import HOUR_US, storage_lines
 from bursar.domain.usage import Unit, Usage
 from bursar.prices.sheet import NO_LINE, ImplausibleUsage, PriceSheet, UnpricedUnit
 
 __all__ = ["CostLine", "ImplausibleUsage", "Priced", "UnpricedUnit", "bound_pico", "list_without_cache", "price_usage"]
 
-CostLine = tuple[Unit, int, int]
-"""unit, quantity, femto-USD per one unit."""
+CostLine = tuple[str, int, int]
+"""unit (a `Unit`, or `storage.PART`), quantity, femto-USD per one unit."""
 
 
 FEMTO_MAX = PICO_MAX * FEMTO_PER_PICO
@@ -34,10 +35,13 @@ def price_usage(usage: Usage, sheet: PriceSheet) -> Priced:
 
     usage: disjoint counts. sheet: the prices in force when the call was dispatched (`PriceBook.at`).
     A per-request fee of the sheet is charged once even where the provider doesn't count requests; a counted request
-    without such a fee costs nothing, since then the tokens are all that is sold.
+    without such a fee costs nothing, since then the tokens are all that is sold. What is kept in a cache is priced by
+    its exact tokens and time.
     Raises UnpricedUnit if a unit was used that has no price, or if the counts can't be believed (ImplausibleUsage); the
     caller posts the charge as `unpriced`.
     """
+    if usage.kept_tokens:
+        return _price_storage(usage, sheet)
     lines: list[CostLine] = []
     femto = 0
     counts = astuple(usage)  # `compress` leaves out what wasn't used without running Python
@@ -55,10 +59,30 @@ def price_usage(usage: Usage, sheet: PriceSheet) -> Priced:
         if sheet.request_price is not None:
             lines.append((Unit.REQUEST, usage.request or 1, sheet.request_price))
         femto = sum(quantity * price for _, quantity, price in lines)
+    return _checked(lines, femto, sheet)
+
+
+def _checked(lines: list[CostLine], femto: int, sheet: PriceSheet) -> Priced:
     if femto > FEMTO_MAX:
         unit, quantity, _ = max(lines, key=_line_cost)
         raise ImplausibleUsage(sheet.sku_id, unit, quantity)
     return Priced(lines, pico_from_femto(femto))
+
+
+def _price_storage(usage: Usage, sheet: PriceSheet) -> Priced:
+    """What is kept by its exact tokens and time, beside everything else of the usage."""
+    price = sheet.unit_prices.get(Unit.CACHE_STORAGE)
+    if price is None:
+        raise UnpricedUnit(sheet.sku_id, Unit.CACHE_STORAGE)
+    rest = msgspec.structs.replace(usage, cache_storage=0, kept_tokens=0, kept_us=0)
+    beside = price_usage(rest, sheet).lines
+    lines = [*beside, *storage_lines(usage.kept_tokens, usage.kept_us, price, femto_of(beside))]
+    return _checked(lines, femto_of(lines), sheet)
+
+
+def femto_of(lines: list[CostLine]) -> int:
+    """What lines come to, exactly, in femto-USD."""
+    return sum(quantity * price for _, quantity, price in lines)
 
 
 def list_without_cache(usage: Usage, sheet: PriceSheet) -> int:
@@ -122,6 +146,19 @@ def bound_pico(sheet: PriceSheet, input_bytes: int, max_output: int, searches: i
             raise UnpricedUnit(sheet.sku_id, Unit.WEB_SEARCH)
         femto += searches * price
     return min(-(-femto // FEMTO_PER_PICO), PICO_MAX)
+
+
+def storage_bound_pico(sheet: PriceSheet, tokens: int, kept_us: int, input_tokens: int = 0) -> int:
+    """The most that keeping so many tokens for so long can cost, in pico-USD, rounded up.
+
+    input_tokens: billed for making the cache.
+    Raises UnpricedUnit if storage, or input where there is some, has no price.
+    """
+    price = sheet.unit_prices.get(Unit.CACHE_STORAGE)
+    if price is None:
+        raise UnpricedUnit(sheet.sku_id, Unit.CACHE_STORAGE)
+    made = bound_pico(sheet, input_tokens, 0) if input_tokens else 0
+    return min(made - (-tokens * kept_us * price // (HOUR_US * FEMTO_PER_PICO)), PICO_MAX)
 
 
 def _line_cost(line: CostLine) -> int:

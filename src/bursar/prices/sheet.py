@@ -21,9 +21,12 @@ FALLBACKS: dict[Unit, tuple[Unit, ...]] = {
 0.2.3, `decompose.py`: a count without its own price stays in its ancestor's count."""
 
 NO_LINE = Unit.REQUEST
-"""In ROW_UNITS: what has no line by its count. A request's fee needs none; reasoning is in the output."""
+"""In ROW_UNITS: what has no line by its count. A request's fee needs none; reasoning is in the output, and what is kept
+for how long is cache storage."""
 
-ROW_UNITS = tuple(Unit(name) if name != "reasoning" else NO_LINE for name in Usage.__struct_fields__)
+_DETAILS = ("reasoning", "kept_tokens", "kept_us")
+
+ROW_UNITS = tuple(Unit(name) if name not in _DETAILS else NO_LINE for name in Usage.__struct_fields__)
 """The units of `PriceSheet.row`, in the order of `Usage`'s fields."""
 
 
@@ -32,8 +35,8 @@ class UnpricedUnit(Unpriced):
 
     code = "unpriced_unit"
 
-    def __init__(self, sku_id: str, unit: Unit, message: str = "") -> None:
-        super().__init__(message or f"{sku_id} has no price for {unit.value}", field=unit.value)
+    def __init__(self, sku_id: str, unit: str, message: str = "") -> None:
+        super().__init__(message or f"{sku_id} has no price for {unit}", field=str(unit))
         self.sku_id = sku_id
         self.unit = unit
 
@@ -43,8 +46,8 @@ class ImplausibleUsage(UnpricedUnit):
 
     code = "implausible_usage"
 
-    def __init__(self, sku_id: str, unit: Unit, quantity: int) -> None:
-        super().__init__(sku_id, unit, f"{quantity} of {unit.value} at {sku_id}: over a million dollars for one call")
+    def __init__(self, sku_id: str, unit: str, quantity: int) -> None:
+        super().__init__(sku_id, unit, f"{quantity} of {unit} at {sku_id}: over a million dollars for one call")
 
 
 class PriceSheet(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -17,7 +17,7 @@ from bursar.providers.anthropic_usage import MessageUsage, billed_beside, merge_
 from bursar.providers.media import TextMessage, TextPart, decode_with_media
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, require_model, served_tier
-from bursar.providers.server_tools import searches_allowed
+from bursar.providers.server_tools import Tool, advisers_of, models_in, passes_of, reads_by_itself, searches_allowed
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
@@ -29,7 +29,12 @@ class _Request(PeerFields):
     max_tokens: OutputLimit | None = None
     service_tier: str | None = None
     metadata: dict[str, Any] | None = None
-    tools: list[msgspec.Raw] | None = None
+    tools: list[Tool] | None = None
+    speed: Any = None
+    inference_geo: Any = None
+    context_management: Any = None
+    fallbacks: Any = None
+    mcp_servers: Any = None
 
 
 class _TextRequest(_Request):
@@ -97,6 +102,7 @@ _MESSAGE = msgspec.json.Decoder(_Message)
 _LENIENT = msgspec.json.Decoder(_Lenient)
 _COUNTED = msgspec.json.Decoder(_Counted)
 
+FAST = "fast"  # a speed to clients, a tier to the price list
 _UNMETERED_REGIONS = (None, "", "global", "not_available")
 
 
@@ -117,7 +123,7 @@ class AnthropicMessages:
             require_model(seen.model) if model is None else model,
             seen.stream is True,
             seen.max_tokens,
-            seen.service_tier or "",
+            FAST if seen.speed == FAST else seen.service_tier or "",
             "",
             metadata_of(seen, seen.metadata),
             True,  # a Messages stream always reports its usage
@@ -127,6 +133,10 @@ class AnthropicMessages:
             media=media,
             data_bytes=data_bytes,
             searches=searches_allowed(seen.tools) if seen.tools else 0,
+            region=clip(seen.inference_geo) if isinstance(seen.inference_geo, str) else "",
+            passes=1 if seen.context_management is None else passes_of(seen.context_management),
+            reads=bool(seen.mcp_servers) or reads_by_itself(seen.tools),
+            also=advisers_of(seen.tools) + models_in(seen.fallbacks) if seen.tools or seen.fallbacks else (),
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
@@ -224,7 +234,7 @@ def read_plain(body: bytes, status: int) -> Answer:
 def _answer(seen: MessageUsage | None, model: str, upstream_id: str, stop: str, complete: bool, error: str) -> Answer:
     tier = region = ""
     if seen is not None:
-        tier = "fast" if seen.speed == "fast" else served_tier(seen.service_tier)
+        tier = FAST if seen.speed == FAST else served_tier(seen.service_tier)
         region = "" if seen.inference_geo in _UNMETERED_REGIONS else clip(seen.inference_geo)
     return Answer(
         usage_of_message(seen),

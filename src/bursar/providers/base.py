@@ -63,15 +63,26 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class SpeaksInHeaders:
-    """A dialect whose answers say a part of what is billed in their headers, and whose errors have their type there."""
+    """A dialect whose requests and answers say a part of what is billed in their headers, and whose errors have their
+    type there."""
 
     def with_headers(self, answer: Answer, status: int, headers: Headers) -> Answer:
         """The same answer with what its headers say beside its body."""
         raise NotImplementedError
 
+    def asked_with(self, asked: Asked, headers: Headers) -> Asked:
+        """What is asked, with what a request's headers say of its price."""
+        return asked
+
     def error_headers(self, error: BursarError) -> list[tuple[bytes, bytes]]:
         """What an error of ours says in its headers."""
         raise NotImplementedError
+
+
+def read_asked(dialect: Dialect, body: bytes, headers: Headers) -> Asked:
+    """What a request asks for by its body and its headers. Raises like `read_request`."""
+    asked = dialect.read_request(body)
+    return dialect.asked_with(asked, headers) if isinstance(dialect, SpeaksInHeaders) else asked
 
 
 def read_reply(dialect: Dialect, body: bytes, status: int, headers: Headers) -> Answer:

@@ -18,6 +18,7 @@ from bursar.providers.anthropic import MESSAGES
 from bursar.providers.base import Dialect
 from bursar.providers.reading import UNREADABLE, clip, decode_answer
 from bursar.providers.registry import dialect_for
+from bursar.providers.splice import doubled_field
 from bursar.providers.values import Answer, Asked
 
 OPENAI_BATCH, ANTHROPIC_BATCH, RESPONSE = "openai-batch", "anthropic-batch", "response"
@@ -117,7 +118,7 @@ class _MessageRequest(msgspec.Struct):
 
 
 class _MessageRequests(msgspec.Struct):
-    requests: list[_MessageRequest]
+    requests: list[msgspec.Raw]
 
 
 class _Creation(msgspec.Struct):
@@ -133,6 +134,7 @@ _LINE = msgspec.json.Decoder(_Line)
 _REQUEST = msgspec.json.Decoder(_Request)
 _CREATION = msgspec.json.Decoder(_Creation)
 _MESSAGE_REQUESTS = msgspec.json.Decoder(_MessageRequests)
+_MESSAGE_REQUEST = msgspec.json.Decoder(_MessageRequest)
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"((?:[^"\\]|\\.){1,512})"')
 _ENDED = {"expired": Outcome.TIMEOUT, "batch_expired": Outcome.TIMEOUT, "canceled": Outcome.ABORTED,
           "batch_cancelled": Outcome.ABORTED}  # fmt: skip
@@ -226,35 +228,44 @@ def _message_line(seen: _Line) -> Line:
     return Line(seen.custom_id, 0, outcome, MESSAGES, Answer(error_code=code, complete=True), is_billed=False)
 
 
-def requests_of(kind: str, content: bytes) -> list[tuple[Dialect, Asked, bytes]]:
+def requests_of(kind: str, content: bytes) -> list[tuple[Dialect, Asked, bytes] | None]:
     """(dialect, what is asked, its body) of each request of an input file, or of Anthropic's inline list.
 
-    What can't be read is left out of it: the provider refuses such a line and bills nothing for it.
+    None for one that can't be read, or is for an endpoint that nobody here knows. The provider may refuse it and bill
+    nothing; it may as well take what we don't (a limit of `1e5` tokens, lines that end in a carriage return).
     """
-    found = []
+    found: list[tuple[Dialect, Asked, bytes] | None] = []
     for dialect, body in _bodies(kind, content):
-        if dialect is None:
-            continue
         try:
-            found.append((dialect, dialect.read_request(body), body))
-        except BursarError:  # the provider says so
-            continue
+            found.append(None if dialect is None else (dialect, dialect.read_request(body), body))
+        except BursarError:
+            found.append(None)
     return found
 
 
 def _bodies(kind: str, content: bytes) -> list[tuple[Dialect | None, bytes]]:
     if kind == ANTHROPIC_BATCH:
         seen = decode_answer(_MESSAGE_REQUESTS, content)
-        return [(MESSAGES, bytes(one.params)) for one in seen.requests] if seen else []
-    bodies: list[tuple[Dialect | None, bytes]] = []
-    for line in content.split(b"\n"):
-        if line.strip():
-            try:
-                one = _REQUEST.decode(line)
-            except UNREADABLE:
-                continue
-            bodies.append((_dialect_of(kind, one.url), bytes(one.body)))
-    return bodies
+        return [_params_of(bytes(one)) for one in seen.requests] if seen else []
+    return [_body_of(line) for line in content.split(b"\n") if line.strip()]
+
+
+def _params_of(request: bytes) -> tuple[Dialect | None, bytes]:
+    one = decode_answer(_MESSAGE_REQUEST, request)
+    return (None, request) if one is None or _is_in_doubt(request) else (MESSAGES, bytes(one.params))
+
+
+def _body_of(line: bytes) -> tuple[Dialect | None, bytes]:
+    one = decode_answer(_REQUEST, line)
+    return (None, line) if one is None or _is_in_doubt(line) else (_dialect_of(OPENAI_BATCH, one.url), bytes(one.body))
+
+
+def _is_in_doubt(request: bytes) -> bool:
+    """Whether it gives its address or its body twice."""
+    try:
+        return bool(doubled_field(request))
+    except UNREADABLE:
+        return True
 
 
 def _dialect_of(kind: str, endpoint: str) -> Dialect | None:

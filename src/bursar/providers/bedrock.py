@@ -28,15 +28,17 @@ from bursar.providers.bedrock_reader import (
     read_converse,
     read_invoked,
 )
-from bursar.providers.bedrock_usage import size_of, usage_of_headers
+from bursar.providers.bedrock_usage import size_of, tool_price_name, usage_of_headers
 from bursar.providers.event_frames import write_frame
 from bursar.providers.media import media_of_bedrock
 from bursar.providers.reading import clip, decode_answer, decode_request, require_model, texts
+from bursar.providers.server_tools import CALLS_ASSUMED
 from bursar.providers.splice import with_inner_number, with_number
 from bursar.providers.sse import StreamReader
 from bursar.providers.values import MODEL_CHARS_MAX, Answer, Asked, Choices, Count, OutputLimit
 
 _ANTHROPIC = b'"anthropic_version"'
+_LATENCY_HEADER, _TIER_HEADER = b"x-amzn-bedrock-performanceconfig-latency", b"x-amzn-bedrock-service-tier"
 _NUMBERS = ("max_tokens", "max_tokens_to_sample", "max_gen_len", "max_completion_tokens", "maxTokens")
 _IN_CONFIG = ("maxTokens", "max_new_tokens")
 _FIELD_OF_FAMILY = (
@@ -70,6 +72,14 @@ class _TextConfig(msgspec.Struct, gc=False, rename="camel"):
 
 class _Tools(msgspec.Struct, gc=False):
     tools: list[msgspec.Raw] | None = None
+
+
+class _SystemTool(msgspec.Struct, gc=False):
+    name: str | None = None
+
+
+class _Tool(msgspec.Struct, gc=False, rename="camel"):
+    system_tool: _SystemTool | None = None
 
 
 class _ServiceTier(msgspec.Struct, gc=False):
@@ -116,6 +126,7 @@ class _Object(msgspec.Struct):
 
 
 _CONVERSE = msgspec.json.Decoder(_Converse)
+_SYSTEM_TOOL = msgspec.json.Decoder(_Tool)
 _INVOKE = msgspec.json.Decoder(_Invoke)
 _COUNTED = msgspec.json.Decoder(_Counted)
 _OBJECT = msgspec.json.Decoder(_Object)
@@ -169,6 +180,7 @@ class BedrockConverse(SpeaksInHeaders):
             media=media,
             data_bytes=data_bytes,
             model_in_path=True,
+            fees=_fees(seen.tool_config.tools) if seen.tool_config is not None else (),
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
@@ -190,8 +202,8 @@ class BedrockConverse(SpeaksInHeaders):
         counted = usage_of_headers(headers)
         if size_of(counted) > size_of(answer.usage):
             answer.usage = counted
-        tier = said.get(b"x-amzn-bedrock-service-tier", b"").decode("latin-1")
-        if said.get(b"x-amzn-bedrock-performanceconfig-latency") == OPTIMIZED.encode():
+        tier = said.get(_TIER_HEADER, b"").decode("latin-1")
+        if said.get(_LATENCY_HEADER) == OPTIMIZED.encode():
             tier = OPTIMIZED
         answer.tier = answer.tier or clip(tier)
         return answer
@@ -272,6 +284,15 @@ class BedrockInvoke(BedrockConverse):
         field = next((field for family, field in _FIELD_OF_FAMILY if family in self._model), "")
         return with_number(body, (field,), tokens) if field else None
 
+    def asked_with(self, asked: Asked, headers: Headers) -> Asked:
+        """The tier and the latency stand in headers here, since each family's body is its own."""
+        for name, value in headers:
+            if name == _LATENCY_HEADER and value == OPTIMIZED.encode():
+                asked.tier = OPTIMIZED
+            elif name == _TIER_HEADER and asked.tier != OPTIMIZED:
+                asked.tier = clip(value.decode("latin-1"))
+        return asked
+
     def read_answer(self, body: bytes, status: int) -> Answer:
         return error_of(body, status) if status >= 400 else read_invoked(body)
 
@@ -321,6 +342,16 @@ def exception_of(error: BursarError) -> str:
     if error.status == 429 and not error.retry:
         return "ServiceQuotaExceededException"
     return _EXCEPTIONS.get(error.status) or ("ValidationException" if error.status < 500 else "InternalServerException")
+
+
+def _fees(tools: list[msgspec.Raw] | None) -> tuple[tuple[str, int], ...]:
+    """Tools of Amazon's own, that are billed by the call under names of their own."""
+    found = []
+    for raw in tools or ():
+        tool = decode_answer(_SYSTEM_TOOL, bytes(raw))
+        if tool is not None and tool.system_tool is not None and tool.system_tool.name:
+            found.append((tool_price_name(tool.system_tool.name), CALLS_ASSUMED))
+    return tuple(found)
 
 
 def _named(model: str) -> str:

@@ -148,8 +148,13 @@ def billed_beside(trace: Trace | None, usage: TokenUsage | None) -> tuple[tuple[
             else:
                 left += [value for value in seen.values() if isinstance(value, dict | list)]
     for tool, count in (usage.server_tool_usage or {}).items() if usage is not None else ():
-        units[f"bedrock-tool-{tool}"[:64]] = _count(count)
+        units[tool_price_name(tool)] = _count(count)
     return tuple((model, Usage(request=count)) for model, count in units.items() if count)
+
+
+def tool_price_name(tool: str) -> str:
+    """The model by whose price a call of one of Amazon's own tools is billed."""
+    return f"bedrock-tool-{tool}"[:64]
 
 
 def model_routed_to(trace: Trace | None) -> str:

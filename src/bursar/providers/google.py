@@ -5,6 +5,7 @@ path's model; `DIALECTS` has each unbound.
 Source: tests/golden/gemini and /vertex; Vertex's discovery document, revision 20261106; google-genai 3.4.0.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -13,10 +14,10 @@ from bursar.domain.charge import Operation
 from bursar.domain.errors import BadRequest, BursarError
 from bursar.domain.usage import Usage
 from bursar.providers import errors
-from bursar.providers.anthropic import AnthropicMessages
+from bursar.providers.anthropic import AnthropicCountTokens, AnthropicMessages
 from bursar.providers.base import Dialect
 from bursar.providers.google_reader import GeminiReader, read_plain
-from bursar.providers.google_usage import UsageMetadata, usage_of_gemini
+from bursar.providers.google_usage import DATA_GROUNDING, MAPS_GROUNDING, UsageMetadata, usage_of_gemini
 from bursar.providers.media import media_of_gemini
 from bursar.providers.reading import decode_answer, decode_request, require_model
 from bursar.providers.server_tools import SEARCHES_ASSUMED, kept_by
@@ -45,11 +46,36 @@ class _Tool(msgspec.Struct, rename="camel", gc=False):
     snake_search: Any = msgspec.field(default=None, name="google_search")
     google_search_retrieval: Any = None
     snake_retrieval: Any = msgspec.field(default=None, name="google_search_retrieval")
+    enterprise_web_search: Any = None
+    snake_enterprise: Any = msgspec.field(default=None, name="enterprise_web_search")
+    google_maps: Any = None
+    snake_maps: Any = msgspec.field(default=None, name="google_maps")
+    retrieval: Any = None
+    url_context: Any = None
+    snake_url: Any = msgspec.field(default=None, name="url_context")
+    code_execution: Any = None
+    snake_code: Any = msgspec.field(default=None, name="code_execution")
+    file_search: Any = None
+    snake_files: Any = msgspec.field(default=None, name="file_search")
 
     @property
     def searches(self) -> bool:
-        places = (self.google_search, self.snake_search, self.google_search_retrieval, self.snake_retrieval)
-        return any(place is not None for place in places)
+        return _is_any((self.google_search, self.snake_search, self.google_search_retrieval, self.snake_retrieval,
+                        self.enterprise_web_search, self.snake_enterprise))  # fmt: skip
+
+    @property
+    def maps(self) -> bool:
+        return _is_any((self.google_maps, self.snake_maps))
+
+    @property
+    def reads(self) -> bool:
+        """Whether it puts into the prompt what it finds."""
+        return self.maps or _is_any((self.retrieval, self.url_context, self.snake_url, self.code_execution,
+                                     self.snake_code, self.file_search, self.snake_files))  # fmt: skip
+
+
+def _is_any(places: Iterable[Any]) -> bool:
+    return any(place is not None for place in places)
 
 
 class _Request(msgspec.Struct, rename="camel"):
@@ -60,6 +86,7 @@ class _Request(msgspec.Struct, rename="camel"):
     tools: list[_Tool] | None = None
     labels: dict[str, str] | None = None  # Vertex: labels of its own bill
     service_tier: str | None = None
+    snake_tier: str | None = msgspec.field(default=None, name="service_tier")
     cached_content: Any = None
     snake_cached: Any = msgspec.field(default=None, name="cached_content")
     model: Any = None  # the path's counts
@@ -124,7 +151,7 @@ class GeminiGenerate:
             _named(self._model),
             self._streams,
             limit,
-            "" if seen.service_tier is None else seen.service_tier.lower(),
+            (seen.service_tier or seen.snake_tier or "").lower(),
             metadata=seen.labels or {},
             wants_usage=True,  # each chunk has it
             tools=tools,
@@ -133,6 +160,8 @@ class GeminiGenerate:
             data_bytes=data_bytes,
             model_in_path=True,
             searches=SEARCHES_ASSUMED if seen.tools and any(tool.searches for tool in seen.tools) else 0,
+            reads=any(tool.reads for tool in seen.tools or ()),
+            fees=_fees(seen.tools, self.family) if seen.tools else (),
             continues=kept_by(seen.cached_content, seen.snake_cached),
             streams_array=self._streams,
         )
@@ -154,6 +183,13 @@ class GeminiGenerate:
 
     def stream_error(self, error: BursarError, call_id: str) -> bytes:
         return b"data: " + errors.google_error(error, call_id) + b"\n\n"
+
+
+def _fees(tools: Sequence[_Tool], family: str) -> tuple[tuple[str, int], ...]:
+    """What is billed by the answer, under names of its own."""
+    maps = ((MAPS_GROUNDING, 1),) if any(tool.maps for tool in tools) else ()
+    own_data = family == "vertex" and any(tool.retrieval is not None for tool in tools)
+    return (*maps, (DATA_GROUNDING, 1)) if own_data else maps
 
 
 class GeminiCountTokens(GeminiGenerate):
@@ -225,6 +261,13 @@ class VertexMessages(AnthropicMessages):
         return asked
 
 
+class VertexCountTokens(AnthropicCountTokens):
+    """`models/count-tokens:rawPredict`: free. Of all of Vertex's paths the one whose body names the model."""
+
+    name = "vertex-anthropic-count-tokens"
+    family = "vertex"
+
+
 def _named(model: str) -> str:
     """The path's model. Raises BadRequest if no catalogue could have such a name."""
     if len(model) > MODEL_CHARS_MAX:
@@ -235,5 +278,6 @@ def _named(model: str) -> str:
 UNBOUND: tuple[Dialect, ...] = (
     *(kind(family) for family in ("gemini", "vertex") for kind in (GeminiGenerate, GeminiCountTokens, GeminiEmbed)),
     VertexMessages(),
+    VertexCountTokens(),
 )
 """For those who know a dialect by its name alone: errors, recordings."""

@@ -6,7 +6,7 @@ Gemini: `/v1beta/models/MODEL:generateContent`. Vertex: the same behind `/projec
 import re
 
 from bursar.providers.base import Dialect
-from bursar.providers.google import GeminiCountTokens, GeminiEmbed, GeminiGenerate, VertexMessages
+from bursar.providers.google import GeminiCountTokens, GeminiEmbed, GeminiGenerate, VertexCountTokens, VertexMessages
 
 _PATH = re.compile(
     r"(?P<version>/v1(?:alpha|beta1?)?)"
@@ -41,6 +41,8 @@ def google_dialect(path: str) -> tuple[Dialect, str] | None:
     if found["publisher"] == "anthropic":
         if action not in ("rawPredict", "streamRawPredict"):
             return None
+        if model == "count-tokens":
+            return VertexCountTokens(), path
         return VertexMessages(model, streams=action == "streamRawPredict"), path
     match action:
         case "generateContent" | "streamGenerateContent":

@@ -5,6 +5,7 @@ the parts that are text and fails at the first other one. Such a request is then
 known stays what it was: bytes, each of which counts as a token at most.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
@@ -12,13 +13,14 @@ import msgspec
 
 from bursar.domain.media import Media, MediaKind
 from bursar.providers.media_bytes import audio_seconds, decoded_bytes, image_size, pdf_pages
-from bursar.providers.reading import UNREADABLE, decode_request
+from bursar.providers.reading import UNREADABLE, decode_answer, decode_request
 
 PARTS_MAX = 10_000  # looked at; a request has no more parts that a provider would take
 _WALKED = ("messages", "input", "system", "prompt")
 _WALKED_GOOGLE = ("contents", "content", "requests", "systemInstruction", "system_instruction")
 _GOOGLE_MARKS = (b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"')
 _BEDROCK_MARKS = (b'"bytes"', b'"s3Location"')
+_ESCAPED_NAME = re.compile(rb'"[^"\\]*\\u[^"]*"\s*:')
 _PDF = "application/pdf"
 
 _BEDROCK_KINDS = {
@@ -28,6 +30,21 @@ _BEDROCK_KINDS = {
     "video": MediaKind.FILE,
 }
 _TEXT_FORMATS = {"txt": "text/plain", "md": "text/markdown", "csv": "text/csv", "html": "text/html"}
+
+
+class _Named(msgspec.Struct, gc=False):
+    type: Any = None
+    id: Any = None
+    audio: Any = None
+    content: msgspec.Raw = msgspec.Raw()
+
+
+class _Naming(msgspec.Struct, gc=False):
+    input: list[_Named] | str | None = None
+    messages: list[_Named] | None = None
+
+
+_NAMING = msgspec.json.Decoder(_Naming)
 
 T = TypeVar("T")
 
@@ -57,9 +74,10 @@ class TextPart(msgspec.Struct, gc=False):
 
 
 class TextMessage(msgspec.Struct, gc=False):
-    """A message of chat completions or of Messages."""
+    """A message of chat completions or of Messages. audio: of an earlier answer, by its id."""
 
     content: str | list[TextPart] | None = None
+    audio: None = None
 
 
 class TextItem(msgspec.Struct, gc=False):
@@ -72,7 +90,6 @@ class TextItem(msgspec.Struct, gc=False):
         "custom_tool_call",
         "custom_tool_call_output",
         "reasoning",
-        "item_reference",
         "web_search_call",
     ] = "message"
     content: str | list[TextPart] | None = None
@@ -95,12 +112,17 @@ def decode_with_media(
 
 def media_of_gemini(body: bytes) -> tuple[tuple[Media, ...], int]:
     """The same of a Gemini request, whose parts are known by their field. Costs a look where all is text."""
-    return media_in(body, _WALKED_GOOGLE) if any(mark in body for mark in _GOOGLE_MARKS) else ((), 0)
+    return media_in(body, _WALKED_GOOGLE) if _may_have(body, _GOOGLE_MARKS) else ((), 0)
 
 
 def media_of_bedrock(body: bytes) -> tuple[tuple[Media, ...], int]:
     """The same of a Converse request."""
-    return media_in(body) if any(mark in body for mark in _BEDROCK_MARKS) else ((), 0)
+    return media_in(body) if _may_have(body, _BEDROCK_MARKS) else ((), 0)
+
+
+def _may_have(body: bytes, marks: tuple[bytes, ...]) -> bool:
+    """Whether one of these names stands in a body. A name that is written with escapes may be any."""
+    return any(mark in body for mark in marks) or (b"\\u" in body and _ESCAPED_NAME.search(body) is not None)
 
 
 def media_in(body: bytes, walked: tuple[str, ...] = _WALKED) -> tuple[tuple[Media, ...], int]:
@@ -124,6 +146,20 @@ def media_in(body: bytes, walked: tuple[str, ...] = _WALKED) -> tuple[tuple[Medi
                 parts.append(part[0])
                 data_bytes += part[1]
     return tuple(parts), data_bytes
+
+
+def names_kept(body: bytes) -> bool:
+    """Whether a request names something that its provider kept and puts before it: an item of an earlier answer in
+    Responses, the sound of one in chat."""
+    seen = decode_answer(_NAMING, body)
+    if seen is None:
+        return False
+    items = seen.input if isinstance(seen.input, list) else []
+    messages = seen.messages if isinstance(seen.messages, list) else []
+    return any(
+        item.type == "item_reference" or (item.type is None and isinstance(item.id, str) and not bytes(item.content))
+        for item in items
+    ) or any(isinstance(message.audio, dict) and "id" in message.audio for message in messages)
 
 
 def _part(seen: Mapping[str, Any]) -> tuple[Media, int] | None:

@@ -19,11 +19,18 @@ import msgspec
 from bursar.domain.charge import Operation
 from bursar.domain.errors import BursarError
 from bursar.providers import errors
-from bursar.providers.media import TextMessage, decode_with_media
+from bursar.providers.media import TextMessage, decode_with_media, names_kept
 from bursar.providers.openai_usage import ChatUsage, cost_pico, usage_of_chat
 from bursar.providers.peer_fields import PeerFields, metadata_of
-from bursar.providers.reading import clip, decode_answer, labels, require_model, served_tier
-from bursar.providers.server_tools import SEARCHES_ASSUMED
+from bursar.providers.reading import clip, decode_answer, decode_request, labels, require_model, served_tier
+from bursar.providers.server_tools import (
+    SEARCHES_ASSUMED,
+    Tool,
+    models_in,
+    reads_by_itself,
+    searches_allowed,
+    searches_of_plugins,
+)
 from bursar.providers.splice import with_number, with_stream_usage
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, Choices, ModelName, OutputLimit
@@ -44,14 +51,24 @@ class _Request(PeerFields):
     safety_identifier: str | None = None
     metadata: dict[str, Any] | None = None
     n: Choices | None = None
-    tools: list[msgspec.Raw] | None = None
+    tools: list[Tool] | None = None
     web_search_options: Any = None
+    models: Any = None  # OpenRouter: others that may answer, like the next two
+    plugins: Any = None
+    search_parameters: Any = None  # xAI
 
 
 class _TextRequest(_Request):
     """One that holds text alone."""
 
     messages: list[TextMessage] | None = None
+
+
+class _LegacyRequest(_Request):
+    """One of `/v1/completions`. prompt: a text, its tokens, or several of either."""
+
+    prompt: msgspec.Raw = msgspec.Raw()
+    best_of: Choices | None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -78,7 +95,7 @@ class _ToolCall(msgspec.Struct, gc=False):
 
 
 class _Delta(msgspec.Struct, gc=False):
-    content: str | None = None
+    content: str | list[msgspec.Raw] | None = None  # Mistral's thinking models: parts
     reasoning_content: str | None = None  # DeepSeek and others
     reasoning: str | None = None  # OpenRouter, Groq
     refusal: str | None = None
@@ -129,6 +146,8 @@ class _LenientChunk(msgspec.Struct):
 
 _REQUEST = msgspec.json.Decoder(_Request)
 _TEXT_REQUEST = msgspec.json.Decoder(_TextRequest)
+_LEGACY_REQUEST = msgspec.json.Decoder(_LegacyRequest)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _COMPLETION = msgspec.json.Decoder(_Completion)
 _LENIENT = msgspec.json.Decoder(_LenientChunk)
 
@@ -145,7 +164,14 @@ class OpenAIChat:
         self._limits = ("max_completion_tokens", "max_tokens") if is_chat else ("max_tokens",)
 
     def read_request(self, body: bytes) -> Asked:
-        seen, media, data_bytes = decode_with_media(_TEXT_REQUEST, _REQUEST, body)
+        seen: _Request
+        if self.operation == Operation.CHAT:
+            seen, media, data_bytes = decode_with_media(_TEXT_REQUEST, _REQUEST, body)
+            kept = not isinstance(seen, _TextRequest) and names_kept(body)
+            choices = 1 if seen.n is None else seen.n
+        else:
+            legacy = decode_request(_LEGACY_REQUEST, body)
+            seen, media, data_bytes, kept, choices = legacy, (), 0, False, _choices(legacy)
         options = seen.stream_options
         return Asked(
             require_model(seen.model),
@@ -156,12 +182,15 @@ class OpenAIChat:
             metadata_of(seen, seen.metadata),
             bool(options and options.include_usage),
             len(seen.tools) if seen.tools else 0,
-            1 if seen.n is None else seen.n,
+            choices,
             labels(seen.tags) if seen.tags else [],
             options is not msgspec.UNSET,
             media,
             data_bytes,
-            searches=0 if seen.web_search_options is None else SEARCHES_ASSUMED,
+            searches=_searches(seen),
+            continues="kept" if kept else "",
+            reads=reads_by_itself(seen.tools) if seen.tools else False,
+            also=models_in(seen.models) if seen.models else (),
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
@@ -187,6 +216,23 @@ class OpenAIChat:
 
     def stream_error(self, error: BursarError, call_id: str) -> bytes:
         return b"data: " + errors.openai_error(error) + b"\n\n"
+
+
+def _choices(seen: _LegacyRequest) -> int:
+    """Answers that are written and billed, which may be more than are shown: of each prompt the best of so many."""
+    choices = 1 if seen.n is None else seen.n
+    prompts = decode_answer(_ITEMS, bytes(seen.prompt)) if bytes(seen.prompt)[:1] == b"[" else None
+    several = len(prompts) if prompts and bytes(prompts[0])[:1] in (b'"', b"[") else 1
+    return max(choices, seen.best_of or 1) * several
+
+
+def _searches(seen: _Request) -> int:
+    """Paid searches that the provider may make."""
+    live = seen.search_parameters
+    if seen.web_search_options is not None or (isinstance(live, dict) and live.get("mode") != "off"):
+        return SEARCHES_ASSUMED
+    searches = searches_allowed(seen.tools) if seen.tools else 0
+    return max(searches, searches_of_plugins(seen.model or "", seen.plugins))
 
 
 def _output_max(newer: int | None, older: int | None) -> int | None:
@@ -229,7 +275,9 @@ class ChatReader(StreamReader):
                 self._answer.finish_reason = clip(choice.finish_reason)
             delta = choice.delta
             text = delta.content if delta is not None else choice.text
-            if text:
+            if isinstance(text, list):
+                self._counted += sum(len(bytes(part)) for part in text)
+            elif text:
                 self._counted += len(text) if text.isascii() else text_bytes(text)
             elif delta is not None:
                 self._count_more(delta)

@@ -103,7 +103,7 @@ class OpenAIMedia:
         if self.operation == Operation.IMAGES and model.startswith(BY_IMAGE):
             size = seen.size if isinstance(seen.size, str) and seen.size else DEFAULT_SIZE
             quality = seen.quality if isinstance(seen.quality, str) and seen.quality else DEFAULT_QUALITY
-            count = int(seen.n) if isinstance(seen.n, int) or (isinstance(seen.n, str) and seen.n.isdecimal()) else 1
+            count = _count(seen.n)
             name = clip(f"{model}/{quality}/{size}")
             return (Usage(images=count), name) if 1 <= count <= IMAGES_MAX else (None, name)
         return None, ""
@@ -176,6 +176,19 @@ def usage_of_media(seen: _Usage | None, made: str) -> Usage | None:
     if made and seen.output_tokens_details is None and seen.output_tokens:
         seen.output_tokens_details = OutputDetails(**{made: seen.output_tokens})
     return usage_of_response(seen)
+
+
+def _count(n: Any) -> int:
+    """How many images are asked for, one where nothing is said; 0: it can't be read, which isn't one.
+
+    >>> _count(None), _count("3"), _count(2.0), _count("many"), _count([4])
+    (1, 3, 2, 0, 0)
+    """
+    if n is None or n == "":
+        return 1
+    if isinstance(n, float):
+        return int(n) if n.is_integer() else 0
+    return int(n) if isinstance(n, int) or (isinstance(n, str) and n.isdecimal()) else 0
 
 
 def _read_form(body: bytes) -> _Request:

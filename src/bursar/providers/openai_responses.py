@@ -6,6 +6,7 @@ items; an item that opened a page or searched inside one is not billed.
 Source: tests/golden recordings; OpenAI's published schema and price page.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
 
@@ -13,12 +14,23 @@ import msgspec
 
 from bursar.domain.charge import Operation
 from bursar.domain.errors import BursarError, MissingField
+from bursar.domain.usage import Usage
 from bursar.providers import errors
-from bursar.providers.media import TextItem, decode_with_media
+from bursar.providers.media import TextItem, decode_with_media, names_kept
 from bursar.providers.openai_usage import ResponseUsage, cost_pico, usage_of_response
 from bursar.providers.peer_fields import PeerFields, metadata_of
 from bursar.providers.reading import clip, decode_answer, labels, served_tier
-from bursar.providers.server_tools import kept_by, searches_allowed
+from bursar.providers.server_tools import (
+    CALLS_ASSUMED,
+    Tool,
+    count_of,
+    kept_by,
+    models_in,
+    passes_of,
+    reads_by_itself,
+    searches_allowed,
+    searches_of_plugins,
+)
 from bursar.providers.splice import with_number
 from bursar.providers.sse import StreamReader, text_bytes
 from bursar.providers.values import Answer, Asked, ModelName, OutputLimit
@@ -32,11 +44,14 @@ class _Request(PeerFields):
     user: str | None = None
     safety_identifier: str | None = None
     metadata: dict[str, Any] | None = None
-    tools: list[msgspec.Raw] | None = None
+    tools: list[Tool] | None = None
     max_tool_calls: Any = None
     previous_response_id: Any = None
     conversation: Any = None
     prompt: Any = None  # a stored one is an object, whose variables may hold anything
+    context_management: Any = None
+    models: Any = None  # OpenRouter: others that may answer, and what may search
+    plugins: Any = None
 
 
 class _TextRequest(_Request):
@@ -55,6 +70,7 @@ class Action(msgspec.Struct, gc=False):
 class _Item(msgspec.Struct, gc=False):
     type: str | None = None
     action: Action | None = None
+    container_id: str | None = None
 
 
 class Searched(Protocol):
@@ -120,7 +136,16 @@ _RESPONSE = msgspec.json.Decoder(_Response)
 _RESPONSE_WITH_ITEMS = msgspec.json.Decoder(_ResponseWithItems)
 _LENIENT = msgspec.json.Decoder(_LenientResponse)
 
-_WEB_SEARCH = b'"web_search_call"'
+_HOSTED = re.compile(rb'"(?:web_search|file_search|code_interpreter|image_generation)_call"')
+_BILLED_TOOLS = {
+    "file_search": "file-search",
+    "code_interpreter": "code-interpreter",
+    "image_generation": "image-generation",
+}
+"""By call, by container and by image, at prices that no catalogue lists: models of their own, so that a local price can
+be laid for each."""
+_BILLED_ITEMS = {f"{kind}_call": name for kind, name in _BILLED_TOOLS.items()}
+COMPACTION_TOKENS_MIN = 4_096
 PENDING = ("queued", "in_progress")  # of a background response, whose usage stands in what `GET` brings later
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 
@@ -135,6 +160,7 @@ class OpenAIResponses:
     def read_request(self, body: bytes) -> Asked:
         """A stored prompt (`prompt.id`) may name the model instead of the request; it can't be priced ahead."""
         seen, media, data_bytes = decode_with_media(_TEXT_REQUEST, _REQUEST, body)
+        kept = "kept" if _may_name_items(seen) and names_kept(body) else ""
         if not seen.model and b'"prompt"' not in body:
             raise MissingField("the request names no model", field="model")
         return Asked(
@@ -150,8 +176,12 @@ class OpenAIResponses:
             labels(seen.tags) if seen.tags else [],
             media=media,
             data_bytes=data_bytes,
-            searches=searches_allowed(seen.tools, seen.max_tool_calls) if seen.tools else 0,
-            continues=_kept(seen),
+            searches=_searches_allowed(seen),
+            continues=_kept(seen) or kept,
+            passes=1 if seen.context_management is None else passes_of(seen.context_management),
+            reads=reads_by_itself(seen.tools) if seen.tools else False,
+            also=models_in(seen.models) if seen.models else (),
+            fees=_fees(seen) if seen.tools else (),
         )
 
     def with_usage(self, body: bytes, asked: Asked) -> bytes:
@@ -172,6 +202,19 @@ class OpenAIResponses:
     def stream_error(self, error: BursarError, call_id: str) -> bytes:
         body = {"type": "error", "code": error.code, "message": error.message, "param": error.field}
         return b"event: error\ndata: " + msgspec.json.encode(body) + b"\n\n"
+
+
+def _searches_allowed(seen: _Request) -> int:
+    searches = searches_allowed(seen.tools, seen.max_tool_calls) if seen.tools else 0
+    return max(searches, searches_of_plugins(seen.model or "", seen.plugins))
+
+
+def _may_name_items(seen: _Request) -> bool:
+    """Whether an item may be one that the provider kept: it isn't text, or has none."""
+    if not isinstance(seen, _TextRequest):
+        return True
+    items = seen.input if isinstance(seen.input, list) else ()
+    return any(item.type == "message" and item.content is None for item in items)
 
 
 def _kept(seen: _Request) -> str:
@@ -220,7 +263,7 @@ def read_plain(body: bytes, status: int) -> Answer:
     if status >= 400:
         return Answer(error_code=errors.error_code(body, status), complete=True)
     seen: _Response | _LenientResponse | None = (
-        decode_answer(_RESPONSE_WITH_ITEMS, body) if _WEB_SEARCH in body else decode_answer(_RESPONSE, body)
+        decode_answer(_RESPONSE_WITH_ITEMS, body) if _HOSTED.search(body) else decode_answer(_RESPONSE, body)
     )
     seen = seen or decode_answer(_LENIENT, body)
     return _answer(seen) if seen else Answer()
@@ -239,8 +282,31 @@ def _answer(seen: _Response | _LenientResponse) -> Answer:
         True,
         cost_pico(usage),
         (errors.code_of(seen.error) or "error") if seen.error else "",
+        _billed_beside(seen.output) if isinstance(seen, _ResponseWithItems) and seen.output else (),
         is_pending=usage is None and seen.status in PENDING,
     )
+
+
+def _billed_beside(items: Iterable[_Item]) -> tuple[tuple[str, Usage], ...]:
+    """What tools of OpenAI's own cost beside tokens and searches. Calls in one container are billed once."""
+    counted: dict[str, int] = {}
+    containers: set[str] = set()
+    for item in items:
+        name = _BILLED_ITEMS.get(item.type or "")
+        if name is None or item.container_id in containers:
+            continue
+        counted[name] = counted.get(name, 0) + 1
+        if item.container_id:
+            containers.add(item.container_id)
+    return tuple((name, Usage(request=count)) for name, count in counted.items())
+
+
+def _fees(seen: _Request) -> tuple[tuple[str, int], ...]:
+    """The same before the call: a tool that may be used is used as often as the request allows, else so often."""
+    most = count_of(seen.max_tool_calls)
+    times = CALLS_ASSUMED if most is None else most
+    kinds = {tool.kind for tool in seen.tools or ()}
+    return tuple((name, times) for kind, name in _BILLED_TOOLS.items() if kind in kinds)
 
 
 def _web_searches(seen: _Response | _LenientResponse) -> int:
@@ -255,4 +321,22 @@ def web_searches(items: Iterable[Searched]) -> int:
     )
 
 
+class OpenAICompaction(OpenAIResponses):
+    """`POST /v1/responses/compact`: a conversation as its provider sums it up, in items that only that provider reads.
+
+    It has no limit of its own, and takes none: what comes out is taken to be no longer than what goes in.
+    """
+
+    name = "openai-responses-compact"
+
+    def read_request(self, body: bytes) -> Asked:
+        asked = super().read_request(body)
+        asked.max_output_tokens = max(len(body), COMPACTION_TOKENS_MIN)
+        return asked
+
+    def with_output_limit(self, body: bytes, tokens: int) -> bytes | None:
+        return None
+
+
 RESPONSES = OpenAIResponses()
+COMPACTION = OpenAICompaction()

@@ -14,11 +14,12 @@ from bursar.providers.openai_chat import CHAT, COMPLETIONS
 from bursar.providers.openai_embeddings import EMBEDDINGS
 from bursar.providers.openai_media import IMAGES, MODERATIONS, SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from bursar.providers.openai_realtime import REALTIME
-from bursar.providers.openai_responses import RESPONSES
+from bursar.providers.openai_responses import COMPACTION, RESPONSES
 
 _ALL: tuple[Dialect, ...] = (
     CHAT,
     RESPONSES,
+    COMPACTION,
     EMBEDDINGS,
     COMPLETIONS,
     IMAGES,
@@ -44,7 +45,7 @@ DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 _PATHS: tuple[tuple[str, str, Dialect], ...] = (
     ("POST", "/chat/completions", CHAT),
     ("POST", "/responses", RESPONSES),
-    ("POST", "/responses/compact", RESPONSES),
+    ("POST", "/responses/compact", COMPACTION),
     ("POST", "/embeddings", EMBEDDINGS),
     ("POST", "/completions", COMPLETIONS),
     ("POST", "/images/generations", IMAGES),

@@ -49,7 +49,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SERVICES: dict[str, Service] = {
-    "openai": Service(base_url="https://api.openai.com", api_key_env="OPENAI_API_KEY"),
+    "openai": Service(
+        base_url="https://api.openai.com",
+        api_key_env="OPENAI_API_KEY",
+        fee_per_request=("*-search-preview*", "*-search-api*"),
+        note="chat models that always search have a fee for each request, which the price list doesn't have",
+    ),
     "anthropic": Service(
         base_url="https://api.anthropic.com", dialect="anthropic", auth="x-api-key", api_key_env="ANTHROPIC_API_KEY"
     ),

@@ -1,6 +1,7 @@
 """Changing one field of a JSON body and not one byte beside it; and whether each of its fields stands there once."""
 
 import re
+from collections.abc import Container
 
 import msgspec
 
@@ -9,7 +10,9 @@ from bursar.providers.reading import UNREADABLE
 _MEMBER = re.compile(rb'\s*("(?:[^"\\]++|\\.)*+")\s*:\s*', re.DOTALL)
 _COMMA = re.compile(rb"\s*,")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _KEY = msgspec.json.Decoder(str)
+_SPACE, _ELEMENT_COMMA = b" "[0], b","[0]
 _MEMBER_BYTES_MIN = 5  # the shortest member and its comma: `"":0,`
 _INNER = (
     "generationConfig", "generation_config", "inferenceConfig", "textGenerationConfig", "serviceTier",
@@ -70,6 +73,48 @@ def value_span(body: bytes, key: str) -> tuple[int, int] | None:
     except (*UNREADABLE, ValueError, KeyError):
         return None
     return None
+
+
+def value_spans(body: bytes, names: Container[str]) -> dict[str, tuple[int, int]] | None:
+    """Where the values of these top-level keys stand, by key, [start, end); a key that isn't there is left out.
+
+    None where one of them stands twice, or the body is no object that can be read.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    try:
+        fields = _FIELDS.decode(body)
+        at = body.index(b"{") + 1
+        while member := _MEMBER.match(body, at):
+            name = _KEY.decode(member.group(1))
+            value = bytes(fields[name])
+            at = member.end()
+            if not body.startswith(value, at) or name in found:
+                return None
+            if name in names:
+                found[name] = (at, at + len(value))
+            comma = _COMMA.match(body, at + len(value))
+            if comma is None:
+                return found if body[at + len(value) :].strip() == b"}" else None
+            at = comma.end()
+    except (*UNREADABLE, ValueError, KeyError):
+        return None
+    return None
+
+
+def element_spans(body: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the elements of the array at [start, end) stand in the body. Raises one of UNREADABLE if it is none."""
+    spans: list[tuple[int, int]] = []
+    at = start + 1
+    for element in _ELEMENTS.decode(memoryview(body)[start:end]):
+        while body[at] <= _SPACE:
+            at += 1
+        element_end = at + memoryview(element).nbytes
+        spans.append((at, element_end))
+        at = element_end
+        while body[at] != _ELEMENT_COMMA and at < end - 1:
+            at += 1
+        at += 1
+    return spans
 
 
 def doubled_field(body: bytes) -> str:

@@ -17,6 +17,40 @@ Choices = Annotated[int, msgspec.Meta(ge=0, le=1_024)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 
 
+class KnownCache(msgspec.Struct, frozen=True):
+    """What is known of a cached content before a change of its lifetime. tokens: None: its answers didn't say.
+
+    until_us: microseconds since the epoch.
+    """
+
+    model: str
+    tokens: int | None
+    until_us: int
+
+
+class Keeps(msgspec.Struct):
+    """What a request asks of a cached content's lifetime, in microseconds; neither: the provider's own default.
+
+    cache_id: of the one that is changed. known: what is known of that; None: nothing.
+    """
+
+    ttl_us: int | None = None
+    until_us: int | None = None
+    cache_id: str = ""
+    known: KnownCache | None = None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What an answer says of a cached content. Microseconds since the epoch; until_us 0: it is deleted now.
+
+    from_us: when it was made, or its lifetime changed.
+    """
+
+    tokens: int = 0
+    from_us: int = 0
+    until_us: int = 0
+
+
 class Asked(msgspec.Struct):
     """What a request asks for, as far as it is billed or attributed. Everything else stays in the bytes."""
 
@@ -39,6 +73,17 @@ class Asked(msgspec.Struct):
     searches: int = 0  # paid searches that the provider may make for it
     continues: str = ""  # the id of what the provider keeps and puts before it: an answer, a conversation, a cache
     streams_array: bool = False  # a stream may come as one JSON array, whose type says nothing of a stream
+    region: str = ""  # where it asks to be served, if its provider prices by that
+    passes: int = 1  # times that its model may read all of it and write an answer: a compaction is one more
+    reads: bool = False  # a tool of the provider's own may read more into it: pages, files, what a program printed
+    also: tuple[tuple[str, int], ...] = ()  # (model, times): others that may be billed for it, as it names them
+    fees: tuple[tuple[str, int], ...] = ()  # (name of the price, times): what is billed beside tokens and searches
+    keeps: Keeps | None = None  # it makes or changes a cached content
+
+    @property
+    def reads_more(self) -> bool:
+        """Whether its provider may read more into it than it holds: its bill then says nothing of other calls."""
+        return self.searches > 0 or self.reads
 
 
 class Answer(msgspec.Struct):
@@ -56,3 +101,4 @@ class Answer(msgspec.Struct):
     also: tuple[tuple[str, Usage], ...] = ()  # (model, usage) billed beside it, at another model's price
     region: str = ""  # where it was served, if the provider prices by that ("us" of Anthropic's inference_geo)
     is_pending: bool = False  # taken on and not answered yet: what it costs is known later
+    kept: Kept | None = None  # it is about a cached content

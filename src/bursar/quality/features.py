@@ -4,8 +4,8 @@ Plain Python, the same for training and for the gateway. Its time is bounded by 
 looked at. From buckets no text can be read back: a thousand of them stand for all words there are.
 """
 
-import re
 from math import log1p, sqrt
+from string import ascii_lowercase, digits
 from typing import NamedTuple
 from zlib import crc32
 
@@ -20,9 +20,11 @@ NAMES = (
 )  # fmt: skip
 """The counts, in the order of `Features.counts`. Each is capped, so no request goes far beyond what was trained on."""
 
-_WORD = re.compile(r"[a-z]+|[0-9]+")
-_SIGNS = str.maketrans("", "", "=+*^/<>")
-_DIGITS = str.maketrans("", "", "0123456789")
+_LETTERS = bytes(byte if chr(byte) in ascii_lowercase else 32 for byte in range(256))
+_NUMBERS = bytes(byte if chr(byte) in digits else 32 for byte in range(256))
+"""What makes space of all that is no letter, or no digit: words come apart in C, at a fifth of a pattern's price."""
+_SIGNS = b"=+*^/<>"
+_DIGITS = digits.encode()
 _QUESTIONS = ("what", "which", "who", "when", "where")
 _TASKS = ("if", "let", "suppose", "find", "how many", "calculate", "solve")
 
@@ -40,17 +42,19 @@ def features_of(text: str) -> Features:
     head = text[:TEXT_CHARS_MAX]
     size = len(head)
     lower = head.lower()
-    digits = size - len(head.translate(_DIGITS))
-    signs = size - len(head.translate(_SIGNS))
-    words = _WORD.findall(lower)
-    buckets = {bucket_of(word) for word in words}
+    said = lower.encode("utf-8", "surrogatepass")  # beyond ASCII no byte is a letter, a digit or a sign
+    figures = len(said) - len(said.translate(None, _DIGITS))
+    signs = len(said) - len(said.translate(None, _SIGNS))
+    buckets = {crc32(word) % BUCKETS for word in set(said.translate(_LETTERS).split())}
+    if figures:  # a number falls by its length
+        buckets |= {crc32(b"0%d" % len(word[:DIGITS_MAX])) % BUCKETS for word in said.translate(_NUMBERS).split()}
     length = log1p(size) / 8
     spaces = head.count(" ") + head.count("\n")
     counts = (
         length,
         length * length,
-        log1p(digits) / 4,
-        min(digits / max(1, size) * 5, 2.0),
+        log1p(figures) / 4,
+        min(figures / max(1, size) * 5, 2.0),
         min(head.count("\n") / 10, 2.0),
         float(min(head.count("?"), 3)),
         min(signs / 10, 3.0),
@@ -67,8 +71,3 @@ def features_of(text: str) -> Features:
         1.0 if lower.startswith(_TASKS) else 0.0,
     )
     return Features(counts, buckets, 3.0 / sqrt(len(buckets)) if buckets else 0.0)
-
-
-def bucket_of(word: str) -> int:
-    """Where a word falls. A number falls by its length."""
-    return crc32((f"0{len(word[:DIGITS_MAX])}" if word[0] <= "9" else word).encode()) % BUCKETS

@@ -1,6 +1,7 @@
 """The file of weights that `bursar routes train` writes and a gateway's gate reads: JSON, some 30 KB."""
 
 from math import exp
+from operator import mul
 from pathlib import Path
 from typing import Annotated
 
@@ -56,12 +57,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
         seen = features_of(text)
         scores = []
         for head in (self.miss, self.cheap):
-            weights, z = head.buckets, 0.0
-            for bucket in seen.buckets:
-                z += weights[bucket]
-            z = z * seen.weight + head.bias
-            for count, weight in zip(seen.counts, head.counts, strict=True):
-                z += count * weight
+            z = sum(map(head.buckets.__getitem__, seen.buckets)) * seen.weight + head.bias
+            z = sum(map(mul, seen.counts, head.counts), z)
             scores.append(1 / (1 + exp(-max(-30.0, min(30.0, z)))))
         return scores[0], scores[1]
 

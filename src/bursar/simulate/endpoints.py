@@ -1,6 +1,14 @@
 """Which path is which dialect at the simulated provider."""
 
-from bursar.simulate import wire_anthropic, wire_bedrock, wire_google, wire_media, wire_openai, wire_responses
+from bursar.simulate import (
+    wire_anthropic,
+    wire_bedrock,
+    wire_google,
+    wire_google_caches,
+    wire_media,
+    wire_openai,
+    wire_responses,
+)
 from bursar.simulate.exchange import Dialect
 from bursar.simulate.http import Request
 
@@ -29,7 +37,7 @@ GOOGLE = {
     "streamGenerateContent": Dialect(
         "gemini-generate", wire_google.answer, wire_google.answer_array, "application/json; charset=UTF-8"
     ),
-    "cachedContents": Dialect("gemini-cache", wire_google.cached_content, None),
+    "cachedContents": Dialect("gemini-cache", wire_google_caches.cached_content, None),
     "countTokens": Dialect("gemini-count-tokens", wire_google.answer, None),
     "embedContent": Dialect("gemini-embed", wire_google.embedding, None),
     "batchEmbedContents": Dialect("gemini-embed", wire_google.embedding, None),
@@ -61,6 +69,8 @@ def target_of(request: Request) -> tuple[Dialect | None, str]:
     deployment, _, rest = rest.partition("/")
     if is_deployed:
         return ROUTES.get("/v1/" + rest), deployment
+    if request.method == "GET" and wire_google_caches.CACHES_PATH.fullmatch(path):
+        return None, ""  # their list: no call
     if (target := wire_google.target_of(path)) is not None:
         if target.action == "streamGenerateContent" and wire_google.wants_events(request.query):
             return GEMINI, ""

@@ -47,6 +47,8 @@ class Ask(msgspec.Struct):
     encoding_format: str | None = None
     dimensions: int | None = None
     ttl: str | None = None  # cachedContents
+    expire_time: str | None = None  # cachedContents
+    parent: str = ""  # cachedContents at Vertex
 
     @property
     def prompt_bytes(self) -> bytes:
@@ -117,7 +119,7 @@ def decide(
     if dialect in EMBEDDINGS:
         pass
     elif dialect.startswith(("anthropic", "bedrock")):
-        if b"cache_control" in prompt:
+        if b"cache_control" in prompt or b"cachePoint" in prompt:
             prefix = cache.marked(namespace, _decoded(ask))
     else:
         prefix = cache.automatic(namespace, prompt, writes=model is not None and model.bills_cache_writes)

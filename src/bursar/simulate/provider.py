@@ -1,7 +1,7 @@
 """A provider to run against: OpenAI's, Anthropic's, Google's and Bedrock's wire formats, own prices, faults on demand.
 
 `python -m bursar.simulate.provider --port 0 --log FILE` prints one JSON line, {"port": N}, when it is ready.
-Besides the providers' endpoints it has GET /sim/log?after=SEQ, GET /sim/bill, POST /sim/reset and GET /healthz.
+Besides the providers' endpoints it has /sim/log?after=SEQ, /sim/bill, /sim/caches, POST /sim/reset and /healthz.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from bursar.simulate import (
     wire_anthropic,
     wire_bedrock,
     wire_google,
+    wire_google_caches,
     wire_media,
     wire_openai,
     wire_responses,
@@ -91,7 +92,7 @@ class Provider:
         self._connections: set[Connection] = set()
         self._seq = 0
         self._jobs = Jobs(self._line, self._clock, options.job_ms)
-        self._caches = wire_google.Caches()
+        self._caches = wire_google_caches.Caches(clock)
         self._header_names: dict[tuple[str, ...], list[str]] = {}
         self._server: asyncio.Server | None = None
 
@@ -331,7 +332,7 @@ class Provider:
             return 200, (wire_anthropic if anthropic else wire_openai).models(names)
         if (answered := self._jobs.answer(request, key_of(request))) is not None:
             return answered
-        if (cached := self._caches.answer(request, self._clock.now_us())) is not None:
+        if (cached := self._caches.answer(request)) is not None:
             return cached
         if request.path in ("/healthz", "/api/hello"):
             return 200, b'{"ok":true}'

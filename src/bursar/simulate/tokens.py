@@ -16,6 +16,7 @@ CACHE_TOKENS_MIN = 1024  # neither provider caches a shorter prefix
 BLOCK_TOKENS = 128  # OpenAI's cache grows in steps of 128 tokens
 BLOCKS_MAX = 8192
 PREFIXES_MAX = 100_000
+LOOKBACK_BLOCKS = 20
 TTL_5M_US = 300_000_000
 TTL_1H_US = 3_600_000_000
 
@@ -79,26 +80,35 @@ class PrefixCache:
         return CachedPrefix(read=read, write_5m=blocks * BLOCK_TOKENS - read if writes else 0)
 
     def marked(self, namespace: str, body: dict[str, Any]) -> CachedPrefix:
-        """Anthropic's way: prefixes end where the client put `cache_control`, and live for 5 minutes or an hour."""
+        """Anthropic's way, and Bedrock's: prefixes are kept where the client marked them, for 5 minutes or an hour, and
+        found at a mark or up to 20 blocks before it."""
         hasher = blake2b(namespace.encode(), digest_size=12)
-        breakpoints: list[tuple[bytes, int, str]] = []  # (prefix, tokens up to here, ttl)
+        ends: list[tuple[bytes, int]] = []  # of each block: prefix, tokens up to here
+        marks: list[tuple[int, str]] = []  # (block, ttl)
         size = 0
         for block in _blocks(body):
+            point = block.get("cachePoint") if isinstance(block, dict) else None
+            if isinstance(point, dict):  # it stands behind the block that it marks
+                marks.append((len(ends) - 1, str(point.get("ttl", "5m"))))
+                continue
             control = block.get("cache_control") if isinstance(block, dict) else None
             text = msgspec.json.encode({k: v for k, v in block.items() if k != "cache_control"} if control else block)
             hasher.update(text)
             size += len(text)
+            ends.append((hasher.digest(), tokens_in(size)))
             if isinstance(control, dict):
-                breakpoints.append((hasher.digest(), tokens_in(size), str(control.get("ttl", "5m"))))
-        breakpoints = [point for point in breakpoints if point[1] >= CACHE_TOKENS_MIN]
-        read = max((tokens for key, tokens, _ in breakpoints if self._knows(key)), default=0)
+                marks.append((len(ends) - 1, str(control.get("ttl", "5m"))))
+        marks = [(at, ttl) for at, ttl in marks if at >= 0 and ends[at][1] >= CACHE_TOKENS_MIN]
+        looked_at = {back for at, _ in marks for back in range(max(0, at - LOOKBACK_BLOCKS), at + 1)}
+        read = max((ends[at][1] for at in looked_at if self._knows(ends[at][0])), default=0)
         write_5m = write_1h = 0
-        at = read
-        for key, tokens, ttl in breakpoints:
-            if tokens > at:
-                write_1h += tokens - at if ttl == "1h" else 0
-                write_5m += tokens - at if ttl != "1h" else 0
-                at = tokens
+        at_tokens = read
+        for at, ttl in marks:
+            key, tokens = ends[at]
+            if tokens > at_tokens:
+                write_1h += tokens - at_tokens if ttl == "1h" else 0
+                write_5m += tokens - at_tokens if ttl != "1h" else 0
+                at_tokens = tokens
             self._keep(key, TTL_1H_US if ttl == "1h" else TTL_5M_US)
         return CachedPrefix(read, write_5m, write_1h)
 
@@ -113,11 +123,15 @@ class PrefixCache:
 
 
 def _blocks(body: dict[str, Any]) -> list[Any]:
-    """The prompt in Anthropic's order: tools, system, messages; a plain string is one block."""
+    """The prompt in the order of its cache: tools, system, messages. A plain string is short for one text block."""
     blocks: list[Any] = list(body.get("tools") or [])
     system = body.get("system")
-    blocks.extend(system if isinstance(system, list) else [system] if system else [])
+    blocks.extend(system if isinstance(system, list) else [_text_block(system)] if system else [])
     for message in body.get("messages") or []:
         content = message.get("content") if isinstance(message, dict) else message
-        blocks.extend(content if isinstance(content, list) else [content])
+        blocks.extend(content if isinstance(content, list) else [_text_block(content)])
     return blocks
+
+
+def _text_block(text: Any) -> dict[str, Any]:
+    return {"type": "text", "text": text}

@@ -5,15 +5,14 @@ recordings for what a chunk carries. Prompt counts include the cached ones; thou
 """
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import msgspec
 
-from bursar.simulate.http import Request
 from bursar.simulate.plan import Ask, Plan
 from bursar.simulate.vectors import vector_of
+from bursar.simulate.wire_google_caches import CACHES_PATH
 from bursar.simulate.wire_openai import Event, split
 
 _PATH = re.compile(
@@ -24,14 +23,18 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Target(NamedTuple):
+    """parent: of a cached content at Vertex, `projects/P/locations/L/`."""
+
     model: str
     action: str
+    parent: str = ""
 
 
 class _Request(msgspec.Struct, rename="camel"):
     contents: list[dict[str, Any]] = []
     model: str = ""  # of cachedContents
     ttl: str | None = None  # of cachedContents: "7200s"
+    expire_time: str | None = None  # of cachedContents, in place of it
     content: dict[str, Any] | None = None  # embedContent
     requests: list[dict[str, Any]] | None = None  # batchEmbedContents
     system_instruction: Any = None
@@ -46,15 +49,9 @@ class _Request(msgspec.Struct, rename="camel"):
 _REQUEST = msgspec.json.Decoder(_Request)
 
 
-_CACHES = re.compile(r"/v1(?:alpha|beta1?)?(?:/projects/[^/]+/locations/[^/]+)?/cachedContents")
-CACHE_HOURS = 2
-CACHES_MAX = 1_000
-_CACHE = re.compile(_CACHES.pattern + r"/(?P<id>[^/]+)")
-
-
 def target_of(path: str) -> Target | None:
-    if _CACHES.fullmatch(path):
-        return Target("", "cachedContents")  # its model is in the body
+    if (cached := CACHES_PATH.fullmatch(path)) is not None:
+        return Target("", "cachedContents", cached["parent"] or "")  # its model is in the body
     found = _PATH.fullmatch(path)
     return Target(found["model"], found["action"]) if found else None
 
@@ -88,6 +85,8 @@ def ask_of(target: Target, body: bytes) -> Ask:
         service_tier=(seen.service_tier or "").lower() or None,
         metadata=seen.labels,
         ttl=seen.ttl,
+        expire_time=seen.expire_time,
+        parent=target.parent,
         thinking={"type": "enabled"} if (config.get("thinkingConfig") or {}).get("includeThoughts") else None,
     )
 
@@ -114,61 +113,6 @@ def answer_array(plan: Plan) -> list[Event]:
 
 def count_tokens(tokens: int) -> bytes:
     return _encode({"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]})
-
-
-def cached_content(plan: Plan) -> bytes:
-    """CachedContent, kept for two hours where the request says no other time."""
-    created = datetime.fromtimestamp(plan.created_s, UTC)
-    wanted = plan.ask.ttl if plan.ask is not None else None
-    return _encode(
-        {
-            "name": f"cachedContents/{plan.request_id.removeprefix('req_')}",
-            "model": f"models/{plan.model_served}",
-            "createTime": created,
-            "updateTime": created,
-            "expireTime": created + (lifetime(wanted) if wanted else timedelta(hours=CACHE_HOURS)),
-            "usageMetadata": {"totalTokenCount": plan.usage.total_input},
-        }
-    )
-
-
-def lifetime(ttl: str) -> timedelta:
-    """protobuf's Duration in JSON: "7200s"."""
-    return timedelta(seconds=float(ttl.removesuffix("s")))
-
-
-class Caches:
-    """Cached contents that were made and not deleted: answers GET, PATCH and DELETE of one."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, dict[str, Any]] = {}
-
-    def keep(self, body: bytes) -> None:
-        """Remember one as it was answered."""
-        made = msgspec.json.decode(body)
-        while len(self._kept) >= CACHES_MAX:
-            del self._kept[next(iter(self._kept))]
-        self._kept[own_name(made["name"])] = made
-
-    def answer(self, request: Request, now_us: int) -> tuple[int, bytes] | None:
-        """(status, body); None: no path of a cached content, or none that we have."""
-        found = _CACHE.fullmatch(request.path)
-        kept = self._kept.get(found["id"]) if found else None
-        if kept is None:
-            return None
-        if request.method == "DELETE":
-            del self._kept[own_name(kept["name"])]
-            return 200, b"{}"
-        if request.method == "PATCH":
-            asked, now = msgspec.json.decode(request.body), datetime.fromtimestamp(now_us / 1_000_000, UTC)
-            until = now + lifetime(asked["ttl"]) if "ttl" in asked else asked.get("expireTime", kept["expireTime"])
-            kept |= {"updateTime": now, "expireTime": until}
-        return 200, _encode(kept)
-
-
-def own_name(name: str) -> str:
-    """The last part of a resource's name."""
-    return name.rpartition("/")[2]
 
 
 def embedding(plan: Plan) -> bytes:

@@ -86,6 +86,9 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):
     client_status: int  # HTTP status the client got; 0: it was gone before one could be sent
     client_gone_percent: int = -1  # -1: the client stayed; else how much of the answer it took, if known
     saved: Saved | None = None  # by lever; None: written when a charge had one lever only
+    kept_from_us: int = 0  # of a cached content: when it was made, or its lifetime changed, by the provider's word
+    kept_until_us: int = 0  # until when it is kept, or when it was deleted; 0: the attempt is about no cached content
+    price_is_guess: bool = False  # of one: the price is an assumption, so its charge stays estimated
 
     @property
     def saved_by_lever(self) -> Saved:
@@ -152,7 +155,28 @@ class Compared(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="x"):
     agreement: float
 
 
-Record = Dispatched | Settled | Ended | Scored | Line | Late | Compared
+class Resembled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="m"):
+    """A call that the semantic cache compared. Numbers only.
+
+    rule_id, mark: of the cache rule, and of what it said of comparing then (`domain.caching.measured_as`).
+    similarity: of the kept question whose answer it would have got; None: none means the same.
+    agreement: of that answer with the one that its provider gave; None: there was none.
+    cost_pico: what the provider's answer cost at its list price, so what the hit would have saved; None: unpriced.
+    embed_pico: what comparing cost. is_live: the cache answered then, and this hit was asked anyway.
+    """
+
+    looked_us: int
+    call_id: str
+    rule_id: str
+    mark: str
+    similarity: float | None
+    agreement: float | None
+    cost_pico: int | None
+    embed_pico: int | None
+    is_live: bool = False
+
+
+Record = Dispatched | Settled | Ended | Scored | Line | Late | Compared | Resembled
 
 ENCODER = msgspec.msgpack.Encoder()
 DECODER: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)

@@ -3,7 +3,7 @@
 import msgspec
 
 from bursar.domain.usage import Usage
-from bursar.translate.conversation import Losses, Part
+from bursar.translate.conversation import Citation, Losses, Part
 
 STOPS = ("end", "length", "stop_sequence", "tool_use", "refusal", "pause", "context")
 """Why an answer ended: by itself, at the output limit, at a stop sequence, for a tool, because it won't (or a filter
@@ -105,6 +105,14 @@ class PartSigned(msgspec.Struct, frozen=True, tag=True):
     choice: int = 0
 
 
+class PartCited(msgspec.Struct, frozen=True, tag=True):
+    """Where a passage of the open text is from."""
+
+    index: int
+    citation: Citation
+    choice: int = 0
+
+
 class PartEnded(msgspec.Struct, frozen=True, tag=True):
     """A part is whole."""
 
@@ -137,6 +145,6 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     fault: Fault
 
 
-Event = Started | PartStarted | PartGrew | PartSigned | PartEnded | Stopped | Ended | Pinged | Failed
+Event = Started | PartStarted | PartGrew | PartSigned | PartCited | PartEnded | Stopped | Ended | Pinged | Failed
 """`Started`, then each choice's parts, numbered from 0 and one open at a time, and its `Stopped`; last `Ended` or
 `Failed`. A reader sees to that order, so a writer needn't."""

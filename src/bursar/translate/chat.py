@@ -5,6 +5,7 @@ from bursar.translate.answer import Fault, Reply
 from bursar.translate.chat_events import ChatEvents
 from bursar.translate.chat_stream import ChatChunks
 from bursar.translate.conversation import Conversation, Losses
+from bursar.translate.sent import Sent
 
 
 class ChatCodec:
@@ -18,7 +19,7 @@ class ChatCodec:
     def read_request(self, body: bytes, losses: Losses) -> Conversation:
         return chat_request.read_request(body, losses)
 
-    def write_request(self, conversation: Conversation, losses: Losses) -> bytes:
+    def write_request(self, conversation: Conversation, losses: Losses) -> Sent:
         return chat_writing.write_request(conversation, losses, self._limit_field)
 
     def path(self, conversation: Conversation) -> str:

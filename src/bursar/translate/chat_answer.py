@@ -1,5 +1,6 @@
 """A whole chat completion, read and written. Source: OpenAI's published schema; tests/golden, of nine services."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from bursar.providers.openai_usage import ChatUsage, usage_of_chat
 from bursar.providers.reading import UNREADABLE, served_tier
 from bursar.translate.answer import Choice, Reply, TokenLogprob, TopToken
 from bursar.translate.chat_thoughts import PROVIDERS, details_of, signed_call
+from bursar.translate.citations import chat_annotations, citations_of
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Media, Part, Refusal, Text, Thinking, ToolResult, ToolUse
 
@@ -77,15 +79,23 @@ class Detail(msgspec.Struct, gc=False):
         return PROVIDERS.get(self.format or "", self.format or "")
 
 
+class Piece(msgspec.Struct, gc=False):
+    """Of a content in parts, as Mistral's thinking models write it: words, or a thought that is made of words."""
+
+    text: str | None = None
+    thinking: "str | list[Piece] | None" = None
+
+
 class Said(msgspec.Struct, gc=False):
     """A message, or a piece of one in a stream."""
 
-    content: str | None = None
+    content: str | list[Piece] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     reasoning_details: list[Detail] | None = None
     tool_calls: list[ToolCall] | None = None
+    annotations: Any = None  # their types differ from service to service
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -129,8 +139,14 @@ def read_answer(body: bytes) -> Reply:
 def _choice(choice: _Choice) -> Choice:
     said = choice.message or Said()
     parts: list[Part] = [*thoughts_of(said)]
-    if said.content:
-        parts.append(Text(said.content))
+    cited = citations_of(said.annotations)
+    if isinstance(said.content, list):
+        said_in_parts = words_of(said.content)
+        parts += [Thinking(text) if kind == "thinking" else Text(text) for kind, text in said_in_parts]
+        if cited:
+            parts.append(Text("", citations=cited))
+    elif said.content or cited:
+        parts.append(Text(said.content or "", citations=cited))
     if said.refusal:
         parts.append(Refusal(said.refusal))
     for at, call in enumerate(said.tool_calls or ()):
@@ -159,6 +175,23 @@ def thoughts_of(said: Said) -> list[Thinking]:
         ]
     text = said.reasoning_content or said.reasoning
     return [Thinking(text)] if text else []
+
+
+def words_of(pieces: Iterable[Piece]) -> list[tuple[str, str]]:
+    """("thinking" or "text", the words) of a content in parts. Marks of sources hold no words.
+
+    >>> words_of([Piece(thinking=[Piece("Hm"), Piece(".")]), Piece("Yes."), Piece()])
+    [('thinking', 'Hm.'), ('text', 'Yes.')]
+    """
+    found = []
+    for piece in pieces:
+        if isinstance(piece.thinking, list):
+            thought = "".join(inner.text or "" for inner in piece.thinking)
+        else:
+            thought = piece.thinking or ""
+        found += [("thinking", thought)] if thought else []
+        found += [("text", piece.text)] if piece.text else []
+    return found
 
 
 def signature_of(call: ToolCall) -> str:
@@ -219,6 +252,8 @@ def _written(number: int, choice: Choice, losses: Losses) -> dict[str, Any]:
         message["reasoning_details"] = details_of(thoughts)
     if calls:
         message["tool_calls"] = calls
+    if cited := chat_annotations(choice.parts, losses):
+        message["annotations"] = cited
     if choice.stop_sequence:
         losses.lose("stop_sequence")
     return {

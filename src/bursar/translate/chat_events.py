@@ -6,6 +6,7 @@
 - Usage comes behind the reasons, or (Groq) inside the last chunk; `[DONE]` ends, but some services leave it out.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from bursar.providers.reading import clip, served_tier
 from bursar.translate.answer import (
     Ended,
     Event,
+    PartCited,
     PartEnded,
     PartGrew,
     PartSigned,
@@ -24,8 +26,20 @@ from bursar.translate.answer import (
     Started,
     Stopped,
 )
-from bursar.translate.chat_answer import Detail, Logprobs, Said, ToolCall, logprobs_of, signature_of, stop_of
+from bursar.translate.chat_answer import (
+    Detail,
+    Logprobs,
+    Piece,
+    Said,
+    ToolCall,
+    logprobs_of,
+    signature_of,
+    stop_of,
+    words_of,
+)
+from bursar.translate.citations import CITATIONS_MAX, citations_of, moved
 from bursar.translate.codec import BadAnswer
+from bursar.translate.conversation import Citation
 from bursar.translate.openai_faults import fault_of
 from bursar.translate.streams import SseEventReader
 
@@ -57,7 +71,7 @@ _CHUNK = msgspec.json.Decoder(_Chunk)
 class _Open:
     """A choice while it comes: which of its parts is open, and how the wire calls that."""
 
-    __slots__ = ("calls", "count", "index", "is_over", "kind", "name", "refused")
+    __slots__ = ("base", "calls", "cited", "count", "index", "is_over", "kind", "late", "name", "refused", "said")
 
     def __init__(self) -> None:
         self.count = 0  # parts that began
@@ -67,6 +81,10 @@ class _Open:
         self.calls: set[int] = set()  # indices of the tool calls that began
         self.refused = False
         self.is_over = False
+        self.said = 0  # characters of its texts so far
+        self.base = 0  # and of those before the open one
+        self.cited = 0
+        self.late: list[Citation] = []  # that came while a tool's call was written
 
 
 class ChatEvents(SseEventReader):
@@ -116,17 +134,31 @@ class ChatEvents(SseEventReader):
             elif thought := said.reasoning_content or said.reasoning:
                 self._grow(choice, at, "thinking", thought, events)
             if said.content:
-                if choice.kind != "text":
-                    self._begin(choice, at, "text", None, events)
-                events.append(PartGrew(choice.index, said.content, at, logprobs_of(part.logprobs)))
+                self._say(choice, at, said.content, part.logprobs, events)
             if said.refusal:
                 choice.refused = True
                 self._grow(choice, at, "refusal", said.refusal, events)
+            if said.annotations:
+                self._cite(choice, at, said.annotations, events)
             if said.tool_calls:
                 for call in said.tool_calls:
                     self._call(choice, at, call, events)
         if part.finish_reason:
             self._stop(choice, at, part.finish_reason, events)
+
+    def _say(
+        self, choice: _Open, at: int, content: str | list[Piece], logprobs: Logprobs | None, events: list[Event]
+    ) -> None:
+        """Words as a text, or in parts, as thinking models of Mistral give them."""
+        if isinstance(content, list):
+            for kind, words in words_of(content):
+                self._grow(choice, at, kind, words, events)
+                choice.said += len(words) if kind == "text" else 0
+            return
+        if choice.kind != "text":
+            self._begin(choice, at, "text", None, events)
+        choice.said += len(content)
+        events.append(PartGrew(choice.index, content, at, logprobs_of(logprobs)))
 
     def _grow(self, choice: _Open, at: int, kind: str, text: str, events: list[Event]) -> None:
         if choice.kind != kind:
@@ -141,13 +173,30 @@ class ChatEvents(SseEventReader):
         self._end_part(choice, at, events)
         choice.index = choice.count
         choice.count += 1
-        choice.kind, choice.name = kind, name
+        choice.kind, choice.name, choice.base = kind, name, choice.said
         events.append(PartStarted(choice.index, kind, id, tool, at))
 
     def _end_part(self, choice: _Open, at: int, events: list[Event]) -> None:
         if choice.kind:
             events.append(PartEnded(choice.index, at))
             choice.kind = ""
+
+    def _cite(self, choice: _Open, at: int, annotations: Any, events: list[Event]) -> None:
+        """Annotations of what was said, or of what will be: spans count from the message's first character.
+
+        While a tool's call is being written they have no place: they wait for the end, in a text of their own."""
+        citations = citations_of(annotations)[: CITATIONS_MAX - choice.cited]
+        choice.cited += len(citations)
+        if choice.kind == "tool_use":
+            choice.late += citations
+        else:
+            self._say_cited(choice, at, citations, events)
+
+    def _say_cited(self, choice: _Open, at: int, citations: Iterable[Citation], events: list[Event]) -> None:
+        for citation in citations:
+            if choice.kind != "text":
+                self._begin(choice, at, "text", None, events)
+            events.append(PartCited(choice.index, moved(citation, -choice.base), at))
 
     def _think(self, choice: _Open, at: int, detail: Detail, events: list[Event]) -> None:
         """A piece of one of the details: its text, or the proof of it."""
@@ -180,6 +229,7 @@ class ChatEvents(SseEventReader):
 
     def _stop(self, choice: _Open, at: int, reason: str, events: list[Event]) -> None:
         if not choice.is_over:
+            self._say_cited(choice, at, choice.late, events)
             self._end_part(choice, at, events)
             choice.is_over = True
             events.append(Stopped(stop_of(reason, refused=choice.refused), choice=at))

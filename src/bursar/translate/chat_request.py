@@ -9,6 +9,7 @@ from typing import Any
 
 from bursar.domain.errors import BadRequest
 from bursar.translate.chat_thoughts import read_thoughts, signature_of_call
+from bursar.translate.chat_words import read_words, usual_turn
 from bursar.translate.conversation import (
     Conversation,
     Format,
@@ -23,6 +24,7 @@ from bursar.translate.conversation import (
     ToolChoice,
     ToolResult,
     ToolUse,
+    Turn,
 )
 from bursar.translate.fields import Fields, list_of, read_fields
 
@@ -31,9 +33,13 @@ LEGACY = ("functions", "function_call")
 
 def read_request(body: bytes, losses: Losses) -> Conversation:
     """Raises BadRequest, with the field."""
-    said = read_fields(body, losses)
-    refuse_legacy(said)
-    system, messages = read_messages(said)
+    words = read_words(body)
+    if words is None:
+        said = read_fields(body, losses)
+        refuse_legacy(said)
+        system, messages = read_messages(said)
+    else:
+        said, system, messages = Fields(words.fields, "", losses), words.system, words.turns
     options = said.inner("stream_options")
     wants_usage = bool(options and options.flag("include_usage"))
     limit = said.integer("max_completion_tokens")
@@ -42,8 +48,8 @@ def read_request(body: bytes, losses: Losses) -> Conversation:
         losses.lose("store")
     conversation = Conversation(
         model=said.text("model"),
-        messages=tuple(messages),
-        system=tuple(system),
+        messages=messages,
+        system=system,
         stream=said.flag("stream") is True,
         wants_stream_usage=wants_usage,
         tools=tuple(read_tools(said)),
@@ -79,16 +85,15 @@ def refuse_legacy(said: Fields) -> None:
         raise BadRequest("modalities: spoken answers aren't translated", field="modalities")
 
 
-def read_messages(said: Fields) -> tuple[list[Text], list[Message]]:
+def read_messages(said: Fields) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
     """The system prompt, and the turns. A system message behind the first turn moves to the front, and is noted."""
     system: list[Text] = []
-    messages: list[Message] = []
+    messages: list[Turn] = []
     for at, value in enumerate(said.items("messages")):
-        if type(value) is dict and len(value) == 2:  # words and nothing else, as most are: no look at other fields
-            role, content = value.get("role"), value.get("content")
-            if type(content) is str and content and role in ("user", "assistant"):
-                messages.append(Message(role, (Text(content),)))
-                continue
+        usual = usual_turn(value)
+        if usual is not None:
+            messages.append(usual)
+            continue
         message = Fields(value, f"messages[{at}]", said.losses)
         role = message.text("role")
         message.lose("name")
@@ -108,7 +113,7 @@ def read_messages(said: Fields) -> tuple[list[Text], list[Message]]:
         message.done()
     if not messages:
         raise BadRequest("messages: at least one turn beside the system prompt is needed", field="messages")
-    return system, messages
+    return tuple(system), tuple(messages)
 
 
 def read_content(message: Fields) -> list[Part]:
@@ -215,7 +220,8 @@ def read_answered(message: Fields) -> list[Part]:
             f"{message.where('function_call')}: OpenAI's older form isn't translated; use `tool_calls`",
             field=message.where("function_call"),
         )
-    message.skip("annotations")
+    if message.take("annotations"):  # an empty list is what a client sends back
+        message.losses.lose(message.where("annotations"))
     return parts
 
 

@@ -9,6 +9,7 @@ from bursar.translate.answer import (
     Ended,
     Event,
     Failed,
+    PartCited,
     PartEnded,
     PartGrew,
     PartSigned,
@@ -19,6 +20,7 @@ from bursar.translate.answer import (
 )
 from bursar.translate.chat_answer import logprob_fields, reason_of, usage_fields
 from bursar.translate.chat_thoughts import detail_of, signed_call
+from bursar.translate.citations import chat_annotation
 from bursar.translate.conversation import Thinking
 from bursar.translate.openai_faults import write_fault
 
@@ -30,7 +32,7 @@ DONE = b"data: [DONE]\n\n"
 class ChatChunks:
     """One stream. wants_usage: as the client's `stream_options` asked."""
 
-    __slots__ = ("_calls", "_head", "_kinds", "_refused", "_tail", "_thoughts", "_wants_usage")
+    __slots__ = ("_bases", "_calls", "_head", "_kinds", "_refused", "_said", "_tail", "_thoughts", "_wants_usage")
 
     def __init__(self, *, wants_usage: bool) -> None:
         self._wants_usage = wants_usage
@@ -40,6 +42,8 @@ class ChatChunks:
         self._calls: dict[int, int] = {}  # tool calls of a choice so far
         self._thoughts: dict[int, int] = {}
         self._refused: set[int] = set()
+        self._said: dict[int, int] = {}  # characters of a choice's texts so far
+        self._bases: dict[int, int] = {}  # and of those before the open one
 
     def write(self, events: Iterable[Event]) -> bytes:
         """Chunks for these events."""
@@ -55,6 +59,8 @@ class ChatChunks:
                 return b""
             case PartSigned():
                 return self._signed(event)
+            case PartCited():
+                return self._cited(event)
             case Started():
                 return self._started(event)
             case Stopped():
@@ -95,6 +101,8 @@ class ChatChunks:
             number = self._thoughts[event.choice] = self._thoughts.get(event.choice, -1) + 1
         elif event.kind == "refusal":
             self._refused.add(event.choice)
+        elif event.kind == "text":
+            self._bases[event.choice] = self._said.setdefault(event.choice, 0)
         self._kinds[event.choice, event.index] = (event.kind, number)
         if event.kind != "tool_use":
             return b""
@@ -110,6 +118,7 @@ class ChatChunks:
         kind, number = self._kinds[event.choice, event.index]
         text = _encode(event.text)
         if kind == "text":
+            self._said[event.choice] += len(event.text)
             logprobs = _encode(logprob_fields(event.logprobs)) if event.logprobs else b"null"
             return self._chunk(event.choice, b'{"content":%b}' % text, logprobs=logprobs)
         if kind == "tool_use":
@@ -133,6 +142,12 @@ class ChatChunks:
             proof = Thinking(signature=event.signature, redacted=event.redacted, provider=event.provider)
             delta = {"reasoning_details": [detail_of(proof, number)]}
         return self._chunk(event.choice, _encode(delta))
+
+    def _cited(self, event: PartCited) -> bytes:
+        if not event.citation.url:
+            return b""
+        offset = self._bases.get(event.choice, 0)
+        return self._chunk(event.choice, _encode({"annotations": [chat_annotation(event.citation, offset)]}))
 
     def _ended(self, event: Ended) -> bytes:
         if not self._wants_usage:

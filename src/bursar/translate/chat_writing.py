@@ -14,7 +14,6 @@ from bursar.translate.conversation import (
     Format,
     Losses,
     Media,
-    Message,
     Part,
     Reasoning,
     Refusal,
@@ -24,17 +23,21 @@ from bursar.translate.conversation import (
     ToolChoice,
     ToolResult,
     ToolUse,
+    Turn,
+    Words,
 )
 from bursar.translate.effort import effort_of_budget
+from bursar.translate.sent import Sent, are_words, sent
 
 CALL_ID_CHARS_MAX = 40  # OpenAI refuses a longer id
 
 
-def write_request(conversation: Conversation, losses: Losses, limit_field: str) -> bytes:
+def write_request(conversation: Conversation, losses: Losses, limit_field: str) -> Sent:
     """limit_field: "max_completion_tokens", or "max_tokens" for services that know the older name."""
     said = conversation
     lose_what_chat_lacks(said, losses)
-    body: dict[str, Any] = {"model": said.model, "messages": messages_of(said, losses)}
+    body: dict[str, Any] = {"model": said.model}
+    messages = messages_of(said, losses)
     values = {
         "stream": said.stream or None,
         "tools": [tool_of(tool, losses) for tool in said.tools] or None,
@@ -58,7 +61,7 @@ def write_request(conversation: Conversation, losses: Losses, limit_field: str) 
         body["tool_choice"] = tool_choice_of(said.tool_choice)
         if said.tool_choice.parallel is not None:
             body["parallel_tool_calls"] = said.tool_choice.parallel
-    return msgspec.json.encode(body)
+    return sent(body, {"messages": messages}, is_words=are_words(said.messages))
 
 
 def lose_what_chat_lacks(said: Conversation, losses: Losses) -> None:
@@ -71,20 +74,22 @@ def lose_what_chat_lacks(said: Conversation, losses: Losses) -> None:
         losses.lose("cache")
 
 
-def messages_of(said: Conversation, losses: Losses) -> list[dict[str, Any]]:
+def messages_of(said: Conversation, losses: Losses) -> list[dict[str, Any] | Words]:
     """The system prompt as one message, then the turns."""
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, Any] | Words] = []
     if said.system:
         found.append({"role": "system", "content": "\n\n".join(text.text for text in said.system)})
     for message in said.messages:
-        if message.role == "assistant":
+        if isinstance(message, Words):
+            found.append(message)
+        elif message.role == "assistant":
             found += answered(message, losses)
         else:
             found += asked(message, losses)
     return found
 
 
-def answered(message: Message, losses: Losses) -> list[dict[str, Any]]:
+def answered(message: Turn, losses: Losses) -> list[dict[str, Any]]:
     """The model's earlier turn; none if nothing is left of it."""
     text, refusal = "", ""
     calls: list[dict[str, Any]] = []
@@ -129,7 +134,7 @@ def call_id(id: str) -> str:
     return id if len(id) <= CALL_ID_CHARS_MAX else "call_" + blake2b(id.encode(), digest_size=16).hexdigest()
 
 
-def asked(message: Message, losses: Losses) -> list[dict[str, Any]]:
+def asked(message: Turn, losses: Losses) -> list[dict[str, Any]]:
     """A user's turn: each tool's result is a message of its own, before what the user says."""
     found: list[dict[str, Any]] = []
     said: list[Part] = []

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from bursar.translate.answer import Event, Fault, Reply
 from bursar.translate.conversation import Conversation, Losses
+from bursar.translate.sent import Sent
 
 
 class EventReader(Protocol):
@@ -39,7 +40,7 @@ class Codec(Protocol):
         """The caller's request. Raises BadRequest (with the field) for what can't be understood."""
         ...
 
-    def write_request(self, conversation: Conversation, losses: Losses) -> bytes:
+    def write_request(self, conversation: Conversation, losses: Losses) -> Sent:
         """The same for a provider of this dialect. Raises BadRequest for what would change the meaning."""
         ...
 

@@ -4,14 +4,30 @@ Bytes stay text: data of images and files is base64 as it came, arguments and sc
 An empty text, an empty tuple or None means that the request didn't say.
 """
 
+from typing import Annotated, Literal
+
 import msgspec
 
 
-class Text(msgspec.Struct, frozen=True, tag="text"):
-    """Plain text. cache: a cache breakpoint behind it, "" or its lifetime, "5m" or "1h"."""
+class Citation(msgspec.Struct, frozen=True, gc=False):
+    """Where a passage of an answer is from. url: "" where it is a document that nobody else can name.
+
+    quote: words of the source. start, end: of the passage in its text, in characters; both 0 where nobody said.
+    """
+
+    url: str
+    title: str = ""
+    quote: str = ""
+    start: int = 0
+    end: int = 0
+
+
+class Text(msgspec.Struct, frozen=True, tag="text", gc=False):
+    """Plain text. cache: a cache breakpoint behind it, "" or its lifetime, "5m" or "1h". citations: of an answer's."""
 
     text: str
     cache: str = ""
+    citations: tuple[Citation, ...] = ()
 
 
 class Media(msgspec.Struct, frozen=True, tag="media"):
@@ -80,6 +96,25 @@ class Message(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...]
 
 
+class Words(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The turn that most are, one text and nothing else. As it stands on the wire of OpenAI's chat and of Anthropic's
+    Messages, so that a long conversation is read and written there without a detour.
+
+    role: of a turn, "user" or "assistant"; the others are a wire's system prompts, as long as they are being read.
+    """
+
+    role: Literal["user", "assistant", "system", "developer"]
+    content: Annotated[str, msgspec.Meta(min_length=1)]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """As any turn has them."""
+        return (Text(self.content),)
+
+
+Turn = Message | Words
+
+
 class Tool(msgspec.Struct, frozen=True):
     """A function that the model may call. parameters: its JSON Schema as text, "" if it takes none."""
 
@@ -124,7 +159,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """Everything of a chat request that more than one dialect can say."""
 
     model: str
-    messages: tuple[Message, ...]
+    messages: tuple[Turn, ...]
     system: tuple[Text, ...] = ()
     stream: bool = False
     wants_stream_usage: bool = True  # False only for OpenAI chat without `stream_options.include_usage`

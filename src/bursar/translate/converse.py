@@ -9,6 +9,7 @@ from bursar.translate.converse_answer import read_answer, read_fault, write_answ
 from bursar.translate.converse_blocks import DIALECT
 from bursar.translate.converse_request import read_request, write_request
 from bursar.translate.converse_stream import ConverseEventReader, ConverseEventWriter
+from bursar.translate.sent import Sent
 
 
 class ConverseCodec:
@@ -27,7 +28,7 @@ class ConverseCodec:
     def read_request(self, body: bytes, losses: Losses) -> Conversation:
         return read_request(body, self._model, losses, streams=self._streams)
 
-    def write_request(self, conversation: Conversation, losses: Losses) -> bytes:
+    def write_request(self, conversation: Conversation, losses: Losses) -> Sent:
         return write_request(conversation, losses)
 
     def path(self, conversation: Conversation) -> str:

@@ -9,8 +9,9 @@ from bursar.providers.bedrock_usage import TokenUsage, usage_of_converse
 from bursar.providers.reading import UNREADABLE, decode_answer
 from bursar.translate.answer import Choice, Fault, Reply, first_choice
 from bursar.translate.arguments import arguments_text
+from bursar.translate.citations import CITATIONS_MAX, over, word_of
 from bursar.translate.codec import BadAnswer
-from bursar.translate.conversation import Losses, Part, Text, Thinking, ToolUse
+from bursar.translate.conversation import Citation, Losses, Part, Text, Thinking, ToolUse
 from bursar.translate.converse_blocks import DIALECT, answer_blocks
 from bursar.translate.openai_faults import KIND_OF_STATUS
 
@@ -75,6 +76,7 @@ class _Use(msgspec.Struct, gc=False, rename="camel"):
 
 class _Cited(msgspec.Struct):
     content: list["_Block"] | None = None
+    citations: Any = None
 
 
 class _Block(msgspec.Struct, rename="camel"):
@@ -131,7 +133,7 @@ def read_usage(raw: msgspec.Raw) -> Usage | None:
 def _parts_of(block: _Block) -> list[Part]:
     parts: list[Part] = [Text(block.text)] if block.text else []
     if block.citations_content is not None:
-        parts += [Text(cited.text) for cited in block.citations_content.content or () if cited.text]
+        parts += _cited(block.citations_content)
     thought = block.reasoning_content
     if thought is not None and thought.reasoning_text is not None:
         said = thought.reasoning_text
@@ -143,6 +145,23 @@ def _parts_of(block: _Block) -> list[Part]:
     if use is not None and use.type is None:
         parts.append(ToolUse(use.tool_use_id or "", use.name or "", arguments_text(use.input)))
     return parts
+
+
+def _cited(seen: _Cited) -> list[Text]:
+    """One text of those that are cited together."""
+    text = "".join(inner.text for inner in seen.content or () if inner.text)
+    passages = seen.citations[:CITATIONS_MAX] if isinstance(seen.citations, list) else []
+    found = tuple([over(passage_of(one), len(text)) for one in passages if isinstance(one, dict)])
+    return [Text(text, citations=found)] if text or found else []
+
+
+def passage_of(said: dict[str, Any]) -> Citation:
+    """A citation, or what a stream's event holds of one."""
+    location, content = said.get("location"), said.get("sourceContent")
+    web = location.get("web") if isinstance(location, dict) else None
+    quotes = [word_of(one, "text") for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    url = word_of(web, "url") if isinstance(web, dict) else ""
+    return Citation(url, word_of(said, "title"), "".join(quotes))
 
 
 def write_answer(reply: Reply, losses: Losses) -> bytes:

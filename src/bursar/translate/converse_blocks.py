@@ -15,7 +15,18 @@ from xxhash import xxh3_128_hexdigest
 
 from bursar.domain.errors import BadRequest, MissingField
 from bursar.translate.arguments import arguments_of
-from bursar.translate.conversation import Losses, Media, Part, Refusal, Text, Thinking, ToolResult, ToolUse
+from bursar.translate.citations import pieces_of
+from bursar.translate.conversation import (
+    Citation,
+    Losses,
+    Media,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+)
 from bursar.translate.fields import Fields, json_text, list_of
 from bursar.translate.messages_parts import Block, Breakpoints, solid
 from bursar.translate.seal import Seal, sealed, unsealed
@@ -93,6 +104,13 @@ def _read_turn(block: Fields, role: str, parts: list[Part]) -> None:
         inner = guarded.inner("text")
         parts += [Text(inner.text("text"))] if inner is not None else []
         block.losses.lose(guarded.path)
+    cited = block.inner("citationsContent")
+    if cited is not None:
+        pieces = [Fields(item, cited.where("content"), block.losses) for item in cited.items("content")]
+        text = "".join([piece.text("text") for piece in pieces])
+        parts += [Text(text)] if text else []
+        cited.lose("citations")
+        cited.done()
     thought, use, result = block.inner("reasoningContent"), block.inner("toolUse"), block.inner("toolResult")
     for place, one in (("assistant", thought), ("assistant", use), ("user", result)):
         if one is not None and role != place:
@@ -270,7 +288,9 @@ def answer_blocks(parts: Iterable[Part], losses: Losses) -> list[Block]:
     found: list[Block] = []
     for part in parts:
         match part:
-            case Text() | Refusal():
+            case Text():
+                found += cited_blocks(part, losses)
+            case Refusal():
                 found.append({"text": part.text})
             case Thinking():
                 found.append(thought_block(part))
@@ -281,6 +301,26 @@ def answer_blocks(parts: Iterable[Part], losses: Losses) -> list[Block]:
                     found.append(signature_block(use["toolUseId"], part.signature))
             case Media() | ToolResult():
                 losses.lose(part.kind if isinstance(part, Media) else "tool_result")
+    return found
+
+
+def cited_blocks(part: Text, losses: Losses) -> list[Block]:
+    """A text, cut where its citations begin and end: a block is cited as a whole."""
+    blocks: list[Block] = []
+    for text, cited in pieces_of(part, losses):
+        block: Block = {"text": text}
+        if cited:
+            block = {"citationsContent": {"content": [block], "citations": [passage(one) for one in cited]}}
+        blocks.append(block)
+    return blocks
+
+
+def passage(citation: Citation) -> Block:
+    found: Block = {"location": {"web": {"url": citation.url}}}
+    if citation.title:
+        found["title"] = citation.title
+    if citation.quote:
+        found["sourceContent"] = [{"text": citation.quote}]
     return found
 
 

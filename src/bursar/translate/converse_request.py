@@ -24,10 +24,12 @@ from bursar.translate.conversation import (
     ToolChoice,
     ToolResult,
     ToolUse,
+    Turn,
 )
 from bursar.translate.converse_blocks import Writing, cache_last, read_blocks
 from bursar.translate.fields import Fields, json_text, read_object
 from bursar.translate.messages_parts import Block, Breakpoints, count_breakpoints
+from bursar.translate.sent import Sent, are_words, sent
 from bursar.translate.turns import alternating
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -178,7 +180,7 @@ def _read_reasoning(thinking: Fields | None, effort: str) -> Reasoning | None:
     return Reasoning(effort or "high", shown=shown)
 
 
-def write_request(conversation: Conversation, losses: Losses) -> bytes:
+def write_request(conversation: Conversation, losses: Losses) -> Sent:
     """The body. Raises BadRequest for what the API can't take."""
     marks = Breakpoints(count_breakpoints(conversation, conversation.messages), losses)
     writing = Writing(marks, losses)
@@ -192,9 +194,9 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
         losses.lose("cache")
     if system:
         said["system"] = [block for part in system for block in writing.marked({"text": part.text}, part.cache)]
-    said["messages"] = _write_turns(conversation.messages, writing)
-    _write_settings(said, conversation, losses)
-    return msgspec.json.encode(said)
+    turns = _write_turns(conversation.messages, writing)
+    _write_settings(said, conversation, losses, is_unthought=_thoughts_are_missing(turns))
+    return sent(said, {"messages": turns}, is_words=are_words(conversation.messages))
 
 
 def _write_tools(conversation: Conversation, writing: Writing, losses: Losses) -> Block:
@@ -238,21 +240,20 @@ def _spec(tool: Tool) -> Block:
     return {"toolSpec": spec}
 
 
-def _write_turns(messages: tuple[Message, ...], writing: Writing) -> list[Block]:
+def _write_turns(messages: tuple[Turn, ...], writing: Writing) -> list[Block]:
     def write(role: str, parts: list[Part]) -> list[Block]:
         return writing.assistant_blocks(parts) if role == "assistant" else writing.user_blocks(parts)
 
     return alternating(messages, write, _OPENING)
 
 
-def _write_settings(said: Block, conversation: Conversation, losses: Losses) -> None:
+def _write_settings(said: Block, conversation: Conversation, losses: Losses, *, is_unthought: bool) -> None:
     limit = conversation.max_output_tokens
     more: Block = {}
     if "claude" in conversation.model:
         limit = limit or conversation.default_output_tokens
         choice = conversation.tool_choice
         must_call = bool(conversation.tools) and choice is not None and choice.mode in ("required", "tool")
-        is_unthought = _thoughts_are_missing(said["messages"])
         thinking, effort = claude.thinking_of(
             conversation, limit or 0, losses, must_call=must_call, lacks_thoughts=is_unthought
         )

@@ -16,6 +16,7 @@ from bursar.translate.answer import (
     Event,
     Failed,
     Fault,
+    PartCited,
     PartEnded,
     PartGrew,
     PartSigned,
@@ -23,16 +24,18 @@ from bursar.translate.answer import (
     Started,
     Stopped,
 )
-from bursar.translate.conversation import Thinking
+from bursar.translate.citations import CITATIONS_MAX, over
+from bursar.translate.conversation import Citation, Thinking
 from bursar.translate.converse_answer import (
     REASONS,
     STOPS,
     exception_of,
     fault_of,
+    passage_of,
     read_usage,
     write_usage,
 )
-from bursar.translate.converse_blocks import DIALECT, signature_block, thought_block, tool_id
+from bursar.translate.converse_blocks import DIALECT, passage, signature_block, thought_block, tool_id
 from bursar.translate.streams import unreadable
 
 _IN_STREAMS = (
@@ -61,6 +64,7 @@ class _Piece(msgspec.Struct, rename="camel"):
     text: str | None = None
     tool_use: _Use | None = None
     reasoning_content: _Thought | None = None
+    citation: Any = None
 
 
 class _Tier(msgspec.Struct, gc=False):
@@ -90,7 +94,8 @@ _KNOWN = ("messageStart", "contentBlockStart", "contentBlockDelta", "contentBloc
 class ConverseEventReader:
     """A provider's stream. What opens a text or a thought is its first piece: only calls have a beginning."""
 
-    __slots__ = ("_count", "_frames", "_grown", "_is_over", "_is_started", "_is_stopped", "_model", "_open", "_skipped")
+    __slots__ = ("_cited", "_count", "_frames", "_grown", "_is_over", "_is_started", "_is_stopped", "_model", "_open",
+                 "_said", "_skipped")  # fmt: skip
 
     def __init__(self, model: str) -> None:
         self._frames = Frames(EVENT_BYTES_MAX)
@@ -99,6 +104,8 @@ class ConverseEventReader:
         self._open = ""  # the kind of the part that is open
         self._skipped: int | None = None  # the block of a tool that the provider runs itself
         self._grown = False
+        self._said = 0  # characters of the text that is open
+        self._cited: list[Citation] = []  # about all of it, which is known at its end
         self._is_started = False
         self._is_stopped = False
         self._is_over = False
@@ -173,7 +180,7 @@ class ConverseEventReader:
     def _ensure(self, kind: str, events: list[Event]) -> None:
         if self._open != kind:
             self._end_part(events)
-            self._open = kind
+            self._open, self._said, self._cited = kind, 0, []
             events.append(PartStarted(self._count, kind))
 
     def _grow(self, event: _Event, events: list[Event]) -> None:
@@ -188,7 +195,12 @@ class ConverseEventReader:
             return
         elif piece.text:
             self._ensure("text", events)
+            self._said += len(piece.text)
             events.append(PartGrew(self._count, piece.text))
+        elif isinstance(piece.citation, dict):
+            self._ensure("text", events)
+            if len(self._cited) < CITATIONS_MAX:
+                self._cited.append(passage_of(piece.citation))
         elif piece.reasoning_content is not None:
             self._think(piece.reasoning_content, events)
 
@@ -207,6 +219,8 @@ class ConverseEventReader:
             return
         if self._open == "tool_use" and not self._grown:
             events.append(PartGrew(self._count, "{}"))
+        if self._open == "text":
+            events += [PartCited(self._count, over(one, self._said)) for one in self._cited]
         events.append(PartEnded(self._count))
         self._count += 1
         self._open = ""
@@ -236,6 +250,9 @@ class ConverseEventWriter:
                     self._start_part(event, out)
                 case PartSigned(choice=0):
                     self._sign(event, out)
+                case PartCited(choice=0):
+                    if self._kind == "text" and event.citation.url:  # of all of the block, as in Messages
+                        self._say({"citation": passage(event.citation)}, out)
                 case PartEnded(choice=0):
                     self._end_part(out)
                 case Started():

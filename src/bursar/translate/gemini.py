@@ -14,6 +14,7 @@ from bursar.translate.gemini_faults import read_fault, write_fault
 from bursar.translate.gemini_request import read_request
 from bursar.translate.gemini_stream import GeminiEventReader, GeminiEventWriter
 from bursar.translate.gemini_writing import write_request
+from bursar.translate.sent import Sent
 
 _PREFIXES = {"gemini": "/v1beta/models/", "vertex": "/v1/publishers/google/models/"}
 
@@ -39,7 +40,7 @@ class GeminiCodec:
     def read_request(self, body: bytes, losses: Losses) -> Conversation:
         return read_request(body, self._dialect, self._model, losses, streams=self._streams)
 
-    def write_request(self, conversation: Conversation, losses: Losses) -> bytes:
+    def write_request(self, conversation: Conversation, losses: Losses) -> Sent:
         return write_request(conversation, self._dialect, losses)
 
     def path(self, conversation: Conversation) -> str:

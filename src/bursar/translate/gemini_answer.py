@@ -20,7 +20,8 @@ from bursar.providers.reading import UNREADABLE, decode_answer
 from bursar.translate.answer import Choice, Reply, TokenLogprob, TopToken
 from bursar.translate.arguments import arguments_text
 from bursar.translate.codec import BadAnswer
-from bursar.translate.conversation import Losses, Media, Part, ToolUse
+from bursar.translate.conversation import Losses, Media, Part, Text, ToolUse
+from bursar.translate.gemini_grounding import citations_in, grounding_of
 from bursar.translate.gemini_parts import Block, add_text, answer_parts, kind_of
 
 STOPS = {
@@ -193,7 +194,9 @@ def logprobs_of(result: WireLogprobs | None) -> tuple[TokenLogprob, ...]:
 def _choice(candidate: WireCandidate, id: str, dialect: str) -> Choice:
     parts: list[Part] = []
     calls = 0
-    for part in (candidate.content.parts or ()) if candidate.content is not None else ():
+    texts: list[tuple[int, str]] = []  # of the answer, by their place on the wire
+    places: list[int] = []  # and among the parts
+    for place, part in enumerate((candidate.content.parts or ()) if candidate.content is not None else ()):
         signature = part.thought_signature or ""
         if part.function_call is not None:
             call = part.function_call
@@ -204,7 +207,14 @@ def _choice(candidate: WireCandidate, id: str, dialect: str) -> Choice:
             mime = part.inline_data.mime_type or ""
             parts.append(Media(kind_of(mime), mime, data=part.inline_data.data.translate(_URL_SAFE)))
         else:
+            if part.text and not part.thought:
+                texts.append((place, part.text))
+                places.append(len(parts))
             add_text(parts, part.text or "", signature, dialect, is_thought=part.thought is True)
+    for at, citation in citations_in(candidate.grounding_metadata, texts):
+        cited = parts[places[at]]
+        if isinstance(cited, Text):
+            parts[places[at]] = msgspec.structs.replace(cited, citations=(*cited.citations, citation))
     stop = stop_of(candidate.finish_reason, has_called=calls > 0)
     return Choice(tuple(parts), stop, logprobs=logprobs_of(candidate.logprobs_result))
 
@@ -217,6 +227,8 @@ def write_answer(reply: Reply, dialect: str, losses: Losses) -> bytes:
         candidate = candidate_of(at, answer_parts(choice.parts, dialect, losses), REASONS.get(choice.stop, "STOP"))
         if choice.logprobs:
             candidate["logprobsResult"] = write_logprobs(choice.logprobs)
+        if grounding := grounding_of(choice.parts, losses):
+            candidate["groundingMetadata"] = grounding
         candidates.append(candidate)
     answer = {"candidates": candidates, **answer_tail(reply.id, reply.model)}
     if reply.usage is not None:

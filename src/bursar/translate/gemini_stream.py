@@ -14,6 +14,7 @@ from bursar.translate.answer import (
     Ended,
     Event,
     Failed,
+    PartCited,
     PartEnded,
     PartGrew,
     PartSigned,
@@ -23,6 +24,7 @@ from bursar.translate.answer import (
     TokenLogprob,
 )
 from bursar.translate.arguments import arguments_text
+from bursar.translate.citations import CITATIONS_MAX, moved
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Thinking, ToolUse
 from bursar.translate.gemini_answer import (
@@ -42,10 +44,12 @@ from bursar.translate.gemini_answer import (
     write_usage,
 )
 from bursar.translate.gemini_faults import fault_of, write_fault
+from bursar.translate.gemini_grounding import citations_in, written
 from bursar.translate.gemini_parts import Block, call_block, signature_of, unsealed_bytes
 from bursar.translate.streams import Frames, SseEventReader
 
 CANDIDATES_MAX = 128
+TEXT_CHARS_MAX = 200_000  # of an answer, kept for the spans of its citations; a longer one's have none
 _BOM_AND_SPACE = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -71,7 +75,7 @@ class _Elements(Frames):
 class _Candidate:
     """One of the answers as it comes."""
 
-    __slots__ = ("calls", "index", "is_stopped", "open", "parts")
+    __slots__ = ("base", "calls", "grounding", "index", "is_stopped", "open", "parts", "said", "texts")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -79,13 +83,30 @@ class _Candidate:
         self.calls = 0
         self.open = ""  # the kind of the part that is open
         self.is_stopped = False
+        self.grounding = msgspec.Raw()  # the newest; it is about all that was said
+        self.texts: list[str] = []  # of the answer, for the spans of that
+        self.said = 0  # their characters
+        self.base = 0  # and of those before the open part
 
     def ensure(self, kind: str, events: list[Event]) -> None:
         """A part of this kind is open."""
         if self.open != kind:
             self.end_part(events)
-            self.open = kind
+            self.open, self.base = kind, self.said
             events.append(PartStarted(self.parts, kind, choice=self.index))
+
+    def say(self, text: str) -> None:
+        """Keep what is said, as long as it may be kept."""
+        self.said += len(text)
+        if self.said <= TEXT_CHARS_MAX:
+            self.texts.append(text)
+
+    def cite(self, events: list[Event]) -> None:
+        """Where all of it is from, at its end. What can't be placed in the part that is open has no span."""
+        whole = "".join(self.texts) if self.said <= TEXT_CHARS_MAX else ""
+        for _, citation in citations_in(self.grounding, [(0, whole)]) if self.grounding else ():
+            self.ensure("text", events)
+            events.append(PartCited(self.parts, moved(citation, -self.base), self.index))
 
     def end_part(self, events: list[Event]) -> None:
         if self.open:
@@ -94,6 +115,7 @@ class _Candidate:
             self.parts += 1
 
     def stop(self, stop: str, events: list[Event]) -> None:
+        self.cite(events)
         self.end_part(events)
         self.is_stopped = True
         events.append(Stopped(stop, choice=self.index))
@@ -150,6 +172,8 @@ class GeminiEventReader(SseEventReader):
     def _take(self, candidate: _Candidate, said: WireCandidate, events: list[Event]) -> None:
         if candidate.is_stopped:
             return
+        if said.grounding_metadata:
+            candidate.grounding = msgspec.Raw(bytes(said.grounding_metadata))  # not the chunk that it stands in
         logprobs = logprobs_of(said.logprobs_result)
         for part in (said.content.parts or ()) if said.content is not None else ():
             logprobs = self._take_part(candidate, part, logprobs, events)
@@ -183,6 +207,7 @@ class GeminiEventReader(SseEventReader):
             if part.thought:
                 events.append(PartGrew(candidate.parts, part.text, index))
             else:
+                candidate.say(part.text)
                 events.append(PartGrew(candidate.parts, part.text, index, logprobs))
                 logprobs = ()
         if signature:
@@ -204,13 +229,17 @@ class GeminiEventReader(SseEventReader):
 class _Writing:
     """One choice as it is written."""
 
-    __slots__ = ("arguments", "call", "kind", "signature")
+    __slots__ = ("arguments", "call", "chunks", "kind", "said", "signature", "start", "supports")
 
     def __init__(self) -> None:
         self.kind = ""
         self.call = PartStarted(0, "")
         self.arguments: list[str] = []
         self.signature = ""
+        self.chunks: dict[tuple[str, str], int] = {}  # sources, as the end will name them
+        self.supports: list[Block] = []
+        self.said = 0  # bytes of the texts so far
+        self.start = 0  # and of those before the open one; both -1 where they are no longer the characters
 
 
 class GeminiEventWriter:
@@ -234,8 +263,11 @@ class GeminiEventWriter:
                 case PartStarted():
                     writing = self._choices.setdefault(event.choice, _Writing())
                     writing.kind, writing.call, writing.arguments, writing.signature = event.kind, event, [], ""
+                    writing.start = writing.said
                 case PartSigned():
                     self._sign(event, out)
+                case PartCited():
+                    self._cite(event)
                 case PartEnded():
                     self._end_part(event, out)
                 case Started():
@@ -257,6 +289,8 @@ class GeminiEventWriter:
         if writing.kind == "tool_use":
             writing.arguments.append(event.text)
             return
+        if writing.kind == "text" and writing.said >= 0:
+            writing.said = writing.said + len(event.text) if event.text.isascii() else -1
         part: Block = {"text": event.text, "thought": True} if writing.kind == "thinking" else {"text": event.text}
         candidate = candidate_of(event.choice, [part])
         if event.logprobs:
@@ -272,6 +306,16 @@ class GeminiEventWriter:
         signature = signature_of(thought, self._dialect)
         self._say(candidate_of(event.choice, [{"text": "", "thoughtSignature": signature}]), out)
 
+    def _cite(self, event: PartCited) -> None:
+        """Said at the end. Spans are of bytes: they are known as long as all was ASCII, since no text is kept."""
+        writing, citation = self._choices.setdefault(event.choice, _Writing()), event.citation
+        if not citation.url or len(writing.supports) >= CITATIONS_MAX or len(writing.chunks) >= CITATIONS_MAX:
+            return
+        index = writing.chunks.setdefault((citation.url, citation.title), len(writing.chunks))
+        if citation.end and writing.said >= 0:
+            segment = {"startIndex": writing.start + citation.start, "endIndex": writing.start + citation.end}
+            writing.supports.append({"segment": segment, "groundingChunkIndices": [index]})
+
     def _end_part(self, event: PartEnded, out: list[bytes]) -> None:
         writing = self._choices.setdefault(event.choice, _Writing())
         if writing.kind == "tool_use":
@@ -282,6 +326,10 @@ class GeminiEventWriter:
     def _end(self, event: Ended, out: list[bytes]) -> None:
         stops = self._stops or {0: "STOP"}
         candidates = [candidate_of(choice, [{"text": ""}], reason) for choice, reason in sorted(stops.items())]
+        for candidate in candidates:
+            writing = self._choices.get(candidate["index"])
+            if writing is not None and writing.chunks:
+                candidate["groundingMetadata"] = written(writing.chunks, writing.supports)
         last: Block = {"candidates": candidates, **self._tail}
         if event.usage is not None:
             last["usageMetadata"] = write_usage(event.usage, event.tier, self._dialect)

@@ -8,11 +8,10 @@ budgets of its efforts).
 import re
 from typing import Any
 
-import msgspec
-
 from bursar.domain.errors import BadRequest
-from bursar.translate.conversation import Conversation, Losses, Message, Part, Reasoning, Tool, ToolChoice, ToolUse
+from bursar.translate.conversation import Conversation, Losses, Part, Reasoning, Tool, ToolChoice, ToolUse, Turn
 from bursar.translate.gemini_parts import Block, model_parts, raw, user_parts
+from bursar.translate.sent import Sent, are_words, sent
 
 STOPS_MAX = 5
 _SEED_MAX = 2**31 - 1
@@ -36,12 +35,12 @@ def generation(model: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2] or 0)) if found else _NEWEST
 
 
-def write_request(conversation: Conversation, dialect: str, losses: Losses) -> bytes:
+def write_request(conversation: Conversation, dialect: str, losses: Losses) -> Sent:
     """The body. Raises BadRequest for what the API can't take."""
     said: Block = {}
     if conversation.system:
         said["systemInstruction"] = {"parts": [{"text": part.text} for part in conversation.system if part.text]}
-    said["contents"] = _contents(conversation, dialect, losses)
+    contents = _contents(conversation, dialect, losses)
     if conversation.tools:
         said["tools"] = [{"functionDeclarations": [_function(tool, losses) for tool in conversation.tools]}]
     choice = _tool_choice(conversation.tool_choice, conversation.tools, losses)
@@ -60,7 +59,7 @@ def write_request(conversation: Conversation, dialect: str, losses: Losses) -> b
             losses.lose(name)
     if _has_breakpoints(conversation):
         losses.lose("cache")
-    return msgspec.json.encode(said)
+    return sent(said, {"contents": contents}, is_words=are_words(conversation.messages))
 
 
 def _contents(conversation: Conversation, dialect: str, losses: Losses) -> list[Block]:
@@ -84,7 +83,7 @@ def _contents(conversation: Conversation, dialect: str, losses: Losses) -> list[
     return contents
 
 
-def _joined(messages: tuple[Message, ...]) -> list[tuple[str, list[Part]]]:
+def _joined(messages: tuple[Turn, ...]) -> list[tuple[str, list[Part]]]:
     joined: list[tuple[str, list[Part]]] = []
     for message in messages:
         if joined and joined[-1][0] == message.role:

@@ -8,6 +8,7 @@ from bursar.translate.messages_blocks import DIALECT
 from bursar.translate.messages_request import read_request
 from bursar.translate.messages_stream import MessagesEventReader, MessagesEventWriter
 from bursar.translate.messages_writing import write_request
+from bursar.translate.sent import Sent
 
 
 class MessagesCodec:
@@ -18,7 +19,7 @@ class MessagesCodec:
     def read_request(self, body: bytes, losses: Losses) -> Conversation:
         return read_request(body, losses)
 
-    def write_request(self, conversation: Conversation, losses: Losses) -> bytes:
+    def write_request(self, conversation: Conversation, losses: Losses) -> Sent:
         return write_request(conversation, losses)
 
     def path(self, conversation: Conversation) -> str:

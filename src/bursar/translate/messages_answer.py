@@ -9,10 +9,11 @@ from bursar.providers.anthropic_usage import MessageUsage, usage_of_message
 from bursar.providers.reading import UNREADABLE, decode_answer
 from bursar.translate.answer import Choice, Fault, Reply, first_choice
 from bursar.translate.arguments import arguments_text
+from bursar.translate.citations import CITATIONS_MAX, over, word_of
 from bursar.translate.codec import BadAnswer
-from bursar.translate.conversation import Losses, Part, Text, Thinking, ToolUse
+from bursar.translate.conversation import Citation, Losses, Part, Text, Thinking, ToolUse
 from bursar.translate.messages_blocks import DIALECT
-from bursar.translate.messages_parts import answer_blocks
+from bursar.translate.messages_parts import WEB_PASSAGE, answer_blocks
 from bursar.translate.openai_faults import KIND_OF_STATUS
 
 STOPS = {
@@ -56,6 +57,7 @@ class Block(msgspec.Struct, gc=False):
     id: str | None = None
     name: str | None = None
     input: msgspec.Raw = msgspec.Raw()
+    citations: Any = None
 
 
 class WireMessage(msgspec.Struct):
@@ -103,7 +105,10 @@ def part_of(block: Block) -> Part | None:
     """What a block says. None for those of the provider's own tools: a caller of another dialect can't use them."""
     match block.type:
         case "text":
-            return Text(block.text or "") if block.text else None
+            if not block.text and not block.citations:
+                return None
+            text = block.text or ""
+            return Text(text, citations=tuple([over(one, len(text)) for one in passages_of(block.citations)]))
         case "thinking":
             provider = DIALECT if block.signature else ""
             return Thinking(block.thinking or "", block.signature or "", provider=provider)
@@ -112,6 +117,20 @@ def part_of(block: Block) -> Part | None:
         case "tool_use":
             return ToolUse(block.id or "", block.name or "", arguments_text(block.input))
     return None
+
+
+def passages_of(seen: Any) -> list[Citation]:
+    """A block's `citations`, all about the whole of it. A search result that the caller gave names its source."""
+    passages = seen[:CITATIONS_MAX] if isinstance(seen, list) else []
+    return [passage_of(one) for one in passages if isinstance(one, dict)]
+
+
+def passage_of(said: dict[str, Any]) -> Citation:
+    """One of them, or the one that a stream's event holds."""
+    url = word_of(said, "url") if said.get("type") == WEB_PASSAGE else ""
+    if said.get("type") == "search_result_location" and word_of(said, "source").startswith(("https://", "http://")):
+        url = word_of(said, "source")
+    return Citation(url, word_of(said, "title", "document_title"), word_of(said, "cited_text"))
 
 
 def write_answer(reply: Reply, losses: Losses) -> bytes:

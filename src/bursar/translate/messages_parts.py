@@ -16,17 +16,20 @@ from xxhash import xxh3_128_hexdigest
 
 from bursar.domain.errors import BadRequest
 from bursar.translate.arguments import arguments_of
+from bursar.translate.citations import pieces_of
 from bursar.translate.conversation import (
+    Citation,
     Conversation,
     Losses,
     Media,
-    Message,
     Part,
     Refusal,
     Text,
     Thinking,
     ToolResult,
     ToolUse,
+    Turn,
+    Words,
 )
 from bursar.translate.messages_blocks import DIALECT
 from bursar.translate.seal import Seal, sealed
@@ -34,6 +37,7 @@ from bursar.translate.seal import Seal, sealed
 Block = dict[str, Any]
 
 BREAKPOINTS_MAX = 4
+WEB_PASSAGE = "web_search_result_location"
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -61,12 +65,12 @@ class Breakpoints:
         return block
 
 
-def count_breakpoints(conversation: Conversation, messages: Iterable[Message]) -> int:
+def count_breakpoints(conversation: Conversation, messages: Iterable[Turn]) -> int:
     """All of a request, its turns `messages`: what `Breakpoints` must know before the first."""
     count = sum(bool(tool.cache) for tool in conversation.tools)
     count += sum(bool(text.cache) for text in conversation.system)
     for message in messages:
-        for part in message.parts:
+        for part in message.parts if type(message) is not Words else ():
             if isinstance(part, Thinking | Refusal):
                 continue
             if part.cache:
@@ -83,6 +87,9 @@ def tool_id(id: str) -> str:
 
 def solid(parts: Iterable[Part], losses: Losses) -> list[Part]:
     """The parts with texts that are only space joined to the text beside them; alone, they are lost."""
+    parts = list(parts)
+    if all([_is_solid(part) for part in parts]):  # noqa: C419  # as nearly always
+        return parts
     found: list[Part] = []
     space = ""
     for part in parts:
@@ -110,6 +117,10 @@ def solid(parts: Iterable[Part], losses: Losses) -> list[Part]:
     return found
 
 
+def _is_solid(part: Part) -> bool:
+    return bool(part.text and not part.text.isspace()) if type(part) is Text else type(part) is not Refusal
+
+
 def text_blocks(parts: Iterable[Text], marks: Breakpoints) -> list[Block]:
     return [marks.mark({"type": "text", "text": part.text}, part.cache) for part in parts]
 
@@ -117,7 +128,10 @@ def text_blocks(parts: Iterable[Text], marks: Breakpoints) -> list[Block]:
 def user_blocks(parts: Iterable[Part], marks: Breakpoints, losses: Losses) -> list[Block]:
     """A user's turn: the tools' results come first. Raises BadRequest for what the API can't take in."""
     blocks = []
-    for part in sorted(solid(parts, losses), key=lambda part: not isinstance(part, ToolResult)):
+    said = solid(parts, losses)
+    if len(said) > 1:
+        said.sort(key=lambda part: not isinstance(part, ToolResult))
+    for part in said:
         match part:
             case Text() | Media():
                 blocks.append(_said(part, marks, losses))
@@ -157,7 +171,9 @@ def answer_blocks(parts: Iterable[Part], losses: Losses) -> list[Block]:
     blocks: list[Block] = []
     for part in parts:
         match part:
-            case Text() | Refusal():
+            case Text():
+                blocks += cited_blocks(part, losses)
+            case Refusal():
                 blocks.append({"type": "text", "text": part.text})
             case Thinking(redacted=redacted) if redacted:
                 blocks.append({"type": "redacted_thinking", "data": signature_of(part)})
@@ -173,6 +189,26 @@ def answer_blocks(parts: Iterable[Part], losses: Losses) -> list[Block]:
             case ToolResult():
                 losses.lose("tool_result")
     return blocks
+
+
+def cited_blocks(part: Text, losses: Losses) -> list[Block]:
+    """A text, cut where its citations begin and end: a block is cited as a whole."""
+    blocks: list[Block] = []
+    for text, cited in pieces_of(part, losses):
+        block: Block = {"type": "text", "text": text}
+        blocks.append({**block, "citations": [passage(one) for one in cited]} if cited else block)
+    return blocks
+
+
+def passage(citation: Citation) -> Block:
+    """The provider's own proof (`encrypted_index`) is nobody else's to give."""
+    return {
+        "type": WEB_PASSAGE,
+        "url": citation.url,
+        "title": citation.title or None,
+        "cited_text": citation.quote,
+        "encrypted_index": "",
+    }
 
 
 def signature_of(part: Thinking) -> str:

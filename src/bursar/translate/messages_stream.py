@@ -15,6 +15,7 @@ from bursar.translate.answer import (
     Ended,
     Event,
     Failed,
+    PartCited,
     PartEnded,
     PartGrew,
     PartSigned,
@@ -24,8 +25,9 @@ from bursar.translate.answer import (
     Stopped,
 )
 from bursar.translate.arguments import arguments_text
+from bursar.translate.citations import CITATIONS_MAX, over
 from bursar.translate.codec import BadAnswer
-from bursar.translate.conversation import Thinking
+from bursar.translate.conversation import Citation, Thinking
 from bursar.translate.messages_answer import (
     REASONS,
     STOPS,
@@ -34,12 +36,14 @@ from bursar.translate.messages_answer import (
     WireMessage,
     fault_of,
     message_head,
+    passage_of,
+    passages_of,
     usage_in,
     write_fault,
     write_usage,
 )
 from bursar.translate.messages_blocks import DIALECT
-from bursar.translate.messages_parts import signature_block, signature_of, tool_id
+from bursar.translate.messages_parts import passage, signature_block, signature_of, tool_id
 from bursar.translate.streams import SseEventReader
 
 
@@ -49,6 +53,7 @@ class _Delta(msgspec.Struct, gc=False):
     thinking: str | None = None
     signature: str | None = None
     partial_json: str | None = None
+    citation: Any = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
 
@@ -76,7 +81,18 @@ _KINDS = {"text": "text", "thinking": "thinking", "redacted_thinking": "thinking
 class MessagesEventReader(SseEventReader):
     """A provider's stream."""
 
-    __slots__ = ("_count", "_grown", "_kept_input", "_open", "_seen", "_started", "_stopped", "_wire_index")
+    __slots__ = (
+        "_cited",
+        "_count",
+        "_grown",
+        "_kept_input",
+        "_open",
+        "_said",
+        "_seen",
+        "_started",
+        "_stopped",
+        "_wire_index",
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,6 +104,8 @@ class MessagesEventReader(SseEventReader):
         self._wire_index: int | None = None  # and its number on the wire
         self._kept_input = ""  # of a call whose arguments came with its beginning
         self._grown = False
+        self._said = 0  # characters of the text that is open
+        self._cited: list[Citation] = []  # about all of it, which is known at its end
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         try:
@@ -163,7 +181,9 @@ class MessagesEventReader(SseEventReader):
         elif block.type == "redacted_thinking":
             events.append(PartSigned(at, redacted=block.data or "", provider=DIALECT))
         else:
+            self._said, self._cited = 0, passages_of(block.citations) if kind == "text" else []
             if text := block.text or block.thinking:
+                self._said = len(text)
                 events.append(PartGrew(at, text))
             if block.signature:
                 events.append(PartSigned(at, block.signature, provider=DIALECT))
@@ -175,7 +195,11 @@ class MessagesEventReader(SseEventReader):
         text = {"text": delta.text, "thinking": delta.thinking, "tool_use": delta.partial_json}[self._open]
         if text:
             self._grown = True
+            self._said += len(text)
             events.append(PartGrew(self._count, text))
+        elif isinstance(delta.citation, dict):
+            if self._open == "text" and len(self._cited) < CITATIONS_MAX:
+                self._cited.append(passage_of(delta.citation))
         elif delta.signature and self._open == "thinking":
             events.append(PartSigned(self._count, delta.signature, provider=DIALECT))
 
@@ -184,6 +208,8 @@ class MessagesEventReader(SseEventReader):
             return
         if self._open == "tool_use" and not self._grown:
             events.append(PartGrew(self._count, self._kept_input))
+        if self._open == "text":
+            events += [PartCited(self._count, over(one, self._said)) for one in self._cited]
         events.append(PartEnded(self._count))
         self._count += 1
         self._open = ""
@@ -216,6 +242,8 @@ class MessagesEventWriter:
                     self._start_part(event, out)
                 case PartSigned(choice=0):
                     self._sign(event, out)
+                case PartCited(choice=0):
+                    self._cite(event.citation, out)
                 case PartEnded(choice=0):
                     self._end_part(out)
                 case Started():
@@ -284,6 +312,12 @@ class MessagesEventWriter:
         elif not event.redacted:
             self._start_thought(out)
             delta = {"type": "signature_delta", "signature": proof}
+            out.append(_event("content_block_delta", {"index": self._blocks - 1, "delta": delta}))
+
+    def _cite(self, citation: Citation, out: list[bytes]) -> None:
+        """A block is cited as a whole, and this one is on its way: a shorter span is widened to it."""
+        if self._kind == "text" and citation.url:
+            delta = {"type": "citations_delta", "citation": passage(citation)}
             out.append(_event("content_block_delta", {"index": self._blocks - 1, "delta": delta}))
 
     def _end_part(self, out: list[bytes]) -> None:

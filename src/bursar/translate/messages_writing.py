@@ -14,11 +14,12 @@ from bursar.translate import claude
 from bursar.translate.conversation import (
     Conversation,
     Losses,
-    Message,
     Part,
     Text,
     Tool,
     ToolChoice,
+    Turn,
+    Words,
 )
 from bursar.translate.messages_parts import (
     Block,
@@ -28,6 +29,7 @@ from bursar.translate.messages_parts import (
     text_blocks,
     user_blocks,
 )
+from bursar.translate.sent import Sent, are_words, sent
 from bursar.translate.turns import alternating
 
 _MODES = {"auto": "auto", "required": "any", "tool": "tool", "none": "none"}
@@ -38,7 +40,7 @@ _OPENING = {"role": "user", "content": "..."}
 """Before a conversation that the model began: the API wants the user's turn first."""
 
 
-def write_request(conversation: Conversation, losses: Losses) -> bytes:
+def write_request(conversation: Conversation, losses: Losses) -> Sent:
     """The body. Raises BadRequest for what the API can't take, MissingField if nobody says how long it may be."""
     limit = conversation.max_output_tokens or conversation.default_output_tokens
     if not limit:
@@ -53,16 +55,18 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
         losses.lose("system")
         if any(part.cache and not part.text.strip() for part in conversation.system):
             losses.lose("cache")
+    long: Block = {}
     if system:
-        said["system"] = text_blocks(system, marks) if len(system) > 1 or system[0].cache else system[0].text
-    said["messages"] = _prefilled(plain) if plain else _turns(conversation.messages, marks, losses)
+        long["system"] = text_blocks(system, marks) if len(system) > 1 or system[0].cache else system[0].text
+    turns = [] if plain else _turns(conversation.messages, marks, losses)
+    long["messages"] = plain or turns
     if conversation.stream:
         said["stream"] = True
     choice = _tool_choice(conversation.tool_choice, conversation.tools, losses)
     if choice is not None:
         said["tool_choice"] = choice
     must_call = choice is not None and choice["type"] in ("any", "tool")
-    lacks_thoughts = _thoughts_are_missing(said["messages"])
+    lacks_thoughts = bool(turns) and _thoughts_are_missing(turns)
     thinking, effort = claude.thinking_of(
         conversation, limit, losses, must_call=must_call, lacks_thoughts=lacks_thoughts
     )
@@ -73,7 +77,7 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
     _write_format(said, conversation, losses)
     said |= claude.sampling_of(conversation, losses, thinks=thinking.get("type") in ("enabled", "adaptive"))
     _write_rest(said, conversation, losses)
-    return msgspec.json.encode(said)
+    return sent(said, long, is_words=bool(plain) or are_words(conversation.messages))
 
 
 def _tool(tool: Tool) -> Block:
@@ -88,7 +92,7 @@ def _tool(tool: Tool) -> Block:
     return block
 
 
-def _turns(messages: tuple[Message, ...], marks: Breakpoints, losses: Losses) -> list[Block]:
+def _turns(messages: tuple[Turn, ...], marks: Breakpoints, losses: Losses) -> list[Block]:
     def write(role: str, parts: list[Part]) -> list[Block]:
         return (assistant_blocks if role == "assistant" else user_blocks)(parts, marks, losses)
 
@@ -103,23 +107,32 @@ def _prefilled(turns: list[Block]) -> list[Block]:
     return turns
 
 
-def _plain_turns(messages: tuple[Message, ...]) -> list[Block]:
+def _plain_turns(messages: tuple[Turn, ...]) -> list[Block | Words]:
     """What most conversations are: turns that alternate, each of one text. Empty: this one isn't.
 
-    Nothing needs to be joined, marked or left out then: a third of the cost, which a long conversation feels.
+    Nothing needs to be joined, marked or left out then, and what was read is what is written: a long conversation
+    costs a few microseconds.
     """
-    turns: list[Block] = []
+    turns: list[Words] = []
     role = "assistant"
     for message in messages:
-        if message.role == role or len(message.parts) != 1:
+        turn = message if type(message) is Words else _as_words(message)
+        if turn is None or turn.role == role or turn.content.isspace():
             return []
-        role, part = message.role, message.parts[0]
-        if not isinstance(part, Text) or part.cache or not part.text or part.text.isspace():
-            return []
-        turns.append({"role": role, "content": part.text})
-    if turns:
-        turns[-1]["content"] = [{"type": "text", "text": turns[-1]["content"]}]
-    return turns
+        role = turn.role
+        turns.append(turn)
+    if not turns:
+        return []
+    last: Block = {"role": role, "content": [{"type": "text", "text": turns.pop().content}]}
+    return [*turns, *_prefilled([last])]
+
+
+def _as_words(message: Turn) -> Words | None:
+    """The turn as one text; None if it is more than that, or nothing."""
+    part = message.parts[0] if len(message.parts) == 1 else None
+    if not isinstance(part, Text) or part.cache or not part.text:
+        return None
+    return Words("assistant" if message.role == "assistant" else "user", part.text)
 
 
 def _tool_choice(choice: ToolChoice | None, tools: tuple[Tool, ...], losses: Losses) -> Block | None:

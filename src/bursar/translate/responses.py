@@ -6,6 +6,7 @@ from bursar.translate.conversation import Conversation, Losses
 from bursar.translate.responses_items import DIALECT
 from bursar.translate.responses_reader import ResponsesEventReader
 from bursar.translate.responses_writer import ResponsesEventWriter
+from bursar.translate.sent import Sent
 
 
 class ResponsesCodec:
@@ -16,7 +17,7 @@ class ResponsesCodec:
     def read_request(self, body: bytes, losses: Losses) -> Conversation:
         return responses_request.read_request(body, losses)
 
-    def write_request(self, conversation: Conversation, losses: Losses) -> bytes:
+    def write_request(self, conversation: Conversation, losses: Losses) -> Sent:
         return responses_sent.write_request(conversation, losses)
 
     def path(self, conversation: Conversation) -> str:

@@ -13,6 +13,7 @@ from bursar.providers.openai_responses import web_searches
 from bursar.providers.openai_usage import ResponseUsage, usage_of_response
 from bursar.providers.reading import decode_answer, served_tier
 from bursar.translate.answer import Choice, Reply, TokenLogprob, first_choice
+from bursar.translate.citations import annotation, sayable
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Losses, Media, Part, Refusal, Text, Thinking, ToolResult, ToolUse
 from bursar.translate.responses_items import (
@@ -161,7 +162,7 @@ def output_items(choice: Choice, reply_id: str, losses: Losses) -> list[dict[str
             case Text() | Refusal():
                 if not items or items[-1]["type"] != "message":
                     items.append(message_item(f"msg_{id}", [], "completed"))
-                items[-1]["content"].append(said_object(part, logprobs if isinstance(part, Text) else ()))
+                items[-1]["content"].append(said_object(part, logprobs if isinstance(part, Text) else (), losses))
                 if isinstance(part, Text):
                     logprobs = ()  # they all stand at the first text
             case Thinking():
@@ -194,11 +195,12 @@ def call_item(id: str, call_id: str, name: str, arguments: str, status: str) -> 
     }
 
 
-def said_object(part: Text | Refusal, logprobs: tuple[TokenLogprob, ...]) -> dict[str, Any]:
+def said_object(part: Text | Refusal, logprobs: tuple[TokenLogprob, ...], losses: Losses) -> dict[str, Any]:
     """A part of a message's content in an answer."""
     if isinstance(part, Refusal):
         return {"type": "refusal", "refusal": part.text}
-    return {"type": "output_text", "text": part.text, "annotations": [], "logprobs": logprob_objects(logprobs)}
+    cited = [annotation(one) for one in sayable(part.citations, losses)]
+    return {"type": "output_text", "text": part.text, "annotations": cited, "logprobs": logprob_objects(logprobs)}
 
 
 def _image_item(id: str, part: Media) -> dict[str, Any]:

@@ -92,7 +92,11 @@ class InputReader:
 
     def _message(self, item: Item, field: str) -> None:
         if item.role == "assistant":
-            self._turns.add("assistant", list(said_parts(item.content)))
+            parts = said_parts(item.content)
+            if any(isinstance(part, Text) and part.citations for part in parts):
+                self._losses.lose(f"{field}.annotations")
+            said = [Text(part.text) if isinstance(part, Text) else part for part in parts]
+            self._turns.add("assistant", list(said))
         elif item.role == "user":
             self._turns.say("user", self._content(item.content, f"{field}.content"))
         elif item.role in ("system", "developer"):

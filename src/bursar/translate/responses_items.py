@@ -10,6 +10,7 @@ import msgspec
 
 from bursar.providers.openai_responses import Action
 from bursar.translate.answer import TokenLogprob, TopToken
+from bursar.translate.citations import citations_of
 from bursar.translate.conversation import Refusal, Text, Thinking
 from bursar.translate.seal import Seal, sealed, unsealed
 
@@ -48,6 +49,7 @@ class ContentPart(msgspec.Struct, gc=False):
     input_audio: InputAudio | None = None
     prompt_cache_breakpoint: Any = None
     logprobs: list[Logprob] | None = None
+    annotations: Any = None
 
 
 class Item(msgspec.Struct):
@@ -127,7 +129,7 @@ def said_parts(content: str | list[ContentPart] | None) -> list[Text | Refusal]:
         if part.type == "refusal":
             found.append(Refusal(part.refusal or ""))
         elif part.text:
-            found.append(Text(part.text))
+            found.append(Text(part.text, citations=citations_of(part.annotations)))
     return found
 
 

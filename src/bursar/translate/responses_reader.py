@@ -13,6 +13,7 @@ from bursar.providers.reading import UNREADABLE, served_tier
 from bursar.translate.answer import (
     Ended,
     Event,
+    PartCited,
     PartEnded,
     PartGrew,
     PartSigned,
@@ -21,6 +22,7 @@ from bursar.translate.answer import (
     Started,
     Stopped,
 )
+from bursar.translate.citations import CITATIONS_MAX, citation_of
 from bursar.translate.codec import BadAnswer
 from bursar.translate.conversation import Part, Refusal, Text, Thinking, ToolUse
 from bursar.translate.openai_faults import fault_of
@@ -57,6 +59,7 @@ class _Event(msgspec.Struct):
     content_index: int = 0
     summary_index: int = 0
     logprobs: list[Logprob] | None = None
+    annotation: Any = None
     error: Any = None
     code: Any = None
     message: Any = None
@@ -74,13 +77,14 @@ _ARGUMENTS = "response.function_call_arguments"
 _SUMMARY = "response.reasoning_summary_text"
 _THOUGHT = "response.reasoning_text"
 _KIND_OF = {_TEXT: "text", _REFUSAL: "refusal", _ARGUMENTS: "tool_use", _SUMMARY: "thinking", _THOUGHT: "thinking"}
+_ANNOTATION = "response.output_text.annotation.added"
 _LAST = ("response.completed", "response.incomplete")
 
 
 class ResponsesEventReader(SseEventReader):
     """Holds what names the part that is open, and which items said something."""
 
-    __slots__ = ("_called", "_grown", "_open", "_parts", "_refused", "_said", "_started", "_thought_of")
+    __slots__ = ("_called", "_cited", "_grown", "_open", "_parts", "_refused", "_said", "_started", "_thought_of")
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,6 +95,7 @@ class ResponsesEventReader(SseEventReader):
         self._said: set[tuple[int, int]] = set()  # (output_index, content_index) of the parts that began
         self._thought_of = ("", 0)  # which kind of thoughts the open one shows, and which part of its summary
         self._called = False
+        self._cited = 0  # passages so far
         self._refused = False
 
     def _read(self, data: bytes, events: list[Event]) -> None:
@@ -120,6 +125,8 @@ class ResponsesEventReader(SseEventReader):
             self._start(event.response, events)
         elif name in _KIND_OF:
             self._grow(name, step, event, events)
+        elif event.type == _ANNOTATION:
+            self._cite(event, events)
         elif event.type == "response.output_item.added" and event.item is not None:
             self._begin_item(event.item, event.output_index, events)
         elif event.type == "response.output_item.done" and event.item is not None:
@@ -184,6 +191,8 @@ class ResponsesEventReader(SseEventReader):
             for number, part in enumerate(said_parts(item.content)):
                 self._open_part("text" if isinstance(part, Text) else "refusal", ("", index, number), events)
                 self._add(part.text, events)
+                cited = part.citations if isinstance(part, Text) else ()
+                events += [PartCited(self._parts - 1, citation) for citation in cited]
         self._close_part(events)
 
     def _end_thought(self, item: Item, index: int, events: list[Event]) -> None:
@@ -224,6 +233,18 @@ class ResponsesEventReader(SseEventReader):
         if text:
             self._grown = True
             events.append(PartGrew(self._parts - 1, text, logprobs=logprobs_of(logprobs)))
+
+    def _cite(self, event: _Event, events: list[Event]) -> None:
+        """Where a passage of the open text is from."""
+        citation, at = citation_of(event.annotation), ("text", event.output_index, event.content_index)
+        if citation is None or self._cited >= CITATIONS_MAX:
+            return
+        if self._open != at:
+            if at[1:] in self._said:
+                return  # that text is over
+            self._open_part("text", at, events)
+        self._cited += 1
+        events.append(PartCited(self._parts - 1, citation))
 
     def _close_part(self, events: list[Event]) -> None:
         if self._open is not None:

@@ -15,7 +15,6 @@ from bursar.translate.conversation import (
     Format,
     Losses,
     Media,
-    Message,
     Reasoning,
     Refusal,
     Text,
@@ -24,16 +23,18 @@ from bursar.translate.conversation import (
     ToolChoice,
     ToolResult,
     ToolUse,
+    Turn,
 )
 from bursar.translate.effort import effort_of_budget
 from bursar.translate.responses_items import DIALECT, hidden_of, reasoning_item
 from bursar.translate.responses_request import ENCRYPTED, LOGPROBS
+from bursar.translate.sent import Sent, are_words, sent
 
 _NOTHING_SAID = {"type": "object", "properties": {}}
 _LOST = ("top_k", "stop", "seed", "frequency_penalty", "presence_penalty")
 
 
-def write_request(conversation: Conversation, losses: Losses) -> bytes:
+def write_request(conversation: Conversation, losses: Losses) -> Sent:
     """The body. Raises BadRequest for sounds, which Responses doesn't take."""
     _lose_settings(conversation, losses)
     body: dict[str, Any] = {"model": conversation.model}
@@ -44,7 +45,6 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
         items.say("developer", [{"type": "input_text", "text": items.plain(text)} for text in conversation.system])
     for index, message in enumerate(conversation.messages):
         items.write(message, f"messages[{index}]")
-    body["input"] = items.items
     body |= _settings(conversation)
     if conversation.tools:
         body["tools"] = [_tool(tool, losses) for tool in conversation.tools]
@@ -61,7 +61,7 @@ def write_request(conversation: Conversation, losses: Losses) -> bytes:
     body["store"] = False
     if conversation.stream:
         body["stream"] = True
-    return msgspec.json.encode(body)
+    return sent(body, {"input": items.items}, is_words=are_words(conversation.messages))
 
 
 class ItemWriter:
@@ -77,7 +77,7 @@ class ItemWriter:
         is_text = len(content) == 1 and "text" in content[0]
         self.items.append({"role": role, "content": content[0]["text"] if is_text else content})
 
-    def write(self, message: Message, field: str) -> None:
+    def write(self, message: Turn, field: str) -> None:
         """One turn: messages between thoughts, calls and results, which are items of their own."""
         content: list[dict[str, Any]] = []
         for index, part in enumerate(message.parts):

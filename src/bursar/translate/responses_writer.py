@@ -16,6 +16,7 @@ from bursar.translate.answer import (
     Event,
     Failed,
     Fault,
+    PartCited,
     PartEnded,
     PartGrew,
     PartSigned,
@@ -25,7 +26,8 @@ from bursar.translate.answer import (
     Stopped,
     TokenLogprob,
 )
-from bursar.translate.conversation import Part, Refusal, Text, Thinking
+from bursar.translate.citations import annotation
+from bursar.translate.conversation import Citation, Losses, Part, Refusal, Text, Thinking
 from bursar.translate.responses_answer import (
     call_item,
     message_item,
@@ -78,6 +80,8 @@ class ResponsesEventWriter:
                 if self._part is not None:
                     self._part.signed = event
                     self._hold(len(event.signature) + len(event.redacted), out)
+            case PartCited(choice=0):
+                self._cite(event.citation, out)
             case PartEnded(choice=0):
                 self._end_part(out)
             case Started():
@@ -111,7 +115,7 @@ class ResponsesEventWriter:
                 "content_index": len(self._message["content"]),
             }
             self._part = _OpenPart(event, at)
-            part = said_object(Text("") if event.kind == "text" else Refusal(""), ())
+            part = said_object(Text("") if event.kind == "text" else Refusal(""), (), Losses())
             self._say(out, "response.content_part.added", **at, part=part)
             return
         self._close_message(out)
@@ -145,6 +149,15 @@ class ResponsesEventWriter:
             self._say(out, "response.reasoning_summary_text.delta", **part.at, summary_index=0, delta=event.text)
         self._hold(len(event.text), out)
 
+    def _cite(self, citation: Citation, out: list[bytes]) -> None:
+        part = self._part
+        if part is None or part.kind != "text" or not citation.url:
+            return
+        told = {"annotation_index": len(part.cited), "annotation": annotation(citation)}
+        part.cited.append(citation)
+        self._say(out, "response.output_text.annotation.added", **part.at, **told)
+        self._hold(ITEM_BYTES + len(citation.url) + len(citation.title) + len(citation.quote), out)
+
     def _end_part(self, out: list[bytes]) -> None:
         part, self._part = self._part, None
         if part is None:
@@ -160,7 +173,8 @@ class ResponsesEventWriter:
     def _end_said(self, part: "_OpenPart", text: str, out: list[bytes]) -> None:
         if self._message is None:
             return
-        said = said_object(Text(text) if part.kind == "text" else Refusal(text), tuple(part.logprobs))
+        whole = Text(text, citations=tuple(part.cited)) if part.kind == "text" else Refusal(text)
+        said = said_object(whole, tuple(part.logprobs), Losses())
         if part.kind == "text":
             self._say(out, "response.output_text.done", **part.at, text=text, logprobs=said["logprobs"])
         else:
@@ -237,12 +251,13 @@ class ResponsesEventWriter:
 class _OpenPart:
     """The part that grows."""
 
-    __slots__ = ("at", "begun", "kind", "logprobs", "pieces", "signed")
+    __slots__ = ("at", "begun", "cited", "kind", "logprobs", "pieces", "signed")
 
     def __init__(self, begun: PartStarted, at: dict[str, Any]) -> None:
         self.begun = begun
         self.kind = begun.kind
         self.at = at
         self.pieces: list[str] = []
+        self.cited: list[Citation] = []
         self.logprobs: list[TokenLogprob] = []
         self.signed: PartSigned | None = None

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bursar.domain.errors import BadRequest
-from bursar.translate.conversation import Message, Part
+from bursar.translate.conversation import Part, Turn
 
 Block = dict[str, Any]
 
 
 def alternating(
-    messages: tuple[Message, ...], write: Callable[[str, list[Part]], list[Block]], opening: Block
+    messages: tuple[Turn, ...], write: Callable[[str, list[Part]], list[Block]], opening: Block
 ) -> list[Block]:
     """Neighbours of one role joined. write: a role's parts as its blocks; opening: the user's turn where none is first.
 

@@ -19,6 +19,7 @@ class Part(StrEnum):
     DECIDE = "decide"
     ROUTE = "route"
     TRANSLATE = "translate"
+    CACHING = "caching"
     KEPT = "kept"
     ADVICE = "advice"
 

@@ -15,10 +15,11 @@ from bursar.domain.cache_words import cache_phrases
 from bursar.domain.caching import CacheRule, CacheTerms
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import written
+from bursar.domain.resemblance import shown_measured
 from bursar.governance.checks import read_terms
 from bursar.site import actor
 
-EXPORTED = ("id", "name", "on", "position", "match", "says", "stopped", "terms", "created_at", "created_by")
+EXPORTED = ("id", "name", "on", "position", "match", "says", "stopped", "measured", "terms", "created_at", "created_by")
 NameArgument = Annotated[str, typer.Argument(help="The rule's name or id.")]
 
 
@@ -45,10 +46,16 @@ def set_(
         str, typer.Option(help="shadow: measure answers to requests that mean the same; on: give them.")
     ] = "",
     semantic_ttl: Annotated[str, typer.Option(help="For how long those (1h).")] = "",
-    embedder: Annotated[str, typer.Option(help="What tells how close two are: local, or UPSTREAM/MODEL.")] = "",
+    embedder: Annotated[str, typer.Option(help="What tells how close two are: local.")] = "",
     similarity_min: Annotated[float | None, typer.Option(help="The cosine from which two are one (0.95).")] = None,
     sample_percent: Annotated[
         float | None, typer.Option(help="Of hits, how many are asked anyway and compared (10).")
+    ] = None,
+    agreement_min: Annotated[
+        float | None, typer.Option(help="A kept answer that agrees less with the provider's is a false hit (0.6).")
+    ] = None,
+    false_hits_max: Annotated[
+        float | None, typer.Option(help="Their share must surely be below, to be switched on (0.03).")
     ] = None,
     position: Annotated[int, typer.Option(help="The lower is asked first, and the first that matches decides.")] = 0,
     off: Annotated[bool, typer.Option("--off", help="Keep it switched off.")] = False,
@@ -64,12 +71,17 @@ def set_(
     given = {
         "match": read_pairs("--match", match), "position": position, "prompt": read_prompt(prompt, agents=agents),
         "exact": read_exact(exact_ttl, share, with_tools=with_tools, entry_bytes_max=entry_bytes_max),
-        "semantic": read_semantic(semantic, semantic_ttl, share, embedder, similarity_min, sample_percent),
+        "semantic": read_semantic(
+            semantic, semantic_ttl, share, embedder, similarity_min=similarity_min, sample_percent=sample_percent,
+            agreement_min=agreement_min, false_hits_max=false_hits_max,
+        ),
     }  # fmt: skip
     terms = read_terms(given, CacheTerms)
     site = resolve_site(config, data)
     made = changed(site, lambda controls: controls.caches.set(name, terms, is_on=not off, actor=actor()))
     _told([made], fmt)
+    if made.terms.semantic is not None and fmt is Format.TABLE:
+        say(f"semantic cache: {shown_measured(made)}.")
     if made.stopped and fmt is Format.TABLE:
         say(f"its prompt caching stays stopped: `bursar caches resume {made.rule_id}` lets it go on.")
 
@@ -126,6 +138,7 @@ def _told(rules: list[CacheRule], fmt: Format) -> None:
         {
             "id": rule.rule_id, "name": rule.name, "on": rule.is_on, "position": rule.terms.position,
             "match": written(rule.terms.match), "says": cache_phrases(rule.terms), "stopped": rule.stopped,
+            "measured": shown_measured(rule),
             "terms": msgspec.to_builtins(rule.terms), "created_at": datetime_from_us(rule.created_us).isoformat(),
             "created_by": rule.created_by,
         }
@@ -146,6 +159,8 @@ def _told(rules: list[CacheRule], fmt: Format) -> None:
         text_column("stopped", "stopped", grow=True),
         text_column("id", "id", style="dim"),
     ]
+    if any(rule.terms.semantic is not None for rule in rules):
+        columns.insert(4, text_column("measured", "measured", grow=True))
     if not any(rule.stopped for rule in rules):
         columns = [column for column in columns if column.key != "stopped"]
     print_rows(fmt, EXPORTED, rows, columns, as_csv=plain, as_table=plain)

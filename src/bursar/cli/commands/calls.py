@@ -146,6 +146,7 @@ def told_ways(attempts: list[dict[str, Any]]) -> list[str]:
         lines.append(
             f"Attempt {attempt['attempt_number']}{because}: {attempt['upstream']}/{attempt['model_sent']}: {ended}"
         )
+        lines += told_entries(attempt["entries"])
         if not attempt["routing"]:
             lines.append("  no route was about it: the upstream that lists the model, or its dialect's default")
             continue
@@ -159,6 +160,19 @@ def told_ways(attempts: list[dict[str, Any]]) -> list[str]:
 def _steps(attempt: dict[str, Any]) -> str:
     """What each lever saved, in the order of the steps; a negative one cost more than it saved."""
     return ", ".join(f"{lever} saved {display.money(_decimal(usd))}" for lever, usd in attempt["saved"].items())
+
+
+def told_entries(entries: list[dict[str, Any]]) -> list[str]:
+    """How the books came to the cost of an attempt, where it was corrected: from what, to what, and why."""
+    lines, stood = [], ""
+    for entry in entries:
+        cost = "unpriced" if entry["effective_cost"] is None else f"${plain(Decimal(entry['effective_cost']))}"
+        if entry["entry"] == "correction":
+            lines.append(f"  corrected from {stood} to {cost} ({entry['quality']}): {entry['reason']}")
+        elif entry["entry"] == "reversal":
+            continue
+        stood = cost
+    return lines
 
 
 def register(app: typer.Typer) -> None:

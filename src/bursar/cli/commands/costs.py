@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -110,7 +110,7 @@ def costs(
     if fmt is Format.TABLE:
         answer = client.ask(site, path, parameters, CostsTold)
         if not answer.rows or not (answer.totals.attempts or answer.totals.calls):
-            say(no_calls(site, _span(answer.period), f"{command_name()} costs --period all"))
+            say(no_calls(site, span(answer.period), f"{command_name()} costs --period all"))
             return
         _show(answer)
     else:
@@ -139,9 +139,9 @@ def _show(answer: CostsTold) -> None:
     print_table(
         columns,
         rows,
-        title=f"Cost by {' and '.join(answer.by)}, {_span(answer.period)}",
+        title=f"Cost by {' and '.join(answer.by)}, {span(answer.period)}",
         totals={name: value for name, value in totals.items() if name != "share" and value != " "},
-        notes=_doubts(answer.totals),
+        notes=doubts(answer.totals),
     )
 
 
@@ -150,21 +150,30 @@ def _row(by: list[str], keys: list[str], row: CostRow) -> dict[str, Any]:
     return named | {name: getattr(row, name) for name in SUMS} | {"share": row.effective_cost}
 
 
-def _doubts(totals: CostRow) -> list[str]:
+class Counted(Protocol):
+    """What any answer with costs says of how sure they are."""
+
+    attempts: int
+    unpriced_count: int
+    estimated_count: int
+    assumed_count: int
+
+
+def doubts(totals: Counted) -> list[str]:
     """What the total doesn't hold, or holds by guess. Unknown is never zero, so it is said."""
-    doubts = (
+    counts = (
         (totals.unpriced_count, UNPRICED.format(bursar=command_name())),
         (totals.estimated_count, "came without usage: estimated from their bytes"),
         (totals.assumed_count, "were never heard of again: assumed at their bound until reconciled"),
     )
     return [
         f"{display.count(number)} of {display.count(totals.attempts)} attempts {what}"
-        for number, what in doubts
+        for number, what in counts
         if number
     ]
 
 
-def _span(period: PeriodTold) -> str:
+def span(period: PeriodTold) -> str:
     """`last-month, 1–31 Oct 2026, UTC`: days as people count them, both ends included."""
     zone = ZoneInfo(period.timezone)
     first = datetime.fromisoformat(period.start).astimezone(zone)

@@ -173,7 +173,7 @@ def _lines(priced: Priced, sheet: PriceSheet) -> list[dict[str, Any]]:
     return [
         {
             "model": sheet.model,
-            "unit": unit.value,
+            "unit": str(unit),
             "quantity": quantity,
             "unit_price": usd_from_femto(femto),
             "usd_per_million": per_million(femto),

@@ -132,7 +132,7 @@ def _answer(usage: Usage, sheet: PriceSheet, priced: Priced, at_us: int) -> dict
         "currency": "USD",
         "lines": [
             {
-                "unit": unit.value,
+                "unit": str(unit),
                 "quantity": quantity,
                 "unit_price": usd_from_femto(femto),
                 "usd_per_million": per_million(femto),

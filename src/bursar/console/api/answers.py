@@ -16,6 +16,7 @@ from bursar.console.figures import Amounts, CostRow, CostTable
 from bursar.console.view import View, filter_text
 from bursar.domain.money import plain
 from bursar.domain.periods import Period
+from bursar.domain.savings import COLUMNS
 from bursar.explore.calls import CallsPage, CallSummary
 from bursar.explore.detail import CallDetail
 
@@ -247,13 +248,14 @@ def calls_answer(view: View, page: CallsPage, currency: str) -> CallsAnswer:
 
 
 def calls_csv(answer: CallsAnswer) -> bytes:
-    """A row per call, the same columns as the JSON; tags as `key=value` pairs."""
-    names = [name for name in CallSummary.__struct_fields__ if name != "tags"]
+    """A row per call, the same columns as the JSON; tags as `key=value` pairs, `saved_here` as a column per lever."""
+    names = [name for name in CallSummary.__struct_fields__ if name not in ("tags", "saved_here")]
     return csv_bytes(
-        [*names, "tags", "currency"],
+        [*names, *COLUMNS.values(), "tags", "currency"],
         (
             [
                 *(getattr(call, name) for name in names),
+                *((call.saved_here or {}).get(lever) for lever in COLUMNS),
                 ";".join(f"{key}={value}" for key, value in sorted(call.tags.items())),
                 answer.currency,
             ]

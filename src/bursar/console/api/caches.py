@@ -13,17 +13,20 @@ from litestar.params import FromPath, JSONBody
 from bursar.console.api.controls import Asked, Switch, changing, controls_of, listed
 from bursar.console.api.parameters import PROBLEMS, Shape
 from bursar.console.context import ACTOR
+from bursar.console.prompt_breaks import BreaksTold, breaks_told
 from bursar.domain.cache_words import cache_phrases
 from bursar.domain.caching import CacheRule, CacheTerms
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import written
+from bursar.domain.resemblance import shown_measured
 from bursar.governance.controls import Controls
 
 
 class CacheAnswer(msgspec.Struct, frozen=True):
     """A cache rule. `terms` holds what it says, defaults left out; `says` the same in words.
 
-    stopped: why its prompt caching was turned off by what it cost; "": it wasn't.
+    stopped: why its prompt caching was turned off by what it cost; "": it wasn't. measured: what the shadow of its
+    semantic cache has shown, in words; "": it has none.
     """
 
     rule_id: str
@@ -33,6 +36,7 @@ class CacheAnswer(msgspec.Struct, frozen=True):
     terms: CacheTerms
     says: list[str]
     stopped: str
+    measured: str
     created_at: datetime
     created_by: str
 
@@ -105,11 +109,18 @@ def resume_cache(request: Asked, name: FromPath[str]) -> CacheAnswer:
     return cache_answer(changing(request, lambda controls: controls.caches.resume(name, actor=ACTOR)))
 
 
+@get("/api/prompt-breaks", sync_to_thread=True, responses=PROBLEMS, summary="What breaks prompt caches, and its cost")
+def prompt_breaks(request: Asked) -> list[BreaksTold]:
+    """Of calls that a rule with `prompt` is about, today and yesterday, dearest first; from hashes, without a text."""
+    return breaks_told(request.app.state.context)
+
+
 def cache_answer(one: CacheRule) -> CacheAnswer:
     return CacheAnswer(
         one.rule_id, one.name, one.is_on, written(one.terms.match), one.terms, cache_phrases(one.terms), one.stopped,
+        shown_measured(one),
         datetime_from_us(one.created_us), one.created_by,
     )  # fmt: skip
 
 
-CACHE_HANDLERS = [caches, make_cache, change_cache, remove_cache, switch_cache, resume_cache]
+CACHE_HANDLERS = [caches, make_cache, change_cache, remove_cache, switch_cache, resume_cache, prompt_breaks]

@@ -5,7 +5,7 @@ what to write instead. Each accepts the empty text, which means the default.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from zoneinfo import available_timezones
 
 from litestar.openapi.datastructures import ResponseSpec
@@ -13,11 +13,13 @@ from litestar.params import QueryParameter
 
 from bursar.console.figures import SORTS
 from bursar.console.problems import PROBLEM, Problem
+from bursar.console.savings import SORTS as SAVINGS_SORTS
 from bursar.console.view import FILTERS_MAX
 from bursar.domain.periods import PRESETS
 from bursar.domain.periods import Grain as GrainName
+from bursar.domain.savings import LEVERS
 from bursar.explore.calls import CallOrder
-from bursar.explore.vocabulary import DIMENSIONS
+from bursar.explore.vocabulary import DIMENSIONS, SAVED
 
 LIMIT_MAX = 10_000
 
@@ -42,7 +44,9 @@ PERIOD_PATTERN = _any_of(
     rf"{_DATE}\.\.{_DATE}",
 )
 DIMENSION_PATTERN = _any_of(*DIMENSIONS, f"tag:{_WORDS}{{1,64}}")
-FILTER_PATTERN = rf"^({'|'.join(DIMENSIONS)}|tag:{_WORDS}{{1,64}})(=|!=|~=|\^=).{{0,200}}$"
+FILTER_PATTERN = (
+    rf"^(({'|'.join(DIMENSIONS)}|tag:{_WORDS}{{1,64}})(=|!=|~=|\^=).{{0,200}}|{SAVED}!?=({'|'.join(LEVERS)})?)$"
+)
 SORT_PATTERN = _any_of(*(f"-?{name}" for name in SORTS))
 
 
@@ -68,6 +72,24 @@ By = Annotated[
         schema_extra=_pattern(DIMENSION_PATTERN),
     ),
 ]
+SavingsBy = Annotated[
+    str | None,
+    QueryParameter(
+        name="by",
+        description="lever (the steps of the whole period alone), a dimension, a tag as tag:NAME, or hour, day, week, "
+        "month. Default: feature.",
+        schema_extra=_pattern(_any_of(*DIMENSIONS, *get_args(GrainName), f"tag:{_WORDS}{{1,64}}")),
+    ),
+]
+SavingsSort = Annotated[
+    str | None,
+    QueryParameter(
+        name="sort",
+        description=f"{', '.join(SAVINGS_SORTS)}; a leading - turns it round. Default: saved. Months and such stand in "
+        "their own order.",
+        schema_extra=_pattern(_any_of(*(f"-?{name}" for name in SAVINGS_SORTS))),
+    ),
+]
 WasteBy = Annotated[
     str | None,
     QueryParameter(
@@ -86,7 +108,8 @@ Filters = Annotated[
     QueryParameter(
         name="filter",
         max_items=FILTERS_MAX,
-        description="Repeatable: feature=checkout, customer!=acme, model~=haiku, name^=prod, tag:plan=pro.",
+        description="Repeatable: feature=checkout, customer!=acme, model~=haiku, name^=prod, tag:plan=pro, "
+        "saved=prompt_cache.",
     ),
 ]
 Zone = Annotated[
@@ -111,6 +134,28 @@ Order = Annotated[CallOrder | None, QueryParameter(description="Default: newest.
 Cursor = Annotated[str | None, QueryParameter(description="`next_cursor` of the page before.")]
 PageSize = Annotated[int | None, QueryParameter(ge=1, le=1_000, description="Calls a page. Default: 50.")]
 Find = Annotated[str | None, QueryParameter(max_length=100, description="Words of a model's name.")]
+Target = Annotated[
+    str | None,
+    QueryParameter(
+        description="Another model, as provider/model. Default: the one that was called.",
+        schema_extra=_pattern("^([a-z0-9._-]{1,40}/[A-Za-z0-9._:@/-]{1,120})?$"),
+    ),
+]
+Replaced = Annotated[
+    str | None,
+    QueryParameter(max_length=400, description="Models that it replaces, separated by commas. Default: all."),
+]
+Tier = Annotated[
+    Literal["", "standard", "flex", "priority", "batch"] | None, QueryParameter(description="Default: as it was.")
+]
+Percent = Annotated[float | None, QueryParameter(ge=0, le=100, description="A percentage, 0 to 100.")]
+OutputPercent = Annotated[
+    float | None, QueryParameter(ge=0, le=1_000, description="Output tokens, in percent of what they were.")
+]
+PricesOf = Annotated[
+    str | None,
+    QueryParameter(description="A day, whose prices hold. Default: now.", schema_extra=_pattern(_any_of(_DATE))),
+]
 Shape = Annotated[Literal["json", "csv"] | None, QueryParameter(name="format", description="json (default) or csv.")]
 
 

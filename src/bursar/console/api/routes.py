@@ -33,13 +33,23 @@ from bursar.console.api.parameters import (
     Find,
     Limit,
     Order,
+    OutputPercent,
     PageSize,
+    Percent,
     Period,
+    PricesOf,
+    Replaced,
+    SavingsBy,
+    SavingsSort,
     Shape,
     Sort,
+    Target,
+    Tier,
     WasteBy,
     Zone,
 )
+from bursar.console.api.savings import SavingsAnswer, savings_answer, savings_csv
+from bursar.console.api.whatif import WhatIfAnswer, whatif_answer, whatif_csv
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import SORTS, ask, cost_table
 from bursar.console.pages.calls import calls_page_of
@@ -174,6 +184,22 @@ def waste(
     return _csv(waste_csv(found, view.by)) if format_ == "csv" else Response(found)
 
 
+@get("/api/savings", sync_to_thread=True, responses=PROBLEMS, summary="What each lever saved, by anything")
+def savings(
+    request: Asked, by: SavingsBy = None, and_: And = None, period: Period = None, filter_: Filters = None,
+    tz: Zone = None, limit: Limit = None, compare: Compare = None, sort: SavingsSort = None, format_: Shape = None,
+) -> Response[SavingsAnswer]:  # fmt: skip
+    """From what calls would have cost, lever by lever, to what they did. `rows` and `others` add up to `totals`.
+
+    As CSV: a row per group, or per lever with `by=lever`.
+    """
+    context: ConsoleContext = request.app.state.context
+    view = _view(request, "/savings", by=by, and_=and_, period=period, filter_=filter_, tz=tz, limit=limit,
+                 compare=compare, sort=sort)  # fmt: skip
+    found = savings_answer(context, view)
+    return _csv(savings_csv(found)) if format_ == "csv" else Response(found)
+
+
 @get("/api/verify", sync_to_thread=True, responses=PROBLEMS, summary="Do the books hold?")
 def verify_books(request: Asked) -> VerifyAnswer:
     """Prove the laws on the ledger as it is now. Reads all of it: seconds on a large one."""
@@ -228,4 +254,20 @@ def live(request: Asked, tz: Zone = None) -> Live:
     )  # fmt: skip
 
 
-API_HANDLERS = [costs, explore, calls, call, prices, loops, waste, verify_books, status, live]
+@get("/api/whatif", sync_to_thread=True, responses=PROBLEMS, summary="What a period's calls would have cost otherwise")
+def whatif(
+    request: Asked, model: Target = None, of: Replaced = None, tier: Tier = None, batch: Percent = None,
+    cached: Percent = None, written: Percent = None, output: OutputPercent = None, prices: PricesOf = None,
+    period: Period = None, filter_: Filters = None, tz: Zone = None, format_: Shape = None,
+) -> Response[WhatIfAnswer]:  # fmt: skip
+    """Each call re-priced; what can't move stays at its cost and is counted with its reason."""
+    context: ConsoleContext = request.app.state.context
+    view = _view(
+        request, "/whatif", model=model, of=of, tier=tier, batch=batch, cached=cached, written=written, output=output,
+        prices=prices, period=period, filter_=filter_, tz=tz,
+    )  # fmt: skip
+    found = whatif_answer(context, view)
+    return _csv(whatif_csv(found)) if format_ == "csv" else Response(found)
+
+
+API_HANDLERS = [costs, explore, calls, call, prices, loops, waste, savings, whatif, verify_books, status, live]

@@ -17,13 +17,15 @@ SHARES = {
 }
 FIELDS = frozenset({
     "state", "position", "prompt", "prompt_agents", "exact", "exact_ttl", "exact_share", "exact_bytes", "exact_tools",
-    "semantic", "semantic_ttl", "semantic_share", "embedder", "similarity_min", "sample_percent",
+    "semantic", "semantic_ttl", "semantic_share", "embedder", "similarity_min", "sample_percent", "agreement_min",
+    "false_hits_max",
 })  # fmt: skip
 _PLACES = {
     "prompt.ttl": "prompt", "prompt.agents": "prompt", "exact.ttl_s": "exact_ttl", "exact.share": "exact_share",
     "exact.entry_bytes_max": "exact_bytes", "semantic.mode": "semantic", "semantic.ttl_s": "semantic_ttl",
     "semantic.share": "semantic_share", "semantic.embedder": "embedder",
     "semantic.similarity_min": "similarity_min", "semantic.sample_percent": "sample_percent",
+    "semantic.agreement_min": "agreement_min", "semantic.false_hits_max": "false_hits_max",
 }  # fmt: skip
 
 
@@ -46,6 +48,8 @@ def read_cache(form: Fields) -> Entry:
             "share": form.text("semantic_share"), "embedder": form.text("embedder"),
             "similarity_min": _number(form, "similarity_min", "0.95"),
             "sample_percent": _number(form, "sample_percent", "10"),
+            "agreement_min": _number(form, "agreement_min", "0.6"),
+            "false_hits_max": _number(form, "false_hits_max", "0.03"),
         })  # fmt: skip
     position = form.text("position")
     if position and not (position.removeprefix("-").isascii() and position.removeprefix("-").isdigit()):
@@ -75,6 +79,8 @@ def fill_cache(entry: Entry, key_names: Mapping[str, str]) -> dict[str, str]:
         "embedder": like.embedder,
         "similarity_min": _plain(like.similarity_min),
         "sample_percent": _plain(like.sample_percent),
+        "agreement_min": _plain(like.agreement_min),
+        "false_hits_max": _plain(like.false_hits_max),
     }
     ticks = {"prompt_agents": prompt is not None and PromptCaching(**prompt).agents, "exact_tools": kept.with_tools}
     return typed | {name: "yes" for name, is_ticked in ticks.items() if is_ticked}

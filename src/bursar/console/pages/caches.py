@@ -1,6 +1,6 @@
 """Caches: which rule decides about which calls, and what it says in words; switched, resumed and removed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -12,21 +12,38 @@ from bursar.console.api.controls import listed_csv
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.controls import about_match
+from bursar.console.prompt_breaks import BreaksTold, breaks_told
 from bursar.console.view import View
 from bursar.domain.cache_words import cache_phrases
 from bursar.domain.caching import CacheRule
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadControl
+from bursar.domain.resemblance import shown_measured
+from bursar.explore.filters import Filter
+
+BREAKS_SHOWN = 20
 
 
 class CachesAnswer(msgspec.Struct, frozen=True):
     """The page for programs. rules: in the order in which they are asked."""
 
     rules: list[CacheAnswer]
+    breaks: list[BreaksTold]
+
+
+class ShownBreak(msgspec.Struct, frozen=True):
+    """A series of calls whose cache breaks. calls_href: those of its key, model, feature and request type."""
+
+    told: BreaksTold
+    title: str
+    key: str
+    calls_href: str
 
 
 class ShownRule(msgspec.Struct, frozen=True):
-    """A row. order: 1 is asked first; 0: it is off, and isn't asked. stopped: why its marks are set no more."""
+    """A row. order: 1 is asked first; 0: it is off, and isn't asked. stopped: why its marks are set no more.
+
+    measured: what its semantic cache's shadow has shown, in words."""
 
     id: str
     name: str
@@ -35,6 +52,7 @@ class ShownRule(msgspec.Struct, frozen=True):
     about: str
     says: list[str]
     stopped: str
+    measured: str
     since: datetime
     by: str
     edit_href: str
@@ -42,7 +60,7 @@ class ShownRule(msgspec.Struct, frozen=True):
 
 def caches_answer(context: ConsoleContext) -> CachesAnswer:
     """The page's figures for programs."""
-    return CachesAnswer([cache_answer(one) for one in context.controls().caches.all()])
+    return CachesAnswer([cache_answer(one) for one in context.controls().caches.all()], breaks_told(context))
 
 
 def caches_csv(answer: CachesAnswer) -> bytes:
@@ -50,7 +68,7 @@ def caches_csv(answer: CachesAnswer) -> bytes:
     return listed_csv(answer.rules, CacheAnswer)
 
 
-def caches_page(context: ConsoleContext, _view: View, f: Format) -> dict[str, Any]:
+def caches_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     """Everything the template reads."""
     controls = context.controls()
     names, rules = controls.key_names(), controls.caches.all()
@@ -61,10 +79,22 @@ def caches_page(context: ConsoleContext, _view: View, f: Format) -> dict[str, An
         "data": {
             "lead": f"{lead}, {f.count(stopped)} stopped" if stopped else lead,
             "rules": [_shown(rule, orders.get(rule.rule_id, 0), names) for rule in rules],
+            "breaks": [_shown_break(view, one, context.key_namer()) for one in breaks_told(context)[:BREAKS_SHOWN]],
+            "is_looked_for": any(rule.terms.prompt is not None for rule in rules),
         },
         "csrf": context.csrf,
         "has_pickers": False,  # nothing here is of a period
     }
+
+
+def _shown_break(view: View, told: BreaksTold, key_name: Callable[[str], str]) -> ShownBreak:
+    said = ("feature", told.feature), ("request_type", told.request_type), ("model", told.model)
+    filters = [Filter(name, (value,)) for name, value in said if value]
+    href = view.url(
+        "/calls", filters=(*filters, Filter("credential_id", (told.credential_id,))), period="7d", order="newest"
+    )
+    title = " · ".join(part for part in (told.feature, told.request_type) if part) or told.model
+    return ShownBreak(told, title, key_name(told.credential_id), href)
 
 
 def change_caches(context: ConsoleContext, form: Mapping[str, str]) -> None:
@@ -88,6 +118,6 @@ def change_caches(context: ConsoleContext, form: Mapping[str, str]) -> None:
 def _shown(rule: CacheRule, order: int, names: Mapping[str, str]) -> ShownRule:
     return ShownRule(
         rule.rule_id, rule.name, order, rule.terms.position, about_match(rule.terms.match, names),
-        cache_phrases(rule.terms), rule.stopped, datetime_from_us(rule.created_us), rule.created_by,
-        f"/edit/cache?of={quote(rule.name, safe='')}",
+        cache_phrases(rule.terms), rule.stopped, shown_measured(rule), datetime_from_us(rule.created_us),
+        rule.created_by, f"/edit/cache?of={quote(rule.name, safe='')}",
     )  # fmt: skip

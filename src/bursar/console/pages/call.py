@@ -8,6 +8,7 @@ import msgspec
 
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
+from bursar.console.pages.call_entries import book_entries
 from bursar.console.pages.prices import since
 from bursar.console.view import View
 from bursar.domain import display
@@ -23,7 +24,7 @@ DIMENSIONS = (
 )  # fmt: skip
 COUNTED_SINGLY = {
     "web_search": "searches", "request": "requests", "characters": "characters", "audio_seconds": "seconds",
-    "images": "images", "cache_storage": "token-hours",
+    "images": "images", "cache_storage": "token-hours", "cache_storage_part": "",
 }  # fmt: skip
 LEAST_WIDTH = 0.6  # per cent of the waterfall: what happened shows, however short
 
@@ -95,6 +96,7 @@ def call_page(context: ConsoleContext, view: View, f: Format, call_id: str) -> d
             "went": _went(detail),
             "waterfall": waterfall(detail),
             "attempts": [_shown_attempt(attempt, f) for attempt in detail.attempts],
+            "entries": book_entries(detail),
             "who": _who(call, f) if call else [],
             "ids": [("Call", detail.call_id), *([("Request fingerprint", call.request_fingerprint)] if call else [])],
         }
@@ -207,14 +209,16 @@ def _notes(attempt: AttemptDetail, f: Format) -> list[str]:
             for lever, amount in attempt.saved.items()
         ]
         notes.append(f"Without any lever: {f.plain_money(attempt.counterfactual_cost)}; {', '.join(steps)}.")
-    notes.append(_SURE.get(attempt.quality, ""))
+    notes.append((_SURE_OF_KEPT if attempt.kept_tokens else _SURE).get(attempt.quality, ""))
     if attempt.bound_cost is not None and attempt.quality != "assumed":
         notes.append(f"The most it could have cost was {f.plain_money(attempt.bound_cost)}.")
     if attempt.provider_cost is not None:
         notes.append(f"The provider itself says {f.plain_money(attempt.provider_cost)}.")
     if len(attempt.entries) > 1:
-        reasons = "; ".join(entry.reason for entry in attempt.entries if entry.reason)
-        notes.append(f"Corrected in the books {len(attempt.entries) - 1} times: {reasons}.")
+        times = sum(entry.entry == "correction" for entry in attempt.entries)
+        reasons = "; ".join(entry.reason for entry in attempt.entries if entry.reason and entry.entry != "reversal")
+        often = "once" if times == 1 else f"{times} times"
+        notes.append(f"Corrected in the books {often}: {reasons}." if times else "Reversed in the books.")
     return [note for note in notes if note]
 
 
@@ -289,6 +293,7 @@ def _shown_attempt(attempt: AttemptDetail, f: Format) -> ShownAttempt:
         ("Speed", _speed(attempt)),
         ("Sent", f.moment(attempt.dispatched_at, millis=True)),
         ("Price row", attempt.sku_price_id),
+        ("Kept", _kept(attempt, f)),
     ]
     ids = [("Attempt", attempt.attempt_id), ("Provider's id", attempt.upstream_id)]
     quality = "" if attempt.quality == "reported" and not attempt.lines else attempt.quality
@@ -314,6 +319,14 @@ def _who(call: CallSummary, f: Format) -> list[tuple[str, Any]]:
         ("Worker", call.writer),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _kept(attempt: AttemptDetail, f: Format) -> str:
+    """Of a cached content: its tokens, and the time that this attempt bears."""
+    if not attempt.kept_tokens:
+        return ""
+    time = display.latency(attempt.kept_us / 1000) if attempt.kept_us else "no more time"
+    return f"{f.count(attempt.kept_tokens)} tokens, {time}, until {f.moment(attempt.kept_until)}"
 
 
 def _way(attempt: AttemptDetail) -> str:
@@ -357,6 +370,12 @@ def _placeholder(detail: CallDetail) -> dict[str, Any]:
 
 _TICK = timedelta(microseconds=1)
 _SHOWN_FROM = timedelta(microseconds=50)
+_SURE_OF_KEPT = {
+    "reported": "Tokens and times as the provider reported them; its time is over.",
+    "estimated": "For the time that it is expected to be kept: a deletion or a shorter lifetime gives the rest back.",
+    "assumed": "It wasn't made through Bursar, so its end before isn't known: the most that this call can have added.",
+    "reconciled": "Corrected to the provider's own bill.",
+}
 _SURE = {
     "reported": "Usage as the provider reported it, at a known price.",
     "estimated": "The answer carried no whole usage: counted from its bytes.",

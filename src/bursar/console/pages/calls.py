@@ -10,7 +10,9 @@ from bursar.console.pages.costs import gateway_address
 from bursar.console.pages.explore import read_choice, read_limit
 from bursar.console.view import View
 from bursar.domain.errors import BadQuery
+from bursar.domain.savings import WORDS
 from bursar.explore.calls import CallOrder, CallsPage, CallSummary
+from bursar.explore.vocabulary import SAVED
 
 PAGE_ROWS = 50
 PAGE_ROWS_MAX = 1_000
@@ -48,6 +50,14 @@ def calls_page_of(context: ConsoleContext, view: View, *, rows: int = PAGE_ROWS)
         raise
 
 
+def saved_heads(view: View) -> list[tuple[str, str]]:
+    """(lever, head) of the columns that say each call's part of a saving: of the levers that the address names, or "",
+    all together, where it only asks for any; none where it doesn't ask."""
+    asked = [one for one in view.filters if one.field == SAVED]
+    named = [value for one in asked if one.op == "is" for value in one.values if value]
+    return [(lever, WORDS[lever]) for lever in dict.fromkeys(named)] or ([("", "Saved")] if asked else [])
+
+
 def calls_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     """Everything the template reads."""
     page = calls_page_of(context, view)
@@ -69,6 +79,7 @@ def calls_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             "rows": [ShownCall(call, view.url(f"/calls/{call.call_id}")) for call in page.calls],
             "first_href": view.url() if view.get("cursor") else "",
             "next_href": view.url(cursor=page.next_cursor) if page.next_cursor else "",
+            "saved_heads": saved_heads(view),
             "size": f.count(read_limit(view, PAGE_ROWS, PAGE_ROWS_MAX)),
         },
         "quick_links": quick,

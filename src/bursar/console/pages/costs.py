@@ -1,7 +1,7 @@
 """What Overview and Explore share: rows ready for a table, columns of a chart, where each figure leads."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -139,7 +139,7 @@ def amounts_chart(
 
     first_call: when the books begin; the line of the period before begins there too.
     """
-    columns = [_column(view, f, bucket, table.grain) for bucket in table.buckets]
+    columns = [bucket_column(view, f, bucket, table.grain) for bucket in table.buckets]
     slots = context.colours(dimension, table.names)
     parts = [
         Series(
@@ -186,17 +186,16 @@ def measure(amounts: Amounts, show: str) -> Decimal | None:
     return Decimal(amounts.calls if show == "calls" else amounts.tokens)
 
 
-def _column(view: View, f: Format, bucket: Bucket, grain: Grain) -> Column:
-    """A bar's words and where it leads: a day opens its hours, an hour its calls."""
+def bucket_column(view: View, f: Format, bucket: Bucket, grain: Grain, path: str = "/explore") -> Column:
+    """A bar's words and where it leads: a day opens its hours on the page at `path`, an hour its calls."""
     start = bucket.start.astimezone(zone(view.timezone))
     last = (bucket.end - timedelta(microseconds=1)).astimezone(zone(view.timezone)).date()
     partial = bucket.start <= view.now < bucket.end
+    period = bucket_period(view, bucket, grain)
     if grain == "hour":
-        period = f"{bucket.start:%Y-%m-%dT%H:%MZ}..{bucket.end:%Y-%m-%dT%H:%MZ}"
         label = f"{start:%H:%M}" if start.hour else display.day(start)
         title = f"{display.day(start)}, {start:%H:%M}"
         return Column(label, title, view.url("/calls", period=period, order="dearest"), partial=partial)
-    period = start.date().isoformat() if last == start.date() else f"{start.date()}..{last}"
     if grain == "month":
         label, title = display.month(start)[:3], display.month(start)
     else:
@@ -204,8 +203,19 @@ def _column(view: View, f: Format, bucket: Bucket, grain: Grain) -> Column:
         title = (
             f"{_WEEKDAYS[start.weekday()]} {display.day(start)}" if grain == "day" else display.days(start.date(), last)
         )
-    href = view.url("/explore", period=period, **view.extra_if("/explore"))
+    href = view.url(path, period=period, **view.extra_if(path))
     return Column(label, title, href, start.date().isoformat(), last.isoformat(), partial)
+
+
+def bucket_period(view: View, bucket: Bucket, grain: Grain) -> str:
+    """A bucket as an address says it; of a week or month that the page's period cuts, the part that is in it."""
+    start = bucket.start.astimezone(zone(view.timezone)).date()
+    last = (bucket.end - timedelta(microseconds=1)).astimezone(zone(view.timezone)).date()
+    begins = max(bucket.start, view.period.start)
+    ends = bucket.end if view.includes_now else min(bucket.end, view.period.end)
+    if grain == "hour" or (begins, ends) != (bucket.start, bucket.end):
+        return f"{begins.astimezone(UTC):%Y-%m-%dT%H:%MZ}..{ends.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+    return start.isoformat() if last == start else f"{start}..{last}"
 
 
 _HALF = Decimal("0.5")

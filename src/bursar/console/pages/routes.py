@@ -9,7 +9,11 @@ from litestar.response import Redirect
 
 from bursar.console.advising import review_answer, review_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
+from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
+from bursar.console.api.savings import ROWS_DEFAULT as SAVINGS_ROWS
+from bursar.console.api.savings import savings_answer, savings_csv
+from bursar.console.api.whatif import whatif_answer, whatif_csv
 from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
@@ -20,6 +24,13 @@ from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
+from bursar.console.pages.initiatives import (
+    initiative_csv,
+    initiative_figures,
+    initiative_page,
+    initiatives_answer,
+    initiatives_page,
+)
 from bursar.console.pages.loops import loops_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_csv, prices_page
@@ -31,8 +42,10 @@ from bursar.console.pages.routing import (
     routes_figures,
     routes_page,
 )
+from bursar.console.pages.savings import savings_page
 from bursar.console.pages.search import looks_like_call, read_query, search_page
 from bursar.console.pages.serving import Asked, answer, as_csv, as_json, html, suffix_of
+from bursar.console.pages.whatif import whatif_page
 from bursar.console.view import View
 
 GROUPS_MAX = 10_000  # of a CSV; more are one last row, "(others)"
@@ -94,12 +107,25 @@ PAGES = (
         lambda a, view: waste_csv(a["waste"], view.by),
     ),
     Page(
+        "/savings", "savings", "Savings", "savings.html", savings_page,
+        lambda context, view, suffix: savings_answer(context, view, GROUPS_MAX if suffix == "csv" else SAVINGS_ROWS),
+        lambda a, _: savings_csv(a),
+    ),
+    Page(
+        "/whatif", "whatif", "What if", "whatif.html", whatif_page,
+        lambda context, view, _: whatif_answer(context, view), lambda a, _: whatif_csv(a),
+    ),
+    Page(
         "/controls", "controls", "Limits and policies", "controls.html", controls_page,
         lambda context, view, _: controls_answer(context, view), lambda a, _: controls_csv(a),
     ),
     Page(
         "/caches", "caches", "Caches", "caches.html", caches_page,
         lambda context, _view, _: caches_answer(context), lambda a, _: caches_csv(a),
+    ),
+    Page(
+        "/initiatives", "initiatives", "Initiatives", "initiatives.html", initiatives_page,
+        lambda context, _view, _: initiatives_answer(context), lambda a, _: take_out_csv(a),
     ),
 )  # fmt: skip
 PAGES_OF_ONE = (
@@ -114,6 +140,10 @@ PAGES_OF_ONE = (
     Page(
         "/routes", "routes", "Route", "route.html", route_page,
         lambda context, _view, _, name: route_figures(context, name), lambda a, _: route_csv(a),
+    ),
+    Page(
+        "/initiatives", "initiatives", "Initiative", "initiative.html", initiative_page,
+        lambda context, _view, _, name: initiative_figures(context, name), lambda a, _: initiative_csv(a),
     ),
 )  # fmt: skip
 

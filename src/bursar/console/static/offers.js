@@ -2,11 +2,14 @@
 const ASKED_OF_BOOKS = { model: "model_asked", credential: "credential_id" };
 
 export async function fillList(list, by, more = {}) {
-  const query = new URLSearchParams({ by, limit: "100", period: "30d", tz: "UTC", ...more });
-  const reply = await fetch(`/api/costs?${query}`).catch(() => null);
+  const isLever = by === "saved"; // no dimension: its values are the levers that made a difference
+  const query = new URLSearchParams({ by: isLever ? "lever" : by, limit: "100", period: "30d", tz: "UTC", ...more });
+  const reply = await fetch(`/api/${isLever ? "savings" : "costs"}?${query}`).catch(() => null);
   if (!reply?.ok) return;
-  const { rows } = await reply.json();
-  const values = rows.map((row) => row.keys[0]).filter(Boolean);
+  const { rows, levers } = await reply.json();
+  const values = isLever
+    ? levers.filter((one) => Number(one.saved_cost)).map((one) => one.lever)
+    : rows.map((row) => row.keys[0]).filter(Boolean);
   list.replaceChildren(...values.map((value) => Object.assign(document.createElement("option"), { value })));
 }
 

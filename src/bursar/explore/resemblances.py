@@ -1,0 +1,36 @@
+"""What the shadow of a semantic cache has shown so far."""
+
+from datetime import datetime
+
+from bursar.domain.resemblance import Measured
+from bursar.ledger.store import Session
+
+
+def measured_so_far(session: Session, rule_id: str, mark: str, agreement_min: float, since: datetime) -> Measured:
+    """Of calls that were compared as `mark` says, from `since` (naive UTC) on; sums are exact, in pico-USD."""
+    [row] = session.query(
+        _SQL, {"rule_id": rule_id, "mark": mark, "agreement_min": agreement_min, "since": since}
+    ).dicts()
+    figures = {name: int(row[name] or 0) for name in _FIGURES}
+    return Measured(mark, agreement_min, **figures)
+
+
+_FIGURES = (
+    "calls", "hits", "compared", "false_hits", "saved_pico", "embed_pico", "unpriced", "since_us", "until_us",
+)  # fmt: skip
+_SQL = """
+WITH seen AS (
+  SELECT *, similarity IS NOT NULL AS is_hit, coalesce(agreement < $agreement_min, false) AS is_false
+  FROM resemblances WHERE rule_id = $rule_id AND mark = $mark AND looked_at >= $since
+  QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY looked_at) = 1
+)
+SELECT count(*) FILTER (NOT is_live) AS calls,
+  count(*) FILTER (is_hit AND NOT is_live) AS hits,
+  count(agreement) AS compared,
+  count(*) FILTER (is_false) AS false_hits,
+  sum(cost_pico) FILTER (is_hit AND NOT is_false AND NOT is_live) AS saved_pico,
+  sum(embed_pico) FILTER (NOT is_live) AS embed_pico,
+  count(*) FILTER (is_hit AND NOT is_false AND NOT is_live AND cost_pico IS NULL) AS unpriced,
+  epoch_us(min(looked_at)) AS since_us, epoch_us(max(looked_at)) AS until_us
+FROM seen
+"""

@@ -1,0 +1,58 @@
+"""Marks for the provider's prompt cache on the call's way: set just before an attempt is sent, judged by its bill.
+
+What is marked is the attempt's own bytes; the call's stay as they are, for an attempt that goes elsewhere.
+"""
+
+from bursar.domain.charge import Operation
+from bursar.gateway.call import Attempt, Call, Worker
+from bursar.gateway.meter import Metered
+from bursar.gateway.prompt_cache.caching import CallOf, Ruled
+from bursar.gateway.prompt_cache.prices import cache_prices
+
+MARKED_HEADER = b"x-bursar-prompt-cache"
+PASSTHROUGH = "passthrough"
+
+
+def marked_body(worker: Worker, call: Call, attempt: Attempt) -> bytes:
+    """What the attempt sends: the call's body, with marks where a rule wants them and they are likely to pay."""
+    seen, facts, asked = call.cache_case, call.facts, call.asked
+    if seen is None or call.dialect.operation != Operation.CHAT:
+        return call.body
+    seen.model, seen.provider = asked.model, call.route.provider
+    rule = worker.cache_table.find(seen)
+    if rule is None or rule.terms.prompt is None:
+        return call.body
+    is_own_key = facts.credential_kind == PASSTHROUGH
+    sheet = worker.meter.sheet(call.route.provider, asked.model, asked.model, asked.tier, "", attempt.dispatched_us, 0)
+    marked = worker.prompt_caches.mark(
+        CallOf(
+            dialect=call.dialect.name,
+            model=asked.model,
+            provider=call.route.provider,
+            account=f"{call.route.name}\0{facts.credential_id if is_own_key else ''}",
+            credential_id=facts.credential_id,
+            feature=facts.attribution.feature,
+            request_type=facts.attribution.request_type,
+            client=facts.client,
+        ),
+        Ruled(rule.rule_id, rule.terms.prompt, None if sheet is None else cache_prices(sheet)),
+        call.body,
+        attempt.dispatched_us,
+    )
+    call.notes = [note for note in call.notes if note[0] != MARKED_HEADER]
+    if marked is None:
+        return call.body
+    call.notes.append((MARKED_HEADER, marked.note.encode()))
+    attempt.ticket = marked.ticket
+    return marked.body
+
+
+def marks_ended(worker: Worker, attempt: Attempt, metered: Metered, *, was_answered: bool) -> None:
+    """What the attempt's marks came to. One that was refused, or never heard of, paid nothing that is known."""
+    ticket, attempt.ticket = attempt.ticket, None
+    if ticket is None:
+        return
+    if was_answered and metered.usage.total_input:
+        worker.prompt_caches.billed(ticket, metered.usage, worker.clock.now_us())
+    else:
+        worker.prompt_caches.unbilled(ticket)

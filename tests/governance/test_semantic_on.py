@@ -1,0 +1,52 @@
+"""A semantic cache is switched on by its measurement alone, wherever that is asked for."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bursar.domain.caching import CacheTerms, SemanticCaching, measured_as
+from bursar.domain.clock import FixedClock
+from bursar.domain.errors import BadControl
+from bursar.domain.resemblance import MONTH_US, Measured
+from bursar.governance.caches import CacheBook
+from bursar.governance.store import ControlStore
+
+SHADOW = CacheTerms(match={"feature": "help"}, semantic=SemanticCaching())
+ON = CacheTerms(match={"feature": "help"}, semantic=SemanticCaching("on"))
+PAYS = Measured(measured_as(ON), 0.6, calls=300, hits=150, compared=150, saved_pico=10**12, until_us=MONTH_US)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> CacheBook:
+    return CacheBook(ControlStore(tmp_path / "control.sqlite"), b"secret", FixedClock(1))
+
+
+def note(book: CacheBook, rule_id: str, measured: Measured) -> None:
+    book.measured(rule_id, msgspec.json.encode(measured).decode())
+
+
+def test_it_is_refused_until_its_measurement_pays_and_stays_on_after(book: CacheBook):
+    for make in (book.create, book.set):
+        with pytest.raises(BadControl, match=r"semantic\.mode: .* hasn't been measured") as refused:
+            make("help", ON, is_on=True, actor="ann")
+        assert refused.value.field == "semantic.mode"
+    rule = book.create("help", SHADOW, is_on=True, actor="ann")
+    note(book, rule.rule_id, msgspec.structs.replace(PAYS, calls=4_100, saved_pico=7, embed_pico=11 * 10**12))
+    with pytest.raises(BadControl, match=r"at 4,100 calls .* cost \$"):
+        book.set("help", ON, is_on=True, actor="ann")
+    note(book, rule.rule_id, PAYS)
+    assert book.set("help", ON, is_on=True, actor="ann").terms == ON
+    note(book, rule.rule_id, msgspec.structs.replace(PAYS, false_hits=100))
+    moved = msgspec.structs.replace(ON, position=3)
+    assert book.change("help", moved, actor="ann").terms == moved  # it answers already: that was judged before
+    looser = msgspec.structs.replace(ON, semantic=SemanticCaching("on", similarity_min=0.8))
+    with pytest.raises(BadControl, match="hasn't been measured as it is written here"):
+        book.change("help", looser, actor="ann")
+
+
+def test_what_the_system_counts_is_no_decision_of_anybody(book: CacheBook, tmp_path: Path):
+    rule = book.create("help", SHADOW, is_on=True, actor="ann")
+    note(book, rule.rule_id, PAYS)
+    assert book.one("help").measured
+    assert book.one("help").terms == SHADOW

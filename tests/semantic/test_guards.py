@@ -1,0 +1,108 @@
+"""The guards of the semantic cache: what they refuse, what they must let through, and that they have no favourite."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bursar.semantic.guards import GUARDS, marks_of, question_of, why_not_one
+from bursar.semantic.lexicon import OPPOSITES, stem
+
+REFUSED = """
+language | Wie setze ich mein Passwort zurück und wo finde ich es? | How do I reset my password and where do I find it?
+language | パスワードをリセットするには | パスワードを変更するには
+length   | Reset | How do I reset my password when I have lost my phone and the mail address is gone too?
+code     | What does `git reset --soft` do? | What does `git reset --hard` do?
+code     | What does the flag -v mean? | What does the flag -V mean?
+code     | Summarise https://example.com/a | Summarise https://example.com/b
+code     | Delete the file /tmp/a.log | Delete the file /tmp/b.log
+code     | Send it to ann@example.com | Send it to bob@example.com
+number   | What is 15% of 240? | What is 25% of 240?
+number   | What is new in version 2.10? | What is new in version 2.1?
+number   | Who won the second game? | Who won the third game?
+number   | Summarise it in three lines | Summarise it in five lines
+class    | Is it open on Saturday? | Is it open on Sunday?
+class    | How much is it in dollars? | How much is it in euros?
+class    | How many miles is a marathon? | How many kilometers is a marathon?
+class    | how do i sort a list in python | how do i sort a list in java
+name     | What is the capital of France? | What is the capital of Finland?
+name     | Why does x_max overflow? | Why does x_min overflow?
+polarity | Which foods can I eat on a keto diet? | Which foods can't I eat on a keto diet?
+polarity | Is it safe to take it with alcohol? | Is it unsafe to take it with alcohol?
+polarity | How do I enable logging? | How do I disable logging?
+polarity | How do I turn on logging? | How do I turn off logging?
+polarity | Can I return it with a receipt? | Can I return it without a receipt?
+question | Why did the payment fail? | When did the payment fail?
+question | Can I bring my dog? | How do I bring my dog?
+question | Must I file a tax return? | May I file a tax return?
+order    | Can the tenant sue the landlord? | Can the landlord sue the tenant?
+order    | Is my boss allowed to sue me? | Am I allowed to sue my boss?
+order    | Does our plan cover more than their plan? | Does their plan cover more than our plan?
+word     | How do I boil eggs? | How do I fry eggs?
+word     | What is the price of a bike? | What is the price of a used bike?
+"""
+LET_THROUGH = """
+How do I reset my password? | How can I reset my password?
+How do I reset my password? | What is the way to reset my password?
+How do I sort a list in Python? | In Python, how do I sort a list?
+Who wrote Hamlet? | Who was Hamlet written by?
+What is the capital of France? | tell me the capital of france
+How do I enable two-factor login? | How can I turn on two-factor login?
+The limit is 1,000 tokens | The limit is 1000 tokens
+Where is my order? | Hi, where is my order, please?
+Is there a refund? | Is there a  refund?
+"""
+
+
+def pairs(table: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split(" | ")] for line in table.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("guard", "one", "other"), pairs(REFUSED))
+def test_what_asks_for_something_else_is_refused_by_its_guard(guard: str, one: str, other: str):
+    assert why_not_one(marks_of(one), marks_of(other)) == guard
+    assert why_not_one(marks_of(other), marks_of(one)) == guard
+
+
+@pytest.mark.parametrize(("one", "other"), pairs(LET_THROUGH))
+def test_other_words_for_the_same_pass(one: str, other: str):
+    assert why_not_one(marks_of(one), marks_of(other)) == ""
+
+
+SOME = """
+how why when not never enable disable 5 5km Paris paris `x` /a/b to from than the I me my safe unsafe is can ? , .
+was python java second two $ zwei der ünïcode 日本 it's don't no yes only page v2.10 2.1 1,000 x_y -v
+"""
+WORDS = st.sampled_from(SOME.split())
+TEXTS = st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=14).map(" ".join))
+
+
+@given(one=TEXTS, other=TEXTS)
+@example(one="", other="how")
+def test_guards_have_no_favourite_and_equals_always_pass(one: str, other: str):
+    first, second = marks_of(one), marks_of(other)
+    assert why_not_one(first, second) == why_not_one(second, first)
+    assert why_not_one(first, marks_of(one)) == ""
+    assert why_not_one(first, second) in ("", *GUARDS)
+
+
+@given(words=st.lists(WORDS, min_size=1, max_size=10))
+def test_a_text_and_its_denial_never_meet(words: list[str]):
+    text = " ".join(words)
+    assert why_not_one(marks_of(text), marks_of(f"{text} and never")) != ""
+
+
+def test_opposites_are_so_both_ways():
+    for one, others in OPPOSITES.items():
+        assert one not in others
+        assert all(one in OPPOSITES[other] for other in others)
+
+
+def spoken(text: str) -> list[str]:
+    return text.split()
+
+
+def test_the_kind_of_a_question_is_found_where_it_stands():
+    assert question_of(spoken("how many days"), asks=True) == "how many"
+    assert question_of(spoken("tell me how it works"), asks=False) == "how"
+    assert question_of(spoken("the guide that you need to learn how it works"), asks=False) == ""
+    assert stem("studies") == stem("study")

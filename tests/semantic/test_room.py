@@ -1,0 +1,67 @@
+"""Who was asked before: nearest first, guards behind, nothing old, nothing of others, within bounds."""
+
+import random
+
+import numpy as np
+import pytest
+
+from bursar.semantic import room as rooms
+from bursar.semantic.guards import marks_of
+from bursar.semantic.minilm import DIMENSIONS, MiniLM
+from bursar.semantic.room import Looked, Room
+
+
+@pytest.fixture(scope="module")
+def model() -> MiniLM:
+    return MiniLM()
+
+
+@pytest.fixture
+def room(model: MiniLM) -> Room[str]:
+    return Room(model)
+
+
+def keep(room: Room[str], key: bytes, text: str, value: str, *, until_us: int = 1_000, size: int = 10) -> None:
+    room.keep(key, room.look(key, text, 0.9, 0), value, size, until_us)
+
+
+def test_the_same_meaning_meets_and_only_in_its_own_place(room: Room[str]):
+    keep(room, b"a", "How do I reset my password?", "settings")
+    keep(room, b"a", "How do I cook rice?", "water")
+    near = room.look(b"a", "What is the way to reset my password?", 0.9, 5).near
+    assert near is not None
+    assert near.value == "settings"
+    assert 0.9 <= near.similarity <= 1
+    assert room.look(b"b", "How do I reset my password?", 0.9, 5).near is None
+    assert room.look(b"a", "How do I not reset my password?", 0.5, 5).near is None
+    assert room.look(b"a", "What is the way to reset my password?", 0.99, 5).near is None
+    assert room.look(b"a", "How do I reset my password?", 0.9, 1_000).near is None  # its time is up
+
+
+def test_a_text_that_is_too_long_is_never_kept_nor_found(room: Room[str]):
+    keep(room, b"a", "word " * 300, "long")
+    assert len(room) == 0
+    assert room.look(b"a", "word " * 300, 0.5, 5) == Looked(None, None)
+
+
+def test_behind_a_refused_neighbour_the_next_one_is_found(room: Room[str]):
+    keep(room, b"a", "How do I disable logging?", "off")
+    keep(room, b"a", "How can I turn on logging?", "on")
+    near = room.look(b"a", "How do I enable logging?", 0.8, 5).near
+    assert near is not None
+    assert near.value == "on"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_memory_stays_within_its_bound(model: MiniLM, monkeypatch: pytest.MonkeyPatch, seed: int):
+    monkeypatch.setattr(rooms, "ROWS_MAX", 6)
+    chance, bound = random.Random(seed), 200_000
+    room: Room[int] = Room(model, bound)
+    marks = marks_of("x")
+    for number in range(200):
+        vector = np.random.default_rng(number).normal(size=DIMENSIONS).astype(np.float32)
+        room.keep(b"%d" % chance.randrange(12), Looked(vector, marks), number, chance.randrange(60_000), 10)
+        assert room.bytes == sum(one.bytes for one in room._partitions.values()) <= bound
+        assert all(len(one) <= 6 for one in room._partitions.values())
+    room.keep(b"large", Looked(vector, marks), 0, bound + 1, 10)
+    assert b"large" not in room._partitions

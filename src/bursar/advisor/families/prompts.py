@@ -38,8 +38,12 @@ SHORT_GAPS_MIN = 20  # calls, to say how much of what comes again soon is read
 READ_AGAIN_MIN = 0.5
 DOUBT_TALK, DOUBT_FLOOR = 0.1, 0.2
 LEAST_TOKENS = 1_024
-LEAST_TOKENS_OF = ((re.compile(r"claude-(opus|haiku)-4[-.][5-9]"), 4_096), (re.compile(r"claude-.*haiku"), 2_048))
-"""What a provider caches at least. Source: Anthropic, prompt caching, minimum cacheable length, read 2026-10."""
+LEAST_TOKENS_OF = (
+    (re.compile(r"claude-(opus-4[-.][56]|haiku-4)"), 4_096),
+    (re.compile(r"claude-(opus-4[-.]7|sonnet-4[-.]6|.*haiku)"), 2_048),
+)
+"""What a provider caches at least. Source: Anthropic, prompt caching, minimum cacheable length, read 2026-10; the
+gateway, which sets the marks, has the whole table (`gateway/prompt_cache/models.py`)."""
 
 
 class Marked(NamedTuple):

@@ -22,7 +22,7 @@ FORMS = (
 )
 PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
          "/prices?find=haiku-4", "/search?q=har", SAVINGS,
-         "/controls?stop=feature&value=support-bot&reason=loops", "/caches",
+         "/controls?stop=feature&value=support-bot&reason=loops", "/caches", "/advice",
          "/initiatives", "/initiatives/shorter%20prompts", *FORMS)  # fmt: skip
 
 
@@ -61,7 +61,11 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     [
         ({"color_scheme": "light"}, "wide", PATHS),
         ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, "/initiatives", FORMS[1])),
-        ({"color_scheme": "light"}, "phone", ("/", "/budgets", ALERTS, SAVINGS, "/caches", "/initiatives", FORMS[0])),
+        (
+            {"color_scheme": "light"},
+            "phone",
+            ("/", "/budgets", ALERTS, SAVINGS, "/caches", "/advice", "/initiatives", FORMS[0]),
+        ),
     ],
     indirect=["page"],
     ids=["light", "dark", "phone"],

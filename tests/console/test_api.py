@@ -16,7 +16,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
         "/api/live", "/api/alerts", "/api/alerts/ack", "/api/alerts/test", "/api/alerts/rules", "/api/alerts/channels",
         "/api/alerts/remove",
-        "/api/loops", "/api/waste", "/api/savings",
+        "/api/loops", "/api/waste", "/api/savings", "/api/advice", "/api/advice/{advice_id}/apply",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
         "/api/routes", "/api/routes/{name}", "/api/routes/{name}/switch", "/api/route-replay", "/api/experiments",
         "/api/shadows", "/api/whatif", "/api/prompt-breaks",
@@ -38,6 +38,7 @@ WITH_PARAMETERS = (
     "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste", "/api/savings",
     "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/limits/{name}/try",
     "/api/routes", "/api/caches", "/api/initiatives", "/api/initiative-bookings",
+    "/api/advice",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [

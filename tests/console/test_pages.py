@@ -24,6 +24,7 @@ PAGES = (
     "/alerts?show=all&rule=loops",
     "/prices",
     "/loops",
+    "/advice",
     "/savings",
     "/savings?by=month&and=team&period=90d",
     "/whatif?model=openai/gpt-5-mini&batch=50",

@@ -41,6 +41,7 @@ COMMANDS = {
     "meter": Listed("meter", "What a recorded answer of a provider cost."),
     "keys": Listed("keys", "Make, list and revoke virtual keys."),
     "alerts": Listed("alerts", "What is watched, who is told, and what was raised."),
+    "advice": Listed("advice", "What would save money, by how much, and the change itself."),
     "loops": Listed("loops", "Loops that are cut, and what was wasted: retries, cut-off answers, failures."),
     "whatif": Listed("whatif", "What calls would have cost otherwise: another model, tier, batches, a cache."),
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),

@@ -15,6 +15,7 @@ from litestar.serialization import encode_json
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from bursar import __version__
+from bursar.console.api.advice import ADVICE_HANDLERS
 from bursar.console.api.alerts import ALERT_API_HANDLERS
 from bursar.console.api.budgets import BUDGET_HANDLERS
 from bursar.console.api.caches import CACHE_HANDLERS
@@ -97,7 +98,7 @@ def create_app(context: ConsoleContext) -> Litestar:
         route_handlers=[
             static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *INITIATIVE_PAGES, *EDIT_HANDLERS,
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
-            *INITIATIVE_HANDLERS, *ALERT_API_HANDLERS,
+            *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

@@ -29,6 +29,7 @@ from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
 
 if TYPE_CHECKING:  # it brings SQLAlchemy; `main` opens it
+    from bursar.advisor.review import Review
     from bursar.governance.budgets import Budgets
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
     open_initiatives: opens the control store's initiatives, at first use; None: there is none.
     lift_loop: lets a loop go that was cut, by its id.
+    reviews: advice that was given, by period and filters: (when, what). `advising.py` keeps it.
     csrf:    what forms that change something must carry; another one each time the console starts.
     budgets: opens the control store's budgets; None for a console without one, which has no budgets.
     publish_budgets: hands changed ones to the workers.
@@ -71,6 +73,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
     csrf: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(32))
+    reviews: dict[Any, tuple[int, "Review"]] = {}
     _controls: Controls | None = None
     _initiatives: InitiativeDesk | None = None
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)

@@ -35,12 +35,14 @@ CHANGING = (
     "/api/caches",
     "/api/initiatives",
     "/api/initiative-bookings",
+    "/api/advice/",
     "/api/alerts/",
 )
 FORMS = (
     "/controls/change",
     "/caches/change",
     "/initiatives/change",
+    "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",
     *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache", "initiative")),

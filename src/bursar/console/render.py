@@ -62,6 +62,7 @@ NAV = (
     NavItem("budgets", "Budgets", "/budgets"),
     NavItem("alerts", "Alerts", "/alerts"),
     NavItem("savings", "Savings", "/savings"),
+    NavItem("advice", "Advice", "/advice"),
     NavItem("prices", "Models and prices", "/prices"),
     NavItem("routes", "Routes", "/routes"),
     NavItem("loops", "Loops and waste", "/loops"),

@@ -286,6 +286,12 @@ class UnknownControl(BursarError):
     code, status = "unknown_control", 404
 
 
+class UnknownAdvice(BursarError):
+    """No advice of this id is given on this period."""
+
+    code, status = "unknown_advice", 404
+
+
 class UnknownKey(BursarError):
     """No virtual key has this name or id."""
 

@@ -21,6 +21,7 @@ class Part(StrEnum):
     TRANSLATE = "translate"
     CACHING = "caching"
     KEPT = "kept"
+    ADVICE = "advice"
 
 
 def bench(
@@ -31,11 +32,19 @@ def bench(
     peers: Annotated[
         bool, typer.Option("--peers", help="Beside LiteLLM, Portkey and TensorZero, installed for it.")
     ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="The table of docs/advice.md, with `bursar bench advice`.")
+    ] = False,
 ) -> None:
     """Measure this machine against the figures we promise.
 
     Example: `bursar bench gateway --scale 0.1`. Exit code 1 if a figure misses its target.
     """
+    if markdown:
+        if part is not Part.ADVICE:
+            raise typer.BadParameter("goes with `bursar bench advice` only", param_hint="--markdown")
+        typer.echo(importlib.import_module("bursar.bench.advice").documented())
+        return
     if peers:
         if part is not Part.GATEWAY:
             raise typer.BadParameter("goes with `bursar bench gateway` only", param_hint="--peers")

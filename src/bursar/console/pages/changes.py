@@ -10,6 +10,7 @@ from litestar.response import Redirect
 from bursar.console.budgeting import approve_budget, end_raises, known_budget, raise_budget
 from bursar.console.context import NO_CONTROL_STORE, ConsoleContext
 from bursar.console.forms.fields import Fields
+from bursar.console.pages.advice import PAGES_OF_DRAFTS, apply_from_page
 from bursar.console.pages.budgets import budget_page
 from bursar.console.pages.caches import change_caches
 from bursar.console.pages.controls import change_controls
@@ -31,6 +32,16 @@ async def change_cache(request: Asked) -> Redirect:
     fields = await fields_of(request)
     await asyncio.to_thread(change_caches, request.app.state.context, fields)
     return Redirect("/caches", status_code=303)
+
+
+@post("/advice/apply", include_in_schema=False, status_code=303)
+async def apply(request: Asked) -> Redirect:
+    """The button of an advice: its change is kept as a draft, and the page of drafts of its kind is shown."""
+    context: ConsoleContext = request.app.state.context
+    fields = await fields_of(request)
+    context.check_form(fields)
+    kept = await asyncio.to_thread(apply_from_page, context, fields)
+    return Redirect(PAGES_OF_DRAFTS[kept.kind], status_code=303)
 
 
 @post("/budgets/approve", include_in_schema=False, status_code=303)
@@ -95,4 +106,4 @@ def _page_of(fields: dict[str, str]) -> str:
     return f"/budgets/{quote(fields.get('id', ''), safe='')}"
 
 
-CHANGE_HANDLERS = [change, change_cache, approve, raise_limit, lift]
+CHANGE_HANDLERS = [change, change_cache, apply, approve, raise_limit, lift]

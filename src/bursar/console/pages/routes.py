@@ -7,6 +7,7 @@ from litestar import Response, get
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from bursar.console.advising import review_answer, review_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
@@ -16,6 +17,7 @@ from bursar.console.api.whatif import whatif_answer, whatif_csv
 from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
+from bursar.console.pages.advice import advice_page
 from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, budgets_page
 from bursar.console.pages.caches import caches_answer, caches_csv, caches_page
 from bursar.console.pages.call import call_page
@@ -94,6 +96,10 @@ PAGES = (
     Page(
         "/routes", "routes", "Routes", "routes.html", routes_page,
         lambda context, _view, _: routes_figures(context), lambda a, _: routes_csv(a),
+    ),
+    Page(
+        "/advice", "advice", "Advice", "advice.html", advice_page,
+        lambda context, view, _: review_answer(context, view), lambda a, _: review_csv(a),
     ),
     Page(
         "/loops", "loops", "Loops and waste", "loops.html", loops_page,

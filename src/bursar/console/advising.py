@@ -1,0 +1,175 @@
+"""Advice for the console: asked of the ledger once in a while, told as an answer, kept as a draft when somebody asks.
+
+A review looks at every charge of its period several times, so one that is at most REVIEW_LIVES_US old is told again.
+"""
+
+import threading
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from bursar.advisor.advice import KINDS, Advice, Draft, Estimate
+from bursar.advisor.look import MONTH_DAYS, Look
+from bursar.advisor.review import Ranked, Review, review
+from bursar.console.api.answers import PeriodAnswer, csv_bytes, period_answer
+from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.view import View, filter_text
+from bursar.domain.errors import UnknownAdvice
+from bursar.domain.money import plain
+from bursar.governance.drafts import KeptDraft, keep_draft
+
+REVIEW_LIVES_US = 600_000_000
+REVIEWS_REMEMBERED = 16
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class SavingAnswer(msgspec.Struct, frozen=True):
+    """USD a month as decimal text: what is expected, between `low` and `high` in nineteen of twenty months."""
+
+    expected: str
+    low: str
+    high: str
+
+
+class ChangeAnswer(msgspec.Struct, frozen=True):
+    """The exact change. kind: policy, route or cache, which can be kept as a draft; `client`: `steps` for the caller.
+
+    terms: of the control, as its own address takes them. before, after: in words.
+    """
+
+    kind: str
+    name: str
+    terms: dict[str, Any]
+    before: list[str]
+    after: list[str]
+    steps: list[str]
+
+
+class AdviceAnswer(msgspec.Struct, frozen=True):
+    """One advice. saving: null: unknown. net: what it adds to those before it, in no total if null.
+
+    scope: filters that open to its calls; examples: ids of calls that show it. attempts, spent: of the period.
+    confidence: measured, sampled or estimated. effort, risk: low, medium or high. is_proven: false: try it first.
+    """
+
+    id: str
+    kind: str
+    kind_name: str
+    title: str
+    why: str
+    scope: list[str]
+    examples: list[str]
+    attempts: int
+    spent: str
+    saving: SavingAnswer | None
+    net: str | None
+    confidence: str
+    effort: str
+    risk: str
+    is_proven: bool
+    change: ChangeAnswer
+    doubts: list[str]
+
+
+class ReviewAnswer(msgspec.Struct, frozen=True):
+    """All advice on a period, by what it saves. total: USD a month, each charge counted once.
+
+    spent_monthly: what the charges that were looked at cost, as a month's. too_short: fewer than three days of calls.
+    """
+
+    period: PeriodAnswer
+    filters: list[str]
+    currency: str
+    days: str
+    spent_monthly: str
+    total: str
+    too_short: bool
+    advice: list[AdviceAnswer]
+
+
+CSV_FIELDS = (
+    "id", "kind", "title", "expected", "low", "high", "net", "confidence", "effort", "risk", "is_proven", "attempts",
+    "spent", "change", "name", "scope", "why",
+)  # fmt: skip
+
+
+def reviewed(context: ConsoleContext, view: View) -> Review:
+    """The advice on a view's period and filters, at most ten minutes old."""
+    key = (view.period_name, view.timezone, view.filters)
+    now_us = context.clock.now_us()
+    with _ONE_AT_A_TIME:
+        made_us, found = context.reviews.get(key, (0, None))
+        if found is None or not 0 <= now_us - made_us < REVIEW_LIVES_US:
+            with context.ledger.reading() as session:
+                look = Look(session, context.ledger.dialect, view.period, context.prices(), now_us, view.filters)
+                found = review(look)
+            while len(context.reviews) >= REVIEWS_REMEMBERED:
+                del context.reviews[next(iter(context.reviews))]
+            context.reviews[key] = (now_us, found)
+    return found
+
+
+def advised(context: ConsoleContext, view: View, advice_id: str) -> Advice:
+    """The advice of that id. Raises UnknownAdvice."""
+    found = reviewed(context, view).one(advice_id)
+    if found is None:
+        raise UnknownAdvice(f"there is no advice {advice_id!r} on this period; `bursar advice` lists what there is")
+    return found
+
+
+def apply_advice(context: ConsoleContext, view: View, advice_id: str) -> KeptDraft:
+    """Keep an advice's change as a draft that is off. Raises UnknownAdvice, BadControl, NameTaken, Unavailable."""
+    change = advised(context, view, advice_id).change
+    controls = context.controls()
+    kept = keep_draft(controls, change.kind, change.name, change.terms, actor=ACTOR)
+    controls.publish()
+    return kept
+
+
+def review_answer(context: ConsoleContext, view: View) -> ReviewAnswer:
+    found = reviewed(context, view)
+    return ReviewAnswer(
+        period_answer(view.period), [filter_text(one) for one in view.filters], context.config.console.currency,
+        plain(round(found.days, 2)), plain(monthly_spend(found)), plain(found.total), found.too_short,
+        [_advice(row) for row in found.ranked],
+    )  # fmt: skip
+
+
+def monthly_spend(found: Review) -> Decimal:
+    """What was spent, as a month's."""
+    return round(found.spent * MONTH_DAYS / found.days, 4)
+
+
+def review_csv(answer: ReviewAnswer) -> bytes:
+    """A row for each advice."""
+
+    def row(one: AdviceAnswer) -> list[Any]:
+        saving = one.saving or SavingAnswer("", "", "")
+        more = {
+            "expected": saving.expected, "low": saving.low, "high": saving.high, "change": one.change.kind,
+            "name": one.change.name, "scope": " ".join(one.scope),
+        }  # fmt: skip
+        return [more[name] if name in more else getattr(one, name) for name in CSV_FIELDS]
+
+    return csv_bytes(CSV_FIELDS, map(row, answer.advice))
+
+
+def _advice(row: Ranked) -> AdviceAnswer:
+    one = row.advice
+    return AdviceAnswer(
+        one.id, one.kind, KINDS[one.kind], one.title, one.why, [filter_text(part) for part in one.scope],
+        list(one.examples), one.attempts, plain(one.spent), _saving(one.saving),
+        None if row.net is None else plain(row.net), one.confidence, one.effort, one.risk, one.is_proven,
+        _change(one.change), list(one.doubts),
+    )  # fmt: skip
+
+
+def _saving(saving: Estimate | None) -> SavingAnswer | None:
+    return None if saving is None else SavingAnswer(plain(saving.expected), plain(saving.low), plain(saving.high))
+
+
+def _change(change: Draft) -> ChangeAnswer:
+    return ChangeAnswer(
+        change.kind, change.name, change.terms, list(change.before), list(change.after), list(change.steps)
+    )

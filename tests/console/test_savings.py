@@ -442,3 +442,12 @@ def test_more_saved_is_good_and_is_not_in_the_colour_of_danger(client: TestClien
     tile = html[html.index("Saved, last 7 days") :][:600]
     assert now != before
     assert f'<span class="{"saved" if now > before else "danger"}" title="{"+" if now > before else "−"}' in tile
+
+
+def test_what_is_possible_stands_beside_what_is_realised_once_somebody_asked_for_advice(client: TestClient):
+    view = "period=30d&filter=feature%3Dsupport-bot"
+    assert "worked out when it is asked for" in client.get(f"/savings?{view}").text
+    assert client.get(f"/advice?{view}").status_code == 200
+    page = client.get(f"/savings?{view}").text
+    assert "worked out when it is asked for" not in page or "too few" in client.get(f"/advice?{view}").text
+    assert "Realised against possible" in page

@@ -110,6 +110,14 @@ def reviewed(context: ConsoleContext, view: View) -> Review:
     return found
 
 
+def known_review(context: ConsoleContext, view: View) -> Review | None:
+    """The advice on a view as somebody asked for it lately; None: nobody did, and a page shouldn't wait for it."""
+    made_us, found = context.reviews.get((view.period_name, view.timezone, view.filters), (0, None))
+    if found is None or not 0 <= context.clock.now_us() - made_us < REVIEW_LIVES_US:
+        return None
+    return found
+
+
 def advised(context: ConsoleContext, view: View, advice_id: str) -> Advice:
     """The advice of that id. Raises UnknownAdvice."""
     found = reviewed(context, view).one(advice_id)

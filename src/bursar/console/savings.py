@@ -4,7 +4,7 @@ Each row of the page, its totals and its rest are such steps, and in each of the
 to the last pico. Asked once for page, twins, API and command.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,10 +29,6 @@ SORTS = {
     **COLUMNS, "name": "",
 }  # fmt: skip
 """How the groups can be sorted, and `explore`'s order for it."""
-
-Potential = Callable[[View], Mapping[str, Decimal]]
-"""Where realised savings will meet possible ones: for a page's period and filters, lever → USD that open advice expects
-it to save beyond what it does. Until there is something that answers, no page speaks of it."""
 
 
 class Steps(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from bursar.console.advising import known_review
 from bursar.console.api.savings import LIMIT_MAX, ROWS_DEFAULT, asked_table
 from bursar.console.charts import Chart, Series
 from bursar.console.context import ConsoleContext
@@ -31,6 +32,7 @@ from bursar.domain.savings import LEVERS, WORDS
 from bursar.explore.vocabulary import is_grain
 
 LOSSES_SHOWN = 12
+MONTH_DAYS = 30
 GRAINS: tuple[Grain, ...] = get_args(Grain)
 
 
@@ -49,6 +51,8 @@ class SavingsPage(msgspec.Struct, frozen=True):
 
     levers: those that made a difference anywhere on the page, if only one that another made up for.
     groups: None when the address asks by lever alone. losses_rest: how many more there are, and their sum.
+    potential: USD a month that advice expects beyond what is saved; None: nobody has asked for it lately, and the page
+    doesn't wait. realised_a_month: what is saved, at the same thirty days.
     """
 
     lead: str
@@ -72,6 +76,8 @@ class SavingsPage(msgspec.Struct, frozen=True):
     losses: list[ShownLoss]
     losses_rest: tuple[int, Decimal] | None
     lost: Decimal
+    potential: Decimal | None
+    realised_a_month: Decimal | None
 
 
 def savings_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
@@ -87,6 +93,7 @@ def savings_page(context: ConsoleContext, view: View, f: Format) -> dict[str, An
     limit = read_limit(view, ROWS_DEFAULT, LIMIT_MAX)
     others = f"{f.count(table.others_count)} others"
     first_call = context.explorer.first_call_at()
+    review = known_review(context, view)
     data = SavingsPage(
         lead=_lead(f, totals),
         totals=totals,
@@ -109,6 +116,8 @@ def savings_page(context: ConsoleContext, view: View, f: Format) -> dict[str, An
         losses=[_loss(view, loss) for loss in losses[:LOSSES_SHOWN]],
         losses_rest=(len(rest), _sum(rest)) if rest else None,
         lost=_sum(losses),
+        potential=None if review is None or review.too_short else review.total,
+        realised_a_month=None if review is None or not review.days else _a_month(totals.saved_cost, review.days),
     )
     return {
         "data": data,
@@ -140,6 +149,10 @@ def _worst_doubt(totals: Steps) -> str:
         if number:
             return word
     return "estimated" if totals.estimated_count else "reported"
+
+
+def _a_month(saved: Decimal | None, days: Decimal) -> Decimal:
+    return (saved or Decimal(0)) * MONTH_DAYS / days
 
 
 def _chart(view: View, f: Format, trend: Trend, levers: Sequence[ShownLever]) -> Chart:

@@ -15,6 +15,20 @@ from bursar.providers.base import Answer
 HITS = ("exact", "semantic")
 
 
+def drop_if_elsewhere(call: Call) -> None:
+    """An answer of another upstream or model than its key says isn't kept, and nobody waits for its end: the call took
+    another way of its route, or a budget's threshold sent it to a cheaper model."""
+    keeping = call.keeping
+    if keeping is not None and (keeping.upstream, keeping.model) != (call.route.name, call.asked.model):
+        keeping.drop()
+
+
+def is_cut_by_us(call: Call, answer: Answer) -> bool:
+    """Whether an answer ended at a limit that a budget set: its equals, under other budgets, ask for all of it."""
+    keeping = call.keeping
+    return keeping is not None and answer.truncated and keeping.output_max != call.asked.max_output_tokens
+
+
 def keep_answer(
     worker: Worker,
     call: Call,
@@ -29,7 +43,7 @@ def keep_answer(
     if keeping is None or keeping.is_over:
         return
     whole = body if body is not None else b"".join(keeping.pieces)
-    is_whole = answer.complete and not answer.is_pending
+    is_whole = answer.complete and not answer.is_pending and not is_cut_by_us(call, answer)
     if not is_whole or status != 200 or answer.error_code or answer.also or len(whole) > keeping.bytes_max:
         keeping.drop()
         return

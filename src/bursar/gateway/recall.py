@@ -81,7 +81,16 @@ async def recall(
         return True
     if wishes.keeps:
         ttl_s = exact.ttl_s if wishes.ttl_s is None else min(exact.ttl_s, wishes.ttl_s)
-        call.keeping = Keeping(worker.answers, key, ttl_s * 1_000_000, exact.entry_bytes_max, found.lead)
+        call.keeping = Keeping(
+            worker.answers,
+            key,
+            ttl_s * 1_000_000,
+            exact.entry_bytes_max,
+            found.lead,
+            call.route.name,
+            call.asked.model,
+            call.asked.max_output_tokens,
+        )
     return False
 
 

@@ -1,7 +1,8 @@
 """When two requests are the same: for the same tenant, to the same place, with the same meaning.
 
 The tenant stands first in every key, so no request can meet another tenant's answer, whatever else it says. Bodies are
-compared as JSON without what only labels a call: the order of fields and the white space say nothing.
+compared without what only labels a call, the order of their fields and the white space between them. Below the top the
+order counts: a schema's says in which order its answer is written, and a field that is given twice stays so.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +22,7 @@ _HEADERS = (b"anthropic-", b"openai-", b"x-goog-", b"x-amzn-")
 """How the headers begin that a provider reads: betas, versions, organizations."""
 _SECRETS = frozenset({b"x-goog-api-key"})
 
-_DECODE = msgspec.json.Decoder().decode
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _ENCODE = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -47,10 +48,11 @@ def provider_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def meaning_of(body: bytes) -> bytes:
-    """The body without what says nothing. Raises msgspec.DecodeError for what isn't one JSON object."""
-    fields = _DECODE(body)
-    if not isinstance(fields, dict):
-        raise msgspec.DecodeError("not an object")
+    """The body without what says nothing; its values as they were written, but for white space between their parts.
+
+    Raises msgspec.DecodeError for what isn't one JSON object.
+    """
+    fields = _FIELDS(msgspec.json.format(body, indent=-1))
     return _ENCODE({name: value for name, value in fields.items() if name not in LABELS})
 
 

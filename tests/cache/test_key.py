@@ -108,3 +108,10 @@ def test_headers_that_a_provider_reads_are_part_of_it_and_secrets_are_not():
     beta = b"anthropic-beta"
     headers = [(b"x-goog-api-key", b"secret"), (b"user-agent", b"x"), (beta, b"b"), (beta, b"a")]
     assert provider_headers(headers) == b"anthropic-beta: a\nanthropic-beta: b" == provider_headers(headers[::-1])
+
+
+def test_headers_that_the_operator_passes_on_are_part_of_it():
+    """What they do at the other end isn't known: another gateway may read from them whom to ask."""
+    headers = [(b"x-team-prompt", b"pirate"), (b"x-openrouter-preset", b"cheap"), (b"x-else", b"1")]
+    assert provider_headers(headers, ["X-Team-Prompt"]) == b"x-openrouter-preset: cheap\nx-team-prompt: pirate"
+    assert provider_headers(headers) == b"x-openrouter-preset: cheap"

@@ -244,6 +244,31 @@ def test_an_answer_is_forgotten_after_its_time(world: World, keys: dict[str, str
         time.sleep(pause)
 
 
+def test_a_shorter_time_holds_for_what_was_kept_before(tmp_path: Path):
+    with gateway_world(tmp_path / "data", workers=1) as world:
+        controls = world.site.controls()
+        controls.caches.create("own", RULES["own"], is_on=True, actor="test")
+        controls.publish()
+        time.sleep(KNOWN_WITHIN_S)
+        one = request("shorter", "own", "sk-x")
+        send(world, one)
+        time.sleep(0.3)
+        assert said(send(world, one)[0]) == "exact"
+        shorter = CacheTerms(match={"feature": "own"}, exact=ExactCaching(ttl_s=1))
+        controls.caches.change("own", shorter, actor="test")
+        controls.publish()
+        time.sleep(2 * KNOWN_WITHIN_S)
+        assert said(send(world, one)[0]) == "miss"
+
+
+def test_headers_that_the_operator_passes_on_make_another_request(world: World, keys: dict[str, str]):
+    for extra, expected in (({}, "miss"), ({"output": 9}, "miss"), ({}, "exact")):
+        sim = {"x-sim": json.dumps({"label": "passed-on", **extra})}
+        [answer] = send(world, request("passed-on", "own", keys["a"], headers=sim))
+        assert said(answer) == expected
+        time.sleep(0.2)
+
+
 def test_a_failure_is_never_kept_and_those_that_waited_ask_themselves(world: World, keys: dict[str, str]):
     broken = {"x-sim": json.dumps({"label": "broken", "fault": "400"})}
     answers = send(world, *[request("broken", "own", keys["a"], headers=broken)] * 5)

@@ -18,7 +18,7 @@ MEANINGS_MAX = 4_096
 LABELS = frozenset({"user", "safety_identifier", "metadata", "prompt_cache_key", "labels"})
 """Fields at the top of a body that say whose call it is or what it is called, and change nothing in its answer."""
 
-_HEADERS = (b"anthropic-", b"openai-", b"x-goog-", b"x-amzn-")
+_HEADERS = (b"anthropic-", b"openai-", b"x-goog-", b"x-amzn-", b"x-openrouter-")
 """How the headers begin that a provider reads: betas, versions, organizations."""
 _SECRETS = frozenset({b"x-goog-api-key"})
 
@@ -40,10 +40,18 @@ def tenant_of(share: Share, scope: Scope, credential_id: str, kind: str) -> str:
     return "\0".join((share, *named)) if named[-1] else f"credential\0{credential_id}"
 
 
-def provider_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Those that change what a provider answers, in one order."""
+def provider_headers(headers: Iterable[tuple[bytes, bytes]], forwarded: Iterable[str] = ()) -> bytes:
+    """Those that change what a provider answers, in one order.
+
+    forwarded: names of those that the operator passes on beside the usual ones: what they do there isn't known.
+    """
+    more = frozenset(name.lower().encode("latin-1") for name in forwarded)
     return b"\n".join(
-        sorted(b"%b: %b" % header for header in headers if header[0].startswith(_HEADERS) and header[0] not in _SECRETS)
+        sorted(
+            b"%b: %b" % header
+            for header in headers
+            if (header[0].startswith(_HEADERS) or header[0] in more) and header[0] not in _SECRETS
+        )
     )
 
 

@@ -75,7 +75,8 @@ async def recall(
     if wishes.reads:
         left_s = (call.deadline_us - worker.clock.now_us()) / 1_000_000
         wait_s = max(0.0, min(WAIT_S_MAX, left_s / 2))
-        found = await worker.answers.find(key, wishes.age_s_max, wait_s, leads=wishes.keeps)
+        age_s_max = exact.ttl_s if wishes.age_s_max is None else min(exact.ttl_s, wishes.age_s_max)
+        found = await worker.answers.find(key, age_s_max, wait_s, leads=wishes.keeps)
     if found.entry is not None:
         await answer_again(worker, call, client, found.entry, wishes)
         return True
@@ -115,7 +116,7 @@ def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, ex
         flags,
         envelope.query,
         envelope.wishes.namespace,
-        provider_headers(envelope.headers),
+        provider_headers(envelope.headers, call.route.settings.forward_headers),
         meaning,
         as_asked,
     )

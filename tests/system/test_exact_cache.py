@@ -31,7 +31,9 @@ RULES = {
     "tools": CacheTerms(match={"feature": "tools"}, exact=ExactCaching(with_tools=True)),
     "small": CacheTerms(match={"feature": "small"}, exact=ExactCaching(entry_bytes_max=64)),
 }
-TOOLS = [{"type": "function", "function": {"name": "pay", "parameters": {"type": "object", "properties": {}}}}]
+TOOLS: list[dict[str, Any]] = [
+    {"type": "function", "function": {"name": "pay", "parameters": {"type": "object", "properties": {}}}}
+]
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +166,9 @@ def test_nobody_meets_the_answer_of_another_tenant(world: World, keys: dict[str,
     [
         ("another temperature", "own", {"temperature": 0.3}),
         ("tools", "own", {"tools": TOOLS}),
+        ("functions", "own", {"functions": [TOOLS[0]["function"]]}),
+        ("a search", "own", {"web_search_options": {}}),
+        ("an index", "own", {"data_sources": [{"type": "azure_search", "parameters": {}}]}),
         ("kept by its provider", "own", {"store": True}),
         ("too large", "small", {}),
         ("no rule", "other", {}),

@@ -30,6 +30,7 @@ from bursar.gateway.translation import notes_of
 from bursar.gateway.turns import receipt_of
 from bursar.providers.base import Answer
 from bursar.providers.reading import UNREADABLE
+from bursar.providers.services import has_request_fee
 from bursar.providers.splice import doubled_field
 from bursar.spool.records import Dispatched
 
@@ -98,8 +99,10 @@ async def recall(
 def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, exact: ExactCaching) -> bytes | None:
     """What the call's equals have in common; None: its answer must not be another's."""
     asked, facts, credential = call.asked, call.facts, envelope.credential
-    if facts.operation not in KEPT_OPERATIONS or asked.continues or (asked.tools and not exact.with_tools):
+    if facts.operation not in KEPT_OPERATIONS or asked.continues:
         return None
+    if not exact.with_tools and (asked.tools or asked.reads_more or has_request_fee(call.route.provider, asked.model)):
+        return None  # something may be done, or was read that is another by now
     tenant = tenant_of(exact.share, credential.scope, credential.id, credential.kind)
     if not tenant:
         return None

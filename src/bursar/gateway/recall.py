@@ -10,7 +10,7 @@ from bursar.cache.answers import Found
 from bursar.cache.entry import Entry
 from bursar.cache.key import Meanings, key_of, meaning_of, provider_headers, tenant_of
 from bursar.cache.wishes import Wishes
-from bursar.domain.caching import CacheRule, ExactCaching
+from bursar.domain.caching import NO_UPSTREAM, CacheRule, ExactCaching
 from bursar.domain.charge import Operation, Outcome, Quality
 from bursar.domain.ids import attempt_id
 from bursar.domain.savings import Saved
@@ -35,9 +35,6 @@ from bursar.providers.splice import doubled_field
 from bursar.spool.records import Dispatched
 
 KEPT_OPERATIONS = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS})
-NO_UPSTREAM = "(cache)"
-"""Stands where an attempt names its upstream: nothing was sent to any."""
-
 WAIT_S_MAX = 120.0  # for an equal that is under way; then the call asks by itself
 STORED = b'"store"'
 

@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -220,3 +221,30 @@ def test_workers_wait_for_each_other_and_never_for_the_dead(tmp_path: Path, keep
     found = asyncio.run(go())
     other.join(10)
     assert (found.entry == entry(b"theirs")) if keeps else (found.entry is None and found.lead is not None)
+
+
+def test_nothing_lies_on_disk_for_longer_than_its_time_and_a_minute(tmp_path: Path):
+    clock, path = FixedClock(T0), tmp_path / "answers.sqlite"
+
+    def answers() -> Answers:
+        return Answers(Box(SECRET), Memory(10_000), Flights(tmp_path / "flights"), clock, Disk(path, 1_000_000))
+
+    def rows() -> list[bytes]:
+        with sqlite3.connect(path) as connection:
+            return [row[0] for row in connection.execute("SELECT key FROM answers")]
+
+    async def go() -> None:
+        first = answers()
+        first.look()
+        assert not path.exists()  # nothing was kept yet
+        first.keep(KEY, entry(ttl_s=30), None)
+        first.keep(OTHER, entry(ttl_s=3_600), None)
+        await first.close()
+        assert sorted(rows()) == sorted((KEY, OTHER))
+        clock.at_us += 61 * 1_000_000
+        later = answers()  # a worker that is never asked for anything
+        later.look()
+        await later.close()
+        assert rows() == [OTHER]
+
+    asyncio.run(go())

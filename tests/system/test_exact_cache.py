@@ -161,6 +161,16 @@ def test_nobody_meets_the_answer_of_another_tenant(world: World, keys: dict[str,
             assert said(answer) == ("exact" if name in hits else "miss"), (feature, name)
 
 
+def test_providers_own_keys_that_come_with_one_bursar_key_are_tenants_of_their_own(world: World, keys: dict[str, str]):
+    """Of an application whose customers bring their keys, and which is known by one of ours."""
+    for feature in ("own", "shared"):
+        for own, expected in (("sk-one", "miss"), ("sk-two", "miss"), ("sk-one", "exact"), ("", "miss")):
+            headers = {"x-bursar-key": keys["a"]} if own else {}
+            [answer] = send(world, request(f"brought-{feature}", feature, own or keys["a"], headers=headers))
+            time.sleep(0.2)
+            assert (answer.status, said(answer)) == (200, expected), (feature, own)
+
+
 @pytest.mark.parametrize(
     ("name", "feature", "change"),
     [

@@ -100,7 +100,8 @@ def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, ex
         return None
     if not exact.with_tools and (asked.tools or asked.reads_more or has_request_fee(call.route.provider, asked.model)):
         return None  # something may be done, or was read that is another by now
-    tenant = tenant_of(exact.share, credential.scope, credential.id, credential.kind)
+    kind = "passthrough" if credential.client_secret else credential.kind  # its own, beside a Bursar key or alone
+    tenant = tenant_of(exact.share, credential.scope, credential.id, kind)
     if not tenant:
         return None
     meaning = MEANINGS.of(call.body)
@@ -112,6 +113,7 @@ def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, ex
     return key_of(
         worker.secret,
         tenant,
+        credential.client_secret,
         place.encode(),
         flags,
         envelope.query,

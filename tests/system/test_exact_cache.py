@@ -152,6 +152,22 @@ def test_real_clients_read_a_kept_answer_plain_and_streamed(world: World, keys: 
     assert asked_of_provider(world, "clients") == 3
 
 
+def test_who_left_while_its_equal_was_asked_for_has_no_answer_in_the_books(world: World, keys: dict[str, str]):
+    one = request("leaves", "own", keys["a"])
+
+    async def go() -> None:
+        first = asyncio.create_task(exchange(world.port, one))
+        await asyncio.sleep(0.05)
+        await exchange(world.port, one, leave_after_s=0.03)
+        await first
+
+    asyncio.run(go())
+    world.settle_down()
+    world.load()
+    rows = world.rows("SELECT call_outcome, client_status, upstream FROM charges WHERE session = 'leaves' ORDER BY 3")
+    assert [(row["call_outcome"], row["client_status"]) for row in rows] == [("aborted", 0), ("ok", 200)]
+
+
 def test_nobody_meets_the_answer_of_another_tenant(world: World, keys: dict[str, str]):
     for feature, hits in (("own", set[str]()), ("shared", {"a2"})):
         label = f"tenants-{feature}"

@@ -144,6 +144,7 @@ async def answer_again(worker: Worker, call: Call, client: Client, entry: Entry,
     now_us = worker.clock.now_us()
     metered = metered_again(entry)
     attempt = begin_unsent(worker, call, entry, now_us)
+    gone = client.gone  # while it waited for its equal
     settle(
         worker,
         call,
@@ -153,8 +154,12 @@ async def answer_again(worker: Worker, call: Call, client: Client, entry: Entry,
         answer=Answer(model=entry.model_served, finish_reason=entry.finish_reason),
         http_status=entry.status,
         response_bytes=len(entry.body),
-        client_status=entry.status,
+        call_outcome=Outcome.ABORTED if gone else None,
+        client_status=0 if gone else entry.status,
+        client_gone_percent=0 if gone else -1,
     )
+    if gone:
+        return
     headers: Headers = [(b"content-type", entry.content_type), (b"x-bursar-call-id", call.facts.call_id.encode())]
     headers += call.notes
     if call.translation is not None:

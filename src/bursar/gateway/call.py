@@ -95,6 +95,8 @@ class Attempt(msgspec.Struct):
     retried: RetryHold | None = None  # against the hour's cap on retries
     dispatched: bytes = b""  # its beginning as it stands in the journal
     ticket: Ticket | None = None  # of the marks for the provider's prompt cache that it was sent with
+    marked_by: str = ""  # the rule by which something was added for that cache
+    mark: str = ""  # and the field that was
 
 
 class Bound(msgspec.Struct, frozen=True, gc=False):

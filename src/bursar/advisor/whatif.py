@@ -190,6 +190,8 @@ def _cost_there(
             return None, "no_price"
         if named in BATCH_TIERS and not sheet.tier_known:
             return None, "no_batch_price"
+        if change.tier and named == change.tier and not sheet.tier_known:  # the standard price would be a guess
+            return None, "no_price"
         femto = femto_of(usage, group.attempts, sheet)
         if femto is None:
             return None, "unit"

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bursar.cache.answers import Answers, Found
+from bursar.cache.answers import SHARING_BYTES_MAX, Answers, Found
 from bursar.cache.disk import TIDY_EVERY, Disk
 from bursar.cache.entry import Box, Entry
 from bursar.cache.flights import Flights
@@ -246,5 +246,36 @@ def test_nothing_lies_on_disk_for_longer_than_its_time_and_a_minute(tmp_path: Pa
         later.look()
         await later.close()
         assert rows() == [OTHER]
+
+    asyncio.run(go())
+
+
+class Stuck(Disk):
+    """A disk that takes nothing for as long as it is held."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, 1_000_000)
+        self.held = asyncio.Event()
+        self.waiting = 0
+
+    async def put(self, key: bytes, sealed: bytes, now_us: int, expires_us: int) -> None:
+        self.waiting += 1
+        await self.held.wait()
+
+
+def test_what_waits_for_a_slow_disk_is_bounded(tmp_path: Path):
+    async def go() -> None:
+        disk = Stuck(tmp_path / "answers.sqlite")
+        answers = Answers(Box(SECRET), Memory(1_000), Flights(tmp_path / "flights"), FixedClock(T0), disk)
+        large = entry(b"x" * (SHARING_BYTES_MAX // 4))
+        for number in range(10):
+            answers.keep(bytes([number]), large, None)
+        await asyncio.sleep(0)
+        assert disk.waiting == 4
+        disk.held.set()
+        await asyncio.sleep(0.01)
+        answers.keep(KEY, large, None)  # there is room again
+        await answers.close()
+        assert disk.waiting == 5
 
     asyncio.run(go())

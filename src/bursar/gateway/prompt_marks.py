@@ -13,7 +13,6 @@ from bursar.gateway.retry_after import REFUSAL_BYTES_MAX
 from bursar.gateway.upstream_reply import Reply
 
 MARKED_HEADER = b"x-bursar-prompt-cache"
-PASSTHROUGH = "passthrough"
 REFUSED_STATUSES = frozenset({400, 422})
 
 
@@ -26,14 +25,13 @@ def marked_body(worker: Worker, call: Call, attempt: Attempt) -> bytes:
     rule = worker.cache_table.find(seen)
     if rule is None or rule.terms.prompt is None:
         return call.body
-    is_own_key = facts.credential_kind == PASSTHROUGH
     sheet = worker.meter.sheet(call.route.provider, asked.model, asked.model, asked.tier, "", attempt.dispatched_us, 0)
     marked = worker.prompt_caches.mark(
         CallOf(
             dialect=call.dialect.name,
             model=asked.model,
             provider=call.route.provider,
-            account=f"{call.route.name}\0{facts.credential_id if is_own_key else ''}",
+            account=f"{call.route.name}\0{call.cache_owner}",
             credential_id=facts.credential_id,
             feature=facts.attribution.feature,
             request_type=facts.attribution.request_type,

@@ -12,6 +12,7 @@ from bursar.cache.key import Meanings, key_of, meaning_of, provider_headers, ten
 from bursar.cache.wishes import Wishes
 from bursar.domain.caching import NO_UPSTREAM, CacheRule, ExactCaching
 from bursar.domain.charge import Operation, Outcome, Quality
+from bursar.domain.hashing import keyed_hash
 from bursar.domain.ids import attempt_id
 from bursar.domain.savings import Saved
 from bursar.domain.usage import Usage
@@ -49,6 +50,8 @@ def cache_rule(
         else msgspec.structs.replace(case)
     )
     seen.model, seen.provider = call.asked.model, call.route.provider
+    if envelope.credential.client_secret:  # alone, or beside a Bursar key
+        call.cache_owner = keyed_hash(worker.secret, envelope.credential.client_secret)
     return worker.cache_table.find(seen)
 
 

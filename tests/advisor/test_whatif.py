@@ -146,6 +146,21 @@ def test_what_can_not_move_stays_and_says_why(home: tuple[Ledger, Path]):
     assert nowhere.saved == 0
 
 
+def test_what_was_assumed_at_its_bound_saves_nothing_by_being_elsewhere(home: tuple[Ledger, Path]):
+    [group] = groups_of(home, [Asked("anthropic", "claude-sonnet-4-5", Usage(input=1_000, output=100), "", "chat")])
+    lost = msgspec.structs.replace(group, quality="assumed", usage=Usage(), effective_cost=Decimal("0.30"))
+    for change in (Change(), Change(provider="openai", model="gpt-4o-mini"), Change(batch_percent=100)):
+        found = asked([lost], change)
+        assert (found.saved, found.stays["no_usage"]) == (0, (1, Decimal("0.30")))
+
+
+def test_a_tier_without_a_price_of_its_own_is_no_tier_at_the_standard_price(home: tuple[Ledger, Path]):
+    groups = groups_of(home, [Asked("openai", "gpt-4o-mini", Usage(input=1_000, output=100), "", "chat")])
+    found = asked(groups, Change(tier="flex"))
+    assert (found.attempts_moved, found.saved, found.stays["no_price"][0]) == (0, 0, 1)
+    assert asked(groups, Change(tier="")).attempts_moved == 1
+
+
 def test_batches_caches_tiers_and_shorter_answers_are_linear(home: tuple[Ledger, Path]):
     call = Asked("anthropic", "claude-sonnet-4-5", Usage(input=100_000, output=10_000), "", "chat")
     groups = groups_of(home, [call])

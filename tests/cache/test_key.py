@@ -70,12 +70,32 @@ def test_order_and_white_space_say_nothing_and_every_value_does(fields: dict[str
     shuffled = list(fields.items())
     rng.shuffle(shuffled)
     plain = meaning_of(json.dumps(fields).encode())
-    assert meaning_of(json.dumps(dict(shuffled), indent=2, ensure_ascii=False).encode()) == plain
+    assert meaning_of(json.dumps(dict(shuffled), indent=2).encode()) == plain
     assert meaning_of(json.dumps({**fields, "user": "x", "metadata": {"a": 1}}).encode()) == meaning_of(
         json.dumps({name: value for name, value in fields.items() if name not in LABELS}).encode()
     )
+    assert json.loads(plain) == {name: value for name, value in fields.items() if name not in LABELS}
     changed = {**fields, "temperature": "another"}
     assert meaning_of(json.dumps(changed).encode()) != plain or fields.get("temperature") == "another"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (  # the order in a schema is the order in which the answer is written: thoughts before a verdict, or after it
+            b'{"response_format":{"json_schema":{"schema":{"properties":{"why":{},"verdict":{}}}}}}',
+            b'{"response_format":{"json_schema":{"schema":{"properties":{"verdict":{},"why":{}}}}}}',
+        ),
+        (b'{"messages":[{"content":"A","content":"B"}]}', b'{"messages":[{"content":"B"}]}'),
+        (b'{"messages":[{"content":"a b"}]}', b'{"messages":[{"content":"ab"}]}'),
+        (b'{"seed":18446744073709551617}', b'{"seed":18446744073709551618}'),
+        (b'{"temperature":0.1}', b'{"temperature":0.10000000000000001}'),
+        (b'{"messages":[{"content":"\xff"}]}', b'{"messages":[{"content":"\xfe"}]}'),
+    ],
+    ids=["a schema's order", "a field twice, within", "space in a text", "large numbers", "digits", "no UTF-8"],
+)
+def test_what_a_model_or_a_parser_may_read_otherwise_is_another_request(one: bytes, other: bytes):
+    assert meaning_of(one) != meaning_of(other)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"1", b"{", b"\xff", b'{"a":1}x'])
@@ -88,3 +108,10 @@ def test_headers_that_a_provider_reads_are_part_of_it_and_secrets_are_not():
     beta = b"anthropic-beta"
     headers = [(b"x-goog-api-key", b"secret"), (b"user-agent", b"x"), (beta, b"b"), (beta, b"a")]
     assert provider_headers(headers) == b"anthropic-beta: a\nanthropic-beta: b" == provider_headers(headers[::-1])
+
+
+def test_headers_that_the_operator_passes_on_are_part_of_it():
+    """What they do at the other end isn't known: another gateway may read from them whom to ask."""
+    headers = [(b"x-team-prompt", b"pirate"), (b"x-openrouter-preset", b"cheap"), (b"x-else", b"1")]
+    assert provider_headers(headers, ["X-Team-Prompt"]) == b"x-openrouter-preset: cheap\nx-team-prompt: pirate"
+    assert provider_headers(headers) == b"x-openrouter-preset: cheap"

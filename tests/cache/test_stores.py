@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bursar.cache.answers import Answers, Found
+from bursar.cache.answers import SHARING_BYTES_MAX, Answers, Found
 from bursar.cache.disk import TIDY_EVERY, Disk
 from bursar.cache.entry import Box, Entry
 from bursar.cache.flights import Flights
@@ -220,3 +221,61 @@ def test_workers_wait_for_each_other_and_never_for_the_dead(tmp_path: Path, keep
     found = asyncio.run(go())
     other.join(10)
     assert (found.entry == entry(b"theirs")) if keeps else (found.entry is None and found.lead is not None)
+
+
+def test_nothing_lies_on_disk_for_longer_than_its_time_and_a_minute(tmp_path: Path):
+    clock, path = FixedClock(T0), tmp_path / "answers.sqlite"
+
+    def answers() -> Answers:
+        return Answers(Box(SECRET), Memory(10_000), Flights(tmp_path / "flights"), clock, Disk(path, 1_000_000))
+
+    def rows() -> list[bytes]:
+        with sqlite3.connect(path) as connection:
+            return [row[0] for row in connection.execute("SELECT key FROM answers")]
+
+    async def go() -> None:
+        first = answers()
+        first.look()
+        assert not path.exists()  # nothing was kept yet
+        first.keep(KEY, entry(ttl_s=30), None)
+        first.keep(OTHER, entry(ttl_s=3_600), None)
+        await first.close()
+        assert sorted(rows()) == sorted((KEY, OTHER))
+        clock.at_us += 61 * 1_000_000
+        later = answers()  # a worker that is never asked for anything
+        later.look()
+        await later.close()
+        assert rows() == [OTHER]
+
+    asyncio.run(go())
+
+
+class Stuck(Disk):
+    """A disk that takes nothing for as long as it is held."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, 1_000_000)
+        self.held = asyncio.Event()
+        self.waiting = 0
+
+    async def put(self, key: bytes, sealed: bytes, now_us: int, expires_us: int) -> None:
+        self.waiting += 1
+        await self.held.wait()
+
+
+def test_what_waits_for_a_slow_disk_is_bounded(tmp_path: Path):
+    async def go() -> None:
+        disk = Stuck(tmp_path / "answers.sqlite")
+        answers = Answers(Box(SECRET), Memory(1_000), Flights(tmp_path / "flights"), FixedClock(T0), disk)
+        large = entry(b"x" * (SHARING_BYTES_MAX // 4))
+        for number in range(10):
+            answers.keep(bytes([number]), large, None)
+        await asyncio.sleep(0)
+        assert disk.waiting == 4
+        disk.held.set()
+        await asyncio.sleep(0.01)
+        answers.keep(KEY, large, None)  # there is room again
+        await answers.close()
+        assert disk.waiting == 5
+
+    asyncio.run(go())

@@ -13,11 +13,13 @@ from tests.ledger.records import call_facts, dispatched, settled
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
 from bursar.console.experiments import ExperimentAnswer, Stopping, experiment_so_far
+from bursar.domain.caching import NO_UPSTREAM
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BadRequest
 from bursar.domain.routes import CANDIDATE, CONTROL, Experiment, Receipt, RouteRule, Target, with_stops
 from bursar.domain.snapshot import read_snapshot
 from bursar.domain.tags import Attribution
+from bursar.domain.usage import Usage
 from bursar.gateway.arms import arm_of
 from bursar.gateway.feedback import read_feedback
 from bursar.ledger.loader import Loader
@@ -29,6 +31,7 @@ TRIAL = Experiment("cheaper", Target("openai", "gpt-4o-mini"), 20.0)
 RULE = RouteRule(name="chat", targets=(Target("openai"),), experiment=TRIAL)
 NOW_US = us_from_datetime(NOW)
 CALLS = 1_500
+KEPT = 300
 
 
 def write_calls(spool: Path) -> Counter[str]:
@@ -49,6 +52,12 @@ def write_calls(spool: Path) -> Counter[str]:
         for score in (0.0, 0.8) if number % 10 == 0 else ():
             journal.append(Scored(at_us + int(score * 10), call.call_id, "vk_1", score))
         journal.append(Scored(at_us, call.call_id, "vk_other", 0.0))  # of a key that didn't make the call
+    for number in range(CALLS, CALLS + KEPT):  # of the arm that most calls go to there are more kept answers
+        call = call_facts(NOW_US - 1_000_000)
+        routing = msgspec.json.encode(Receipt("chat", "ordered", [], None, "cheaper", CONTROL)).decode()
+        hit = dispatched(number + 1, call, routing=routing, upstream=NO_UPSTREAM)
+        journal.append(hit)
+        journal.append(settled(hit, list_pico=0, lines=[], usage=Usage(), ended_us=call.received_us))
     journal.close()
     return seen
 

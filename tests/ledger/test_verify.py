@@ -125,6 +125,10 @@ BREAKS = {
             *ROLLUP_LAWS,
         },
     ),
+    "a reversal takes back what another lever saved": (
+        "UPDATE charges SET saved_batch = saved_batch + 1, saved_routing = saved_routing - 1 WHERE entry = 'reversal'",
+        {"a reversal is the exact opposite of what it reverses", *ROLLUP_LAWS},
+    ),
     "a reversal is posted twice": (
         "INSERT INTO charges SELECT * FROM charges WHERE entry = 'reversal'",
         {

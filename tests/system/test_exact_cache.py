@@ -31,7 +31,9 @@ RULES = {
     "tools": CacheTerms(match={"feature": "tools"}, exact=ExactCaching(with_tools=True)),
     "small": CacheTerms(match={"feature": "small"}, exact=ExactCaching(entry_bytes_max=64)),
 }
-TOOLS = [{"type": "function", "function": {"name": "pay", "parameters": {"type": "object", "properties": {}}}}]
+TOOLS: list[dict[str, Any]] = [
+    {"type": "function", "function": {"name": "pay", "parameters": {"type": "object", "properties": {}}}}
+]
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +152,22 @@ def test_real_clients_read_a_kept_answer_plain_and_streamed(world: World, keys: 
     assert asked_of_provider(world, "clients") == 3
 
 
+def test_who_left_while_its_equal_was_asked_for_has_no_answer_in_the_books(world: World, keys: dict[str, str]):
+    one = request("leaves", "own", keys["a"])
+
+    async def go() -> None:
+        first = asyncio.create_task(exchange(world.port, one))
+        await asyncio.sleep(0.05)
+        await exchange(world.port, one, leave_after_s=0.03)
+        await first
+
+    asyncio.run(go())
+    world.settle_down()
+    world.load()
+    rows = world.rows("SELECT call_outcome, client_status, upstream FROM charges WHERE session = 'leaves' ORDER BY 3")
+    assert [(row["call_outcome"], row["client_status"]) for row in rows] == [("aborted", 0), ("ok", 200)]
+
+
 def test_nobody_meets_the_answer_of_another_tenant(world: World, keys: dict[str, str]):
     for feature, hits in (("own", set[str]()), ("shared", {"a2"})):
         label = f"tenants-{feature}"
@@ -159,11 +177,24 @@ def test_nobody_meets_the_answer_of_another_tenant(world: World, keys: dict[str,
             assert said(answer) == ("exact" if name in hits else "miss"), (feature, name)
 
 
+def test_providers_own_keys_that_come_with_one_bursar_key_are_tenants_of_their_own(world: World, keys: dict[str, str]):
+    """Of an application whose customers bring their keys, and which is known by one of ours."""
+    for feature in ("own", "shared"):
+        for own, expected in (("sk-one", "miss"), ("sk-two", "miss"), ("sk-one", "exact"), ("", "miss")):
+            headers = {"x-bursar-key": keys["a"]} if own else {}
+            [answer] = send(world, request(f"brought-{feature}", feature, own or keys["a"], headers=headers))
+            time.sleep(0.2)
+            assert (answer.status, said(answer)) == (200, expected), (feature, own)
+
+
 @pytest.mark.parametrize(
     ("name", "feature", "change"),
     [
         ("another temperature", "own", {"temperature": 0.3}),
         ("tools", "own", {"tools": TOOLS}),
+        ("functions", "own", {"functions": [TOOLS[0]["function"]]}),
+        ("a search", "own", {"web_search_options": {}}),
+        ("an index", "own", {"data_sources": [{"type": "azure_search", "parameters": {}}]}),
         ("kept by its provider", "own", {"store": True}),
         ("too large", "small", {}),
         ("no rule", "other", {}),
@@ -242,6 +273,31 @@ def test_an_answer_is_forgotten_after_its_time(world: World, keys: dict[str, str
         [answer] = send(world, request("brief", "brief", keys["a"]))
         assert said(answer) == expected
         time.sleep(pause)
+
+
+def test_a_shorter_time_holds_for_what_was_kept_before(tmp_path: Path):
+    with gateway_world(tmp_path / "data", workers=1) as world:
+        controls = world.site.controls()
+        controls.caches.create("own", RULES["own"], is_on=True, actor="test")
+        controls.publish()
+        time.sleep(KNOWN_WITHIN_S)
+        one = request("shorter", "own", "sk-x")
+        send(world, one)
+        time.sleep(0.3)
+        assert said(send(world, one)[0]) == "exact"
+        shorter = CacheTerms(match={"feature": "own"}, exact=ExactCaching(ttl_s=1))
+        controls.caches.change("own", shorter, actor="test")
+        controls.publish()
+        time.sleep(2 * KNOWN_WITHIN_S)
+        assert said(send(world, one)[0]) == "miss"
+
+
+def test_headers_that_the_operator_passes_on_make_another_request(world: World, keys: dict[str, str]):
+    for extra, expected in (({}, "miss"), ({"output": 9}, "miss"), ({}, "exact")):
+        sim = {"x-sim": json.dumps({"label": "passed-on", **extra})}
+        [answer] = send(world, request("passed-on", "own", keys["a"], headers=sim))
+        assert said(answer) == expected
+        time.sleep(0.2)
 
 
 def test_a_failure_is_never_kept_and_those_that_waited_ask_themselves(world: World, keys: dict[str, str]):

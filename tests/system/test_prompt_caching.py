@@ -42,9 +42,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def ask(world: World, feature: str, question: str, *, stream: bool = False, **more: Any) -> Any:
+def ask(
+    world: World, feature: str, question: str, *, stream: bool = False, api_key: str = "sk-ant-x", **more: Any
+) -> Any:
     headers = {"x-bursar-tags": f"feature={feature},session={feature}", "x-sim": json.dumps({"label": feature})}
-    with anthropic.Anthropic(base_url=world.url, api_key="sk-ant-x", max_retries=0) as client:
+    with anthropic.Anthropic(base_url=world.url, api_key=api_key, max_retries=0) as client:
         given: dict[str, Any] = {
             "model": MODEL, "max_tokens": 4_000, "system": SYSTEM, "messages": [{"role": "user", "content": question}],
             "extra_headers": {**headers, **more.pop("headers", {})}, **more,
@@ -82,6 +84,22 @@ def test_a_call_that_marks_itself_or_has_no_rule_goes_out_as_it_came(world: Worl
         for number in range(4):
             answer = ask(world, feature, f"Mine {number}", **more)
             assert "x-bursar-prompt-cache" not in answer.headers
+
+
+def test_what_one_account_keeps_another_does_not(world: World):
+    """Customers' own keys beside one Bursar key: a prompt that the first one's account has is new to the second's."""
+    keys = world.site.keys()
+    key = keys.create("brings", Scope("default"), Attribution(), actor="test").text
+    world.site.publish(keys)
+    time.sleep(KNOWN_WITHIN_S)
+
+    def note(own: str, number: int) -> str:
+        answer = ask(world, "marked", f"Brought {number}", api_key=own, headers={"x-bursar-key": key})
+        return str(answer.headers.get("x-bursar-prompt-cache", ""))
+
+    notes = [note("sk-ant-one", number) for number in range(CALLS)]
+    assert (notes[0], notes[-1]) == ("", "cache_control")
+    assert note("sk-ant-two", CALLS) == ""  # nothing of it is there to be read
 
 
 def test_coding_agents_are_left_alone(world: World):

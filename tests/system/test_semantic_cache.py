@@ -58,10 +58,11 @@ def request(
     label: str, question: Any, key: str, *, says: str = "Open settings.", headers: dict[str, str] | None = None,
     **body: Any,
 ) -> bytes:  # fmt: skip
-    asked = {"model": MODEL, "messages": [{"role": "user", "content": question}], **body}
+    sim = "sim:" + json.dumps({"label": label, "text": says})  # as a label, which says nothing of the question
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": question}], "user": sim, **body}
     told = {
         "authorization": f"Bearer {key}", "content-type": "application/json",
-        "x-bursar-tags": f"feature=help,session={label}", "x-sim": json.dumps({"label": label, "text": says}),
+        "x-bursar-tags": f"feature=help,session={label}",
         "connection": "close", **(headers or {}),
     }  # fmt: skip
     return request_bytes("/v1/chat/completions", json.dumps(asked).encode(), told)

@@ -46,7 +46,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
 
 class Moved(msgspec.Struct, frozen=True):
     """A group under a change. why: "" if it moved, else why it stays: `other` (not meant), `operation`, `context`,
-    `unpriced` (here), `no_price` (there), `no_batch_price`, `unit` (something used has no price there).
+    `no_usage` (refused, answered by a cache, or assumed at its bound), `unpriced` (here), `no_price` (there),
+    `no_batch_price`, `unit` (something used has no price there).
 
     was, would: effective USD as it was, and as it would be; None: unknown.
     """
@@ -144,6 +145,8 @@ def _why_not(group: Group, provider: str, model: str, book: PriceBook) -> str:
     """What keeps a group where it is, whatever it would cost elsewhere."""
     if group.effective_cost is None:
         return "unpriced"
+    if not any(msgspec.structs.astuple(group.usage)):  # an assumed cost without tokens would become nothing elsewhere
+        return "no_usage"
     if (provider, model) == (group.provider, group.model):
         return ""
     if group.operation not in MOVED_OPERATIONS:
@@ -187,6 +190,8 @@ def _cost_there(
             return None, "no_price"
         if named in BATCH_TIERS and not sheet.tier_known:
             return None, "no_batch_price"
+        if change.tier and named == change.tier and not sheet.tier_known:  # the standard price would be a guess
+            return None, "no_price"
         femto = femto_of(usage, group.attempts, sheet)
         if femto is None:
             return None, "unit"

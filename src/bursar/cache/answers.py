@@ -12,6 +12,8 @@ from bursar.domain.clock import Clock
 
 POLL_FIRST_S = 0.005
 POLL_MAX_S = 0.1
+SHARING_BYTES_MAX = 64 * 1024 * 1024  # on their way to a disk or Redis that is slow; more stay with this worker
+EXPIRE_EVERY_US = 60 * 1_000_000
 
 
 class Found(NamedTuple):
@@ -30,6 +32,8 @@ class Answers:
     def __init__(self, box: Box, memory: Memory, flights: Flights, clock: Clock, shared: Shared | None = None) -> None:
         self._box, self._memory, self._flights, self._clock, self.shared = box, memory, flights, clock, shared
         self._writes: set[asyncio.Task[None]] = set()
+        self._expired_us = 0
+        self._sharing_bytes = 0
 
     async def find(self, key: bytes, age_s_max: int | None, wait_s: float, *, leads: bool) -> Found:
         """The answer, or the right to ask for it; neither after `wait_s`, or if who asked brought none.
@@ -67,11 +71,22 @@ class Answers:
         self._memory.put(key, entry)
         if lead is not None:
             lead.tell(entry)
-        if self.shared is None:
+        if self.shared is None or self._sharing_bytes + len(entry.body) > SHARING_BYTES_MAX:
             if lead is not None:
                 lead.lift()
             return
+        self._sharing_bytes += len(entry.body)
         task = asyncio.get_running_loop().create_task(self._share(self.shared, key, entry, lead))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    def look(self) -> None:
+        """Once a minute, from an event loop: nothing lies anywhere for longer than its time, be there calls or none."""
+        now_us = self._clock.now_us()
+        if self.shared is None or abs(now_us - self._expired_us) < EXPIRE_EVERY_US:
+            return
+        self._expired_us = now_us
+        task = asyncio.get_running_loop().create_task(self.shared.expire(now_us))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
@@ -122,6 +137,7 @@ class Answers:
         try:
             await shared.put(key, self._box.seal(key, entry), entry.created_us, entry.expires_us)
         finally:
+            self._sharing_bytes -= len(entry.body)
             if lead is not None:
                 lead.lift()
 

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS answers (
 ) WITHOUT ROWID
 """
 _PUT = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)"
+_EXPIRE = "DELETE FROM answers WHERE expires_us <= ?"
 _GET = "SELECT sealed FROM answers WHERE key = ?"
 
 log = structlog.get_logger("bursar.cache")
@@ -55,6 +56,10 @@ class Disk:
     async def remove(self, key: bytes) -> None:
         await self._in_thread(("DELETE FROM answers WHERE key = ?", (key,)), 0)
 
+    async def expire(self, now_us: int) -> None:
+        if self._path.exists():  # a site that keeps nothing has no file
+            await self._in_thread((_EXPIRE, (now_us,)), 0)
+
     async def close(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close_writer)
         self._thread.shutdown()
@@ -79,7 +84,7 @@ class Disk:
 
     def _tidy(self, connection: sqlite3.Connection, now_us: int) -> None:
         """Remove what has expired, then the oldest, until the file's used pages are within the bound."""
-        connection.execute("DELETE FROM answers WHERE expires_us <= ?", (now_us,))
+        connection.execute(_EXPIRE, (now_us,))
         used = _used_bytes(connection)
         if used <= self._bytes_max:
             return

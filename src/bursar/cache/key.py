@@ -1,7 +1,8 @@
 """When two requests are the same: for the same tenant, to the same place, with the same meaning.
 
 The tenant stands first in every key, so no request can meet another tenant's answer, whatever else it says. Bodies are
-compared as JSON without what only labels a call: the order of fields and the white space say nothing.
+compared without what only labels a call, the order of their fields and the white space between them. Below the top the
+order counts: a schema's says in which order its answer is written, and a field that is given twice stays so.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,11 +18,11 @@ MEANINGS_MAX = 4_096
 LABELS = frozenset({"user", "safety_identifier", "metadata", "prompt_cache_key", "labels"})
 """Fields at the top of a body that say whose call it is or what it is called, and change nothing in its answer."""
 
-_HEADERS = (b"anthropic-", b"openai-", b"x-goog-", b"x-amzn-")
+_HEADERS = (b"anthropic-", b"openai-", b"x-goog-", b"x-amzn-", b"x-openrouter-")
 """How the headers begin that a provider reads: betas, versions, organizations."""
 _SECRETS = frozenset({b"x-goog-api-key"})
 
-_DECODE = msgspec.json.Decoder().decode
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _ENCODE = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -39,18 +40,27 @@ def tenant_of(share: Share, scope: Scope, credential_id: str, kind: str) -> str:
     return "\0".join((share, *named)) if named[-1] else f"credential\0{credential_id}"
 
 
-def provider_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Those that change what a provider answers, in one order."""
+def provider_headers(headers: Iterable[tuple[bytes, bytes]], forwarded: Iterable[str] = ()) -> bytes:
+    """Those that change what a provider answers, in one order.
+
+    forwarded: names of those that the operator passes on beside the usual ones: what they do there isn't known.
+    """
+    more = frozenset(name.lower().encode("latin-1") for name in forwarded)
     return b"\n".join(
-        sorted(b"%b: %b" % header for header in headers if header[0].startswith(_HEADERS) and header[0] not in _SECRETS)
+        sorted(
+            b"%b: %b" % header
+            for header in headers
+            if (header[0].startswith(_HEADERS) or header[0] in more) and header[0] not in _SECRETS
+        )
     )
 
 
 def meaning_of(body: bytes) -> bytes:
-    """The body without what says nothing. Raises msgspec.DecodeError for what isn't one JSON object."""
-    fields = _DECODE(body)
-    if not isinstance(fields, dict):
-        raise msgspec.DecodeError("not an object")
+    """The body without what says nothing; its values as they were written, but for white space between their parts.
+
+    Raises msgspec.DecodeError for what isn't one JSON object.
+    """
+    fields = _FIELDS(msgspec.json.format(body, indent=-1))
     return _ENCODE({name: value for name, value in fields.items() if name not in LABELS})
 
 

@@ -66,6 +66,9 @@ class RedisStore:
         except (RedisError, OSError, TimeoutError) as error:
             self._failed(error)
 
+    async def expire(self, now_us: int) -> None:
+        """It does so by itself."""
+
     async def close(self) -> None:
         try:
             async with asyncio.timeout(1.0):

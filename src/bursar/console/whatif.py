@@ -20,6 +20,7 @@ REASONS = {
     "other": "not among those meant",
     "operation": "no text that another model could write (embeddings, images, sound, …)",
     "context": "too large for its window, as far as that is known",
+    "no_usage": "no usage known: refused, answered by a cache, or assumed at its bound",
     "unpriced": "unpriced here",
     "no_price": "no price there",
     "no_batch_price": "no batch price there",

@@ -18,6 +18,9 @@ SemanticMode = Literal["shadow", "on"]
 TTL_S_MAX = 30 * 86_400
 ENTRY_BYTES_MAX = 16 * 1024 * 1024
 POSITION_MAX = 1_000_000
+NO_UPSTREAM = "(cache)"
+"""Stands where the attempt of a kept answer names its upstream: nothing was sent to any."""
+
 LOCAL = "local"
 """The embedder that runs on this machine; another one is written as `upstream/model`."""
 GUARDED = 1

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from bursar.domain.caching import NO_UPSTREAM
 from bursar.domain.routes import CANDIDATE, CONTROL
 from bursar.domain.sequential import METRICS, Arm
 from bursar.ledger.store import Session
@@ -16,8 +17,12 @@ class Seen(NamedTuple):
 
 
 def trial_so_far(session: Session, route: str, experiment: str, since: datetime) -> Seen:
-    """since: naive UTC; calls from then on. A call counts by its last attempt, feedback by the last word of its key."""
-    rows = session.query(_SQL, {"route": route, "experiment": experiment, "since": since}).dicts()
+    """since: naive UTC; calls from then on. A call counts by its last attempt, feedback by the last word of its key.
+
+    Kept answers don't count: they took no time and cost nothing, and the arm that most calls go to has more of them.
+    """
+    given = {"route": route, "experiment": experiment, "since": since, "kept": NO_UPSTREAM}
+    rows = session.query(_SQL, given).dicts()
     by_arm = {str(row["arm"]): row for row in rows}
 
     def arm(name: str, metric: str) -> Arm:
@@ -54,7 +59,7 @@ WITH said AS (
   SELECT json_extract_string(routing, '$.arm') AS arm,
     {", ".join(f"({value})::DOUBLE AS {name}" for name, value in _VALUES.items())}
   FROM charges LEFT JOIN said USING (call_id, credential_id)
-  WHERE received_at >= $since AND is_final AND entry = 'usage' AND routing <> ''
+  WHERE received_at >= $since AND is_final AND entry = 'usage' AND routing <> '' AND upstream <> $kept
     AND json_extract_string(routing, '$.route') = $route
     AND json_extract_string(routing, '$.experiment') = $experiment
 )

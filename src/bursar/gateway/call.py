@@ -98,6 +98,8 @@ class Attempt(msgspec.Struct):
     retried: RetryHold | None = None  # against the hour's cap on retries
     dispatched: bytes = b""  # its beginning as it stands in the journal
     ticket: Ticket | None = None  # of the marks for the provider's prompt cache that it was sent with
+    marked_by: str = ""  # the rule by which something was added for that cache
+    mark: str = ""  # and the field that was
 
 
 class Bound(msgspec.Struct, frozen=True, gc=False):
@@ -213,4 +215,5 @@ class Call(msgspec.Struct):
     sample: Sample | None = None  # a shadow will follow it
     keeping: Keeping | None = None  # its answer may be kept
     cache_case: Case | None = None  # as cache rules see it; None: there are none
+    cache_owner: str = ""  # whose account at the provider has its prompt cache: that of the caller's own key, or ""
     wishes: Wishes = NO_WISHES  # what its caller says of caches

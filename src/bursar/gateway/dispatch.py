@@ -17,7 +17,7 @@ from bursar.gateway.call import Attempt, Call, Way, Worker
 from bursar.gateway.client import Client
 from bursar.gateway.hedge import Steps, hedges, send_hedged
 from bursar.gateway.meter import not_billed, unanswered
-from bursar.gateway.prompt_marks import marked_body
+from bursar.gateway.prompt_marks import marked_body, refuses_mark
 from bursar.gateway.retry_after import REFUSAL_BYTES_MAX, RETRIED_STATUSES, wait_before_retry_s
 from bursar.gateway.retry_cap import RetryHold
 from bursar.gateway.settle import settle
@@ -85,14 +85,29 @@ async def dispatch(worker: Worker, call: Call, client: Client) -> tuple[Attempt,
                 cause = await settle_refused_by_provider(worker, call, attempt, reply)
                 turn(worker, call, way)
                 continue
-        if reply.status in RETRIED_STATUSES and not is_last and has_time(worker, call, number):
-            wait_s = await wait_before_retry_s(reply, backoff_s(number))
+        if reply.status >= 400:
+            wait_s = await wait_before_again_s(worker, call, attempt, reply, is_last=is_last)
             in_time = wait_s is not None and has_time(worker, call, number, wait_s)
             if wait_s is not None and in_time and (retried := await within_the_caps(worker, call, attempt, None)):
                 cause = await settle_refused_by_provider(worker, call, attempt, reply)
                 await asyncio.sleep(wait_s)
                 continue
         return attempt, reply
+
+
+async def wait_before_again_s(
+    worker: Worker, call: Call, attempt: Attempt, reply: Reply, *, is_last: bool
+) -> float | None:
+    """How long to wait before a refused call goes to the same upstream again; None: it doesn't. Not at all where only
+    what we added to it was refused, which it goes without from now on."""
+    was_our_mark = bool(attempt.mark) and await refuses_mark(worker, call, attempt, reply)
+    if is_last:
+        return None
+    if was_our_mark:
+        return 0.0
+    if reply.status not in RETRIED_STATUSES or not has_time(worker, call, attempt.number):
+        return None
+    return await wait_before_retry_s(reply, backoff_s(attempt.number))
 
 
 def begin(worker: Worker, call: Call, number: int, cause: str) -> Attempt:

@@ -134,3 +134,8 @@ def _virtual(key: bytes, own_header: bytes, own_secret: bytes, snapshot: Snapsho
     if facts.revoked:
         raise KeyRevoked(f"Bursar key …{last4} ({facts.name}) was revoked", field="authorization")
     return Credential(facts.credential_id, "virtual", facts.scope, facts.defaults, own_header, own_secret)
+
+
+def kind_of_key(credential: Credential) -> Literal["virtual", "passthrough"]:
+    """Whose key a provider is shown: a caller's own may come beside a Bursar key, and is another account then."""
+    return "passthrough" if credential.client_secret else credential.kind

@@ -4,7 +4,7 @@ import msgspec
 
 from bursar.cache.entry import Entry
 from bursar.cache.wishes import Wishes
-from bursar.domain.charge import Outcome, Quality
+from bursar.domain.charge import Operation, Outcome, Quality
 from bursar.domain.money import usd_text
 from bursar.domain.savings import Saved
 from bursar.gateway.call import Call, Worker
@@ -13,6 +13,43 @@ from bursar.gateway.meter import Meter, Metered
 from bursar.providers.base import Answer
 
 HITS = ("exact", "semantic")
+
+ENDS = frozenset(
+    {
+        "stop", "length", "tool_calls", "function_call",  # OpenAI's chat and those like it
+        "completed", "max_output_tokens",  # Responses
+        "end_turn", "max_tokens", "stop_sequence", "tool_use",  # Anthropic, Converse; Gemini's MAX_TOKENS and STOP
+        "complete", "finish", "eos", "eos_token", "endoftext", "model_length",  # others behind Bedrock's door, Mistral
+    }
+)  # fmt: skip
+"""How an answer ends that its model has ended, or its own limit. A filter, a pause, an error, a word that isn't known:
+the next one may be another."""
+_VECTORS = b'"embedding'
+
+
+def drop_if_elsewhere(call: Call) -> None:
+    """An answer of another upstream or model than its key says isn't kept, and nobody waits for its end: the call took
+    another way of its route, or a budget's threshold sent it to a cheaper model."""
+    keeping = call.keeping
+    if keeping is not None and (keeping.upstream, keeping.model) != (call.route.name, call.asked.model):
+        keeping.drop()
+
+
+def is_cut_by_us(call: Call, answer: Answer) -> bool:
+    """Whether an answer ended at a limit that a budget set: its equals, under other budgets, ask for all of it."""
+    keeping = call.keeping
+    return keeping is not None and answer.truncated and keeping.output_max != call.asked.max_output_tokens
+
+
+def is_good(call: Call, answer: Answer, body: bytes) -> bool:
+    """Whether an answer is one to give again: a 200 may hold a provider's apology, or nothing."""
+    if not answer.complete or answer.is_pending or answer.error_code or answer.also:
+        return False
+    if call.facts.operation == Operation.EMBEDDINGS:
+        return _VECTORS in body
+    if answer.finish_reason.lower() not in ENDS:
+        return False
+    return not (call.asked.stream and call.asked.choices > 1)  # the first choice's end isn't that of all
 
 
 def keep_answer(
@@ -29,8 +66,8 @@ def keep_answer(
     if keeping is None or keeping.is_over:
         return
     whole = body if body is not None else b"".join(keeping.pieces)
-    is_whole = answer.complete and not answer.is_pending
-    if not is_whole or status != 200 or answer.error_code or answer.also or len(whole) > keeping.bytes_max:
+    is_kept = status == 200 and is_good(call, answer, whole) and not is_cut_by_us(call, answer)
+    if not is_kept or len(whole) > keeping.bytes_max:
         keeping.drop()
         return
     now_us = worker.clock.now_us()

@@ -20,6 +20,8 @@ class Keeping(msgspec.Struct):
     """An answer that may be kept when it is whole. pieces: of a stream, as the caller has them.
 
     key: of its equals; b"": there are none for it. like: what keeps it for those who mean the same.
+    upstream, model, output_max: what the key was made for. After that a fallback, a budget's threshold or a clamp may
+    send something else, whose answer is not the one that the key's equals ask for.
     """
 
     answers: Answers
@@ -27,6 +29,9 @@ class Keeping(msgspec.Struct):
     ttl_us: int
     bytes_max: int
     lead: Lead | None
+    upstream: str
+    model: str
+    output_max: int | None
     is_over: bool = False
     pieces: list[bytes] = []
     size: int = 0

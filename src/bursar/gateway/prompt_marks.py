@@ -4,13 +4,16 @@ What is marked is the attempt's own bytes; the call's stay as they are, for an a
 """
 
 from bursar.domain.charge import Operation
+from bursar.domain.errors import BursarError
 from bursar.gateway.call import Attempt, Call, Worker
 from bursar.gateway.meter import Metered
 from bursar.gateway.prompt_cache.caching import CallOf, Ruled
 from bursar.gateway.prompt_cache.prices import cache_prices
+from bursar.gateway.retry_after import REFUSAL_BYTES_MAX
+from bursar.gateway.upstream_reply import Reply
 
 MARKED_HEADER = b"x-bursar-prompt-cache"
-PASSTHROUGH = "passthrough"
+REFUSED_STATUSES = frozenset({400, 422})
 
 
 def marked_body(worker: Worker, call: Call, attempt: Attempt) -> bytes:
@@ -22,14 +25,13 @@ def marked_body(worker: Worker, call: Call, attempt: Attempt) -> bytes:
     rule = worker.cache_table.find(seen)
     if rule is None or rule.terms.prompt is None:
         return call.body
-    is_own_key = facts.credential_kind == PASSTHROUGH
     sheet = worker.meter.sheet(call.route.provider, asked.model, asked.model, asked.tier, "", attempt.dispatched_us, 0)
     marked = worker.prompt_caches.mark(
         CallOf(
             dialect=call.dialect.name,
             model=asked.model,
             provider=call.route.provider,
-            account=f"{call.route.name}\0{facts.credential_id if is_own_key else ''}",
+            account=f"{call.route.name}\0{call.cache_owner}",
             credential_id=facts.credential_id,
             feature=facts.attribution.feature,
             request_type=facts.attribution.request_type,
@@ -43,8 +45,27 @@ def marked_body(worker: Worker, call: Call, attempt: Attempt) -> bytes:
     if marked is None:
         return call.body
     call.notes.append((MARKED_HEADER, marked.note.encode()))
-    attempt.ticket = marked.ticket
+    attempt.ticket, attempt.marked_by, attempt.mark = marked.ticket, rule.rule_id, marked.note
     return marked.body
+
+
+async def refuses_mark(worker: Worker, call: Call, attempt: Attempt, reply: Reply) -> bool:
+    """Whether the provider refused the call for what we added to it, and names it: it isn't added there any more.
+
+    Some that speak a dialect don't know all of it. The client's own request may be a good one: it goes out as it came.
+    """
+    mark = attempt.mark.encode()
+    if reply.status not in REFUSED_STATUSES or not mark or mark in call.body:
+        return False
+    if reply.content is None:
+        try:
+            reply.content = await reply.body(REFUSAL_BYTES_MAX)
+        except BursarError:  # whoever reads it for the client meets the same
+            return False
+    if mark not in reply.content:
+        return False
+    worker.prompt_caches.watch.refuse(attempt.marked_by, call.asked.model, attempt.mark, worker.clock.now_us())
+    return True
 
 
 def marks_ended(worker: Worker, attempt: Attempt, metered: Metered, *, was_answered: bool) -> None:

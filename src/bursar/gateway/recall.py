@@ -8,10 +8,12 @@ import msgspec
 
 from bursar.cache.answers import Answers, Found
 from bursar.cache.entry import Entry
+from bursar.cache.flights import Lead
 from bursar.cache.key import Meanings, key_of, meaning_of, provider_headers, tenant_of
 from bursar.cache.wishes import Wishes
-from bursar.domain.caching import CacheRule, ExactCaching, SemanticCaching
+from bursar.domain.caching import NO_UPSTREAM, CacheRule, ExactCaching, SemanticCaching
 from bursar.domain.charge import Operation, Outcome, Quality
+from bursar.domain.hashing import keyed_hash
 from bursar.domain.ids import attempt_id
 from bursar.domain.savings import Saved
 from bursar.domain.usage import Usage
@@ -22,6 +24,7 @@ from bursar.gateway.client import Client
 from bursar.gateway.decide import case_of
 from bursar.gateway.envelope import Envelope
 from bursar.gateway.heads import Headers
+from bursar.gateway.identify import kind_of_key
 from bursar.gateway.keep import said_of_cache
 from bursar.gateway.keeping import Keeping
 from bursar.gateway.likeness import ENTRY_BYTES_MAX
@@ -32,13 +35,11 @@ from bursar.gateway.translation import notes_of
 from bursar.gateway.turns import receipt_of
 from bursar.providers.base import Answer
 from bursar.providers.reading import UNREADABLE
+from bursar.providers.services import has_request_fee
 from bursar.providers.splice import doubled_field
 from bursar.spool.records import Dispatched
 
 KEPT_OPERATIONS = frozenset({Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDINGS})
-NO_UPSTREAM = "(cache)"
-"""Stands where an attempt names its upstream: nothing was sent to any."""
-
 WAIT_S_MAX = 120.0  # for an equal that is under way; then the call asks by itself
 STORED = b'"store"'
 
@@ -53,6 +54,8 @@ def cache_rule(
         else msgspec.structs.replace(case)
     )
     seen.model, seen.provider = call.asked.model, call.route.provider
+    if envelope.credential.client_secret:  # alone, or beside a Bursar key
+        call.cache_owner = keyed_hash(worker.secret, envelope.credential.client_secret)
     return worker.cache_table.find(seen)
 
 
@@ -96,14 +99,23 @@ async def recall_equal(
     if wishes.reads:
         left_s = (call.deadline_us - worker.clock.now_us()) / 1_000_000
         wait_s = max(0.0, min(WAIT_S_MAX, left_s / 2))
-        found = await answers.find(key, wishes.age_s_max, wait_s, leads=wishes.keeps)
+        age_s_max = exact.ttl_s if wishes.age_s_max is None else min(exact.ttl_s, wishes.age_s_max)
+        found = await answers.find(key, age_s_max, wait_s, leads=wishes.keeps)
     if found.entry is not None:
         await answer_again(worker, call, client, found.entry, wishes)
         return True
     if wishes.keeps:
         ttl_s = exact.ttl_s if wishes.ttl_s is None else min(exact.ttl_s, wishes.ttl_s)
-        call.keeping = Keeping(answers, key, ttl_s * 1_000_000, exact.entry_bytes_max, found.lead)
+        call.keeping = keeping_of(call, answers, key, ttl_s, exact.entry_bytes_max, found.lead)
     return False
+
+
+def keeping_of(call: Call, answers: Answers, key: bytes, ttl_s: int, bytes_max: int, lead: Lead | None) -> Keeping:
+    """What may be kept of the call's answer, as long as it is the one of this upstream, model and limit."""
+    asked = call.asked
+    return Keeping(
+        answers, key, ttl_s * 1_000_000, bytes_max, lead, call.route.name, asked.model, asked.max_output_tokens
+    )
 
 
 async def recall_like(
@@ -126,7 +138,9 @@ async def recall_like(
         if looked is None:
             return False
         near, now_us = looked.near, worker.clock.now_us()
-        is_fresh = near is not None and near.value.is_fresh(now_us, envelope.wishes.age_s_max)
+        wished_s = envelope.wishes.age_s_max
+        age_s_max = semantic.ttl_s if wished_s is None else min(semantic.ttl_s, wished_s)
+        is_fresh = near is not None and near.value.is_fresh(now_us, age_s_max)
         if near is not None and is_fresh and not is_sampled(semantic.sample_percent, call.facts.call_id):
             if call.keeping is not None:
                 call.keeping.drop()
@@ -137,7 +151,7 @@ async def recall_like(
         look = begin_look(worker, rule, question)
     like = resembling(worker, call, arrival, rule, question, look, is_live=is_live)
     if call.keeping is None:
-        call.keeping = Keeping(answers, b"", semantic.ttl_s * 1_000_000, ENTRY_BYTES_MAX, None)
+        call.keeping = keeping_of(call, answers, b"", semantic.ttl_s, ENTRY_BYTES_MAX, None)
     call.keeping.like = like
     return False
 
@@ -145,9 +159,11 @@ async def recall_like(
 def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, exact: ExactCaching) -> bytes | None:
     """What the call's equals have in common; None: its answer must not be another's."""
     asked, facts, credential = call.asked, call.facts, envelope.credential
-    if facts.operation not in KEPT_OPERATIONS or asked.continues or (asked.tools and not exact.with_tools):
+    if facts.operation not in KEPT_OPERATIONS or asked.continues:
         return None
-    tenant = tenant_of(exact.share, credential.scope, credential.id, credential.kind)
+    if not exact.with_tools and (asked.tools or asked.reads_more or has_request_fee(call.route.provider, asked.model)):
+        return None  # something may be done, or was read that is another by now
+    tenant = tenant_of(exact.share, credential.scope, credential.id, kind_of_key(credential))
     if not tenant:
         return None
     meaning = MEANINGS.of(call.body)
@@ -159,11 +175,12 @@ def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, ex
     return key_of(
         worker.secret,
         tenant,
+        credential.client_secret,
         place.encode(),
         flags,
         envelope.query,
         envelope.wishes.namespace,
-        provider_headers(envelope.headers),
+        provider_headers(envelope.headers, call.route.settings.forward_headers),
         meaning,
         as_asked,
     )
@@ -191,6 +208,7 @@ async def answer_again(
     now_us = worker.clock.now_us()
     metered = metered_again(entry, by_meaning=similarity is not None)
     attempt = begin_unsent(worker, call, entry, now_us)
+    gone = client.gone  # while it waited for its equal
     settle(
         worker,
         call,
@@ -200,8 +218,12 @@ async def answer_again(
         answer=Answer(model=entry.model_served, finish_reason=entry.finish_reason),
         http_status=entry.status,
         response_bytes=len(entry.body),
-        client_status=entry.status,
+        call_outcome=Outcome.ABORTED if gone else None,
+        client_status=0 if gone else entry.status,
+        client_gone_percent=0 if gone else -1,
     )
+    if gone:
+        return
     headers: Headers = [(b"content-type", entry.content_type), (b"x-bursar-call-id", call.facts.call_id.encode())]
     headers += call.notes
     if call.translation is not None:

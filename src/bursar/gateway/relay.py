@@ -15,7 +15,7 @@ from bursar.gateway.client import Client
 from bursar.gateway.forward import NOT_RETURNED
 from bursar.gateway.heads import Headers
 from bursar.gateway.heard import Feed
-from bursar.gateway.keep import keep_answer, said_of_cache
+from bursar.gateway.keep import drop_if_elsewhere, keep_answer, said_of_cache
 from bursar.gateway.meter import Metered, not_billed, unanswered, with_saved
 from bursar.gateway.response_begin import keep_pending
 from bursar.gateway.settle import settle
@@ -34,6 +34,8 @@ def relay(worker: Worker, call: Call, attempt: Attempt, reply: Reply, client: Cl
 
     The caller closes the reply.
     """
+    if call.keeping is not None:
+        drop_if_elsewhere(call)
     if call.asked.stream and reply.status < 400 and (call.asked.streams_array or _is_event_stream(reply)):
         return relay_stream(worker, call, attempt, reply, client)
     return relay_plain(worker, call, attempt, reply, client)

@@ -18,10 +18,12 @@ from bursar.gateway.agreement import Said, compare
 from bursar.gateway.call import Arrival, Call, Worker
 from bursar.gateway.envelope import Envelope
 from bursar.gateway.heard import Heard
+from bursar.gateway.identify import kind_of_key
 from bursar.gateway.last_question import last_question
 from bursar.gateway.likeness import Likeness
 from bursar.gateway.translation import bound
 from bursar.providers.reading import UNREADABLE
+from bursar.providers.services import has_request_fee
 from bursar.providers.splice import doubled_field
 from bursar.spool.records import Resembled
 from bursar.translate.codec import Codec
@@ -111,9 +113,11 @@ async def said_by_entry(entry: Entry, codec: Codec) -> Said | None:
 def question_in(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, rule: CacheRule) -> Question | None:
     """What of the call is compared by meaning; None: it must not be."""
     terms, asked, facts, credential = rule.terms.semantic, call.asked, call.facts, envelope.credential
-    if terms is None or facts.operation != Operation.CHAT or asked.continues or asked.tools:
+    if terms is None or facts.operation != Operation.CHAT or asked.continues or asked.tools or asked.reads_more:
         return None
-    tenant = tenant_of(terms.share, credential.scope, credential.id, credential.kind)
+    if has_request_fee(call.route.provider, asked.model):  # it searches, whatever it is asked
+        return None
+    tenant = tenant_of(terms.share, credential.scope, credential.id, kind_of_key(credential))
     if not tenant or arrival.dialect.name not in CODECS:
         return None
     try:
@@ -130,12 +134,13 @@ def question_in(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope
     key = key_of(
         worker.secret,
         tenant,
+        credential.client_secret,
         measured_as(rule.terms).encode(),
         f"{call.route.name}\0{facts.dialect}\0{arrival.path}\0{facts.model_asked}\0{asked.model}".encode(),
         b"%d%d%d" % (asked.stream, call.strips_usage, asked.streams_array),
         envelope.query,
         envelope.wishes.namespace,
-        provider_headers(envelope.headers),
+        provider_headers(envelope.headers, call.route.settings.forward_headers),
         found[1],
         sent[1],
     )

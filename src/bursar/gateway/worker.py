@@ -168,6 +168,8 @@ async def watch(
         prompts.look(worker.clock.now_us())
         worker.retry_cap.news.look()
         worker.approvals.look()
+        if worker.answers is not None:
+            worker.answers.look()
         looks += 1
         if looks % METRICS_EVERY == 0:
             write_metrics(worker, metrics_path)

@@ -184,7 +184,7 @@ _REVERSALS = Law(
     7,
     "a reversal is the exact opposite of what it reverses",
     _none(
-        """
+        f"""
         SELECT undo.attempt_id FROM charges AS undo
         LEFT JOIN charges AS was ON was.attempt_id = undo.attempt_id
           AND coalesce(was.entry_id, was.attempt_id) = undo.reverses
@@ -193,6 +193,7 @@ _REVERSALS = Law(
               coalesce(was.effective_cost + undo.effective_cost, 0), was.input_tokens + undo.input_tokens,
               was.output_tokens + undo.output_tokens, coalesce(was.counterfactual_cost + undo.counterfactual_cost, 0))
              <> (0, 0, 0, 0, 0, 0)
+          OR {" OR ".join(f"coalesce(was.{name} + undo.{name}, 0) <> 0" for name in SAVED_COLUMNS)}
           OR (was.list_cost IS NULL) <> (undo.list_cost IS NULL))
         """,
         "attempt_id",

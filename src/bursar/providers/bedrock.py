@@ -96,6 +96,7 @@ class _Converse(msgspec.Struct, rename="camel"):
     request_metadata: dict[str, str] | None = None
     service_tier: _ServiceTier | None = None
     performance_config: _Latency | None = None
+    additional_model_request_fields: Any = None  # the model's own words: Claude's own tools are there
     model: Any = None  # the path's counts
 
 
@@ -112,6 +113,7 @@ class _Invoke(msgspec.Struct):
     num_generations: Choices | None = None
     n: Choices | None = None
     tools: Any = None
+    tool_config: Any = msgspec.field(default=None, name="toolConfig")  # Nova
     model: Any = None  # the path's counts
 
 
@@ -176,7 +178,8 @@ class BedrockConverse(SpeaksInHeaders):
             OPTIMIZED if is_optimized else clip(tier),
             metadata=texts(seen.request_metadata),
             wants_usage=True,  # the stream's last event has it
-            tools=len(seen.tool_config.tools or ()) if seen.tool_config is not None else 0,
+            tools=(len(seen.tool_config.tools or ()) if seen.tool_config is not None else 0)
+            + _tools_in(seen.additional_model_request_fields),
             media=media,
             data_bytes=data_bytes,
             model_in_path=True,
@@ -262,7 +265,7 @@ class BedrockInvoke(BedrockConverse):
             self._streams,
             _limit_of(seen),
             wants_usage=True,
-            tools=len(seen.tools) if isinstance(seen.tools, list) else 0,
+            tools=(len(seen.tools) if isinstance(seen.tools, list) else 0) + _tools_in(seen.tool_config),
             choices=max(seen.num_generations or 1, seen.n or 1),
             media=media,
             data_bytes=data_bytes,
@@ -352,6 +355,12 @@ def _fees(tools: list[msgspec.Raw] | None) -> tuple[tuple[str, int], ...]:
         if tool is not None and tool.system_tool is not None and tool.system_tool.name:
             found.append((tool_price_name(tool.system_tool.name), CALLS_ASSUMED))
     return tuple(found)
+
+
+def _tools_in(fields: Any) -> int:
+    """How many tools stand in an object of the request that nobody else reads."""
+    tools = fields.get("tools") if isinstance(fields, dict) else None
+    return len(tools) if isinstance(tools, list) else 0
 
 
 def _named(model: str) -> str:

@@ -56,6 +56,8 @@ class _Request(PeerFields):
     models: Any = None  # OpenRouter: others that may answer, like the next two
     plugins: Any = None
     search_parameters: Any = None  # xAI
+    functions: Any = None  # what tools were called once
+    data_sources: Any = None  # Azure: searched by the provider, and put before the prompt
 
 
 class _TextRequest(_Request):
@@ -181,7 +183,7 @@ class OpenAIChat:
             seen.user or seen.safety_identifier or "",
             metadata_of(seen, seen.metadata),
             bool(options and options.include_usage),
-            len(seen.tools) if seen.tools else 0,
+            len(seen.tools) if seen.tools else _functions(seen),
             choices,
             labels(seen.tags) if seen.tags else [],
             options is not msgspec.UNSET,
@@ -189,7 +191,7 @@ class OpenAIChat:
             data_bytes,
             searches=_searches(seen),
             continues="kept" if kept else "",
-            reads=reads_by_itself(seen.tools) if seen.tools else False,
+            reads=bool(seen.data_sources) or (reads_by_itself(seen.tools) if seen.tools else False),
             also=models_in(seen.models) if seen.models else (),
         )
 
@@ -216,6 +218,10 @@ class OpenAIChat:
 
     def stream_error(self, error: BursarError, call_id: str) -> bytes:
         return b"data: " + errors.openai_error(error) + b"\n\n"
+
+
+def _functions(seen: _Request) -> int:
+    return len(seen.functions) if isinstance(seen.functions, list) else 0
 
 
 def _choices(seen: _LegacyRequest) -> int:

@@ -149,6 +149,8 @@ class PromptCaches:
         series.breaks.look(body, pieces, tokens, now_us)
         if rule is None or (not rule.terms.agents and is_coding_agent(call.client, _system_head(body, pieces))):
             return None
+        if self.watch.is_stopped(rule.rule_id, call.model):
+            return None
         if call.dialect in _OPENAI:
             return self._with_key(call, body, pieces, now_us)
         sent_bytes = 0 if media else sum([piece.end - piece.start for piece in pieces])
@@ -200,7 +202,7 @@ class PromptCaches:
     ) -> Marked | None:
         model = _can_mark(call, body)
         prices = rule.prices
-        if model is None or prices is None or self.watch.is_stopped(rule.rule_id, call.model):
+        if model is None or prices is None:
             return None
         rates = prices.rates()
         if not model.has_hour:

@@ -104,6 +104,14 @@ class Watch:
         stopped = self.stopped[pair] = Stopped(rule_id, model, said_of(model, why), now_us)
         return stopped
 
+    def refuse(self, rule_id: str, model: str, field: str, now_us: int) -> None:
+        """A provider refused a call for what marks added to it: none are set there any more."""
+        pair = (rule_id, model)
+        if pair in self.stopped or len(self.stopped) >= PAIRS_MAX:
+            return
+        self.is_changed = True
+        self.stopped[pair] = Stopped(rule_id, model, said_of(model, f"its provider refused {field}"), now_us)
+
     def pairs(self) -> list[tuple[str, str]]:
         """(rule_id, model) of all that is watched."""
         return list(self._slots)

@@ -14,7 +14,7 @@ length   | Reset | How do I reset my password when I have lost my phone and the 
 code     | What does `git reset --soft` do? | What does `git reset --hard` do?
 code     | What does the flag -v mean? | What does the flag -V mean?
 code     | Summarise https://example.com/a | Summarise https://example.com/b
-code     | Delete the file /tmp/a.log | Delete the file /tmp/b.log
+code     | Delete the file /srv/a.log | Delete the file /srv/b.log
 code     | Send it to ann@example.com | Send it to bob@example.com
 number   | What is 15% of 240? | What is 25% of 240?
 number   | What is new in version 2.10? | What is new in version 2.1?

@@ -13,6 +13,7 @@ from bursar.gateway.meter import Meter, Metered
 from bursar.providers.base import Answer
 
 HITS = ("exact", "semantic")
+_SAID = {kind: (b"x-bursar-cache", kind.encode()) for kind in ("miss", "provider", *HITS)}
 
 ENDS = frozenset(
     {
@@ -119,7 +120,7 @@ def cost_again(meter: Meter, call: Call, answer: Answer, metered: Metered) -> tu
 
 def said_of_cache(kind: str, saved_pico: int, wishes: Wishes) -> Headers:
     """`x-bursar-cache` and `x-bursar-saved`, and the same in Prism's words to who speaks them."""
-    headers: Headers = [(b"x-bursar-cache", kind.encode())]
+    headers: Headers = [_SAID[kind]]
     if saved_pico:
         headers.append((b"x-bursar-saved", usd_text(saved_pico)))
     if wishes.prism:

@@ -8,6 +8,7 @@ Mistral, OpenRouter, Together, Voyage and Z.ai.
 """
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -175,11 +176,13 @@ def defaults_of(name: str) -> dict[str, Any]:
     return {field: list(value) if isinstance(value, tuple) else value for field, value in said.items()}
 
 
+FEES_REMEMBERED = 4_096
 _FEES = {
     service.provider or name: service.fee_per_request for name, service in SERVICES.items() if service.fee_per_request
 }
 
 
+@lru_cache(maxsize=FEES_REMEMBERED)  # patterns cost 2 µs, and each call asks twice
 def has_request_fee(provider: str, model: str) -> bool:
     """Whether a request to this model costs a fee beside its tokens, whatever any price list says."""
     patterns = _FEES.get(provider)

@@ -14,12 +14,11 @@ from bursar.advisor.tokens import SAME, Ratio, Tokenizers
 from bursar.domain.money import usd_from_femto
 from bursar.domain.usage import Unit, Usage
 from bursar.explore.portfolio import Group
-from bursar.prices.book import PriceBook
+from bursar.prices.book import BATCH, PriceBook
 from bursar.prices.sheet import PriceSheet
 
 MOVED_OPERATIONS = frozenset({"chat", "text_completion"})
 TEXT_UNITS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
-BATCH_TIERS = frozenset({"batch"})
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -179,7 +178,7 @@ def _cost_there(
     tier = group.tier if change.tier is None else change.tier
     share = Fraction(change.batch_percent) / 100 if group.operation in MOVED_OPERATIONS else Fraction(0)
     cost = Fraction(0)
-    for part, named in ((1 - share, tier), (share, "batch")):
+    for part, named in ((1 - share, tier), (share, BATCH)):
         if not part:
             continue
         sheet = book.at(
@@ -188,7 +187,7 @@ def _cost_there(
         )  # fmt: skip
         if sheet is None:
             return None, "no_price"
-        if named in BATCH_TIERS and not sheet.tier_known:
+        if named == BATCH and not sheet.tier_known:
             return None, "no_batch_price"
         if change.tier and named == change.tier and not sheet.tier_known:  # the standard price would be a guess
             return None, "no_price"

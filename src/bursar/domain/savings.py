@@ -12,8 +12,6 @@ A step that cost more than it saved is negative. What was negotiated comes after
 list cost less effective cost.
 """
 
-from decimal import Decimal
-
 import msgspec
 
 from bursar.domain.charge import Lever
@@ -87,8 +85,3 @@ WORDS: dict[str, str] = {
 def saved_by(lever: str, pico: int) -> Saved:
     """All of it by one lever: of charges that were written when a charge had one lever only."""
     return Saved(**{lever: pico}) if lever in COLUMNS and pico else NOTHING
-
-
-def adds_up(counterfactual: Decimal, cost: Decimal, steps: list[Decimal]) -> bool:
-    """Whether what was saved, with what it cost, is what it would have cost."""
-    return cost + sum(steps, Decimal(0)) == counterfactual

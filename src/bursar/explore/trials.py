@@ -1,5 +1,6 @@
 """What a route's experiment has shown so far: sums by arm and metric, straight from the books."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ def trial_so_far(session: Session, route: str, experiment: str, since: datetime)
     )
 
 
-_VALUES = {
+VALUES = {
     "error": "(call_outcome IN ('provider_error', 'timeout'))::INTEGER",
     "truncated": "CASE WHEN call_outcome IN ('ok', 'truncated') THEN (call_outcome = 'truncated')::INTEGER END",
     "latency": "CASE WHEN call_outcome IN ('ok', 'truncated') THEN ln(1 + duration_ms) END",
@@ -47,21 +48,31 @@ _VALUES = {
 }
 """What is measured of a call, NULL where it says nothing; logarithms of milliseconds and of millionths of a dollar."""
 
-_SUMS = ", ".join(
-    f"count({name}) AS {name}_calls, sum({name}) AS {name}_total, sum({name} * {name}) AS {name}_squares"
-    for name in _VALUES
-)
+
+def value_columns(names: Iterable[str]) -> str:
+    """What is measured, each by its name, of rows with a call's columns and `said`."""
+    return ", ".join(f"({VALUES[name]})::DOUBLE AS {name}" for name in names)
+
+
+def sums_of(names: Iterable[str]) -> str:
+    """How often, the sum and the sum of squares of each, for the mean and its error."""
+    return ", ".join(
+        f"count({name}) AS {name}_calls, sum({name}) AS {name}_total, sum({name} * {name}) AS {name}_squares"
+        for name in names
+    )
+
+
 _SQL = f"""
 WITH said AS (
   SELECT call_id, credential_id, score FROM feedback WHERE scored_at >= $since
   QUALIFY row_number() OVER (PARTITION BY call_id, credential_id ORDER BY scored_at DESC) = 1
 ), measured AS (
   SELECT json_extract_string(routing, '$.arm') AS arm,
-    {", ".join(f"({value})::DOUBLE AS {name}" for name, value in _VALUES.items())}
+    {value_columns(VALUES)}
   FROM charges LEFT JOIN said USING (call_id, credential_id)
   WHERE received_at >= $since AND is_final AND entry = 'usage' AND routing <> '' AND upstream <> $kept
     AND json_extract_string(routing, '$.route') = $route
     AND json_extract_string(routing, '$.experiment') = $experiment
 )
-SELECT arm, count(*) AS calls, {_SUMS} FROM measured GROUP BY arm
+SELECT arm, count(*) AS calls, {sums_of(VALUES)} FROM measured GROUP BY arm
 """

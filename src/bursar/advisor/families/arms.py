@@ -8,6 +8,7 @@ from bursar.advisor.families.proofs import SIGMAS, Proof
 from bursar.advisor.look import Look, Segment
 from bursar.domain.routes import CANDIDATE, CONTROL
 from bursar.domain.sequential import CALLS_MIN, METRICS, Arm, judge
+from bursar.explore.trials import VALUES, sums_of, value_columns
 
 ALPHA = 0.05
 DISLIKED_MORE_MAX = 0.05  # surely; of the 0 to 1 that feedback is
@@ -45,8 +46,8 @@ def _proof(row: Mapping[str, Any], control: Mapping[str, Any]) -> Proof | None:
     )
     worse = [
         metric.name for metric in METRICS
-        if metric.name in _VALUES
-        and judge(metric, _arm(control, metric.name), _arm(row, metric.name), ALPHA / len(_VALUES)).verdict == "worse"
+        if metric.name in _NAMES
+        and judge(metric, _arm(control, metric.name), _arm(row, metric.name), ALPHA / len(_NAMES)).verdict == "worse"
     ]  # fmt: skip
     liked, before = _arm(row, "dissatisfaction"), _arm(control, "dissatisfaction")
     surely = liked.mean - before.mean + SIGMAS * (_error(liked) ** 2 + _error(before) ** 2) ** 0.5
@@ -71,18 +72,9 @@ def _error(arm: Arm) -> float:
     return (max(arm.squares / arm.calls - arm.mean**2, 0.0) / arm.calls) ** 0.5 if arm.calls else 0.0
 
 
-_VALUES = {
-    "error": "(call_outcome IN ('provider_error', 'timeout'))::INTEGER",
-    "truncated": "CASE WHEN call_outcome IN ('ok', 'truncated') THEN (call_outcome = 'truncated')::INTEGER END",
-    "latency": "CASE WHEN call_outcome IN ('ok', 'truncated') THEN ln(1 + duration_ms) END",
-    "dissatisfaction": "1 - said.score",
-}
-"""As in `explore.trials`, without the cost: that it is lower is the point."""
+_NAMES = tuple(name for name in VALUES if name != "cost")
+"""What an experiment measures, without the cost: that it is lower is the point."""
 
-_SUMS = ", ".join(
-    f"count({name}) AS {name}_calls, SUM({name}) AS {name}_total, SUM({name} * {name}) AS {name}_squares"
-    for name in _VALUES
-)
 _SQL = f"""
 WITH said AS (
   SELECT call_id, credential_id, score FROM feedback WHERE scored_at >= $start
@@ -91,11 +83,11 @@ WITH said AS (
   SELECT feature, request_type, provider, model, upstream, model_sent, cost,
     json_extract_string(routing, '$.route') || '/' || json_extract_string(routing, '$.experiment') AS trial,
     json_extract_string(routing, '$.arm') AS arm,
-    {", ".join(f"({value})::DOUBLE AS {name}" for name, value in _VALUES.items())}
+    {value_columns(_NAMES)}
   FROM {{base}} LEFT JOIN said USING (call_id, credential_id)
   WHERE is_final AND routing <> '' AND received_at < $end AND json_extract_string(routing, '$.arm') IS NOT NULL
 )
 SELECT feature, request_type, provider, model, upstream, model_sent, trial, arm, count(*) AS calls, SUM(cost) AS cost,
-  var_samp(cost::DOUBLE) AS cost_variance, {_SUMS}
+  var_samp(cost::DOUBLE) AS cost_variance, {sums_of(_NAMES)}
 FROM measured GROUP BY ALL ORDER BY ALL
 """

@@ -1,7 +1,6 @@
 """What-ifs for programs: what a period's calls would have cost otherwise."""
 
 from datetime import datetime
-from decimal import Decimal
 
 import msgspec
 
@@ -70,7 +69,7 @@ def whatif_answer(context: ConsoleContext, view: View, asked: Asked | None = Non
         attempts=found.attempts,
         attempts_moved=found.attempts_moved,
         unpriced_count=found.unpriced_count,
-        stays=[StaysAnswer(why, count, _text(cost)) for why, (count, cost) in found.stays.items()],
+        stays=[StaysAnswer(why, count, plain(cost)) for why, (count, cost) in found.stays.items()],
         models=[
             ModelAnswer(
                 one.provider, one.model, one.attempts, one.attempts_moved, plain(one.was), plain(one.would),
@@ -86,7 +85,3 @@ def whatif_csv(answer: WhatIfAnswer) -> bytes:
     """A row per model that was called."""
     names = (*ModelAnswer.__struct_fields__, "currency")
     return csv_bytes(names, ([*msgspec.structs.astuple(one), answer.currency] for one in answer.models))
-
-
-def _text(cost: Decimal) -> str:
-    return plain(cost)

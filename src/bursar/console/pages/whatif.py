@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from bursar.console.api.whatif import WhatIfAnswer, whatif_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.costs import gateway_address, share_of
@@ -83,11 +82,6 @@ def whatif_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any
         choices=sorted({f"{one.provider}/{one.model}" for one in asked.by_model}) if asked else [],
     )
     return {"data": page, "has_any": context.explorer.first_call_at() is not None, "gateway": gateway_address(context)}
-
-
-def whatif_figures(context: ConsoleContext, view: View) -> WhatIfAnswer:
-    """The page's twins."""
-    return whatif_answer(context, view)
 
 
 def _finding(asked: Asked, f: Format) -> str:

@@ -19,7 +19,7 @@ from bursar.domain.money import usd_from_pico
 from bursar.gateway.tag_grammar import format_tags
 from bursar.simulate.billing import LogEntry
 
-TIMEOUT_S = 3.0  # of the gateway; long enough that no other cell meets it on a busy machine
+TIMEOUT_S = 6.0  # of the gateway; long enough that no other cell meets it on a busy machine
 TEXT = "Say something about the price of a cup of tea, at some length, please. " * 3
 
 SURFACES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -68,8 +68,8 @@ no quota|plain|openai|{"fault":"429","retry_after":1,"code":"insufficient_quota"
 limited once  | plain  | all       | {"fault":"429","retry_after":1,"times":1} | 2 | 200 | ok     | reported  |
 limited once  | stream | streaming | {"fault":"429","retry_after":1,"times":1} | 2 | 200 | ok     | reported  |
 no time said  | plain  | all       | {"fault":"429"}                    | 1 | 429 | client_error   | reported  |
-gone at 0 %   | plain  | billed    | {"delay_ms":900}                   | 1 | 0   | aborted        | reported  | 0.3 s
-gone at 0 %   | stream | streaming | {"delay_ms":900}                   | 1 | 0   | aborted        | reported  | 0.3 s
+gone at 0 %   | plain  | billed    | {"delay_ms":4000}                  | 1 | 0   | aborted        | reported  | 2 s
+gone at 0 %   | stream | streaming | {"delay_ms":4000}                  | 1 | 0   | aborted        | reported  | 2 s
 gone at 50 %  | plain  | billed    | {}                                 | 1 | 200 | ok             | reported  | 60 B
 gone at 50 %  | stream | streaming | {"interval_ms":40,"chunks":20}     | 1 | 200 | aborted        | reported  | 900 B
 gone at 100 % | plain  | all       | {}                                 | 1 | 200 | ok             | reported  | end

@@ -7,7 +7,7 @@ import numpy as np
 
 from bursar.domain.periods import Period, parse_period
 from bursar.domain.plans import PlanTerms
-from bursar.explore.filters import Filter, parse_filter
+from bursar.explore.filters import Filter, as_filters, parse_filter
 from bursar.explore.query import OTHER, Explorer
 from bursar.forecast.history import MEASURE
 from bursar.forecast.models import Floats
@@ -17,6 +17,11 @@ SHARES_FROM = "30d"
 FACTOR_MIN = 0.01  # that the past is divided by: days on which nearly nothing was left say nearly nothing
 DAYS_A_MONTH = 30.4375
 _GROUPS_MAX = 10_000
+
+
+def check_scope(text: str) -> None:
+    """Raises BadQuery for a scope that no charge can be asked for by."""
+    as_filters((parse_filter(text),))
 
 
 def scope_shares(explorer: Explorer, wish: Wish, dimension: str, names: Sequence[str], scope: str) -> Floats:

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from bursar.forecast.backtest import BackTest
-from bursar.forecast.bands import Reach, reach, sum_misses
+from bursar.forecast.bands import Reach, last_reach, sum_misses
 from bursar.forecast.models import Floats
 
 STEPS = (1, 3, 7)
@@ -55,8 +55,8 @@ def held_bands(test: BackTest, unit: Floats, days: int, usual: Floats | None = N
     missed = sum_misses(test, unit)[..., :days]
     held = bands = 0
     for number, at in enumerate(test.origins):
-        past = reach(missed, test.origins, days, at, usual)
-        if not past.tested:
+        past = last_reach(missed, test.origins, days, at, usual)
+        if past is None:
             continue
         found = _inside(missed[number, :, -1], past)
         moved = (test.was[number, :, :days].sum(axis=1) > 0) | (test.said[number, :, :days].sum(axis=1) > unit)

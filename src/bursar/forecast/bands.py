@@ -130,10 +130,10 @@ def reach(
     low, high = np.zeros((series, ahead)), np.zeros((series, ahead))
     tested = 0
     for step in range(min(seen_ahead, ahead)):
-        seen = [number for number, at in enumerate(origins) if at + step < known]
-        span = origins[seen[-1]] - origins[seen[0]] + 1 if seen else 0
-        if span < TRIES_MIN * (step + 1) and (step or not seen):
+        seen = enough(origins, step, known)
+        if not seen:
             break
+        span = origins[seen[-1]] - origins[seen[0]] + 1
         low[:, step], high[:, step] = _reach(
             missed[seen, :, step],
             min(len(seen), span / (step + 1) ** overlap),
@@ -145,6 +145,26 @@ def reach(
         low[:, tested:] = low[:, tested - 1 : tested] * more
         high[:, tested:] = high[:, tested - 1 : tested] * more
     return Reach(low, high, tested)
+
+
+def last_reach(missed: Floats, origins: list[int], days: int, known: int, usual: Floats | None = None) -> Reach | None:
+    """The same for the last of so many days alone; None: no misses are known. It has one column."""
+    step = next((at for at in reversed(range(min(missed.shape[2], days))) if enough(origins, at, known)), None)
+    if step is None:
+        return None
+    seen = enough(origins, step, known)
+    span = origins[seen[-1]] - origins[seen[0]] + 1
+    prior = None if usual is None else float(usual[step])
+    low, high = _reach(missed[seen, :, step], min(len(seen), span / (step + 1)), prior)
+    more = (days / (step + 1)) ** GROWTH
+    return Reach(low[:, None] * more, high[:, None] * more, step + 1)
+
+
+def enough(origins: list[int], step: int, known: int) -> list[int]:
+    """Which origins know what came `step` days after their first; none where they are too few to learn from."""
+    seen = [number for number, at in enumerate(origins) if at + step < known]
+    span = origins[seen[-1]] - origins[seen[0]] + 1 if seen else 0
+    return seen if step == 0 or span >= TRIES_MIN * (step + 1) else []
 
 
 def _reach(missed: Floats, tries: float, prior: float | None) -> tuple[Floats, Floats]:

@@ -55,19 +55,19 @@ def births(days: Floats) -> Births:
     return born
 
 
-def course_of(past: Past, ahead: int) -> Course:
-    """Each series by itself."""
+def course_of(past: Past, ahead: int, *, is_judged: bool = True) -> Course:
+    """Each series by itself. is_judged: with its accuracy, which takes as long as the rest."""
     born = births(past.days)
     test = back_test(past.days, born)
     expected = _expected(past, born, test, ahead)
-    return _course(past, born, test, expected, None)
+    return _course(past, born, test, expected, None, is_judged=is_judged)
 
 
 def together(parts: Past, other_splits: list[Past], ahead: int) -> Together:
     """The whole is what the parts add up to. other_splits: further ways to split it, to forecast it as their sum."""
-    splits = [course_of(one, ahead) for one in [parts, *other_splits]]
+    splits = [course_of(parts, ahead), *(course_of(one, ahead, is_judged=False) for one in other_splits)]
     past = Past(parts.days.sum(axis=0, keepdims=True), parts.so_far.sum(keepdims=True), parts.gone)
-    own = course_of(past, ahead)
+    own = course_of(past, ahead, is_judged=False)
     test = whole_test(own.test, [one.test for one in splits])
     naive = candidates(known_at(past.days, births(past.days), past.days.shape[1]), ahead + 1)[0, 0]
     chosen = int(test.choice[0])
@@ -96,10 +96,18 @@ def _expected(past: Past, born: Births, test: BackTest, ahead: int) -> Floats:
     return np.concatenate([rest[:, None], coming], axis=1)
 
 
-def _course(past: Past, born: Births, test: BackTest, expected: Floats, usual: tuple[Floats, Floats] | None) -> Course:
+def _course(
+    past: Past,
+    born: Births,
+    test: BackTest,
+    expected: Floats,
+    usual: tuple[Floats, Floats] | None,
+    *,
+    is_judged: bool = True,
+) -> Course:
     bands = bands_of(test, past.days, born, expected.shape[1], usual)
     age = np.where((past.days > 0).any(axis=1), past.days.shape[1] - born, 0)
-    found = [accuracy(test, bands.unit, days, usual[1] if usual else None) for days in STEPS]
+    found = [accuracy(test, bands.unit, days, usual[1] if usual else None) for days in STEPS if is_judged]
     return Course(expected, bands, [int(one) for one in test.choice], [int(one) for one in age], found, test)
 
 

@@ -57,7 +57,7 @@ def _by_days(known: Floats, ahead: int) -> HoursAhead:
     whole = count // DAY_HOURS
     by_hour = known[-whole * DAY_HOURS :].reshape(whole, DAY_HOURS)
     days_ahead = -(-ahead // DAY_HOURS)
-    course = course_of(Past(by_hour.sum(axis=1)[None], np.zeros(1), 0.0), max(days_ahead, WEEK) - 1)
+    course = course_of(Past(by_hour.sum(axis=1)[None], np.zeros(1), 0.0), max(days_ahead, WEEK) - 1, is_judged=False)
     days = course.expected[0]
     shares = _shares(by_hour)
     hourly = (days[:days_ahead, None] * shares[np.arange(days_ahead) % len(shares)]).ravel()[:ahead]

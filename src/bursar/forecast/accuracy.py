@@ -44,7 +44,7 @@ def accuracy(test: BackTest, unit: Floats, days: int, usual: Floats | None = Non
 
     def error(said: Floats) -> float | None:
         wrong = np.where(is_known, np.abs(said[..., :days].sum(axis=2) - was), 0).sum()
-        return float(wrong / spent) if spent > 0 else None
+        return round(float(wrong / spent), 6) if spent > 0 else None
 
     held, bands = held_bands(test, unit, days, usual)
     return Accuracy(days, error(test.said), error(test.naive), int(is_known.any(axis=1).sum()), held, bands)

@@ -83,7 +83,7 @@ def choose(misses: Floats, spent: Floats, origins: list[int], known: int, prior:
     misses: (origins, candidates, series, days ahead); spent: the same without candidates. Errors are compared with
     those of the last candidate, as logarithms between -1 and 1: one wild series doesn't choose for all. prior: how much
     worse than the last one the others are thought to be until they have shown otherwise; None: as they are for all
-    series.
+    series. Of several that are as good, the last is chosen.
     """
     seen = (np.array(origins)[:, None] + np.arange(spent.shape[-1]) < known)[:, None, :]
     is_known = seen & ~np.isnan(spent)
@@ -101,5 +101,5 @@ def choose(misses: Floats, spent: Floats, origins: list[int], known: int, prior:
         score[NAIVE] = np.inf  # "last week" wasn't there to be tried
     if not counted.any():
         return np.full(spent.shape[1], len(score) - 1)
-    best: Choice = np.argmin(score, axis=0)
+    best: Choice = len(score) - 1 - np.argmin(score[::-1], axis=0)
     return best

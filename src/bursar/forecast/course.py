@@ -63,23 +63,25 @@ def course_of(past: Past, ahead: int, *, is_judged: bool = True) -> Course:
     return _course(past, born, test, expected, None, is_judged=is_judged)
 
 
-def together(parts: Past, other_splits: list[Past], ahead: int) -> Together:
-    """The whole is what the parts add up to. other_splits: further ways to split it, to forecast it as their sum."""
-    splits = [course_of(parts, ahead), *(course_of(one, ahead, is_judged=False) for one in other_splits)]
+def together(parts: Past, splits: list[Past], ahead: int) -> Together:
+    """The whole is what the parts add up to. splits: ways to split it, by the sum of which it may be forecast; none: the
+    parts themselves. With some, what is said of the whole doesn't depend on how the parts are cut."""
+    told = course_of(parts, ahead)
+    ways = [course_of(one, ahead, is_judged=False) for one in splits] or [told]
     past = Past(parts.days.sum(axis=0, keepdims=True), parts.so_far.sum(keepdims=True), parts.gone)
     own = course_of(past, ahead, is_judged=False)
-    test = whole_test(own.test, [one.test for one in splits])
+    test = whole_test(own.test, [one.test for one in ways])
     naive = candidates(known_at(past.days, births(past.days), past.days.shape[1]), ahead + 1)[0, 0]
     chosen = int(test.choice[0])
-    whole = whole_by(chosen, naive, own.expected[0], [one.expected.sum(axis=0) for one in splits])
+    whole = whole_by(chosen, naive, own.expected[0], [one.expected.sum(axis=0) for one in ways])
     born = births(past.days)
-    of_whole = _course(past, born, test, whole[None, :], usual_of_whole(splits[0].test))
+    of_whole = _course(past, born, test, whole[None, :], usual_of_whole(ways[0].test))
     lately = parts.days[:, -RECENT:].sum(axis=1) + parts.so_far
     shares = lately / lately.sum() if lately.sum() > 0 else np.full(len(lately), 1 / max(len(lately), 1))
-    scaled = brought_together(splits[0].expected, whole, shares)
+    scaled = brought_together(told.expected, whole, shares)
     words = [NAMES[NAIVE], NAMES[own.chosen[0]]]
     said_by = words[chosen] if chosen < len(words) else BY_PARTS
-    return Together(of_whole, msgspec.structs.replace(splits[0], expected=scaled), said_by)
+    return Together(of_whole, msgspec.structs.replace(told, expected=scaled), said_by)
 
 
 def _expected(past: Past, born: Births, test: BackTest, ahead: int) -> Floats:

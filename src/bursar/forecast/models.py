@@ -41,21 +41,29 @@ class Smoothing(NamedTuple):
     clip: float
 
 
-SMOOTHINGS = (Smoothing(0.3, 0, 0, 3.0), Smoothing(0.6, 0, 0, 1e9), Smoothing(0.4, 0.15, 0.9, 1e9))
+SMOOTHINGS = (
+    Smoothing(0.4, 0.15, 0.9, 1e9),
+    Smoothing(0.6, 0, 0, 1e9),
+    Smoothing(0.3, 0, 0, 3.0),
+    Smoothing(0.1, 0, 0, 3.0),
+)
 NAMES = (
     "last week again",
     "mean of four weeks",
-    "middle day of the last week",
-    "slow level",
-    "quick level",
     "level and trend",
-    "middle day, by weekday",
-    "slow level, by weekday",
-    "quick level, by weekday",
+    "quick level",
+    "slow level",
+    "steady level",
+    "middle day of the last week",
     "level and trend, by weekday",
+    "quick level, by weekday",
+    "slow level, by weekday",
+    "steady level, by weekday",
+    "middle day, by weekday",
     "the middle of all models",
 )
-"""What people are told of each candidate, in the order of `candidates`."""
+"""What people are told of each candidate, in the order of `candidates`: of several that are as good, the last is
+believed, so those that an odd day misleads come first."""
 NAIVE = 0
 
 
@@ -107,7 +115,7 @@ def weekday_profile(logs: Floats, alive: NDArray[np.bool_]) -> Floats:
 
 
 def _levels(logs: Floats, alive: NDArray[np.bool_], born: Births, ahead: int) -> list[Floats]:
-    """Middle day of the last week, then each smoothing: logarithms, (series, ahead) each."""
+    """Each smoothing, then the middle day of the last week: logarithms, (series, ahead) each."""
     last = logs[:, -WEEK:]
     known = np.where(alive[:, -WEEK:] | ~alive[:, -1:], last, np.nan)
     middle = np.nanmedian(known, axis=1)
@@ -115,7 +123,7 @@ def _levels(logs: Floats, alive: NDArray[np.bool_], born: Births, ahead: int) ->
     phi = np.array([one.phi for one in SMOOTHINGS])
     kept = np.cumsum(phi[:, None] ** np.arange(1, ahead + 1), axis=1)  # of the trend, up to each day ahead
     smoothed = level[:, :, None] + trend[:, :, None] * kept[:, None, :]
-    return [np.repeat(middle[:, None], ahead, axis=1), *smoothed]
+    return [*smoothed, np.repeat(middle[:, None], ahead, axis=1)]
 
 
 def smooth(logs: Floats, born: Births) -> tuple[Floats, Floats]:

@@ -22,7 +22,7 @@ AHEAD = 92  # days after today: ninety, and any month's rest
 SPANS = (7, 30, 90)
 LATELY = 30
 SPLITS = ("feature", "customer")
-"""Ways to split the whole that are always tried, so that what is said of it doesn't depend on how it is looked at."""
+"""Ways to split the whole that it is forecast by, so that what is said of it doesn't depend on how it is looked at."""
 SPLIT_PARTS = 50
 
 
@@ -46,12 +46,12 @@ def make_forecast(explorer: Explorer, wish: Wish) -> Forecast:
         return [scope_shares(explorer, wish, history.dimension, history.names, plan.terms.scope) for plan in wish.plans]
 
     history = read(wish.dimension, wish.top)
-    splits = [read(one, SPLIT_PARTS) for one in SPLITS if one != wish.dimension]
+    splits = [read(one, SPLIT_PARTS) for one in SPLITS]
     return forecast(wish, history, shares(history), [cleaned(wish, one, shares(one)) for one in splits])
 
 
 def forecast(wish: Wish, history: History, shares: Sequence[Floats], splits: Sequence[Past]) -> Forecast:
-    """shares: of each part in the scope of each plan. splits: other ways to split the same whole."""
+    """shares: of each part in the scope of each plan. splits: ways to split the same whole."""
     spent = _spent(history)
     found = together(cleaned(wish, history, shares), list(splits), AHEAD)
     bare = Forecast(

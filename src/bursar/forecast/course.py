@@ -64,8 +64,8 @@ def course_of(past: Past, ahead: int, *, is_judged: bool = True) -> Course:
 
 
 def together(parts: Past, splits: list[Past], ahead: int) -> Together:
-    """The whole is what the parts add up to. splits: ways to split it, by the sum of which it may be forecast; none: the
-    parts themselves. With some, what is said of the whole doesn't depend on how the parts are cut."""
+    """The whole is what the parts add up to. splits: ways to split it, by the sum of which it may be forecast; none:
+    the parts themselves. With some, what is said of the whole doesn't depend on how the parts are cut."""
     told = course_of(parts, ahead)
     ways = [course_of(one, ahead, is_judged=False) for one in splits] or [told]
     past = Past(parts.days.sum(axis=0, keepdims=True), parts.so_far.sum(keepdims=True), parts.gone)

@@ -156,3 +156,11 @@ def test_the_month_ends_where_it_ends():
 def test_a_plan_that_can_not_be_names_its_field(terms, field):
     given_terms = PlanTerms(**({"start": TODAY} | terms | {"percent": Decimal(terms["percent"])}))
     assert [name for name, _ in faults_of_plan(given_terms)] == [field]
+
+
+def test_folded_parts_are_still_everything():
+    history = history_of({"a": [3.0] * 9, "b": [2.0] * 9, "c": [1.0] * 9, OTHER: [0.5] * 9}, [1, 2, 3, 4])
+    found = history.folded(1)
+    assert (found.names, found.days[1][0], found.so_far) == (["a", OTHER], Decimal("3.5"), [1, 9])
+    assert history.folded(3) is history
+    assert history_of({"a": [1.0] * 3}).folded(5).names == ["a"]

@@ -43,6 +43,20 @@ class History(msgspec.Struct, frozen=True):
         count = len(self.days[0]) if self.days else 0
         return [self.today - timedelta(days=count - at) for at in range(count)]
 
+    def folded(self, top: int) -> "History":
+        """The same with the `top` largest parts alone, and the rest in `OTHER`."""
+        shown = [at for at, name in enumerate(self.names) if name != OTHER][:top]
+        rest = [at for at in range(len(self.names)) if at not in shown]
+        if not rest or (len(rest) == 1 and self.names[rest[0]] == OTHER):
+            return self
+        days = [[sum(column, _ZERO) for column in zip(*(self.days[at] for at in rest), strict=True)]]
+        return msgspec.structs.replace(
+            self,
+            names=[*(self.names[at] for at in shown), OTHER],
+            days=[*(self.days[at] for at in shown), *days],
+            so_far=[*(self.so_far[at] for at in shown), sum((self.so_far[at] for at in rest), _ZERO)],
+        )
+
     def past(self, factors: Floats | None = None) -> Past:
         """As floats, for models. factors: what each amount is divided by, (parts, whole days and today)."""
         shape = (len(self.names), len(self.dates))

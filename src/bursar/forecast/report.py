@@ -45,8 +45,9 @@ def make_forecast(explorer: Explorer, wish: Wish) -> Forecast:
     def shares(history: History) -> list[Floats]:
         return [scope_shares(explorer, wish, history.dimension, history.names, plan.terms.scope) for plan in wish.plans]
 
-    history = read(wish.dimension, wish.top)
     splits = [read(one, SPLIT_PARTS) for one in SPLITS]
+    known = next((one for one in splits if one.dimension == wish.dimension and wish.top <= SPLIT_PARTS), None)
+    history = read(wish.dimension, wish.top) if known is None else known.folded(wish.top)
     return forecast(wish, history, shares(history), [cleaned(wish, one, shares(one)) for one in splits])
 
 

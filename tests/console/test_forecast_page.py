@@ -47,6 +47,9 @@ def test_what_is_spent_is_what_explore_says(client: TestClient):
     assert (month["key"], month["first"], month["last"]) == ("month", "2026-11-01", "2026-11-30")
     lately = client.get("/api/costs?period=30d").json()["totals"]["effective_cost"]
     assert sum(Decimal(one["lately"]) for one in told["parts"]) == Decimal(lately)
+    totals = client.get("/api/costs?period=30d").json()["totals"]
+    assert told["unpriced_count"] == totals["unpriced_count"] > 0
+    assert f"{totals['unpriced_count']} attempts of the last 30 days have no price" in client.get("/forecast").text
 
 
 def test_the_whole_does_not_depend_on_how_it_is_looked_at(client: TestClient):
@@ -94,7 +97,7 @@ def test_a_plan_changes_what_is_expected_and_stands_apart(client: TestClient, pl
 def test_a_plan_is_made_and_removed_with_the_pages_own_token_alone(client: TestClient):
     token = re.search(r'name="csrf" value="([^"]+)"', client.get("/forecast").text)
     assert token
-    form = {"act": "add", "name": "sale", "start": "2026-12-24", "end": "", "percent": "-20", "kind": "price",
+    form = {"act": "add", "name": "sale", "start": "2026-12-24", "end": "", "percent": "−20 %", "kind": "price",
             "scope": "", "note": "half of it"}  # fmt: skip
     assert client.post("/forecast/plans", data=form | {"csrf": "x"}, follow_redirects=False).status_code == 403
     made = client.post("/forecast/plans", data=form | {"csrf": token[1]}, follow_redirects=False)

@@ -74,7 +74,7 @@ def test_a_young_series_is_looked_at_from_its_birth_on():
     assert high[1] - low[1] > high[0] - low[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(past=pasts, so_far=amounts, gone=st.floats(0, 1))
 def test_bands_hold_what_is_expected_and_nothing_is_negative_or_endless(past: list[float], so_far: float, gone: float):
     with warnings.catch_warnings():
@@ -93,7 +93,7 @@ def test_bands_hold_what_is_expected_and_nothing_is_negative_or_endless(past: li
     assert (high >= sums - 1e-6 * (1 + sums)).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(past=st.lists(amounts, min_size=4, max_size=40), scale=st.sampled_from([1e-6, 1e3]))
 def test_other_units_are_the_same_forecast(past: list[float], scale: float):
     known = np.array(past)

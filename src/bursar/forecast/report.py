@@ -9,8 +9,9 @@ import numpy as np
 
 from bursar.domain.calendar import month_on
 from bursar.domain.money import pico_from_usd
+from bursar.domain.periods import parse_period
 from bursar.domain.plans import PlanTerms
-from bursar.explore.query import OTHER, Explorer
+from bursar.explore.query import OTHER, Explorer, Query
 from bursar.forecast.course import Course, Past, Together, is_young, together
 from bursar.forecast.exact import pico_of, split_exactly
 from bursar.forecast.factors import FACTOR_MIN, days_from, growth_factors, plan_factors, scope_shares
@@ -48,7 +49,10 @@ def make_forecast(explorer: Explorer, wish: Wish) -> Forecast:
     splits = [read(one, SPLIT_PARTS) for one in SPLITS]
     known = next((one for one in splits if one.dimension == wish.dimension and wish.top <= SPLIT_PARTS), None)
     history = read(wish.dimension, wish.top) if known is None else known.folded(wish.top)
-    return forecast(wish, history, shares(history), [cleaned(wish, one, shares(one)) for one in splits])
+    found = forecast(wish, history, shares(history), [cleaned(wish, one, shares(one)) for one in splits])
+    period = parse_period(f"{LATELY}d", wish.now, wish.timezone)
+    unpriced = explorer.run(Query(period, ("unpriced_count",), (), wish.filters)).totals["unpriced_count"]
+    return msgspec.structs.replace(found, unpriced=unpriced)
 
 
 def forecast(wish: Wish, history: History, shares: Sequence[Floats], splits: Sequence[Past]) -> Forecast:
@@ -126,19 +130,21 @@ def _parts(history: History, found: Together, planned: Floats, days: list[int], 
         for row, today in zip(history.days, history.so_far, strict=True)
     ]
     amounts = split_exactly(days, planned)
-    expected = planned.copy()
     young = [at for at, name in enumerate(names) if name != OTHER and is_young(age[at])]
     rest = [at for at, name in enumerate(names) if name == OTHER]
     told = [at for at in range(len(names)) if at not in young and at not in rest]
     spent = [_month_so_far(history, at, stretches[0].begins) for at in range(len(names))]
 
     def figures(rows: list[int], by: int) -> list[Amount]:
+        """Of several rows, as wide as that of row `by`, the largest of them, is."""
         told_amounts = []
         for one in stretches:
             gone = sum(spent[row] for row in rows) if one.first == 0 else 0
-            low, high = found.parts.bands.of_sum(expected, one.first, one.until)
+            low, high = found.parts.bands.of_sum(planned, one.first, one.until)
             coming = sum(sum(amounts[row][one.first : one.until]) for row in rows)
-            around = _amount(coming, low[by], high[by])
+            of_one = float(planned[by, one.first : one.until].sum())
+            wider = coming / 1e12 / of_one if len(rows) > 1 and of_one > 0 else 1.0
+            around = _amount(coming, low[by] * wider, high[by] * wider)
             told_amounts.append(Amount(gone + around.expected, gone + around.low, gone + around.high))
         return told_amounts
 

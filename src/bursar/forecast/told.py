@@ -88,7 +88,8 @@ class Forecast(msgspec.Struct, frozen=True):
     """All that is expected. too_young: fewer than two whole days are known; nothing is said then.
 
     spent: what each day of the past cost; the last one is today, so far. said_by: the whole's model. accuracy: of the
-    whole; parts_accuracy: of all parts, each by itself, weighted by what it costs.
+    whole; parts_accuracy: of all parts, each by itself, weighted by what it costs. unpriced: attempts of the last 30
+    days that nobody knows the cost of, and that are in no figure.
     """
 
     today: date
@@ -104,3 +105,4 @@ class Forecast(msgspec.Struct, frozen=True):
     effects: list[Effect]
     accuracy: list[Accuracy]
     parts_accuracy: list[Accuracy]
+    unpriced: int = 0

@@ -82,6 +82,7 @@ class ForecastTold(msgspec.Struct):
     figures: list[FigureTold]
     parts: list[PartTold]
     accuracy: list[AccuracyTold]
+    unpriced_count: int
 
 
 class PlanTold(msgspec.Struct):
@@ -237,6 +238,8 @@ def _notes(told: ForecastTold) -> list[str]:
                 f"the next {tried.days} days: off by {tried.error:.0%} in {tried.tries} tries, repeating last week by "
                 f"{tried.naive_error:.0%}{held}"
             )
+    if told.unpriced_count:
+        notes.append(f"{told.unpriced_count:,} attempts of the last 30 days have no price, and are in no figure")
     return notes
 
 

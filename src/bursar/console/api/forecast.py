@@ -95,7 +95,8 @@ class EffectAnswer(msgspec.Struct, frozen=True):
 
 class ForecastAnswer(msgspec.Struct, frozen=True):
     """too_young: fewer than two whole days are known, and nothing is said. accuracy: of the whole, in the back-test;
-    parts_accuracy: of all parts, weighted by what they cost."""
+    parts_accuracy: of all parts, weighted by what they cost. unpriced_count: attempts of the last 30 days that are in
+    no amount."""
 
     today: date
     timezone: str
@@ -112,6 +113,7 @@ class ForecastAnswer(msgspec.Struct, frozen=True):
     spent: list[SpentAnswer]
     accuracy: list[Accuracy]
     parts_accuracy: list[Accuracy]
+    unpriced_count: int
     plans: list[EffectAnswer]
 
 
@@ -153,6 +155,7 @@ def forecast_answer(context: ConsoleContext, view: View) -> ForecastAnswer:
         spent=[SpentAnswer(day, usd(pico)) for day, pico in found.spent],
         accuracy=found.accuracy,
         parts_accuracy=found.parts_accuracy,
+        unpriced_count=found.unpriced,
         plans=_effects(found, keys),
     )  # fmt: skip
 

@@ -133,9 +133,10 @@ def change_plans(context: ConsoleContext, form: Mapping[str, str]) -> str:
     context.check_form(form)
     match form.get("act", ""):
         case "add":
-            terms = read_terms(
-                {name: form[name].strip() for name in PLAN_FIELDS if form.get(name, "").strip()}, PlanTerms
-            )
+            given = {name: form[name].strip() for name in PLAN_FIELDS if form.get(name, "").strip()}
+            if "percent" in given:  # as it is written on the page
+                given["percent"] = given["percent"].replace(display.MINUS, "-").removesuffix("%").strip()
+            terms = read_terms(given, PlanTerms)
             context.plans().add(form.get("name", ""), terms, actor=ACTOR)
         case "remove":
             context.plans().remove(form.get("id", ""), actor=ACTOR)

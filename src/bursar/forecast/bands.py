@@ -182,7 +182,8 @@ def _reach(missed: Floats, tries: float, prior: float | None) -> tuple[Floats, F
     if not measured.size:
         return np.zeros(missed.shape[1]), np.zeros(missed.shape[1])
     tenths = np.quantile(measured, (OUTSIDE, 1 - OUTSIDE))
-    weight = measured.size / (measured.size + SHARED)
+    apart = measured.size * min(tries / len(missed), 1)  # misses of stretches that overlap are the same ones in part
+    weight = apart / (apart + SHARED)
     below, above = tenths * weight + np.array([-USUAL_TENTH, USUAL_TENTH]) * (1 - weight)
     tries = max(tries, 1)
     wider = 1 + (Z**2 + 1) / (4 * tries) + (5 * Z**4 + 16 * Z**2 + 3) / (96 * tries**2)

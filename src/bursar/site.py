@@ -242,13 +242,14 @@ class Site:
         # start-up: as above
         from bursar.advisor.initiatives import check_terms
         from bursar.controlfile.state import ControlState
+        from bursar.forecast.factors import check_scope
         from bursar.governance.store import ControlStore
 
         self.prepare()
         store = ControlStore(self.control_location)
         timezone, upstreams = self.config.console.timezone, self.config.upstreams
         models = self.known_models()
-        return ControlState(store, self.secret(), self.clock, timezone, upstreams, models, check_terms)
+        return ControlState(store, self.secret(), self.clock, timezone, upstreams, models, check_terms, check_scope)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

@@ -32,11 +32,7 @@ class PlanBook:
 
     def add(self, name: str, terms: PlanTerms, *, actor: str) -> Plan:
         """Raises BadControl, NameTaken, and BadRequest for a scope that can't be."""
-        name = check_name(name)
-        for field, wrong in faults_of_plan(terms):
-            raise BadControl(f"{field}: {wrong}", field=field)
-        if terms.scope:
-            self._check_scope(terms.scope)
+        name, terms = check_name(name), self.check(terms)
         new_id = "pl_" + "".join(secrets.choice(_BASE32) for _ in range(12))
         with self._store.writing() as connection:
             if connection.execute(_kept().where(PLANNED_EVENTS.c.name == name)).first():
@@ -50,6 +46,25 @@ class PlanBook:
             )
             self._record(connection, "create", new_id, actor, {"name": name, "terms": text})
             return _plan(self._find(connection, new_id))
+
+    def change(self, name_or_id: str, terms: PlanTerms, *, actor: str) -> Plan:
+        """All that it says from now on. Raises BadControl, UnknownControl, and BadRequest as `add` does."""
+        text = msgspec.json.encode(self.check(terms)).decode()
+        with self._store.writing() as connection:
+            found = self._find(connection, name_or_id)
+            if text != found.terms:
+                connection.execute(update(PLANNED_EVENTS).where(PLANNED_EVENTS.c.id == found.id).values(terms=text))
+                detail = {"name": found.name, "before": found.terms, "terms": text}
+                self._record(connection, "change", found.id, actor, detail)
+            return _plan(self._find(connection, found.id))
+
+    def check(self, terms: PlanTerms) -> PlanTerms:
+        """The terms as they may be kept. Raises BadControl that names the field, BadRequest for the scope."""
+        for field, wrong in faults_of_plan(terms):
+            raise BadControl(f"{field}: {wrong}", field=field)
+        if terms.scope:
+            self._check_scope(terms.scope)
+        return terms
 
     def remove(self, name_or_id: str, *, actor: str) -> Plan:
         """Out of every forecast; its row stays. Raises UnknownControl."""

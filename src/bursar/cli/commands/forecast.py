@@ -234,8 +234,9 @@ def _notes(told: ForecastTold) -> list[str]:
     for tried in told.accuracy:
         if tried.error is not None and tried.naive_error is not None:
             held = f"; the band held {tried.held} of {tried.bands} times" if tried.bands else ""
+            span = "day" if tried.days == 1 else f"{tried.days} days"
             notes.append(
-                f"the next {tried.days} days: off by {tried.error:.0%} in {tried.tries} tries, repeating last week by "
+                f"the next {span}: off by {tried.error:.0%} in {tried.tries} tries, repeating last week by "
                 f"{tried.naive_error:.0%}{held}"
             )
     if told.unpriced_count:

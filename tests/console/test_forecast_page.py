@@ -135,7 +135,7 @@ def test_what_can_not_be_read_is_named(client: TestClient, query: str, field: st
         assert refused.json()["field"] == field
     if field in ("growth", "limit"):
         page = client.get(f"/forecast?{query}")
-        assert (page.status_code, 'role="alert"' in page.text) == (200, True)
+        assert (page.status_code, 'role="alert"' in page.text, "How good is it?" in page.text) == (200, True, True)
 
 
 def test_others_are_one_row_and_limits_are_kept(client: TestClient):

@@ -33,6 +33,7 @@ BY_CHOICES = ("feature", "team", "customer", "model", "environment")
 PAST_SHOWN = 45  # days of the past in the chart
 SPAN_WORDS = {"7": "Next 7 days", "30": "Next 30 days", "90": "Next 90 days"}
 CHANGES = {"volume": "calls", "price": "price"}
+TYPED = ("growth", "limit")
 MISS_DAYS = 3  # days ahead whose error is told of a part
 
 
@@ -90,18 +91,22 @@ class ShownBudget(msgspec.Struct, frozen=True):
 
 
 def forecast_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
-    """Everything the template reads. What can't be read is told at the form, not instead of it."""
+    """Everything the template reads. What can't be read is told at the form, beside the forecast without it."""
     error: BadRequest | None = None
     found: Forecast | None = None
     try:
         found = forecast_of(context, view)
     except BadRequest as refused:
         error = refused
+        if refused.field in TYPED:
+            rest = {name: value for name, value in view.extra.items() if name not in TYPED}
+            found = forecast_of(context, msgspec.structs.replace(view, extra=rest))
     said = found is not None and not found.too_young
     return {
         "data": {
             "found": found,
             "error": str(error) if error else "",
+            "error_field": (error.field or "") if error else "",
             "lead": _lead(found) if found and said else "",
             "tiles": _tiles(found) if found and said else [],
             "chart": _chart(found, f) if found and said else None,

@@ -14,7 +14,7 @@ from bursar.cache.answers import Answers
 from bursar.cache.entry import Box, Entry
 from bursar.cache.flights import Flights
 from bursar.cache.memory import Memory
-from bursar.cache.redis_store import RedisStore
+from bursar.cache.redis_store import CONNECTIONS_MAX, RedisStore
 from bursar.domain.clock import SystemClock
 
 SECRET, KEY = b"s" * 32, b"k" * 24
@@ -71,6 +71,20 @@ def test_what_one_node_keeps_another_finds(port: int, tmp_path: Path):
         assert await other.shared.get(KEY) is None
         for answers in (one, other, third):
             await answers.close()
+
+    asyncio.run(go())
+
+
+def test_more_calls_at_once_than_connections_are_all_answered(port: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(redis_store, "TIMEOUT_S", 10.0)  # a busy machine is no fault here
+
+    async def go() -> None:
+        store = RedisStore(f"redis://127.0.0.1:{port}/0", "hidden")
+        now_us = SystemClock().now_us()
+        await store.put(KEY, b"kept", now_us, now_us + 60_000_000)
+        found = await asyncio.gather(*(store.get(KEY) for _ in range(3 * CONNECTIONS_MAX)))
+        assert (found, store.faults) == ([b"kept"] * 3 * CONNECTIONS_MAX, 0)
+        await store.close()
 
     asyncio.run(go())
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bursar.cache.answers import SHARING_BYTES_MAX, Answers, Found
 from bursar.cache.disk import TIDY_EVERY, Disk
 from bursar.cache.entry import Box, Entry
-from bursar.cache.flights import Flights
+from bursar.cache.flights import LEADS_MAX, Flights
 from bursar.cache.memory import ENTRY_OVERHEAD_BYTES, Memory
 from bursar.domain.clock import FixedClock
 from bursar.domain.savings import Saved
@@ -161,6 +161,114 @@ def test_equals_at_once_ask_once_each(tmp_path_factory: pytest.TempPathFactory, 
     assert sorted(asyncio.run(go())) == sorted(set(keys))
 
 
+@pytest.mark.parametrize("bad", [1, 2, 100], ids=["one fails", "two fail", "all fail"])
+def test_who_waited_for_one_that_failed_elects_one_and_after_that_all_ask(tmp_path: Path, bad: int):
+    """A hundred equals: one failure costs a second call, and a provider that is down doesn't have them in a row."""
+
+    async def go() -> list[int]:
+        of, asked, running = answers(tmp_path), 0, list[int]()
+        under_way = 0
+
+        async def call() -> Entry | None:
+            nonlocal asked, under_way
+            found = await of.find(KEY, None, 30.0, leads=True)
+            if found.entry is not None:
+                return found.entry
+            asked += 1
+            under_way += 1
+            running.append(under_way)
+            fails = asked <= bad
+            await asyncio.sleep(0.02)
+            under_way -= 1
+            if not fails:
+                of.keep(KEY, made, found.lead)
+            elif found.lead is not None:
+                found.lead.drop()
+            return None if fails else made
+
+        made = entry()
+        brought = await asyncio.gather(*(call() for _ in range(100)))
+        assert sum(one is None for one in brought) == bad
+        await of.close()
+        return running
+
+    running = asyncio.run(go())
+    if bad == 1:
+        assert running == [1, 1]
+    else:
+        assert running == [1, 1, *range(1, 99)]  # the third and all after it at once
+
+
+def test_an_equal_that_may_be_too_old_is_not_given_to_who_wants_a_newer_one(tmp_path: Path):
+    async def go() -> None:
+        clock = FixedClock(T0)
+        disk = Disk(tmp_path / "answers.sqlite", 10**7)
+        of = Answers(Box(SECRET), Memory(10**6), Flights(tmp_path / "flights"), clock, disk)
+        of.keep(KEY, entry(), None)
+        await asyncio.gather(*of._writes)
+        of._memory.remove(KEY)
+        clock.at_us += 30 * 1_000_000
+        any_age, newer = await asyncio.gather(
+            of.find(KEY, None, 5.0, leads=True), of.find(KEY, 10, 5.0, leads=True)
+        )  # the second waits for what the first finds on disk
+        assert any_age.entry == entry()
+        assert newer.lead is not None
+        newer.lead.drop()
+        await of.close()
+
+    asyncio.run(go())
+
+
+def _lead_and_fail(directory: Path, ready: "multiprocessing.synchronize.Event") -> None:
+    async def go() -> None:
+        flights = Flights(directory / "flights")
+        assert flights.begin(KEY).lock()
+        ready.set()
+        await asyncio.sleep(0.5)
+        for _ in range(LEADS_MAX):  # one failed, its successor too, and the next has the lock already
+            flights.count_failed(KEY)
+        await asyncio.sleep(60)
+
+    asyncio.run(go())
+
+
+def test_leads_of_another_worker_that_fail_are_waited_for_no_longer_than_those_here(tmp_path: Path):
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    other = context.Process(target=_lead_and_fail, args=(tmp_path, ready))
+    other.start()
+    assert ready.wait(20)
+
+    async def go() -> None:
+        of = answers(tmp_path)
+        started = time.monotonic()
+        found = await asyncio.gather(*(of.find(KEY, None, 50.0, leads=True) for _ in range(5)))
+        assert time.monotonic() - started < 40
+        assert found == [Found()] * 5  # each asks by itself
+        await of.close()
+
+    asyncio.run(go())
+    other.kill()
+    other.join(10)
+
+
+def test_without_its_file_a_worker_joins_its_own_calls_and_gives_up_in_time(tmp_path: Path):
+    (tmp_path / "flights").mkdir()
+
+    async def go() -> list[bytes]:
+        asked = list[bytes]()
+        of = answers(tmp_path, shared=False)
+        await asyncio.gather(*(ask(of, KEY, 0.01, asked) for _ in range(10)))
+        for _ in range(3):
+            lead = (await of.find(OTHER, None, 5.0, leads=True)).lead
+            assert lead is not None
+            lead.drop()
+        await of.close()
+        return asked
+
+    assert asyncio.run(go()) == [KEY]
+
+
 def test_one_that_brings_nothing_frees_its_equals_and_a_refresh_waits_for_nobody(tmp_path: Path):
     async def go() -> None:
         of = answers(tmp_path)
@@ -170,8 +278,7 @@ def test_one_that_brings_nothing_frees_its_equals_and_a_refresh_waits_for_nobody
         await asyncio.sleep(0.01)
         assert await of.find(KEY, None, 0.01, leads=False) == Found()  # it waits no longer than it says
         first.lead.drop()
-        assert await waits == Found()
-        again = await of.find(KEY, None, 1.0, leads=True)
+        again = await waits  # it asks in the place of the first
         assert again.lead is not None
         of.keep(KEY, entry(), again.lead)
         assert (await of.find(KEY, None, 1.0, leads=True)).entry == entry()

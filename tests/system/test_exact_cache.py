@@ -305,6 +305,24 @@ def test_headers_that_the_operator_passes_on_make_another_request(world: World, 
         time.sleep(0.2)
 
 
+def test_a_hundred_equals_whose_first_fails_ask_twice(world: World, keys: dict[str, str]):
+    """In two workers: one of those that waited asks in the name of them all."""
+    once = {"x-sim": json.dumps({"label": "once", "fault": "400", "times": 1, "delay_ms": 1500})}
+    answers = send(world, *[request("once", "own", keys["a"], headers=once)] * 100)
+    assert asked_of_provider(world, "once") == 2
+    assert sorted(answer.status for answer in answers) == [200] * 99 + [400]
+    assert sum(said(answer) == "exact" for answer in answers) == 98
+
+
+def test_equals_of_a_provider_that_is_down_are_not_asked_one_after_the_other(world: World, keys: dict[str, str]):
+    down = {"x-sim": json.dumps({"label": "down", "fault": "400", "delay_ms": 1500})}
+    started = time.monotonic()
+    answers = send(world, *[request("down", "own", keys["a"], headers=down)] * 40)
+    assert {answer.status for answer in answers} == {400}
+    assert asked_of_provider(world, "down") == 40
+    assert time.monotonic() - started < 30  # in a row it would be a minute
+
+
 def test_a_failure_is_never_kept_and_those_that_waited_ask_themselves(world: World, keys: dict[str, str]):
     broken = {"x-sim": json.dumps({"label": "broken", "fault": "400"})}
     answers = send(world, *[request("broken", "own", keys["a"], headers=broken)] * 5)

@@ -5,7 +5,7 @@ import random
 from typing import NamedTuple
 
 from bursar.cache.entry import Box, Entry
-from bursar.cache.flights import Flights, Lead
+from bursar.cache.flights import Flights, Lead, Patience
 from bursar.cache.memory import Memory
 from bursar.cache.shared import Shared
 from bursar.domain.clock import Clock
@@ -36,27 +36,28 @@ class Answers:
         self._sharing_bytes = 0
 
     async def find(self, key: bytes, age_s_max: int | None, wait_s: float, *, leads: bool) -> Found:
-        """The answer, or the right to ask for it; neither after `wait_s`, or if who asked brought none.
+        """The answer, or the right to ask for it; neither after `wait_s`, or if those who asked brought none: then the
+        call asks by itself.
 
         leads: whether the caller can keep what it brings, so that others may wait for it.
         """
         entry = self._at_hand(key, age_s_max)
         if entry is not None:
             return Found(entry)
-        flight = self._flights.coming.get(key)
-        if flight is not None:
-            return Found(await _landed(flight, wait_s))
-        entry = await self._elsewhere(key, age_s_max)
-        if entry is not None:
-            return Found(entry)
-        flight = self._flights.coming.get(key)  # another call may have begun meanwhile
-        if flight is not None:
-            return Found(await _landed(flight, wait_s))
+        patience = Patience(self._flights, key, wait_s)
+        while (flight := self._flights.coming.get(key)) is not None:
+            entry = await patience.wait_for(flight)
+            if entry is not None and entry.is_fresh(self._clock.now_us(), age_s_max):
+                return Found(entry)
+            if patience.is_over():
+                return NOTHING
         if not leads:
-            return NOTHING
-        lead = self._flights.coming[key] = Lead(self._flights, key)
+            return Found(await self._elsewhere(key, age_s_max))
+        lead = self._flights.begin(key)
         try:
-            entry = await self._from_another_worker(lead, age_s_max, wait_s)
+            entry = await self._elsewhere(key, age_s_max)
+            if entry is None:
+                entry = await self._from_another_worker(lead, age_s_max, patience)
         except BaseException:
             lead.drop()
             raise
@@ -64,7 +65,10 @@ class Answers:
             lead.tell(entry)
             lead.lift()
             return Found(entry)
-        return Found(None, lead)
+        if lead.is_held:
+            return Found(None, lead)
+        lead.drop()
+        return NOTHING
 
     def keep(self, key: bytes, entry: Entry, lead: Lead | None) -> None:
         """At hand at once; shared a moment later, and only then others stop waiting for it."""
@@ -118,20 +122,20 @@ class Answers:
         self._memory.put(key, entry)
         return entry
 
-    async def _from_another_worker(self, lead: Lead, age_s_max: int | None, wait_s: float) -> Entry | None:
-        """What another worker of this node is asking for; None as soon as none is, or after `wait_s`."""
+    async def _from_another_worker(self, lead: Lead, age_s_max: int | None, patience: Patience) -> Entry | None:
+        """What another worker of this node asks for. None: none does, and the lead is held, or patience is over."""
         if lead.lock():
             return await self._elsewhere(lead.key, age_s_max)  # it may have landed just before
-        loop = asyncio.get_running_loop()
-        until, pause_s = loop.time() + wait_s, POLL_FIRST_S
-        while loop.time() < until:
+        pause_s = POLL_FIRST_S
+        while True:
             await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+            if patience.is_over():
+                return None
             pause_s = min(POLL_MAX_S, pause_s * 1.5)
             is_free = lead.lock()
             entry = await self._elsewhere(lead.key, age_s_max)
             if entry is not None or is_free:
                 return entry
-        return None
 
     async def _share(self, shared: Shared, key: bytes, entry: Entry, lead: Lead | None) -> None:
         try:
@@ -140,11 +144,3 @@ class Answers:
             self._sharing_bytes -= len(entry.body)
             if lead is not None:
                 lead.lift()
-
-
-async def _landed(flight: Lead, wait_s: float) -> Entry | None:
-    try:
-        async with asyncio.timeout(wait_s):
-            return await asyncio.shield(flight.coming)
-    except TimeoutError:
-        return None

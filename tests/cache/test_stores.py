@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bursar.cache.answers import SHARING_BYTES_MAX, Answers, Found
-from bursar.cache.disk import TIDY_EVERY, Disk
+from bursar.cache.disk import FULL_SHARE, LOOK_EVERY, Disk
 from bursar.cache.entry import Box, Entry
 from bursar.cache.flights import LEADS_MAX, Flights
 from bursar.cache.memory import ENTRY_OVERHEAD_BYTES, Memory
+from bursar.cache.trimming import OLDEST, ROWS_MAX, SIZE_EVERY, remove_some, used_bytes
 from bursar.domain.clock import FixedClock
 from bursar.domain.savings import Saved
 
@@ -88,17 +89,71 @@ def test_memory_keeps_to_its_bound_and_forgets_the_longest_unused(steps: list[tu
 def test_a_file_keeps_to_its_bound(tmp_path: Path):
     async def fill() -> int:
         disk = Disk(tmp_path / "cache" / "answers.sqlite", 400_000)
-        for number in range(4 * TIDY_EVERY):
+        for number in range(4 * LOOK_EVERY):
             await disk.put(number.to_bytes(24, "big"), os.urandom(4_000), T0 + number, T0 + 10**9)
-        newest = await disk.get((4 * TIDY_EVERY - 1).to_bytes(24, "big"))
+        newest = await disk.get((4 * LOOK_EVERY - 1).to_bytes(24, "big"))
         assert newest is not None
         assert await disk.get((0).to_bytes(24, "big")) is None
         await disk.close()
         return disk.faults
 
     assert asyncio.run(fill()) == 0
-    assert (tmp_path / "cache" / "answers.sqlite").stat().st_size < 400_000 + TIDY_EVERY * 2 * 4_096 + 65_536
+    assert (tmp_path / "cache" / "answers.sqlite").stat().st_size < 400_000 + LOOK_EVERY * 2 * 4_096 + 65_536
     assert (tmp_path / "cache" / "answers.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_full_file_is_trimmed_in_steps_that_no_other_writer_waits_long_for(tmp_path: Path):
+    """Also where answers are large: 200 of 256 KB, of which a good deal must go."""
+    path, bound = tmp_path / "answers.sqlite", 40_000_000
+
+    async def go() -> None:
+        roomy, tight = Disk(path, 10 * bound), Disk(path, bound)
+        for number in range(200):
+            await roomy.put(number.to_bytes(24, "big"), bytes(256_000), T0 + number, T0 + 10**9)
+        with sqlite3.connect(path) as connection:
+            before = used_bytes(connection)
+        assert before > FULL_SHARE * bound
+        steps = list[int]()
+        with sqlite3.connect(path, isolation_level=None) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            while used_bytes(connection) > bound:
+                steps.append(remove_some(connection, OLDEST, left=bound))
+            assert all(1 <= step <= ROWS_MAX for step in steps)
+            assert used_bytes(connection) > bound - 10 * 256_000 * SIZE_EVERY  # and hardly more than that went
+        for number in range(200, 300):  # and through the door: what comes is kept, what is old goes
+            await tight.put(number.to_bytes(24, "big"), bytes(256_000), T0 + number, T0 + 10**9)
+            await asyncio.sleep(0.005)
+        if tight._trimming is not None:
+            await tight._trimming
+        with sqlite3.connect(path) as connection:
+            assert used_bytes(connection) <= bound
+        assert await tight.get((0).to_bytes(24, "big")) is None
+        assert (roomy.faults, tight.faults) == (0, 0)
+        await tight.put(KEY, b"one", T0 + 400, T0 + 10**9)
+        assert await tight.get(KEY) == b"one"
+        await roomy.close()
+        await tight.close()
+
+    asyncio.run(go())
+
+
+def test_a_file_of_an_older_version_gets_its_indexes(tmp_path: Path):
+    path = tmp_path / "answers.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "CREATE TABLE answers (key BLOB PRIMARY KEY, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, "
+            "sealed BLOB NOT NULL) WITHOUT ROWID"
+        )
+        connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", (KEY, T0, T0 + 1, b"old"))
+
+    async def go() -> None:
+        disk = Disk(path, 10**6)
+        await disk.put(OTHER, b"new", T0, T0 + 10**9)
+        await disk.expire(T0 + 2)
+        assert (await disk.get(KEY), await disk.get(OTHER), disk.faults) == (None, b"new", 0)
+        await disk.close()
+
+    asyncio.run(go())
 
 
 @pytest.mark.parametrize("how", ["gone", "damaged", "no directory", "a directory"])

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bursar.cache.answers import SHARING_BYTES_MAX, Answers, Found
+from bursar.cache.answers import SHARING_BYTES_MAX, SWEEP_AFTER_US, Answers, Found
 from bursar.cache.disk import FULL_SHARE, LOOK_EVERY, Disk
 from bursar.cache.entry import Box, Entry
 from bursar.cache.flights import LEADS_MAX, Flights
 from bursar.cache.memory import ENTRY_OVERHEAD_BYTES, Memory
-from bursar.cache.trimming import OLDEST, ROWS_MAX, SIZE_EVERY, remove_some, used_bytes
+from bursar.cache.trimming import OLDEST, ROWS_MAX, SIZE_EVERY, ranges_between, remove_some, used_bytes
 from bursar.domain.clock import FixedClock
 from bursar.domain.savings import Saved
 
@@ -439,5 +439,81 @@ def test_what_waits_for_a_slow_disk_is_bounded(tmp_path: Path):
         answers.keep(KEY, large, None)  # there is room again
         await answers.close()
         assert disk.waiting == 5
+
+    asyncio.run(go())
+
+
+ONE, TWO = b"space-01", b"space-02"
+
+
+@given(
+    live=st.sets(st.sampled_from([bytes(8), b"\xff" * 8, ONE, TWO, b"space-03", b"\x00" * 7 + b"\x01"])),
+    key=st.one_of(
+        st.binary(min_size=1, max_size=32),
+        st.sampled_from([bytes(8), b"\xff" * 8, ONE, TWO]).flatmap(lambda s: st.binary(max_size=24).map(s.__add__)),
+    ),
+)
+def test_what_lies_between_spaces_is_all_that_begins_with_none_of_them(live: set[bytes], key: bytes):
+    found = ranges_between(live)
+    assert any(begin <= key < end for begin, end in found) == (key[:8] not in live)
+    assert found == sorted(found)
+
+
+def test_what_was_cleared_is_met_by_nobody_and_forgotten_everywhere(tmp_path: Path):
+    """By every worker of the node: one that knew it before, and one that starts later."""
+    clock, path = FixedClock(T0), tmp_path / "answers.sqlite"
+    keys = [space + bytes([number]) * 24 for space in (ONE, TWO) for number in range(150)]
+
+    def worker() -> Answers:
+        return Answers(Box(SECRET), Memory(10**6), Flights(tmp_path / "flights"), clock, Disk(path, 10**7))
+
+    def left() -> set[bytes]:
+        with sqlite3.connect(path) as connection:
+            return {row[0] for row in connection.execute("SELECT key FROM answers")}
+
+    async def swept(of: Answers, keeps: set[bytes]) -> None:
+        clock.at_us += SWEEP_AFTER_US
+        of.look()
+        for _ in range(2_000):
+            if left() == keeps:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("what was cleared is still there")
+
+    async def go() -> None:
+        one = worker()
+        one.use(frozenset({ONE, TWO}))
+        for key in keys:
+            one.keep(key, entry(), None)
+        asks = await one.find(ONE + b"\xf0" * 24, None, 1.0, leads=True)  # on its way when it is cleared
+        waits = asyncio.create_task(one.find(ONE + b"\xf0" * 24, None, 20.0, leads=True))
+        await asyncio.gather(*one._writes)
+        assert left() == set(keys)
+        one.use(frozenset({TWO}))
+        assert len(one._memory) == 150  # at once
+        one.keep(ONE + b"\xf0" * 24, entry(b"late"), asks.lead)
+        assert (await waits).entry == entry(b"late")  # who asked before has it
+        assert len(one._memory) == 150
+        await swept(one, set(keys[150:]))
+        assert (await one.find(keys[200], None, 1.0, leads=False)).entry == entry()
+        await one.close()
+        later = worker()
+        later.use(frozenset({b"space-03"}))  # all was cleared while it was down
+        await swept(later, set())
+        assert later.shared is not None
+        assert (one.shared.faults if one.shared else 0, later.shared.faults) == (0, 0)
+        await later.close()
+
+    asyncio.run(go())
+
+
+def test_a_worker_that_was_told_of_no_spaces_forgets_nothing(tmp_path: Path):
+    async def go() -> None:
+        of = answers(tmp_path)
+        of.keep(KEY, entry(), None)
+        of.look()
+        await asyncio.gather(*of._writes)
+        assert (await of.find(KEY, None, 1.0, leads=False)).entry == entry()
+        await of.close()
 
     asyncio.run(go())

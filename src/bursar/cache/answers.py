@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from typing import NamedTuple
 
 from bursar.cache.entry import Box, Entry
 from bursar.cache.flights import Flights, Lead, Patience
+from bursar.cache.key import SPACE_BYTES
 from bursar.cache.memory import Memory
 from bursar.cache.shared import Shared
 from bursar.domain.clock import Clock
@@ -14,6 +16,7 @@ POLL_FIRST_S = 0.005
 POLL_MAX_S = 0.1
 SHARING_BYTES_MAX = 64 * 1024 * 1024  # on their way to a disk or Redis that is slow; more stay with this worker
 EXPIRE_EVERY_US = 60 * 1_000_000
+SWEEP_AFTER_US = 2 * 1_000_000  # until then every worker has heard of it, and what was on its way has arrived
 
 
 class Found(NamedTuple):
@@ -34,6 +37,9 @@ class Answers:
         self._writes: set[asyncio.Task[None]] = set()
         self._expired_us = 0
         self._sharing_bytes = 0
+        self._live: frozenset[bytes] | None = None  # spaces; None: not told, so whatever is asked for
+        self._gone: set[bytes] = set()
+        self._sweep_us = 0  # when what lies elsewhere is to be forgotten; 0: it is
 
     async def find(self, key: bytes, age_s_max: int | None, wait_s: float, *, leads: bool) -> Found:
         """The answer, or the right to ask for it; neither after `wait_s`, or if those who asked brought none: then the
@@ -71,28 +77,45 @@ class Answers:
         return NOTHING
 
     def keep(self, key: bytes, entry: Entry, lead: Lead | None) -> None:
-        """At hand at once; shared a moment later, and only then others stop waiting for it."""
-        self._memory.put(key, entry)
+        """At hand at once; shared a moment later, and only then others stop waiting for it.
+
+        Of a space that was cleared meanwhile it goes to those that wait for it, and is kept nowhere.
+        """
+        is_live = self._is_live(key)
+        if is_live:
+            self._memory.put(key, entry)
         if lead is not None:
             lead.tell(entry)
-        if self.shared is None or self._sharing_bytes + len(entry.body) > SHARING_BYTES_MAX:
+        if not is_live or self.shared is None or self._sharing_bytes + len(entry.body) > SHARING_BYTES_MAX:
             if lead is not None:
                 lead.lift()
             return
         self._sharing_bytes += len(entry.body)
-        task = asyncio.get_running_loop().create_task(self._share(self.shared, key, entry, lead))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        self._begin(self._share(self.shared, key, entry, lead))
+
+    def use(self, live: frozenset[bytes]) -> None:
+        """The spaces that are kept in from now on. What lies in others is met by nobody, and forgotten here at once,
+        elsewhere in a moment (`look`)."""
+        if live == self._live:
+            return
+        self._gone |= (self._live or frozenset()) - live
+        self._live = live
+        self._memory.keep_only(live)
+        self._sweep_us = self._clock.now_us() + SWEEP_AFTER_US
 
     def look(self) -> None:
-        """Once a minute, from an event loop: nothing lies anywhere for longer than its time, be there calls or none."""
+        """Every now and then, from an event loop: nothing lies anywhere for longer than its time and a minute, be there
+        calls or none, and what was cleared is gone in a few seconds."""
         now_us = self._clock.now_us()
-        if self.shared is None or abs(now_us - self._expired_us) < EXPIRE_EVERY_US:
+        if self.shared is None:
             return
-        self._expired_us = now_us
-        task = asyncio.get_running_loop().create_task(self.shared.expire(now_us))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        is_due = not self._sweep_us - EXPIRE_EVERY_US <= now_us < self._sweep_us  # also where a clock jumped
+        if self._sweep_us and self._live is not None and is_due:
+            self._sweep_us = 0
+            self._begin(self._sweep(self.shared, self._live, frozenset(self._gone)))
+        if abs(now_us - self._expired_us) >= EXPIRE_EVERY_US:
+            self._expired_us = now_us
+            self._begin(self.shared.expire(now_us))
 
     async def close(self) -> None:
         """Wait for what is being written."""
@@ -101,6 +124,20 @@ class Answers:
         self._flights.close()
         if self.shared is not None:
             await self.shared.close()
+
+    def _is_live(self, key: bytes) -> bool:
+        return self._live is None or key[:SPACE_BYTES] in self._live
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _sweep(self, shared: Shared, live: frozenset[bytes], gone: frozenset[bytes]) -> None:
+        if await shared.sweep(live, gone):
+            self._gone -= gone
+        elif not self._sweep_us:  # a Redis that is gone, a file that is busy
+            self._sweep_us = self._clock.now_us() + EXPIRE_EVERY_US
 
     def _at_hand(self, key: bytes, age_s_max: int | None) -> Entry | None:
         entry = self._memory.get(key)
@@ -119,7 +156,8 @@ class Answers:
             return None
         if not entry.is_fresh(self._clock.now_us(), age_s_max):
             return None
-        self._memory.put(key, entry)
+        if self._is_live(key):
+            self._memory.put(key, entry)
         return entry
 
     async def _from_another_worker(self, lead: Lead, age_s_max: int | None, patience: Patience) -> Entry | None:

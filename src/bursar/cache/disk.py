@@ -16,7 +16,16 @@ from typing import TypeVar
 
 import structlog
 
-from bursar.cache.trimming import EXPIRED, INDEXES, OLDEST, PAUSE_S, remove_some, used_bytes
+from bursar.cache.trimming import (
+    EXPIRED,
+    INDEXES,
+    OLDEST,
+    PAUSE_S,
+    ranges_between,
+    remove_ranges,
+    remove_some,
+    used_bytes,
+)
 
 BUSY_MS = 250  # a writer waits so long for another worker's; a reader never waits
 LOOK_EVERY = 64  # writes between two looks at the file's size, or a share of its bound written
@@ -71,6 +80,13 @@ class Disk:
     async def expire(self, now_us: int) -> None:
         if self._path.exists():  # a site that keeps nothing has no file
             await self._in_steps(lambda connection: remove_some(connection, EXPIRED, (now_us,)) > 0)
+
+    async def sweep(self, live: frozenset[bytes], gone: frozenset[bytes]) -> bool:
+        """All that lies in no space of `live` goes, whatever was known of it: also what an older version kept."""
+        ranges = ranges_between(live)
+        if self._path.exists():
+            await self._in_steps(lambda connection: remove_ranges(connection, ranges))
+        return not (self._path.exists() and ranges)
 
     async def close(self) -> None:
         self._is_closing = True

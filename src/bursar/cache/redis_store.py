@@ -6,6 +6,8 @@ gone costs each call nothing.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -13,9 +15,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bursar.cache.key import SPACE_BYTES
+
 TIMEOUT_S = 0.1
 REST_S = 5.0
 CONNECTIONS_MAX = 32
+SCAN_KEYS = 500  # looked at in one step of a sweep
 PREFIX = b"bursar:answer:"
 
 log = structlog.get_logger("bursar.cache")
@@ -52,6 +57,23 @@ class RedisStore:
 
     async def expire(self, now_us: int) -> None:
         """It does so by itself."""
+
+    async def sweep(self, live: frozenset[bytes], gone: frozenset[bytes]) -> bool:
+        """Only what lies in `gone`: other sites may keep in the same Redis, and other nodes know newer spaces."""
+        begins, cursor = {name_of(space) for space in gone}, 0
+        length = len(PREFIX) + 2 * SPACE_BYTES
+        while begins:
+            look = partial(self._client.scan, cursor, match=PREFIX + b"*", count=SCAN_KEYS)
+            found: Any = await self._asked(look, 10 * TIMEOUT_S)
+            if found is None:
+                return False
+            cursor, names = found
+            dead = [name for name in names if name[:length] in begins]
+            if dead and await self._asked(partial(self._client.unlink, *dead), 10 * TIMEOUT_S) is None:
+                return False
+            if not cursor:
+                break
+        return True
 
     async def close(self) -> None:
         try:

@@ -5,7 +5,7 @@ A step is one transaction of STEP_S, give or take one answer. What goes is found
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 STEP_S = 0.005
 PAUSE_S = 0.02  # between two steps: others write meanwhile
@@ -18,6 +18,10 @@ INDEXES = (
 )
 EXPIRED = "SELECT key FROM answers WHERE expires_us <= ? ORDER BY expires_us LIMIT ?"
 OLDEST = "SELECT key FROM answers ORDER BY created_us LIMIT ?"
+BETWEEN = "SELECT key FROM answers WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
+
+Range = tuple[bytes, bytes]
+BEHIND_ALL = b"\xff" * 64
 
 
 def remove_some(connection: sqlite3.Connection, query: str, parameters: Sequence[object] = (), *, left: int = 0) -> int:
@@ -44,6 +48,31 @@ def remove_some(connection: sqlite3.Connection, query: str, parameters: Sequence
             connection.execute("ROLLBACK")
         raise
     return removed
+
+
+def ranges_between(spaces: Collection[bytes]) -> list[Range]:
+    """The keys that begin with none of these, all of one length, as half-open ranges."""
+    found, begin = [], b""
+    for space in sorted(spaces):
+        if begin < space:
+            found.append((begin, space))
+        begin = _behind(space)
+    return [*found, (begin, BEHIND_ALL)] if begin < BEHIND_ALL else found
+
+
+def remove_ranges(connection: sqlite3.Connection, ranges: list[Range]) -> bool:
+    """A step of removing all keys in these; a range that is empty is taken off. Whether any are left."""
+    until = time.monotonic() + STEP_S
+    while ranges and time.monotonic() < until:
+        if remove_some(connection, BETWEEN, ranges[-1]) == 0:
+            ranges.pop()
+    return bool(ranges)
+
+
+def _behind(space: bytes) -> bytes:
+    """The first key behind all that begin with the space."""
+    number = int.from_bytes(space, "big") + 1
+    return BEHIND_ALL if number >> 8 * len(space) else number.to_bytes(len(space), "big")
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:

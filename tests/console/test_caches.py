@@ -196,12 +196,12 @@ def test_the_buttons_clear_what_one_rule_has_kept_or_all(desk: TestClient, conte
     page = desk.get("/caches").text
     assert page.count('value="clear"') == 1  # marks for a provider's cache keep nothing here
     assert page.count('value="clear-all"') == 1
-    assert "are cleared" not in page
+    assert "were cleared" not in page
     assert press(desk, "clear", rule) == 303
-    assert desk.get("/caches").text.count("are cleared") == 1
+    assert desk.get("/caches").text.count("were cleared") == 1
     assert press(desk, "clear", "") == 404
     assert press(desk, "clear-all", "") == 303
-    assert desk.get("/caches").text.count("are cleared") == 1
+    assert desk.get("/caches").text.count("were cleared") == 1
     assert all(one.cleared_us for one in context.controls().caches.all())
 
 

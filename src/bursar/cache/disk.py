@@ -122,6 +122,8 @@ class Disk:
         try:
             if self._writer is None:
                 self._writer = self._open()
+                for statement in INDEXES:  # here and not in `_open`: of a large file without them it takes a second
+                    self._writer.execute(statement)
             return work(self._writer)
         except (sqlite3.Error, OSError) as error:
             self._writer = self._failed(self._writer, error)
@@ -161,8 +163,7 @@ class Disk:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")
-            for statement in (_TABLE, *INDEXES):
-                connection.execute(statement)
+            connection.execute(_TABLE)
             self._opened_as = self._path.stat().st_ino
         except sqlite3.Error:
             connection.close()

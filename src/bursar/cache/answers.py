@@ -98,7 +98,8 @@ class Answers:
         elsewhere in a moment (`look`)."""
         if live == self._live:
             return
-        self._gone |= (self._live or frozenset()) - live
+        if self.shared is not None:
+            self._gone |= (self._live or frozenset()) - live
         self._live = live
         self._memory.keep_only(live)
         self._sweep_us = self._clock.now_us() + SWEEP_AFTER_US

@@ -164,6 +164,13 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     embeds: Embeds | None = None
 
 
+def traffic_of(receipt: Receipt) -> str:
+    """Who made a call, by its receipt: "live", "shadow" or "cache_embedding", as its row will say."""
+    if receipt.embeds is not None:
+        return "cache_embedding"
+    return SHADOW if receipt.shadow_of else "live"
+
+
 def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
     """A receipt as a person reads it, for the attempt that went there."""
     named = [f"{one.upstream}/{one.model}{f' ({one.why})' if one.why else ''}" for one in receipt.candidates]

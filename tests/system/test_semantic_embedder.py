@@ -1,5 +1,6 @@
 """The semantic cache by an upstream's embeddings, through real workers: each is booked, and none harms a call."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -9,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 from tests import world as worlds
-from tests.system.test_budget_race import until_in_force
+from tests.system.test_budget_race import until_in_force, until_nothing_is_held
 from tests.system.test_semantic_cache import KNOWN_WITHIN_S, MODEL, WAYS, ask, said
-from tests.wire_client import request_bytes
+from tests.wire_client import exchange, request_bytes
 from tests.world import OPERATOR_KEYS, World, gateway_world, kill9
 
 from bursar.budgets.budget import Budget
@@ -84,11 +85,11 @@ def key(world: World) -> str:
     return made.text
 
 
-def request(upstream: str, session: str, question: str, key: str, **more: str) -> bytes:
-    body = {"model": MODEL, "messages": [{"role": "user", "content": question}],
+def request(upstream: str, session: str, question: str, key: str, customer: str = "acme", **more: str) -> bytes:
+    body = {"model": MODEL, "messages": [{"role": "user", "content": question}], "max_completion_tokens": 40,
             "user": "sim:" + json.dumps({"label": session, "text": "Open settings."})}  # fmt: skip
     told = {"authorization": f"Bearer {key}", "content-type": "application/json", "connection": "close",
-            "x-bursar-tags": f"feature={upstream},session={session},customer=acme", **more}  # fmt: skip
+            "x-bursar-tags": f"feature={upstream},session={session},customer={customer}", **more}  # fmt: skip
     return request_bytes("/v1/chat/completions", json.dumps(body).encode(), told)
 
 
@@ -268,6 +269,45 @@ def test_an_upstream_that_cannot_embed_on_the_operators_account_is_refused(world
     with pytest.raises(BadControl, match=told.get(upstream, "has no embeddings")) as refused:
         caches.create(f"by {upstream}", terms(upstream), is_on=True, actor="test")
     assert refused.value.field == "semantic.embedder"
+
+
+def test_a_budget_bears_calls_and_their_embeddings_and_is_never_exceeded(world: World, key: str):
+    """Many at once, until it refuses. What is posted to it is what both kinds of rows say together."""
+    budgets, limit = world.site.budgets(), 10**9
+    window = Schedule(parse_spec("lifetime"))
+    purse = budgets.create(
+        Budget(budget_id="", name="purse", match={"customer": "purse"}, limit=LimitPlan(limit), window=window),
+        actor="test",
+    )
+    world.site.publish_budgets(budgets)
+    until_in_force(world, 1)
+
+    async def go(start: int) -> list[int]:
+        found = await asyncio.gather(*(
+            exchange(world.port, request("openai", "purse", f"Where is desk {at} of row {at * 7}?", key, "purse"))
+            for at in range(start, start + 20)
+        ))  # fmt: skip
+        return [answer.status for answer in found]
+
+    statuses: list[int] = []
+    while 402 not in statuses:
+        statuses += asyncio.run(go(len(statuses)))
+    assert set(statuses) == {200, 402}
+    now = until_nothing_is_held(world, purse)
+    world.settle_down()
+    world.load()
+    sums = {
+        row["traffic"]: row["cost"]
+        for row in world.rows(
+            "SELECT traffic, sum(list_cost) AS cost FROM charges WHERE customer = 'purse' GROUP BY traffic"
+        )
+    }
+    assert usd_from_pico(now.posted) == sums["live"] + sums["cache_embedding"] <= usd_from_pico(limit)
+    assert (now.overrun, now.assumed) == (0, 0)
+    assert sums["cache_embedding"] > 0
+    budgets.remove(purse.budget_id, actor="test")
+    world.site.publish_budgets(budgets)
+    until_in_force(world, 0)
 
 
 def test_an_embedding_under_way_when_its_worker_dies_is_in_the_books_at_its_bound(world: World, key: str):

@@ -8,14 +8,20 @@ from bursar.domain.resemblance import Measured
 from bursar.ledger.store import Session
 
 
-def measured_so_far(session: Session, rule_id: str, mark: str, agreement_min: float, since: datetime) -> Measured:
-    """Of calls that were compared as `mark` says, from `since` (naive UTC) on; sums are exact, in pico-USD."""
+def measured_so_far(
+    session: Session, rule_id: str, mark: str, agreement_min: float, since: datetime, *, is_embedded: bool = True
+) -> Measured:
+    """Of calls that were compared as `mark` says, from `since` (naive UTC) on; sums are exact, in pico-USD.
+
+    is_embedded: by an upstream, so that its embeddings are looked for; the local model books nothing.
+    """
     about = {"rule_id": rule_id, "mark": mark, "since": since}
     [row] = session.query(_SQL, about | {"agreement_min": agreement_min}).dicts()
-    [embedded] = session.query(_EMBEDDED_SQL, about).dicts()
     figures = {name: int(row[name] or 0) for name in _FIGURES}
-    figures["embed_pico"] += pico_from_usd(embedded["cost"] or Decimal(0))
-    figures["embeds_unpriced"] = int(embedded["unpriced"] or 0)
+    if is_embedded:
+        [embedded] = session.query(_EMBEDDED_SQL, about).dicts()
+        figures["embed_pico"] += pico_from_usd(embedded["cost"] or Decimal(0))
+        figures["embeds_unpriced"] = int(embedded["unpriced"] or 0)
     return Measured(mark, agreement_min, **figures)
 
 

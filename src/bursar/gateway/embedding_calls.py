@@ -35,6 +35,7 @@ from bursar.gateway.client import Client
 from bursar.gateway.decide import as_attributed
 from bursar.gateway.dispatch import dispatch
 from bursar.gateway.envelope import Envelope, Plan
+from bursar.gateway.fits import DATA_CLASS
 from bursar.gateway.heads import Head, Headers
 from bursar.gateway.hold import hold
 from bursar.gateway.meter import unanswered
@@ -122,7 +123,7 @@ async def ask(worker: Worker, asking: Asking, text: str) -> Embedded:
             case, asked = _judged(worker, asking, arrival)
             if case is not None:
                 attributed = as_attributed(case, attributed)
-            plan = choose_upstream(worker, arrival, asking.envelope, model, upstream)
+            plan = _plan(worker, asking, arrival, upstream, model)
             taken = _admitted(worker, asking, case, plan, arrival.received_us)
             call = _prepared(worker, asking, arrival, asked, attributed, plan, case)
             call.taken = taken
@@ -211,6 +212,18 @@ def _judged(worker: Worker, asking: Asking, arrival: Arrival) -> tuple[Case | No
     if case is not None and case.model != asked.model:
         raise PolicyRule(f"a policy sends embeddings to {case.model!r}, and vectors of two models can't be compared")
     return case, asked
+
+
+def _plan(worker: Worker, asking: Asking, arrival: Arrival, upstream: str, model: str) -> Plan:
+    """Where it goes. Raises what keeps any call from there, and PolicyRule for data that isn't for that upstream: its
+    caller never asked for it."""
+    if upstream not in worker.routes.by_name:
+        raise NoUpstream(f"there is no upstream {upstream!r}")
+    plan = choose_upstream(worker, arrival, asking.envelope, model, upstream)
+    classes = plan.route.settings.data_classes
+    if classes and asking.attribution.tags.get(DATA_CLASS) not in classes:
+        raise PolicyRule(f"upstream {upstream!r} is for data of {', '.join(classes)}")
+    return plan
 
 
 def _admitted(worker: Worker, asking: Asking, case: Case | None, plan: Plan, now_us: int) -> Taken | None:

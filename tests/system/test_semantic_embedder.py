@@ -22,7 +22,7 @@ from bursar.budgets.spec import parse_spec
 from bursar.config import Upstream
 from bursar.console.measuring import Measuring
 from bursar.domain.caching import CacheTerms, SemanticCaching, measured_as
-from bursar.domain.controls import LimitTerms
+from bursar.domain.controls import LimitTerms, PolicyTerms
 from bursar.domain.errors import BadControl
 from bursar.domain.money import usd_from_pico
 from bursar.domain.resemblance import Measured, read_measured
@@ -236,16 +236,25 @@ def test_an_embedder_that_fails_fails_no_call_and_is_left_alone_for_a_while(worl
     assert {(row["outcome"], row["http_status"], row["list_cost"]) for row in rows} == {("provider_error", 500, 0)}
 
 
-def test_a_budget_with_nothing_left_costs_the_cache_and_not_the_call(world: World, key: str):
-    """And a limit that the caller is under counts its request once."""
+def test_what_is_against_an_embedding_costs_the_cache_and_not_the_call(world: World, key: str):
+    """A limit counts a caller's request once; one about embeddings alone counts those."""
     controls = world.site.controls()
-    limit = controls.limits.create("few", LimitTerms(match={"feature": "openai"}, requests_per_minute=2), actor="test")
+    for name, match, most in (("few", {"customer": "few"}, 2), ("one", {"customer": "one", "model": EMBEDDER}, 1)):
+        controls.limits.create(name, LimitTerms(match=match, requests_per_minute=most), actor="test")
+    controls.policies.create(
+        "no", PolicyTerms(match={"customer": "denied"}, deny_models=(EMBEDDER,)), is_on=True, actor="test"
+    )
     controls.publish()
     time.sleep(KNOWN_WITHIN_S)
-    questions = [request("openai", "limited", WAYS[0].format(f"flat {at}"), key) for at in range(3)]
-    assert [answer.status for answer in ask(world, *questions)] == [200, 200, 429]
-    controls.limits.remove(limit.limit_id, actor="test")
-    rows_of(world, "limited", 2)
+    statuses = {
+        customer: [answer.status for answer in ask(world, *[
+            request("openai", customer, WAYS[0].format(f"flat {at} {customer}"), key, customer) for at in range(3)
+        ])]
+        for customer in ("few", "one", "denied")
+    }  # fmt: skip
+    assert statuses == {"few": [200, 200, 429], "one": [200] * 3, "denied": [200] * 3}
+    for customer, embeddings in (("few", 2), ("one", 1), ("denied", 0)):
+        rows_of(world, customer, embeddings)
     budgets = world.site.budgets()
     window = Schedule(parse_spec("lifetime"))
     poor = Budget(budget_id="", name="poor", match={"model": EMBEDDER}, limit=LimitPlan(1), window=window)
@@ -255,7 +264,8 @@ def test_a_budget_with_nothing_left_costs_the_cache_and_not_the_call(world: Worl
     until_in_force(world, 1)
     [answer] = ask(world, request("openai", "poor", WAYS[0].format("boat"), key))
     assert (answer.status, said([answer])) == (200, ["miss"])
-    until(world, lambda: counts(world, DROPPED, "upstream=openai", "reason=budget_exhausted") == 1)
+    wanted = {"budget_exhausted": 1, "policy_rule": 3, "rate_limited": 2}
+    until(world, lambda: wanted == {one: counts(world, DROPPED, "upstream=openai", f"reason={one}") for one in wanted})
     assert rows_of(world, "poor", 0) == []
     budgets.remove(budgets.all()[0].budget_id, actor="test")
     world.site.publish_budgets(budgets)

@@ -41,7 +41,7 @@ def why_no_embeddings(upstreams: object, env: Mapping[str, str], run_directory: 
                 needed = f"{needed} and {secret_variable(needed)}"
             return (
                 f"upstream {name!r} has no key of its own, and a caller's own key doesn't pay for embeddings: set "
-                f"{needed} where `bursar up` runs"
+                f"{needed} where `bursar up` runs, and here while it doesn't"
             )
         return ""
 

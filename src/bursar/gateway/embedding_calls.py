@@ -6,7 +6,7 @@ It is in the journal before it is sent, held against the budgets that such a cal
 
 import asyncio
 from array import array
-from math import fsum, isfinite, sqrt
+from math import hypot, isfinite
 
 import msgspec
 
@@ -165,7 +165,7 @@ def read_vector(body: bytes) -> bytes | None:
     numbers = found[0].embedding if len(found) == 1 else []
     if not 0 < len(numbers) <= DIMENSIONS_MAX:
         return None
-    length = sqrt(fsum(number * number for number in numbers))
+    length = hypot(*numbers)
     if not isfinite(length) or not length:
         return None
     return array("f", [number / length for number in numbers]).tobytes()

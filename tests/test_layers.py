@@ -15,7 +15,7 @@ LINES_MAX = 400
 
 BELOW_SITE = {
     "advisor", "cache", "semantic", "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance",
-    "providers", "prices", "simulate", "translate", "controlfile", "quality", "domain",
+    "providers", "prices", "simulate", "translate", "controlfile", "quality", "reviews", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
@@ -32,6 +32,7 @@ LAYERS: dict[str, set[str]] = {
     "ledger": {"spool", "prices", "domain"},
     "explore": {"ledger", "domain"},
     "advisor": {"explore", "ledger", "prices", "domain"},
+    "reviews": {"explore", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
     "gateway": {

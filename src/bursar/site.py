@@ -11,7 +11,6 @@ import secrets
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +27,7 @@ from bursar.prices.compile import compile_book, current_book, inputs_digest
 if TYPE_CHECKING:
     from bursar.alerts.deliver import Deliverer
     from bursar.alerts.desk import AlertDesk
-    from bursar.alerts.facts import ApprovalAsked, BudgetStanding, LoopCut, RetriesCapped
-    from bursar.alerts.run import AlertThreads
+    from bursar.alerts.facts import LoopCut
     from bursar.budgets.budget import Budget
     from bursar.budgets.reachable import KnownModels
     from bursar.controlfile.state import ControlState
@@ -185,34 +183,6 @@ class Site:
             for cut in cuts
             if cut.since_us >= since_us
         ]
-
-    def alert_threads(
-        self,
-        desk: "Callable[[], AlertDesk]",
-        ledger: "Ledger",
-        budgets: "Callable[[], Sequence[BudgetStanding]]",
-        retries: "Callable[[], Sequence[RetriesCapped]]" = tuple,
-        approvals: "Callable[[], Sequence[ApprovalAsked]]" = tuple,
-    ) -> "AlertThreads":
-        """What looks by the rules and delivers, for the process that has the ledger.
-
-        desk: opens the control store. budgets, retries, approvals: how they stand, whenever it is asked.
-        """
-        # start-up: as above
-        from bursar.alerts.ledger_facts import LedgerFacts
-        from bursar.alerts.run import AlertThreads, Parts
-        from bursar.alerts.watch import Watch
-
-        facts = LedgerFacts(
-            ledger, self.clock, self.config.console.timezone, budgets, self.loop_cuts, retries, approvals
-        )
-
-        def open_parts() -> Parts:
-            opened = desk()
-            watch = Watch(opened.outbox, opened.book, opened.settings, facts, self.clock)
-            return Parts(watch, self.deliverer(opened), opened.outbox)
-
-        return AlertThreads(open_parts, self.clock, look_every_s=self.config.alerts.look_every_s)
 
     def controls(self) -> "Controls":
         """Policies, limits, kills, routes and cache rules of the control store."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bursar.budgets.budget import Budget
     from bursar.budgets.reachable import KnownModels
     from bursar.controlfile.state import ControlState
+    from bursar.domain.caching import WhyNot
     from bursar.gateway.loop_cuts import Cut
     from bursar.governance.budgets import Budgets
     from bursar.governance.controls import Controls
@@ -165,14 +166,10 @@ class Site:
 
         console = self.config.console
         return Deliverer(
-            desk.outbox,
-            desk.settings,
-            self.clock,
-            os.environ,
+            desk.outbox, desk.settings, self.clock, os.environ, organization=self.config.organization,
             console_url=self.config.alerts.console_url.rstrip("/") or f"http://{console.host}:{console.port}",
-            organization=self.config.organization,
             timezone=console.timezone,
-        )
+        )  # fmt: skip
 
     def loop_cuts(self, since_us: int) -> "list[LoopCut]":
         """What the loop breaker cut since then, for alerts; cut again, it is another one."""
@@ -202,10 +199,10 @@ class Site:
         self.prepare()
         parts = (ControlStore(self.control_location), self.secret(), self.clock)
         keys, routes = Keys(*parts), RouteBook(*parts, self.config.upstreams)
+        caches = CacheBook(*parts, self.why_no_embeddings())
         return Controls(
-            Policies(*parts), Limits(*parts), Kills(*parts), routes, CacheBook(*parts), keys,
-            lambda: self.publish(keys),
-        )  # fmt: skip
+            Policies(*parts), Limits(*parts), Kills(*parts), routes, caches, keys, lambda: self.publish(keys)
+        )
 
     def control_state(self) -> "ControlState":
         """All of the control store that a control file says."""
@@ -216,9 +213,15 @@ class Site:
 
         self.prepare()
         store = ControlStore(self.control_location)
-        timezone, upstreams = self.config.console.timezone, self.config.upstreams
-        models = self.known_models()
-        return ControlState(store, self.secret(), self.clock, timezone, upstreams, models, check_terms)
+        known = (self.config.console.timezone, self.config.upstreams, self.known_models())
+        return ControlState(store, self.secret(), self.clock, *known, check_terms, self.why_no_embeddings())
+
+    def why_no_embeddings(self) -> "WhyNot":
+        """Which upstreams may embed for the semantic cache, by this environment and what the workers say."""
+        # start-up: as above
+        from bursar.gateway.may_embed import why_no_embeddings
+
+        return why_no_embeddings(self.told_to_workers()["upstreams"], os.environ, self.paths.run)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

@@ -29,6 +29,10 @@ HELP = {
     "bursar_retries_capped_total": ("counter", "Retries that the hourly cap on what they cost didn't allow."),
     "bursar_shadows_sent_total": ("counter", "Shadows that went to a candidate, by route."),
     "bursar_shadows_dropped_total": ("counter", "Calls of the sample that no shadow followed, by route and reason."),
+    "bursar_semantic_embeddings_total": ("counter", "Questions that an upstream embedded for the semantic cache."),
+    "bursar_semantic_embeddings_dropped_total": ("counter", "Questions that have no vector, by upstream and reason."),
+    "bursar_semantic_dropped_total": ("counter", "Comparisons of the semantic cache that were too slow, or too many."),
+    "bursar_semantic_faults_total": ("counter", "Comparisons of the semantic cache that failed."),
     "bursar_call_seconds": ("histogram", "Time from the request's last byte to the answer's last byte."),
     "bursar_in_flight": ("gauge", "Calls under way."),
     "bursar_budgets": ("gauge", "Budgets in force, over all workers."),
@@ -36,6 +40,7 @@ HELP = {
     "bursar_journal_failures_total": ("counter", "Writes that the journal refused."),
     "bursar_journal_lost_total": ("counter", "Records that not even the backlog could hold."),
     "bursar_upstream_resting": ("gauge", "Workers that put the upstream behind others: it failed, or asked for it."),
+    "bursar_upstream_has_key": ("gauge", "Workers that have a key of the operator's for the upstream, or need none."),
     "bursar_upstream_connections": ("gauge", "Connections to providers by state."),
 }
 

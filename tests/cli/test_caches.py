@@ -123,7 +123,7 @@ def test_a_stopped_rule_says_why_and_is_resumed(bursar, tmp_path):
         (("--similarity-min", "0.9"), "--semantic shadow"),
         (("--semantic", "perhaps"), "semantic.mode"),
         (("--semantic", "on", "--similarity-min", "0.2"), "from 0.5 to 1"),
-        (("--semantic", "on", "--embedder", "ada"), "upstream/model"),
+        (("--semantic", "on", "--embedder", "ada"), "UPSTREAM/MODEL"),
         (("--position", "1000001"), "-1000000 to 1000000"),
         (("--match", "colour=red"), "tag:NAME"),
     ],

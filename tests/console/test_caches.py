@@ -251,7 +251,7 @@ def test_a_rule_is_made_changed_and_removed_by_its_form(desk: TestClient, contex
         ({"name": ""}, "name", "A name, please"),
         ({"exact": "kept", "exact_ttl": "31d"}, "exact_ttl", "1 to 2592000 seconds"),
         ({"exact": "kept", "exact_share": "world"}, "exact_share", "Invalid enum value"),
-        ({"semantic": "shadow", "embedder": "ada"}, "embedder", "upstream/model"),
+        ({"semantic": "shadow", "embedder": "ada"}, "embedder", "UPSTREAM/MODEL"),
         ({"semantic": "on", "similarity_min": "0.1"}, "similarity_min", "0.5 to 1"),
         ({"where_0": "credential", "where_value_0": "nobody"}, "where_value_0", "no key is named"),
     ],

@@ -77,3 +77,20 @@ def test_memory_stays_within_its_bound(model: MiniLM, monkeypatch: pytest.Monkey
         assert all(len(one) <= 6 for one in room._partitions.values())
     room.keep(b"large", Looked(vector, marks), 0, bound + 1, 10)
     assert b"large" not in room._partitions
+
+
+def test_vectors_that_are_given_need_no_model_and_those_of_another_length_meet_nothing():
+    room: Room[str] = Room()
+    north, east = np.array([1, 0], np.float32), np.array([0.8, 0.6], np.float32)
+    asked, again = "How do I reset my password?", "How can I reset my password?"
+    room.keep(b"a", room.look(b"a", asked, 0.7, 0, north), "settings", 10, 1_000)
+    near = room.look(b"a", again, 0.7, 5, east).near
+    assert near is not None
+    assert (near.value, near.similarity) == ("settings", pytest.approx(0.8))
+    longer = np.array([1, 0, 0], np.float32)
+    looked = room.look(b"a", again, 0.5, 5, longer)
+    assert looked.near is None
+    room.keep(b"a", looked, "anew", 10, 1_000)  # the upstream's model is another now
+    assert (len(room), room.bytes) == (1, sum(one.bytes for one in room._partitions.values()))
+    assert room.look(b"a", again, 0.7, 5, longer).near is not None
+    assert room.look(b"a", asked, 0.5, 5) == Looked(None, None)  # nobody makes its vector

@@ -109,7 +109,8 @@ def spaces_of(secret: bytes, kept: Mapping[str, int]) -> frozenset[bytes]:
 
 def key_of(secret: bytes, space: bytes, tenant: str, *parts: bytes) -> bytes:
     """The space, and DIGEST_BYTES that only a holder of the site's secret can make of the tenant and the parts, each by
-    its length: none runs into the next."""
+    its length: none runs into the next. space: b"" for what isn't an answer, and is never cleared.
+    """
     digest = blake2b(key=secret, digest_size=DIGEST_BYTES, person=b"bursar-answer")
     for part in (tenant.encode(), *parts):
         digest.update(b"%d:" % len(part))

@@ -29,7 +29,7 @@ from bursar.gateway.keep import said_of_cache
 from bursar.gateway.keeping import Keeping
 from bursar.gateway.likeness import ENTRY_BYTES_MAX
 from bursar.gateway.meter import Metered
-from bursar.gateway.resemble import LOOK_S_MAX, begin_look, is_sampled, look_up, looked_up, question_in, resembling
+from bursar.gateway.resemble import begin_look, is_sampled, question_in, resembling, within
 from bursar.gateway.settle import settle
 from bursar.gateway.translation import notes_of
 from bursar.gateway.turns import receipt_of
@@ -133,12 +133,12 @@ async def recall_like(
     question = question_in(worker, call, arrival, envelope, rule)
     if question is None:
         return False
-    is_live = semantic.mode == "on"
+    is_live, look = semantic.mode == "on", begin_look(worker, rule, question)
     if is_live:
-        looked = await look_up(worker, rule, question, LOOK_S_MAX)
-        if looked is None:
+        looked = await within(worker, look, worker.settings.cache_semantic_wait_s)
+        if looked is None and look.done():  # it can't be compared
             return False
-        near, now_us = looked.near, worker.clock.now_us()
+        near, now_us = looked.near if looked is not None else None, worker.clock.now_us()
         wished_s = envelope.wishes.age_s_max
         age_s_max = semantic.ttl_s if wished_s is None else min(semantic.ttl_s, wished_s)
         is_fresh = near is not None and near.value.is_fresh(now_us, age_s_max)
@@ -147,9 +147,6 @@ async def recall_like(
                 call.keeping.drop()
             await answer_again(worker, call, client, near.value, envelope.wishes, near.similarity)
             return True
-        look = looked_up(looked)
-    else:
-        look = begin_look(worker, rule, question)
     like = resembling(worker, call, arrival, rule, question, look, is_live=is_live)
     if call.keeping is None:
         call.keeping = keeping_of(call, answers, b"", semantic.ttl_s, ENTRY_BYTES_MAX, None)

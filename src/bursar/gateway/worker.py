@@ -44,6 +44,7 @@ from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
 from bursar.gateway.loops import LoopBreaker
+from bursar.gateway.may_embed import HAS_KEY
 from bursar.gateway.memory import keep_freed_memory, settle_collector
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
@@ -215,6 +216,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_semantic_faults_total",] = worker.likeness.faults
     counts["bursar_semantic_dropped_total",] = worker.likeness.dropped
     for route in worker.routes.routes:
+        counts[HAS_KEY, f"upstream={route.name}"] = int(bool(route.api_key) or not route.settings.api_key_env)
         stats = route.pool.stats()
         counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")
         for state in ("open", "idle", "waiting"):
@@ -296,6 +298,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         for watcher in watchers:
             watcher.cancel()
         await worker.shadows.close(SHADOWS_GRACE_S)
+        await worker.vectors.work.close(SHADOWS_GRACE_S)
         await worker.resemblances.close(SHADOWS_GRACE_S)
         worker.likeness.close()
         if worker.answers is not None:

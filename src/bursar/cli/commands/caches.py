@@ -49,7 +49,7 @@ def set_(
         str, typer.Option(help="shadow: measure answers to requests that mean the same; on: give them.")
     ] = "",
     semantic_ttl: Annotated[str, typer.Option(help="For how long those (1h).")] = "",
-    embedder: Annotated[str, typer.Option(help="What tells how close two are: local.")] = "",
+    embedder: Annotated[str, typer.Option(help="What tells how close two are: local, or UPSTREAM/MODEL.")] = "",
     similarity_min: Annotated[float | None, typer.Option(help="The cosine from which two are one (0.95).")] = None,
     sample_percent: Annotated[
         float | None, typer.Option(help="Of hits, how many are asked anyway and compared (10).")

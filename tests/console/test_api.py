@@ -22,6 +22,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/shadows", "/api/whatif", "/api/prompt-breaks", "/api/reviews", "/api/reviews/{period}",
         "/api/limits", "/api/limits/{name}", "/api/limits/{name}/try", "/api/kills", "/api/kills/{name}",
         "/api/caches", "/api/caches/{name}", "/api/caches/{name}/switch", "/api/caches/{name}/resume",
+        "/api/caches/{name}/answers", "/api/kept-answers",
         "/api/initiatives", "/api/initiatives/{name}", "/api/initiatives/{name}/start",
         "/api/initiatives/{name}/done", "/api/initiatives/{name}/stop", "/api/initiative-bookings",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",

@@ -44,6 +44,18 @@ def test_a_text_that_is_too_long_is_never_kept_nor_found(room: Room[str]):
     assert room.look(b"a", "word " * 300, 0.5, 5) == Looked(None, None)
 
 
+def test_what_begins_otherwise_is_forgotten_and_gives_its_room_back(room: Room[str]):
+    for key in (b"old-1", b"old-2", b"new-1"):
+        keep(room, key, "How do I reset my password?", "settings")
+    one = room.bytes // 3
+    room.keep_only(frozenset({b"new-"}))
+    assert (len(room), room.bytes) == (1, one)
+    assert room.look(b"old-1", "How do I reset my password?", 0.9, 5).near is None
+    assert room.look(b"new-1", "How do I reset my password?", 0.9, 5).near is not None
+    room.keep_only(frozenset())
+    assert (len(room), room.bytes) == (0, 0)
+
+
 def test_behind_a_refused_neighbour_the_next_one_is_found(room: Room[str]):
     keep(room, b"a", "How do I disable logging?", "off")
     keep(room, b"a", "How can I turn on logging?", "on")

@@ -47,7 +47,7 @@ COMMANDS = {
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, try against the past, remove."),
     "routes": Listed("routes", "Where calls go: list, set, remove, test a request, replay the past."),
-    "caches": Listed("caches", "Which calls may be answered from a cache: list, set, switch, resume, remove."),
+    "caches": Listed("caches", "Which calls may be answered from a cache: list, set, switch, resume, clear, remove."),
     "initiatives": Listed(
         "initiatives", "What shall become cheaper, and what it saved: list, show, set, start, done, stop, remove, book."
     ),

@@ -91,6 +91,7 @@ class CacheRule(msgspec.Struct, frozen=True):
     """rule_id: "ca_" and 12 characters. stopped: why its prompt caching was turned off by what it cost; "": it wasn't.
 
     measured: what its semantic cache's shadow has shown, as JSON (`domain.resemblance.Measured`); "": nothing yet.
+    cleared_us: when what it had kept was cleared last; 0: never. Each time it keeps in another space than before.
     One that is off does nothing.
     """
 
@@ -102,6 +103,12 @@ class CacheRule(msgspec.Struct, frozen=True):
     created_by: str
     stopped: str = ""
     measured: str = ""
+    cleared_us: int = 0
+
+
+def keeps_answers(terms: CacheTerms) -> bool:
+    """Whether answers of its calls may be given to others: marks for a provider's cache keep nothing here."""
+    return terms.exact is not None or terms.semantic is not None
 
 
 def measured_as(terms: CacheTerms) -> str:

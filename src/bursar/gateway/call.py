@@ -217,5 +217,6 @@ class Call(msgspec.Struct):
     sample: Sample | None = None  # a shadow will follow it
     keeping: Keeping | None = None  # its answer may be kept
     cache_case: Case | None = None  # as cache rules see it; None: there are none
+    own_key: str = ""  # the id of the caller's own provider key, whose limits aren't the operator's; "": that is shown
     cache_owner: str = ""  # whose account at the provider has its prompt cache: that of the caller's own key, or ""
     wishes: Wishes = NO_WISHES  # what its caller says of caches

@@ -88,7 +88,7 @@ def asking_of(
     ours = msgspec.structs.replace(
         envelope,
         headers=[],
-        credential=credential._replace(client_header=b"", client_secret=b""),
+        credential=credential._replace(client_header=b"", client_secret=b"", own_key=""),
         query=b"",
         attempts_max=1,
         mode="",
@@ -97,7 +97,7 @@ def asking_of(
         touched={},
     )
     return Asking(
-        key_of(worker.secret, tenant, credential.client_secret, semantic.embedder.encode(), text.encode()),
+        key_of(worker.secret, b"", tenant, credential.client_secret, semantic.embedder.encode(), text.encode()),
         semantic.embedder,
         ours,
         facts.attribution,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from bursar.cache.entry import Entry
+from bursar.cache.key import SPACE_BYTES
 from bursar.semantic.weights import NoWeights
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Likeness:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "bursar-semantic")
         self._room: Room[Entry] | None = None
+        self._live: frozenset[bytes] | None = None  # spaces that are kept in; None: not told
         self._waiting = 0
         self.faults = 0
         self.dropped = 0
@@ -62,9 +64,19 @@ class Likeness:
             log.warning("a text can't be compared", error=f"{type(error).__name__}: {error}")
             return None
 
-    def keep(self, key: bytes, looked: "Looked[Entry]", entry: Entry) -> None:
-        """For those who mean the same; a moment later."""
+    def use(self, live: frozenset[bytes]) -> None:
+        """The spaces that are kept in from now on; what lies in others is forgotten."""
         room = self._room
+        if live != self._live and room is not None:
+            with suppress(RuntimeError):  # as below
+                self._thread.submit(room.keep_only, live)
+        self._live = live
+
+    def keep(self, key: bytes, looked: "Looked[Entry]", entry: Entry) -> None:
+        """For those who mean the same; a moment later. What was cleared meanwhile is kept no more."""
+        room = self._room
+        if self._live is not None and key[:SPACE_BYTES] not in self._live:
+            return
         if room is not None and len(entry.body) <= ENTRY_BYTES_MAX and self._waiting < QUEUE_MAX:
             with suppress(RuntimeError):  # the thread is shut down: the worker stops
                 self._thread.submit(room.keep, key, looked, entry, len(entry.body), entry.expires_us)

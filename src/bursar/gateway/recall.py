@@ -9,7 +9,7 @@ import msgspec
 from bursar.cache.answers import Answers, Found
 from bursar.cache.entry import Entry
 from bursar.cache.flights import Lead
-from bursar.cache.key import Meanings, key_of, meaning_of, provider_headers, tenant_of
+from bursar.cache.key import Meanings, key_of, meaning_of, provider_headers, space_of, tenant_of
 from bursar.cache.wishes import Wishes
 from bursar.domain.caching import NO_UPSTREAM, CacheRule, ExactCaching, SemanticCaching
 from bursar.domain.charge import Operation, Outcome, Quality
@@ -74,7 +74,7 @@ async def recall(
     if rule is None or worker.answers is None or not (wishes.reads or wishes.keeps):
         return False
     exact, semantic = rule.terms.exact, rule.terms.semantic
-    if exact is not None and await recall_equal(worker, worker.answers, call, arrival, envelope, exact, client):
+    if exact is not None and await recall_equal(worker, worker.answers, call, arrival, envelope, rule, exact, client):
         return True
     if semantic is None or not (wishes.reads and wishes.keeps):
         return False
@@ -87,12 +87,13 @@ async def recall_equal(
     call: Call,
     arrival: Arrival,
     envelope: Envelope,
+    rule: CacheRule,
     exact: ExactCaching,
     client: Client,
 ) -> bool:
     """The same request was answered before, or is being answered now."""
     wishes = envelope.wishes
-    key = key_for(worker, call, arrival, envelope, exact)
+    key = key_for(worker, call, arrival, envelope, rule, exact)
     if key is None:
         return False
     found = Found()
@@ -153,7 +154,9 @@ async def recall_like(
     return False
 
 
-def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, exact: ExactCaching) -> bytes | None:
+def key_for(
+    worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, rule: CacheRule, exact: ExactCaching
+) -> bytes | None:
     """What the call's equals have in common; None: its answer must not be another's."""
     asked, facts, credential = call.asked, call.facts, envelope.credential
     if facts.operation not in KEPT_OPERATIONS or asked.continues:
@@ -171,6 +174,7 @@ def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, ex
     flags = b"%d%d%d" % (asked.stream, call.strips_usage, asked.streams_array)
     return key_of(
         worker.secret,
+        space_of(worker.secret, rule.rule_id, rule.cleared_us),
         tenant,
         credential.client_secret,
         place.encode(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bursar.cache.entry import Entry
-from bursar.cache.key import key_of, provider_headers, tenant_of
+from bursar.cache.key import key_of, provider_headers, space_of, tenant_of
 from bursar.domain.caching import LOCAL, CacheRule, SemanticCaching, measured_as
 from bursar.domain.charge import Operation
 from bursar.gateway.agreement import Said, compare
@@ -137,6 +137,7 @@ def question_in(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope
         return None
     key = key_of(
         worker.secret,
+        space_of(worker.secret, rule.rule_id, rule.cleared_us),
         tenant,
         credential.client_secret,
         measured_as(rule.terms).encode(),

@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from bursar.cache.key import spaces_of
 from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.errors import BursarError
 from bursar.domain.ids import Ids
@@ -184,6 +185,11 @@ def use_snapshot(worker: Worker, path: Path) -> None:
         worker.decider.use(snapshot)
         worker.cache_table = CacheTable(snapshot.cache_rules)
         worker.prompt_caches.watch.use(snapshot.cache_rules)
+        if snapshot.kept_spaces is not None:
+            spaces = spaces_of(worker.secret, snapshot.kept_spaces)
+            worker.likeness.use(spaces)
+            if worker.answers is not None:
+                worker.answers.use(spaces)
         settings, upstreams = worker.settings, worker.routes.by_name
         filed = with_stops(settings.routes, snapshot.stopped)
         worker.route_table = compile_table(snapshot.routes, filed, settings.ladders, upstreams)

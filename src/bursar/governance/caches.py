@@ -70,6 +70,13 @@ class CacheBook:
         """Its prompt caching goes on; one that wasn't stopped stays as it is. Raises UnknownControl."""
         return cache_of(self._register.set_field(name_or_id, "stopped", "", "resume", actor=actor))
 
+    def clear(self, name_or_id: str | None = None, *, actor: str) -> list[CacheRule]:
+        """What a rule has kept is met by no call from now on; None: what all rules have, on or off. Those cleared.
+
+        Also what one kept that was asked for before and comes later. Raises UnknownControl.
+        """
+        return caches_in_order(self._register.stamp(name_or_id, "cleared_us", "clear", actor=actor))
+
     def measured(self, rule_id: str, told: str) -> None:
         """Keep what its semantic cache's shadow has shown (`domain.resemblance.Measured` as JSON)."""
         self._register.note(rule_id, "measured", told)

@@ -5,6 +5,7 @@ one thread owns a room.
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -135,6 +136,12 @@ class Room(Generic[T]):
         if self.bytes > self._bytes_max:  # one partition alone is too large
             self._partitions.clear()
             self.bytes = 0
+
+    def keep_only(self, begins: Collection[bytes]) -> None:
+        """Forget all partitions but those whose key begins with one of these, all of one length."""
+        lengths = {len(begin) for begin in begins}
+        for key in [key for key in self._partitions if all(key[:length] not in begins for length in lengths)]:
+            self.bytes -= self._partitions.pop(key).bytes
 
     def __len__(self) -> int:
         return sum(map(len, self._partitions.values()))

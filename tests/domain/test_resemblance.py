@@ -61,6 +61,14 @@ def test_one_that_answers_goes_back_when_it_is_surely_wrong_too_often():
     assert why_off(ON, msgspec.structs.replace(seen, compared=0, false_hits=0)) == ""
 
 
+def test_a_long_good_shadow_does_not_hide_that_its_answers_are_wrong_now():
+    seen = msgspec.structs.replace(PAYS, compared=10_012, false_hits=12, live_compared=20, live_false=12)
+    assert "12 of 20 answers" in why_off(ON, seen)
+    assert "12 of 20 answers" in why_not_on(ON, msgspec.json.encode(seen).decode())  # nor may it come back at once
+    assert why_off(ON, msgspec.structs.replace(seen, live_compared=4, live_false=4)) == ""
+    assert why_off(ON, msgspec.structs.replace(seen, live_compared=20, live_false=1)) == ""
+
+
 @settings(deadline=None)
 @given(of=st.integers(1, 300), share=st.floats(0, 1))
 def test_the_bound_is_above_what_was_seen_and_falls_with_evidence(of: int, share: float):

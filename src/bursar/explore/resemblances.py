@@ -27,6 +27,7 @@ def measured_so_far(
 
 _FIGURES = (
     "calls", "hits", "compared", "false_hits", "saved_pico", "embed_pico", "unpriced", "since_us", "until_us",
+    "live_compared", "live_false",
 )  # fmt: skip
 _SQL = """
 WITH seen AS (
@@ -41,6 +42,8 @@ SELECT count(*) FILTER (NOT is_live) AS calls,
   sum(cost_pico) FILTER (is_hit AND NOT is_false AND NOT is_live) AS saved_pico,
   sum(embed_pico) FILTER (NOT is_live) AS embed_pico,
   count(*) FILTER (is_hit AND NOT is_false AND NOT is_live AND cost_pico IS NULL) AS unpriced,
+  count(agreement) FILTER (is_live) AS live_compared,
+  count(*) FILTER (is_false AND is_live) AS live_false,
   epoch_us(min(looked_at)) AS since_us, epoch_us(max(looked_at)) AS until_us
 FROM seen
 """

@@ -170,10 +170,11 @@ class _Books:
         if terms.comparison != (AUTO,):
             scope = (Scope(read_scope(terms.comparison)),)
             before, after = (self._cells(days, terms.mix, (terms.unit,), scope, apart=True) for days in windows)
-            group = Group(daily_of(before, _all(one)), daily_of(after, _all(one)))
+            kinds = range(len(terms.mix) + 1)  # and whether they are in what some initiative touches, at its time
+            group = Group(daily_of(before, kinds), daily_of(after, kinds))
             return given(plan.rates, group, " ".join(terms.comparison))
         mix, everything = ("feature", *(name for name in terms.mix if name != "feature")), (Scope(()),)
-        kind_at = tuple(mix.index(name) for name in terms.mix)
+        kind_at = (*(mix.index(name) for name in terms.mix), len(mix))
         before, after = (self._cells(days, mix, (terms.unit,), everything, apart=True) for days in windows)
         sides = [_by_feature(found) for found in (before, after)]
         groups = {

@@ -25,6 +25,7 @@ GUARD_DAYS = 30
 MARGIN_PLACES = Decimal("0.000001")
 CENT = Decimal("0.01")
 COMPARED, CARRIED, BEFORE_AFTER = "comparison", "carried", "before_after"
+UNMEASURED = "unmeasured"
 
 
 class MonthSaving(msgspec.Struct, frozen=True):
@@ -34,7 +35,8 @@ class MonthSaving(msgspec.Struct, frozen=True):
     realised = expected - left; left = actual (what its calls cost) + handed (what later initiatives go on from).
     margin:   half the width of the 90 % interval; None: too few days to know.
     unit_cost_before, unit_cost_now: of its calls, at this month's mix; None: none that a later one doesn't measure.
-    method:   `comparison`; `carried`: by the last trend that could be seen; `before_after`: without any.
+    method:   `comparison`; `carried`: by the last trend that could be seen; `before_after`: without any;
+              `unmeasured`: it was booked, and isn't this initiative's any more.
     trend:    the factor of what everyone's cost did, 1 without a comparison.
     new_calls, new_cost: of kinds that the baseline doesn't know, in none of the above. unpriced: attempts without cost.
     """
@@ -99,7 +101,7 @@ def check_terms(terms: InitiativeTerms) -> None:
 
 def measure(session: Session, dialect: str, initiatives: Sequence[Initiative], today: date) -> list[Standing]:
     """Every initiative, in the order given. today: the day (UTC) that isn't over yet. Raises BadQuery."""
-    running = [one for one in initiatives if one.is_measured and _start(one) < today]
+    running = [one for one in initiatives if one.is_measured and _start(one) < _until(one, today)]
     running.sort(key=lambda one: one.order)
     touched = [Scope(read_scope(one.terms.filters), Days(_start(one), today)) for one in running]
     asked = _Books(session, dialect, running, today, touched)
@@ -205,6 +207,16 @@ class _Books:
             others = self._touched if apart else ()
             self._kept[key] = cells(self._session, self._dialect, days, mix, units, scopes, others)
         return self._kept[key]
+
+
+def unmeasured(month: str) -> MonthSaving:
+    """Nothing, of a month that has nothing of an initiative any more."""
+    first = date.fromisoformat(f"{month}-01")
+    zero = Decimal(0)
+    return MonthSaving(
+        month, first, (first + timedelta(days=32)).replace(day=1), zero, zero, zero, zero, zero, zero, zero, None, None,
+        UNMEASURED, 1.0, 0, 0, zero, 0,
+    )  # fmt: skip
 
 
 def _month(

@@ -406,3 +406,20 @@ def test_a_number_below_zero_in_a_tag_is_no_unit(books):
     books.load()
     (found,) = books.measure(initiative(unit="tag:pages"))
     assert (found.months[0].units, found.months[0].realised) == (30 * 5 * 4, 0)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_one_that_tells_its_calls_apart_too_finely_leaves_the_others_measured(books, monkeypatch, before):
+    """Else one initiative would take all of them down, and the books of every month."""
+    fill(books, AUGUST, SEPTEMBER, 10 * PICO)
+    fill(books, SEPTEMBER, TODAY, 8 * PICO)
+    for number, day in enumerate(days(AUGUST if before else SEPTEMBER, TODAY)):
+        for at in range(9):
+            books.call(day, 2 * PICO, feature="search", tags={"request": f"{number}-{at}"})
+    books.load()
+    monkeypatch.setattr("bursar.explore.unit_costs.CELLS_MAX", 200)
+    fine = initiative("fine", filters=("feature=search",), mix=("tag:request",))
+    one, other = books.measure(initiative(), fine)
+    assert one.months[0].realised == 30 * 5 * 2
+    assert (other.months, [flag.code for flag in other.flags]) == ([], ["too_fine"])
+    assert "tell fewer of them apart" in other.flags[0].text

@@ -190,6 +190,7 @@ def test_what_the_form_cannot_say_is_not_saved_by_it(desk: TestClient, context: 
     ("changes", "field", "says"),
     [
         ({"owner": ""}, "owner", "Who sees to it"),
+        ({"owner": "a\u202eb"}, "owner", "rintable"),
         ({"target": "much"}, "target", "no number"),
         ({"target": ""}, "target", "How much"),
         ({"baseline_from": ""}, "baseline_from", "Which day"),

@@ -85,6 +85,8 @@ def booked_by_month(entries: Sequence[Booking]) -> dict[tuple[str, str], Decimal
 
 
 def _with_booked(one: Standing, booked: dict[tuple[str, str], Decimal]) -> Standing:
+    if any(flag.code == "too_fine" for flag in one.flags):
+        return one  # it isn't known what it saved
     measured = {month.month for month in one.months}
     lost = [
         unmeasured(month)

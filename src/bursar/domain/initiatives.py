@@ -116,6 +116,8 @@ def faults_of_initiative(terms: InitiativeTerms) -> Iterator[tuple[str, str]]:
     for field, text, least in (("owner", terms.owner, 1), ("hypothesis", terms.hypothesis, 0)):
         if not least <= len(text.strip()) <= TEXT_CHARS_MAX:
             yield field, f"{least} to {TEXT_CHARS_MAX} characters"
+    if not terms.owner.isprintable():
+        yield "owner", "printable characters on one line"
     if not (terms.target.is_finite() and 0 < terms.target <= TARGET_MAX):
         yield "target", f"USD a month, more than 0 and at most {TARGET_MAX}"
     elif terms.target != terms.target.quantize(Decimal("0.01")):

@@ -51,10 +51,15 @@ def read_scope(filters: Sequence[str]) -> tuple[Filter, ...]:
     return as_filters(parse_filter(text) for text in filters)
 
 
+def check_mix(mix: Sequence[str]) -> None:
+    """Raises BadQuery for a dimension that isn't known, or a tag's name that can't be one."""
+    sql.dimension_columns(mix, "duckdb")
+
+
 def check_unit(unit: str) -> None:
     """Raises BadQuery for one that isn't known or can't be added up."""
     if unit == OK_CALLS or unit.startswith(TAG_PREFIX):
-        sql.dimension_params([unit] if unit.startswith(TAG_PREFIX) else [])
+        check_mix([unit] if unit.startswith(TAG_PREFIX) else [])
         return
     found = measure(unit)
     if not found.is_additive or found.unit in ("usd", "ms"):

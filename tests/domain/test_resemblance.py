@@ -34,7 +34,7 @@ def test_what_does_not_pay_says_so_in_words():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"compared": 99, "false_hits": 0}, "99 of 100 would-be hits"),
+        ({"compared": 99, "false_hits": 0}, "99 of 100 would-be hits in other words"),
         ({"false_hits": 12}, "as many as 4.8 % may be wrong"),
         ({"mark": "other"}, "hasn't been measured as it is written here"),
         ({"agreement_min": 0.5}, "counted with agreement_min 0.5"),

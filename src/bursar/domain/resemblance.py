@@ -12,7 +12,7 @@ from bursar.domain.caching import CacheRule, CacheTerms, SemanticCaching, measur
 from bursar.domain.money import PICO_PER_USD
 
 COMPARED_MIN = 100
-"""So many would-be hits must have been compared with their provider's answer."""
+"""So many would-be hits, in other words than what they met, must have been compared with their provider's answer."""
 SAMPLES_MIN = 5
 """So many samples of one that answers must have been compared before they alone may stop it."""
 SURE = 0.95
@@ -27,9 +27,9 @@ class Measured(msgspec.Struct, frozen=True):
     """mark: what was measured (`measured_as`). agreement_min: below it a hit was counted as false.
 
     calls: compared with what was kept. hits: that would have been answered. compared: hits whose kept answer was
-    compared, in shadow and of samples when on; live_compared, live_false: of those, the samples.
-    saved_pico: list cost of true hits. embed_pico: what comparing cost, in shadow, by the rows of its embeddings;
-    embeds_unpriced: of these rows, how many have no price, and aren't counted.
+    compared, in shadow and of samples when on, without equal texts that were answered alike. live_compared, live_false:
+    of these, the samples. saved_pico: list cost of true hits. embed_pico: what comparing cost, in shadow, by the rows of
+    its embeddings; embeds_unpriced: of these rows, how many have no price, and aren't counted.
     unpriced: hits whose saving isn't known, and not counted.
     """
 
@@ -111,8 +111,8 @@ def why_not_on(terms: CacheTerms, text: str) -> str:
         )
     if measured.compared < COMPARED_MIN:
         return (
-            f"{measured.compared:,} of {COMPARED_MIN} would-be hits were compared with their provider's answer: "
-            "let it run with mode shadow"
+            f"{measured.compared:,} of {COMPARED_MIN} would-be hits in other words were compared with their provider's "
+            "answer: let it run with mode shadow"
         )
     if measured.embeds_unpriced:
         return f"what comparing costs isn't known: give {semantic.embedder} a price (`bursar prices set`)"

@@ -4,6 +4,7 @@ draft can be kept."""
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bursar.advisor.advice import KINDS, Advice, Claim, Draft, Estimate
+from bursar.advisor.drafts import route_draft
 from bursar.advisor.families import FAMILIES
 from bursar.advisor.families.exact import hits_by_day
 from bursar.advisor.families.repeats import Repeat
@@ -39,7 +41,7 @@ from bursar.bench.advice_plants import FixedPrompt, Hurried, Nightly, NightlyTwi
 from bursar.domain.caching import CacheTerms
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.controls import PolicyTerms
-from bursar.domain.routes import RouteRule, faults_of
+from bursar.domain.routes import RouteRule, Target, faults_of
 from bursar.explore.filters import Filter
 from bursar.governance.checks import check_caching, check_policy, read_terms
 from bursar.prices.book import PriceBook
@@ -218,3 +220,13 @@ def test_days_are_counted_from_the_first_one_in_utc_whatever_zone_is_shown():
         )  # fmt: skip
         until = min(end, now)
         assert look._days() == Decimal((until - datetime(2026, 11, 4, tzinfo=UTC)).total_seconds()) / 86_400
+
+
+@pytest.mark.parametrize("feature", ["*", "a?c", "[bot]", "plain"])
+def test_a_route_that_is_advised_is_about_its_own_calls_alone_whatever_they_are_called(feature: str):
+    rule = RouteRule(name="r", match={"feature": feature}, targets=(Target("openai", "gpt-4.1"),))
+    kept = read_terms(route_draft(rule, "", "").terms, RouteRule)
+    assert faults_of(kept, None) == []
+    pattern = kept.match["feature"]
+    assert fnmatchcase(feature, pattern)
+    assert not any(fnmatchcase(other, pattern) for other in ("other", "abc", "b", "*?"))

@@ -102,9 +102,7 @@ class InitiativeBook:
 
     def start(self, name_or_id: str, on: date | None = None, *, actor: str) -> Initiative:
         """Running. on: its first day; None: the one it has, else today. Raises BadControl, UnknownControl."""
-        terms = self.one(name_or_id).terms
-        first = on or terms.start or self._today()
-        return self._turn(name_or_id, "running", None, actor, self.check(msgspec.structs.replace(terms, start=first)))
+        return self._turn(name_or_id, "running", None, actor, on)
 
     def finish(self, name_or_id: str, *, actor: str) -> Initiative:
         """Done: it is delivered, and goes on being measured. Raises BadControl, UnknownControl."""
@@ -179,8 +177,9 @@ class InitiativeBook:
         return list(connection.execute(select(INITIATIVE_BOOKINGS.c.number)).scalars())
 
     def _turn(
-        self, name_or_id: str, status: Status, ended: date | None, actor: str, terms: InitiativeTerms | None = None
+        self, name_or_id: str, status: Status, ended: date | None, actor: str, on: date | None = None
     ) -> Initiative:
+        """on: the first day of one that is to run."""
         with self._store.writing() as connection:
             found = self._find(connection, name_or_id)
             before = _initiative(found)
@@ -190,11 +189,13 @@ class InitiativeBook:
                 least = before.terms.start + timedelta(days=1)
                 raise BadControl(f"ended: it began on {before.terms.start}; stop it from {least} on", field="ended")
             values: dict[str, Any] = {"status": status, "ended": ended.isoformat() if ended else None}
-            if terms is not None:
+            start = before.terms.start
+            if status == "running":  # in the same transaction: what somebody else changed meanwhile stays
+                start = on or start or self._today()
+                terms = self.check(msgspec.structs.replace(before.terms, start=start))
                 values["terms"] = msgspec.json.encode(terms).decode()
             if any(found._mapping[name] != value for name, value in values.items()):
                 connection.execute(update(INITIATIVES).where(INITIATIVES.c.id == found.id).values(values))
-                start = terms.start if terms else before.terms.start
                 detail = {"name": found.name, "start": str(start), "ended": str(ended or "")}
                 self._record(connection, status, found.id, actor, detail)
             return _initiative(self._find(connection, found.id))

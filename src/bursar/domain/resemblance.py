@@ -28,8 +28,8 @@ class Measured(msgspec.Struct, frozen=True):
 
     calls: compared with what was kept. hits: that would have been answered. compared: hits whose kept answer was
     compared, in shadow and of samples when on, without equal texts that were answered alike. live_compared, live_false:
-    of these, the samples. saved_pico: list cost of true hits. embed_pico: what comparing cost, in shadow, by the rows of
-    its embeddings; embeds_unpriced: of these rows, how many have no price, and aren't counted.
+    of these, the samples. saved_pico: list cost of true hits. embed_pico: what comparing cost, in shadow, by the rows
+    of its embeddings; embeds_unpriced: of these rows, how many have no price, and aren't counted.
     unpriced: hits whose saving isn't known, and not counted.
     """
 

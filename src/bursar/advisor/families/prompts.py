@@ -11,7 +11,6 @@ The ledger has no text, so it can't say how much of an input is the same each ti
 Both are estimates, and say so.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -23,6 +22,7 @@ from bursar.advisor.advice import Advice
 from bursar.advisor.drafts import cache_draft, client_draft, draft_name, match_of
 from bursar.advisor.giving import give
 from bursar.advisor.look import Look, Segment, Slice, total
+from bursar.domain.cacheable import Cacheable, cacheable
 from bursar.domain.caching import CacheTerms, PromptCaching, Ttl
 from bursar.domain.usage import Unit, Usage
 
@@ -37,13 +37,7 @@ GAPS_S: dict[Ttl, int] = {"5m": 300, "1h": 3_600}
 SHORT_GAPS_MIN = 20  # calls, to say how much of what comes again soon is read
 READ_AGAIN_MIN = 0.5
 DOUBT_TALK, DOUBT_FLOOR = 0.1, 0.2
-LEAST_TOKENS = 1_024
-LEAST_TOKENS_OF = (
-    (re.compile(r"claude-(opus-4[-.][56]|haiku-4)"), 4_096),
-    (re.compile(r"claude-(opus-4[-.]7|sonnet-4[-.]6|.*haiku)"), 2_048),
-)
-"""What a provider caches at least. Source: Anthropic, prompt caching, minimum cacheable length, read 2026-10; the
-gateway, which sets the marks, has the whole table (`gateway/prompt_cache/models.py`)."""
+BEDROCK = "aws"  # as price lists call it
 
 
 class Marked(NamedTuple):
@@ -57,8 +51,9 @@ def mark_prompts(look: Look) -> list[Advice]:
     """Marks for segments that would read more than they write, at providers that cache only what is marked."""
     found = []
     for segment, slices in look.segments.items():
-        if look.worth_a_look(segment) and _is_unmarked(look, slices):
-            advice = _of_conversations(look, segment) or _of_a_fixed_part(look, segment)
+        takes = marks_of(segment)
+        if takes is not None and look.worth_a_look(segment) and _is_unmarked(look, slices):
+            advice = _of_conversations(look, segment, takes) or _of_a_fixed_part(look, segment, takes)
             if advice is not None:
                 found.append(advice)
     return found
@@ -102,12 +97,17 @@ def repair_marks(look: Look) -> list[Advice]:
     return found
 
 
-def _of_conversations(look: Look, segment: Segment) -> Advice | None:
+def marks_of(segment: Segment) -> Cacheable | None:
+    """What the gateway may mark of a segment's prompts; None where its provider takes no marks that are known."""
+    return cacheable(segment.model, at_bedrock=segment.provider == BEDROCK)
+
+
+def _of_conversations(look: Look, segment: Segment, takes: Cacheable) -> Advice | None:
     claim = look.claim(segment, "session <> ''")
     row = look.ask(_TALKS.format(where=claim.sql, base="{base}"), **claim.params)[0]
     if not row["sessions"] or row["turns"] < TURNS_MIN or row["grows"] < GROWS_MIN:
         return None
-    best = _best(look, _TURNS.format(where=claim.sql, base="{base}"), claim.params)
+    best = _best(look, takes, _TURNS.format(where=claim.sql, base="{base}"), {**claim.params, "least": takes.minimum})
     why = (
         f"{row['sessions']:,} conversations of {row['turns']:.0f} turns on average: each turn sends all before it "
         "again, at the full price."
@@ -115,7 +115,7 @@ def _of_conversations(look: Look, segment: Segment) -> Advice | None:
     return _advice(look, segment, best, why, DOUBT_TALK, "session <> ''")
 
 
-def _of_a_fixed_part(look: Look, segment: Segment) -> Advice | None:
+def _of_a_fixed_part(look: Look, segment: Segment, takes: Cacheable) -> Advice | None:
     claim = look.claim(segment)
     row = look.ask(
         _FLOOR.format(where=claim.sql, base="{base}"),
@@ -123,11 +123,11 @@ def _of_a_fixed_part(look: Look, segment: Segment) -> Advice | None:
     )[0]
     above = row["middle"] - row["floor"]
     fixed = round(row["floor"] - VARYING_IN_FLOOR * above)
-    if fixed < least_tokens(segment.model) or above > ABOVE_FLOOR_MAX * row["floor"]:
+    if fixed < takes.minimum or above > ABOVE_FLOOR_MAX * row["floor"]:
         return None
     if max(row["bytes_stray"], row["tokens_stray"]) > STRAY_MAX:
         return None
-    best = _best(look, _FIXED.format(where=claim.sql, base="{base}"), {**claim.params, "fixed": fixed})
+    best = _best(look, takes, _FIXED.format(where=claim.sql, base="{base}"), {**claim.params, "fixed": fixed})
     why = (
         f"Inputs hardly differ: half have at most {row['middle']:,} tokens, and nearly none has less than "
         f"{row['floor']:,}. So about {fixed:,} of them seem to be a fixed part, sent anew at the full price each time."
@@ -153,10 +153,12 @@ def _advice(look: Look, segment: Segment, best: Marked, why: str, doubt: float, 
     )  # fmt: skip
 
 
-def _best(look: Look, source: str, params: dict[str, Any]) -> Marked:
+def _best(look: Look, takes: Cacheable, source: str, params: dict[str, Any]) -> Marked:
     """Five minutes or an hour, whichever saves more. source: charges with `shared`, `fresh` and `gap_s`."""
     tried = []
     for ttl, gap_s in GAPS_S.items():
+        if ttl == "1h" and not takes.has_hour:
+            continue
         again = f"coalesce(gap_s <= {gap_s}, false)"
         extra = {
             "read": f"CASE WHEN {again} THEN shared ELSE 0 END",
@@ -226,15 +228,6 @@ def _plain(usage: Usage) -> Usage:
     return msgspec.structs.replace(usage, input=usage.input + cached, cache_read=0, cache_write_5m=0, cache_write_1h=0)
 
 
-def least_tokens(model: str) -> int:
-    """The shortest input that a provider caches.
-
-    >>> least_tokens("claude-haiku-4-5-20251001"), least_tokens("claude-sonnet-4-5")
-    (4096, 1024)
-    """
-    return next((least for named, least in LEAST_TOKENS_OF if named.search(model)), LEAST_TOKENS)
-
-
 _TALKS = """
 SELECT count(DISTINCT session) AS sessions, count(*) / nullif(count(DISTINCT session), 0) AS turns,
   coalesce(avg((total_input >= before)::INTEGER) FILTER (before IS NOT NULL), 0) AS grows
@@ -244,10 +237,10 @@ FROM (
 )
 """
 _TURNS = """
-SELECT *, least(coalesce(before, 0), input_tokens) AS shared,
-  input_tokens - least(coalesce(before, 0), input_tokens) AS fresh
+SELECT *, CASE WHEN input_tokens < $least THEN 0 ELSE least(before, input_tokens) END AS shared,
+  CASE WHEN input_tokens < $least THEN 0 ELSE input_tokens - least(before, input_tokens) END AS fresh
 FROM (
-  SELECT *, lag(input_tokens) OVER talk AS before,
+  SELECT *, CASE WHEN lag(input_tokens) OVER talk >= $least THEN lag(input_tokens) OVER talk ELSE 0 END AS before,
     epoch(received_at) - epoch(lag(received_at) OVER talk) AS gap_s
   FROM {base} WHERE {where} WINDOW talk AS (PARTITION BY session ORDER BY received_at)
 )

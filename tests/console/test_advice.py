@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from html import unescape
+from typing import Any
 
+import msgspec
 import pytest
 from litestar.testing import TestClient
 from tests.console.conftest import make_context
@@ -15,12 +17,14 @@ from tests.console.conftest import make_context
 from bursar.bench.advice import FIRST_DAY, calls_of
 from bursar.bench.advice_models import Classes
 from bursar.bench.advice_outputs import Runaway
-from bursar.bench.advice_plants import Nightly, Questions
+from bursar.bench.advice_plants import SONNET, Nightly, Questions
 from bursar.bench.advice_world import DAY_US, write_ledger
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
 from bursar.domain.clock import FixedClock
 from bursar.gateway.meter import Meter
+from bursar.gateway.prompt_cache.breaks import Breaks, Place
+from bursar.gateway.prompt_cache.news import SeriesBreaks, Told
 from bursar.ledger.loader import Loader
 from bursar.prices.book import PriceBook
 
@@ -50,7 +54,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[
     context.ledger.close()
 
 
-def advice_of(desk: Desk, kind: str) -> dict[str, object]:
+def advice_of(desk: Desk, kind: str) -> dict[str, Any]:
     rows = desk.client.get(f"/api/advice?{PERIOD}").json()["advice"]
     return next(row for row in rows if row["kind"] == kind)
 
@@ -116,6 +120,31 @@ def test_the_api_keeps_policies_and_routes_and_says_what_only_the_caller_can_do(
     batch = advice_of(desk, "batch")
     answer = desk.client.post(f"/api/advice/{batch['id']}/apply", json={})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_control")
+
+
+def test_what_breaks_a_prompt_cache_is_told_where_the_view_is_about_now_and_whole_segments(desk: Desk):
+    now_us = desk.context.clock.now_us()
+    place = Place(part="system[0]", cause="time", calls=98, at_bytes=812, lost_tokens=200_000)
+    day = Breaks(now_us - DAY_US, now_us, 100, 400_000, 98, 200_000, [place])
+    seen = Told([SeriesBreaks("vk_nightly-report", SONNET, "nightly-report", "summary", day)])
+    desk.context.run_dir.mkdir(exist_ok=True, parents=True)
+    path = desk.context.run_dir / "prompt-cache-0.json"
+    path.write_bytes(msgspec.json.encode(seen))
+    try:
+        desk.context.reviews.clear()
+        repair = advice_of(desk, "cache_repair")
+        assert len(repair["evidence"]) == 1
+        assert re.match(
+            r"system\[0\] changes at byte ~812 in 98 % of calls .*: \$[\d.]+ a month", repair["evidence"][0]
+        )
+        assert "byte ~812" in desk.client.get(f"/advice?{PERIOD}").text
+        for less in (f"{PERIOD}&filter=team%3Dcore", "period=2026-10-26..2026-10-30"):
+            kinds = {row["kind"] for row in desk.client.get(f"/api/advice?{less}").json()["advice"]}
+            assert "batch" in kinds
+            assert "cache_repair" not in kinds
+    finally:
+        path.unlink()
+        desk.context.reviews.clear()
 
 
 def test_an_empty_ledger_says_what_to_do(empty_client: TestClient):

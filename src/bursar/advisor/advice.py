@@ -79,6 +79,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
                 assumed, and `doubts` says what.
     is_proven:  False: something has to be tried first, and the saving is in no total until then.
     doubts:     why it may be wrong.
+    evidence:   what else was seen, beyond counts: which part of a prompt breaks its cache, and what that costs.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     doubts: tuple[str, ...]
     claim: Claim
     is_proven: bool = True
+    evidence: tuple[str, ...] = ()
 
 
 def advice_id(kind: str, *about: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from bursar.advisor.advice import Claim, Estimate
+from bursar.advisor.prompt_breaks import PromptBreak
 from bursar.advisor.whatif import bands_of, femto_of
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.money import usd_from_femto
@@ -93,7 +94,9 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 class Look:
-    """The priced live charges of a period, and what they would cost otherwise. now_us: whose prices hold elsewhere.
+    """The priced live charges of a period, and what they would cost otherwise.
+
+    now_us: whose prices hold elsewhere. breaks: of prompt caches, as far as whoever asks knows of them.
 
     Corrections of single charges, charges without a price, shadows and answers of a cache are left out: nothing is
     advised on what isn't known, and nothing that already costs nothing can be saved.
@@ -107,11 +110,13 @@ class Look:
         book: PriceBook,
         now_us: int,
         filters: Sequence[Filter | tuple[str, str]] = (),
+        breaks: Sequence[PromptBreak] = (),
     ) -> None:
         self.session = session
         self.period = period
         self.book = book
         self.now_us = now_us
+        self.breaks = breaks
         self._numbers = count()
         wanted = as_filters(filters)
         where = [one.sql(dialect=dialect) for one in sql.conditions(sql.filter_shapes(wanted))]
@@ -145,6 +150,12 @@ class Look:
         """Whether what was saved by day makes an advice: enough of it, and on several days, for an incident of one
         afternoon will not come again every month."""
         return total(daily) / self.months >= self.least and sum(value > 0 for value in daily.values()) >= DAYS_MIN
+
+    def breaks_of(self, segment: Segment) -> list[PromptBreak]:
+        """What breaks the prompt caches of a segment's calls, of all keys."""
+        models = {segment.model, self.homes[segment].model_sent}
+        of_job = (segment.feature, segment.request_type)
+        return [one for one in self.breaks if one.model in models and (one.feature, one.request_type) == of_job]
 
     def once(self, name: str, find: Callable[["Look"], T]) -> T:
         """What several families ask, found once."""

@@ -4,16 +4,19 @@ A review looks at every charge of its period several times, so one that is at mo
 """
 
 import threading
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from bursar.advisor.advice import KINDS, Advice, Draft, Estimate
-from bursar.advisor.look import MONTH_DAYS, Look
+from bursar.advisor.look import MONTH_DAYS, SEGMENT_COLUMNS, Look
+from bursar.advisor.prompt_breaks import PromptBreak
 from bursar.advisor.review import Ranked, Review, review
 from bursar.console.api.answers import PeriodAnswer, csv_bytes, period_answer
 from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.prompt_breaks import prompt_breaks
 from bursar.console.view import View, filter_text
 from bursar.domain.errors import UnknownAdvice
 from bursar.domain.money import plain
@@ -21,6 +24,7 @@ from bursar.governance.drafts import KeptDraft, keep_draft
 
 REVIEW_LIVES_US = 600_000_000
 REVIEWS_REMEMBERED = 16
+BREAKS_LIVE = timedelta(days=2)  # what workers tell of is today and yesterday
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -51,6 +55,7 @@ class AdviceAnswer(msgspec.Struct, frozen=True):
 
     scope: filters that open to its calls; examples: ids of calls that show it. attempts, spent: of the period.
     confidence: measured, sampled or estimated. effort, risk: low, medium or high. is_proven: false: try it first.
+    evidence: which part of a prompt breaks its cache, and what that costs, where the workers saw it.
     """
 
     id: str
@@ -70,6 +75,7 @@ class AdviceAnswer(msgspec.Struct, frozen=True):
     is_proven: bool
     change: ChangeAnswer
     doubts: list[str]
+    evidence: list[str]
 
 
 class ReviewAnswer(msgspec.Struct, frozen=True):
@@ -101,13 +107,25 @@ def reviewed(context: ConsoleContext, view: View) -> Review:
     with _ONE_AT_A_TIME:
         made_us, found = context.reviews.get(key, (0, None))
         if found is None or not 0 <= now_us - made_us < REVIEW_LIVES_US:
+            breaks = _breaks(context, view)
             with context.ledger.reading() as session:
-                look = Look(session, context.ledger.dialect, view.period, context.prices(), now_us, view.filters)
+                look = Look(
+                    session, context.ledger.dialect, view.period, context.prices(), now_us, view.filters, breaks
+                )
                 found = review(look)
             while len(context.reviews) >= REVIEWS_REMEMBERED:
                 del context.reviews[next(iter(context.reviews))]
             context.reviews[key] = (now_us, found)
     return found
+
+
+def _breaks(context: ConsoleContext, view: View) -> list[PromptBreak]:
+    """What breaks prompt caches now, where the view is about now and about whole segments: the workers tell neither of
+    last month nor of one customer."""
+    ended = context.now() - view.period.end
+    if ended > BREAKS_LIVE or any(one.field not in SEGMENT_COLUMNS for one in view.filters):
+        return []
+    return prompt_breaks(context)
 
 
 def known_review(context: ConsoleContext, view: View) -> Review | None:
@@ -169,7 +187,7 @@ def _advice(row: Ranked) -> AdviceAnswer:
         one.id, one.kind, KINDS[one.kind], one.title, one.why, [filter_text(part) for part in one.scope],
         list(one.examples), one.attempts, plain(one.spent), _saving(one.saving),
         None if row.net is None else plain(row.net), one.confidence, one.effort, one.risk, one.is_proven,
-        _change(one.change), list(one.doubts),
+        _change(one.change), list(one.doubts), list(one.evidence),
     )  # fmt: skip
 
 

@@ -1,5 +1,4 @@
-"""The provider's own prompt cache: marks where large inputs come again within its time and none are set, and marks
-that cost more than they bring.
+"""The provider's own prompt cache: marks where large inputs come again within its time and none are set.
 
 The ledger has no text, so it can't say how much of an input is the same each time. Two signs can:
 
@@ -16,10 +15,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import msgspec
-
 from bursar.advisor.advice import Advice
-from bursar.advisor.drafts import cache_draft, client_draft, draft_name, match_of
+from bursar.advisor.drafts import cache_draft, draft_name, match_of
 from bursar.advisor.giving import give
 from bursar.advisor.look import Look, Segment, Slice, total
 from bursar.domain.cacheable import Cacheable, cacheable
@@ -34,8 +31,6 @@ FLOOR = 0.02
 STRAY_MAX = 0.01  # of the bytes, from what the tokens let one expect, and of the tokens from the bytes
 VARYING_IN_FLOOR = 0.25  # of what the middle is above the floor: the least varying part is in the floor too
 GAPS_S: dict[Ttl, int] = {"5m": 300, "1h": 3_600}
-SHORT_GAPS_MIN = 20  # calls, to say how much of what comes again soon is read
-READ_AGAIN_MIN = 0.5
 DOUBT_TALK, DOUBT_FLOOR = 0.1, 0.2
 BEDROCK = "aws"  # as price lists call it
 
@@ -52,48 +47,11 @@ def mark_prompts(look: Look) -> list[Advice]:
     found = []
     for segment, slices in look.segments.items():
         takes = marks_of(segment)
-        if takes is not None and look.worth_a_look(segment) and _is_unmarked(look, slices):
+        is_ruled = bool(look.breaks_of(segment))  # a rule marks these already, and finds what breaks their cache
+        if takes is not None and not is_ruled and look.worth_a_look(segment) and _is_unmarked(look, slices):
             advice = _of_conversations(look, segment, takes) or _of_a_fixed_part(look, segment, takes)
             if advice is not None:
                 found.append(advice)
-    return found
-
-
-def repair_marks(look: Look) -> list[Advice]:
-    """Where what was written to the cache cost more than what was read from it has saved."""
-    found = []
-    for segment, slices in look.segments.items():
-        written = sum(one.usage.cache_write_5m + one.usage.cache_write_1h for one in slices)
-        if not written or not look.worth_a_look(segment):
-            continue
-        claim = look.claim(segment, "cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens > 0")
-        kept = look.slice(claim.sql, **claim.params)
-        stopped = look.saved(kept, lambda one: _without_marks(look, one))
-        longer = _with_longer_life(look, segment)
-        best = max((stopped, longer), key=total)
-        if not look.is_worth(best):
-            continue
-        is_longer = best is longer
-        found.append(
-            give(
-                look, "cache_repair", segment, claim, look.monthly(best, DOUBT_FLOOR if is_longer else 0.0),
-                title=f"{'Keep' if is_longer else 'Stop writing'} the prompt cache of {segment.name}"
-                f"{' for an hour' if is_longer else ''}",
-                why="More is written to the provider's cache than is read: "
-                + ("the next call mostly comes after five minutes and within the hour." if is_longer
-                   else "what is written is hardly ever read again."),
-                change=client_draft(
-                    "cache_control with its five minutes" if is_longer else "cache_control on parts that differ",
-                    'cache_control with "ttl": "1h"' if is_longer else "no cache_control, or on what stays the same",
-                    "the caller sets these marks itself; Bursar sets its own only where there are none",
-                ),
-                confidence="estimated" if is_longer else "measured", effort="low", risk="low",
-                doubts=(
-                    "What breaks the reuse may be small, such as a time in the system prompt: mended, it saves more.",
-                ),
-                about="1h" if is_longer else "stop",
-            )
-        )  # fmt: skip
     return found
 
 
@@ -187,47 +145,6 @@ def _is_unmarked(look: Look, slices: Sequence[Slice]) -> bool:
     return sheet is not None and {Unit.CACHE_READ, Unit.CACHE_WRITE_5M} <= sheet.listed
 
 
-def _with_longer_life(look: Look, segment: Segment) -> dict[date, Decimal]:
-    """What is saved where marks of five minutes become ones of an hour; nothing where there are none of an hour, or
-    where even what comes again within five minutes is hardly read: it isn't the same then."""
-    sheet = look.sheet(look.segments[segment][0])
-    if sheet is None or Unit.CACHE_WRITE_1H not in sheet.listed:
-        return {}
-    claim = look.claim(segment, "cache_write_5m_tokens + cache_read_tokens > 0")
-    marked = _MARKED.format(where=claim.sql, base="{base}")
-    row = look.ask(
-        f"SELECT count(*) AS calls, SUM(cache_read_tokens) / nullif(SUM(least(before, kept)), 0) AS share "
-        f"FROM ({marked}) WHERE gap_s <= {GAPS_S['5m']}",
-        **claim.params,
-    )[0]
-    share = float(row["share"] or 0) if row["calls"] >= SHORT_GAPS_MIN else 1.0
-    if share < READ_AGAIN_MIN:
-        return {}
-    late = f"CASE WHEN gap_s > {GAPS_S['5m']} AND gap_s <= {GAPS_S['1h']} THEN {share:.4f} ELSE 0 END"
-    more = f"round(least(cache_write_5m_tokens, greatest(before - cache_read_tokens, 0)) * {late})"
-    slices = look.slice(source=f"({marked})", extra={"read": f"coalesce({more}, 0)"}, **claim.params)
-
-    def otherwise(one: Slice) -> Decimal | None:
-        written, read = one.usage.cache_write_5m, one.extra["read"]
-        here = look.price(one, look.sheet(one), Usage(cache_write_5m=written))
-        would = look.price(one, look.sheet(one), Usage(cache_read=read, cache_write_1h=written - read))
-        return None if would is None or here is None else one.cost - here + would
-
-    return look.saved(slices, otherwise)
-
-
-def _without_marks(look: Look, one: Slice) -> Decimal | None:
-    sheet = look.sheet(one)
-    here, would = look.price(one, sheet, one.usage), look.price(one, sheet, _plain(one.usage))
-    return None if here is None or would is None else one.cost - here + would
-
-
-def _plain(usage: Usage) -> Usage:
-    """The same without any cache."""
-    cached = usage.cache_read + usage.cache_write_5m + usage.cache_write_1h
-    return msgspec.structs.replace(usage, input=usage.input + cached, cache_read=0, cache_write_5m=0, cache_write_1h=0)
-
-
 _TALKS = """
 SELECT count(DISTINCT session) AS sessions, count(*) / nullif(count(DISTINCT session), 0) AS turns,
   coalesce(avg((total_input >= before)::INTEGER) FILTER (before IS NOT NULL), 0) AS grows
@@ -257,10 +174,4 @@ _FIXED = """
 SELECT *, least($fixed, input_tokens) AS shared, 0 AS fresh,
   epoch(received_at) - epoch(lag(received_at) OVER (ORDER BY received_at)) AS gap_s
 FROM {base} WHERE {where}
-"""
-_MARKED = """
-SELECT *, cache_read_tokens + cache_write_5m_tokens AS kept,
-  lag(cache_read_tokens + cache_write_5m_tokens) OVER again AS before,
-  epoch(received_at) - epoch(lag(received_at) OVER again) AS gap_s
-FROM {base} WHERE {where} WINDOW again AS (PARTITION BY session ORDER BY received_at)
 """

@@ -60,6 +60,7 @@ class AdviceTold(msgspec.Struct):
     is_proven: bool
     change: ChangeTold
     doubts: list[str]
+    evidence: list[str]
 
 
 class ReviewTold(msgspec.Struct):
@@ -130,7 +131,8 @@ def show(
         raise BadRequest("one advice is told as table or json; `bursar advice --format csv` has all", field="format")
     saving = "no figure" if one.saving is None else f"{_usd(one.saving.low)} to {_usd(one.saving.high)} a month"
     lines = [
-        ("advice", one.title), ("why", one.why), ("saves", _expected(one)), ("between", saving),
+        ("advice", one.title), ("why", one.why), *(("seen", line) for line in one.evidence),
+        ("saves", _expected(one)), ("between", saving),
         ("sure", f"{one.confidence}; effort {one.effort}, risk {one.risk}"), ("calls", " ".join(one.scope)),
         *(("before", line) for line in one.change.before), *(("after", line) for line in one.change.after),
         *(("do", line) for line in one.change.steps), *(("doubt", line) for line in one.doubts),
@@ -176,6 +178,8 @@ def apply(
         f"{kept.kind} {kept.name} ({kept.id}) is kept, and off; "
         f"`bursar {COMMANDS[kept.kind]} {kept.id}` switches it on."
     )
+    for step in change.steps:
+        say(f"to do beside it: {step}")
 
 
 def register(app: typer.Typer) -> None:

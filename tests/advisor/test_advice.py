@@ -33,7 +33,7 @@ from bursar.bench.advice_outputs import (
 )
 from bursar.bench.advice_plants import FixedPrompt, Hurried, Nightly, NightlyTwice, Questions, SameSize
 from bursar.domain.caching import CacheTerms
-from bursar.domain.controls import PolicyTerms
+from bursar.domain.controls import DraftBudget, PolicyTerms
 from bursar.domain.routes import RouteRule, faults_of
 from bursar.explore.filters import Filter
 from bursar.governance.checks import check_caching, check_policy, read_terms
@@ -113,6 +113,8 @@ def test_every_draft_can_be_kept_as_it_is(planted: Look):
             check_policy(read_terms(change.terms, PolicyTerms))
         elif change.kind == "route":
             assert faults_of(read_terms(change.terms, RouteRule), None) == []
+        elif change.kind == "budget":
+            assert Decimal(read_terms(change.terms, DraftBudget).limit) > 0
         else:
             assert change.steps
 
@@ -170,7 +172,7 @@ def made_up(number: int, text: str, bound: int, saving: Decimal) -> Advice:
 def test_an_entry_ends_its_time_after_it_was_made(gaps: list[int], ttl_s: int):
     times = [float(sum(gaps[:at])) for at in range(len(gaps) + 1)]
     days = [None] * len(times)
-    one = Repeat(Segment("", "", "", ""), "f", times, days, [Decimal(1)] * len(times), [1] * len(times))
+    one = Repeat(Segment("", "", "", ""), "f", "vk", times, days, [Decimal(1)] * len(times), [1] * len(times))
     hits, daily = hits_by_day([one], ttl_s)
     made = [times[0]]
     for at in times[1:]:

@@ -49,4 +49,4 @@ def test_advice_is_listed_shown_and_kept_as_a_draft(bursar: Bursar, site: Site):
     [policy] = json.loads(bursar("policies", "list", "--format", "json").out)
     assert policy["on"] is False
     steps = bursar("advice", "apply", batch, *PERIOD)
-    assert (steps.code, "batch API" in steps.err) == (0, True)
+    assert (steps.code, "/v1/messages/batches" in steps.err) == (0, True)

@@ -16,7 +16,7 @@ from tests.console.conftest import make_context
 
 from bursar.bench.advice import FIRST_DAY, calls_of
 from bursar.bench.advice_models import Classes
-from bursar.bench.advice_outputs import Runaway
+from bursar.bench.advice_outputs import HungUp, Runaway
 from bursar.bench.advice_plants import SONNET, Nightly, Questions
 from bursar.bench.advice_world import DAY_US, write_ledger
 from bursar.console.app import create_app
@@ -34,7 +34,7 @@ PERIOD = "period=30d"
 
 @dataclass
 class Desk:
-    """A console over eight days with four planted savings."""
+    """A console over eight days with five planted savings."""
 
     client: TestClient
     context: ConsoleContext
@@ -44,7 +44,7 @@ class Desk:
 def desk(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[Desk]:
     directory = tmp_path_factory.mktemp("advice")
     context = make_context(directory, book, history=False)
-    plants = [Questions(0), Nightly(0), Runaway(0), Classes(0)]
+    plants = [Questions(0), Nightly(0), Runaway(0), Classes(0), HungUp(0)]
     made = sorted((one for part in calls_of(plants, 0, FIRST_DAY, DAYS) for one in part), key=lambda one: one.at_us)
     write_ledger(made, directory / "made", Meter(book))
     Loader(context.ledger, directory / "made").load_all()
@@ -117,6 +117,14 @@ def test_the_api_keeps_policies_and_routes_and_says_what_only_the_caller_can_do(
         assert answer.json()["is_on"] is False
         [made] = getattr(desk.context.controls(), all_of).all()
         assert not made.is_on
+    again = advice_of(desk, "retries")
+    answer = desk.client.post(f"/api/advice/{again['id']}/apply", json={"period": "30d"})
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["kind"], answer.json()["is_on"]) == ("budget", False)
+    [budget] = desk.context.budget_store().all()
+    assert (budget.mode, budget.match["feature"]) == ("warn", "export")
+    assert "Draft is kept, off" in desk.client.get(f"/advice?{PERIOD}").text
+    assert desk.client.post(f"/api/advice/{again['id']}/apply", json={"period": "30d"}).status_code == 409
     batch = advice_of(desk, "batch")
     answer = desk.client.post(f"/api/advice/{batch['id']}/apply", json={})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_control")

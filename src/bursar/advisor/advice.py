@@ -10,7 +10,7 @@ from bursar.explore.filters import Filter
 
 Confidence = Literal["measured", "sampled", "estimated"]
 Level = Literal["low", "medium", "high"]
-DraftKind = Literal["policy", "route", "cache", "client"]
+DraftKind = Literal["policy", "route", "cache", "budget", "client"]
 
 KINDS = {
     "exact_cache": "Exact cache",
@@ -44,10 +44,10 @@ class Estimate(msgspec.Struct, frozen=True):
 class Draft(msgspec.Struct, frozen=True):
     """The exact change, as data.
 
-    kind:    what it is kept as; `client`: nothing that Bursar keeps can do it, `terms` is empty and `steps` says what
-             the caller does.
-    name:    of the policy, route or cache rule. terms: PolicyTerms, RouteRule or CacheTerms as plain values.
+    kind:    what it is kept as; `client`: nothing that Bursar keeps can do it, and `terms` is empty.
+    name:    of what is kept. terms: PolicyTerms, RouteRule, CacheTerms or DraftBudget as plain values.
     before, after: the same in words, a line each, for a diff.
+    steps:   what the caller does: the whole change, or beside what is kept.
     """
 
     kind: DraftKind

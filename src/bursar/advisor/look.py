@@ -67,11 +67,13 @@ class Segment(NamedTuple):
 
 
 class Home(NamedTuple):
-    """Where a segment's calls mostly went, and whose they are: the key, if it is one, else ""."""
+    """Where a segment's calls mostly went and how they asked, and whose they are: the key, if it is one, else ""."""
 
     model_sent: str
     upstream: str
     credential_id: str
+    model_asked: str
+    dialect: str
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -273,14 +275,13 @@ class Look:
         rows = self.ask(
             f"""
             SELECT {", ".join(SEGMENT_COLUMNS)}, mode(model_sent) AS model_sent, mode(upstream) AS upstream,
+              mode(model_asked) AS model_asked, mode(dialect) AS dialect,
               CASE WHEN count(DISTINCT credential_id) = 1 THEN any_value(credential_id) ELSE '' END AS credential_id
             FROM {{base}} GROUP BY ALL
             """
         )
         return {
-            Segment(*(row[name] for name in SEGMENT_COLUMNS)): Home(
-                row["model_sent"], row["upstream"], row["credential_id"]
-            )
+            Segment(*(row[name] for name in SEGMENT_COLUMNS)): Home(*(row[name] for name in Home._fields))
             for row in rows
         }
 
@@ -314,7 +315,8 @@ def _slice(row: dict[str, Any], more: Mapping[str, str]) -> Slice:
 
 _BASE = f"""
 SELECT attempt_id, call_id, received_at, received_at::DATE AS day, feature, request_type, provider, model, model_sent,
-  upstream, operation, CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END AS tier, region, is_stream,
+  model_asked, dialect, upstream, operation, tier_asked,
+  CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END AS tier, region, is_stream,
   session, consumer_id, agent, credential_id, request_fingerprint, request_bytes, response_bytes, duration_ms,
   first_byte_ms, outcome, call_outcome, is_final, attempt_number, client_retry, retry_cause, finish_reason, quality,
   http_status, routing, list_cost, effective_cost AS cost, saved_prompt_cache, {TOTAL_INPUT} AS total_input,

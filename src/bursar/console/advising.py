@@ -37,9 +37,10 @@ class SavingAnswer(msgspec.Struct, frozen=True):
 
 
 class ChangeAnswer(msgspec.Struct, frozen=True):
-    """The exact change. kind: policy, route or cache, which can be kept as a draft; `client`: `steps` for the caller.
+    """The exact change. kind: policy, route, cache or budget, which can be kept as a draft; `client`: the caller's.
 
-    terms: of the control, as its own address takes them. before, after: in words.
+    terms: of the control, as its own address takes them. before, after: in words. steps: what the caller does, beside
+    what is kept or alone.
     """
 
     kind: str
@@ -147,9 +148,12 @@ def advised(context: ConsoleContext, view: View, advice_id: str) -> Advice:
 def apply_advice(context: ConsoleContext, view: View, advice_id: str) -> KeptDraft:
     """Keep an advice's change as a draft that is off. Raises UnknownAdvice, BadControl, NameTaken, Unavailable."""
     change = advised(context, view, advice_id).change
-    controls = context.controls()
-    kept = keep_draft(controls, change.kind, change.name, change.terms, actor=ACTOR)
-    controls.publish()
+    controls, budgets = context.controls(), context.budgets and context.budgets()
+    kept = keep_draft(controls, budgets, change.kind, change.name, change.terms, actor=ACTOR)
+    if kept.kind == "budget":
+        context.tell_budgets()
+    else:
+        controls.publish()
     return kept
 
 

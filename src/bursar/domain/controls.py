@@ -89,6 +89,17 @@ class LimitTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     concurrent: int | None = None
 
 
+class DraftBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A budget as it is proposed. It refuses nothing (a dry run) until somebody gives it another mode.
+
+    limit: USD as decimal text, for each window: a UTC day, a month, as a budget's window is written.
+    """
+
+    limit: str
+    match: Match = {}
+    window: str = "day"
+
+
 class Limit(msgspec.Struct, frozen=True):
     """limit_id: "lm_" and 12 characters."""
 

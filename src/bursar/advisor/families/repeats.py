@@ -24,6 +24,7 @@ class Repeat(msgspec.Struct):
 
     segment: Segment
     fingerprint: str
+    credential_id: str
     at_s: list[float]
     days: list[date]
     costs: list[Decimal]
@@ -63,7 +64,7 @@ def repeats(look: Look) -> list[Repeat]:
         key = tuple(row[name] for name in (*SEGMENT_COLUMNS, "request_fingerprint", "credential_id", "is_stream"))
         if key != last:
             segment = Segment(*(row[name] for name in SEGMENT_COLUMNS))
-            found.append(Repeat(segment, row["request_fingerprint"], [], [], [], []))
+            found.append(Repeat(segment, row["request_fingerprint"], row["credential_id"], [], [], [], []))
             last = key
         one = found[-1]
         one.at_s.append(float(row["at_s"]))

@@ -2,10 +2,12 @@
 draft can be kept."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +39,7 @@ from bursar.domain.controls import DraftBudget, PolicyTerms
 from bursar.domain.routes import RouteRule, faults_of
 from bursar.explore.filters import Filter
 from bursar.governance.checks import check_caching, check_policy, read_terms
+from bursar.ledger.store import Columns, Params, Rows, Session
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_rows
 
@@ -155,6 +158,16 @@ def test_each_charge_counts_for_the_first_claim_on_it(planted: Look, claims: lis
         left = [row for row in left if row["attempt_id"] not in ids]
 
 
+def test_each_segment_by_itself_gives_the_same_nets_as_all_at_once(planted: Look):
+    ranked = review(planted).ranked
+    anywhere = [
+        msgspec.structs.replace(row.advice, claim=msgspec.structs.replace(row.advice.claim, about=()))
+        for row in ranked
+    ]  # fmt: skip
+    assert len({row.advice.claim.about for row in ranked}) < len(ranked)
+    assert _nets(planted, anywhere) == [row.net for row in ranked]
+
+
 def all_of(look: Look) -> list[dict[str, Any]]:
     return look.ask("SELECT attempt_id, total_input, total_output, request_bytes, cost FROM {base}")
 
@@ -183,3 +196,40 @@ def test_an_entry_ends_its_time_after_it_was_made(gaps: list[int], ttl_s: int):
 
 def test_each_family_is_in_the_table_once():
     assert len(set(FAMILIES)) == len(FAMILIES)
+
+
+class Asked:
+    """A session that counts what it is asked."""
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.questions = session, 0
+
+    def query(self, sql: str, params: Params | None = None) -> Rows:
+        self.questions += 1
+        return self.session.query(sql, params)
+
+    def run(self, sql: str, params: Params | None = None) -> None:
+        self.session.run(sql, params)
+
+    def stage(self, name: str, columns: Columns) -> AbstractContextManager[None]:
+        return self.session.stage(name, columns)
+
+
+def test_segments_that_nothing_is_advised_on_cost_no_questions_of_their_own(plain: Look, planted: Look):
+    counts = {}
+    for name, look in (("plain", plain), ("planted", planted)):
+        asked = Asked(look.session)
+        given = review(Look(asked, "duckdb", look.period, look.book, look.now_us)).ranked
+        counts[name] = asked.questions, len(look.segments), len(given)
+    questions, segments, given = counts["plain"]
+    assert segments >= 10
+    assert questions <= 40 + 4 * given
+    assert counts["planted"][0] <= 40 + 8 * counts["planted"][2]
+
+
+def test_what_is_claimed_of_a_segment_is_the_same_alone_and_with_all_others(planted: Look):
+    for segment in planted.segments:
+        claim = planted.claim(segment, "total_input > 2000")
+        alone = planted.claimed(Claim(claim.sql, claim.params))
+        assert planted.claimed(claim)[:2] == alone[:2]
+        assert len(planted.claimed(claim).calls) == len(alone.calls)

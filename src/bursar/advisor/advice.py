@@ -62,10 +62,15 @@ class Claim(msgspec.Struct, frozen=True):
     """Which charges would cost otherwise: a condition over the charges looked at, with its values bound by name.
 
     Each charge counts for the first claim on it, so that two pieces of advice on one call are not summed.
+
+    about: the segment, all of whose charges it may be about and no others; (): it may be about any. more: what else has
+    to hold for these, where no value is bound in it.
     """
 
     sql: str
     params: dict[str, Any] = {}
+    about: tuple[str, ...] = ()
+    more: str | None = None
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,14 @@ class Home(NamedTuple):
     dialect: str
 
 
+class Claimed(NamedTuple):
+    """What a claim comes to. cost: in USD; calls: ids of the dearest."""
+
+    attempts: int
+    cost: Decimal
+    calls: tuple[str, ...]
+
+
 class Slice(msgspec.Struct, frozen=True):
     """Charges of a segment on one UTC day that are priced alike, summed.
 
@@ -218,6 +226,7 @@ class Look:
 
     def claim(self, segment: Segment, more: str = "", **params: Any) -> Claim:
         """A claim on the charges of a segment for which `more` holds too."""
+        plain = None if params else more
         number = next(self._numbers)
         values: dict[str, Any] = {f"c{number}_{name}": value for name, value in segment._asdict().items()}
         parts = [f"{name} = $c{number}_{name}" for name in SEGMENT_COLUMNS]
@@ -226,16 +235,22 @@ class Look:
             values[f"c{number}_{name}"] = value
         if more:
             parts.append(f"({more})")
-        return Claim(" AND ".join(parts), values)
+        return Claim(" AND ".join(parts), values, tuple(segment), plain)
 
-    def claimed(self, claim: Claim) -> tuple[int, Decimal, tuple[str, ...]]:
-        """How many charges, what they cost, and the calls of the dearest."""
-        row = self.ask(
-            f"SELECT count(*) AS attempts, coalesce(SUM(cost), 0) AS cost, "
-            f"arg_max(call_id, cost, {EXAMPLES}) AS calls FROM {{base}} WHERE {claim.sql}",
-            **claim.params,
-        )[0]
-        return int(row["attempts"]), Decimal(row["cost"]), tuple(str(one) for one in row["calls"] or ())
+    def claimed(self, claim: Claim) -> Claimed:
+        """How many charges, what they cost, and the calls of the dearest.
+
+        Of all segments at once where the same is claimed of each: a family asks the ledger once, not for each advice.
+        """
+        if claim.about and claim.more is not None:
+            found = self.once(f"claimed {claim.more}", lambda look: look._claimed_of_all(claim.more or "true"))
+            return found.get(claim.about, Claimed(0, Decimal(0), ()))
+        return _claimed(self.ask(f"SELECT {_CLAIMED} FROM {{base}} WHERE {claim.sql}", **claim.params)[0])
+
+    def _claimed_of_all(self, where: str) -> dict[tuple[str, ...], Claimed]:
+        keys = ", ".join(SEGMENT_COLUMNS)
+        rows = self.ask(f"SELECT {keys}, {_CLAIMED} FROM {{base}} WHERE {where} GROUP BY ALL")
+        return {tuple(row[name] for name in SEGMENT_COLUMNS): _claimed(row) for row in rows}
 
     def monthly(self, daily: Mapping[date, Decimal], doubt: float = 0.0) -> Estimate:
         """What was saved by day as a month's, and between which figures the next month's lies.
@@ -305,6 +320,10 @@ def total(daily: Mapping[date, Decimal]) -> Decimal:
     return sum(daily.values(), Decimal(0))
 
 
+def _claimed(row: Mapping[str, Any]) -> Claimed:
+    return Claimed(int(row["attempts"]), Decimal(row["cost"]), tuple(str(one) for one in row["calls"] or ()))
+
+
 def _slice(row: dict[str, Any], more: Mapping[str, str]) -> Slice:
     usage = Usage(**{field: row[name] or 0 for field, name in _USAGE.items()})
     extra = {name: int(row[f"x_{name}"] or 0) for name in more}
@@ -313,6 +332,7 @@ def _slice(row: dict[str, Any], more: Mapping[str, str]) -> Slice:
     return Slice(segment=segment, **own, usage=usage, list_cost=row["list_cost"], cost=row["cost"], extra=extra)
 
 
+_CLAIMED = f"count(*) AS attempts, coalesce(SUM(cost), 0) AS cost, arg_max(call_id, cost, {EXAMPLES}) AS calls"
 _BASE = f"""
 SELECT attempt_id, call_id, received_at, received_at::DATE AS day, feature, request_type, provider, model, model_sent,
   model_asked, dialect, upstream, operation, tier_asked,

@@ -53,7 +53,7 @@ def _saved(look: Look, slices: Sequence[Slice], tier: str) -> dict[date, Decimal
 
 
 def _advice(look: Look, segment: Segment, tier: str, daily: dict[date, Decimal], takes_flex: bool) -> Advice:
-    claim = look.claim(segment, f"{BARE} AND list_contains($tiers, tier)", tiers=sorted(STANDARD_TIERS))
+    claim = look.claim(segment, f"{BARE} AND tier IN {tuple(sorted(STANDARD_TIERS))}")
     where = {BATCH: "as a batch", FLEX: "on the flex tier"}[tier]
     doubts = {
         BATCH: "A provider's batch may take up to a day, and what isn't done by then comes back undone.",

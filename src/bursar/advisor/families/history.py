@@ -5,6 +5,7 @@ from typing import Any
 
 from bursar.advisor.advice import Advice, Draft
 from bursar.advisor.drafts import client_draft, draft_name, match_of, policy_draft
+from bursar.advisor.families.talks import NO_TALKS, talks
 from bursar.advisor.giving import give
 from bursar.advisor.look import Look, Segment, Slice
 from bursar.domain.controls import PolicyTerms
@@ -24,7 +25,9 @@ def send_less_history(look: Look) -> list[Advice]:
     found = []
     for segment, slices in look.segments.items():
         read = sum(one.usage.cache_read for one in slices)
-        if not look.worth_a_look(segment) or read > CACHED_SHARE_MAX * sum(one.usage.total_input for one in slices):
+        is_long = look.once("talks", talks).get(segment, NO_TALKS).turns_max >= LONG_MIN
+        is_cached = read > CACHED_SHARE_MAX * sum(one.usage.total_input for one in slices)
+        if not is_long or is_cached or not look.worth_a_look(segment):
             continue
         claim = look.claim(segment, "session <> ''")
         row = look.ask(_LONG.format(where=claim.sql, base="{base}"), **claim.params)[0]

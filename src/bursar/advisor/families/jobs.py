@@ -9,7 +9,7 @@ from statistics import median
 from bursar.advisor.advice import Advice
 from bursar.advisor.drafts import cache_draft, draft_name, match_of
 from bursar.advisor.families.exact import hits_by_day
-from bursar.advisor.families.repeats import Repeat, repeats
+from bursar.advisor.families.repeats import Repeat, jobs_and_others
 from bursar.advisor.giving import give
 from bursar.advisor.look import Look, Segment
 from bursar.domain.caching import CacheTerms, ExactCaching
@@ -21,9 +21,8 @@ KEPT_S = 7 * 24 * HOUR_S
 def stop_repeated_jobs(look: Look) -> list[Advice]:
     """What such a job costs but for one run a week, for each segment that has some."""
     by_segment: dict[Segment, list[Repeat]] = defaultdict(list)
-    for one in look.once("repeats", repeats):
-        if one.is_job:
-            by_segment[one.segment].append(one)
+    for one in jobs_and_others(look)[0]:
+        by_segment[one.segment].append(one)
     given = []
     for segment, found in by_segment.items():
         _, daily = hits_by_day(found, KEPT_S)

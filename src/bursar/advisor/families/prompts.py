@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 from bursar.advisor.advice import Advice
 from bursar.advisor.drafts import cache_draft, draft_name, match_of
+from bursar.advisor.families.talks import NO_TALKS, talks
 from bursar.advisor.giving import give
-from bursar.advisor.look import Look, Segment, Slice, total
+from bursar.advisor.look import SEGMENT_COLUMNS, Look, Segment, Slice, total
 from bursar.domain.cacheable import Cacheable, cacheable
 from bursar.domain.caching import CacheTerms, PromptCaching, Ttl
 from bursar.domain.usage import Unit, Usage
@@ -61,13 +62,16 @@ def marks_of(segment: Segment) -> Cacheable | None:
 
 
 def _of_conversations(look: Look, segment: Segment, takes: Cacheable) -> Advice | None:
+    found = look.once("talks", talks).get(segment, NO_TALKS)
+    if found.turns < TURNS_MIN:
+        return None
     claim = look.claim(segment, "session <> ''")
-    row = look.ask(_TALKS.format(where=claim.sql, base="{base}"), **claim.params)[0]
-    if not row["sessions"] or row["turns"] < TURNS_MIN or row["grows"] < GROWS_MIN:
+    row = look.ask(_GROWS.format(where=claim.sql, base="{base}"), **claim.params)[0]
+    if row["grows"] < GROWS_MIN:
         return None
     best = _best(look, takes, _TURNS.format(where=claim.sql, base="{base}"), {**claim.params, "least": takes.minimum})
     why = (
-        f"{row['sessions']:,} conversations of {row['turns']:.0f} turns on average: each turn sends all before it "
+        f"{found.sessions:,} conversations of {found.turns:.0f} turns on average: each turn sends all before it "
         "again, at the full price."
     )
     return _advice(look, segment, best, why, DOUBT_TALK, "session <> ''")
@@ -75,10 +79,7 @@ def _of_conversations(look: Look, segment: Segment, takes: Cacheable) -> Advice 
 
 def _of_a_fixed_part(look: Look, segment: Segment, takes: Cacheable) -> Advice | None:
     claim = look.claim(segment)
-    row = look.ask(
-        _FLOOR.format(where=claim.sql, base="{base}"),
-        **claim.params,
-    )[0]
+    row = look.once("floors", _floors)[segment]
     above = row["middle"] - row["floor"]
     fixed = round(row["floor"] - VARYING_IN_FLOOR * above)
     if fixed < takes.minimum or above > ABOVE_FLOOR_MAX * row["floor"]:
@@ -91,6 +92,12 @@ def _of_a_fixed_part(look: Look, segment: Segment, takes: Cacheable) -> Advice |
         f"{row['floor']:,}. So about {fixed:,} of them seem to be a fixed part, sent anew at the full price each time."
     )
     return _advice(look, segment, best, why, DOUBT_FLOOR, "")
+
+
+def _floors(look: Look) -> dict[Segment, dict[str, Any]]:
+    """How sizes of inputs lie in each segment of whose prompts the gateway could mark some."""
+    rows = look.ask(_FLOOR, unmarked=sorted({one.model for one in look.segments if marks_of(one) is not None}))
+    return {Segment(*(row[name] for name in SEGMENT_COLUMNS)): row for row in rows}
 
 
 def _advice(look: Look, segment: Segment, best: Marked, why: str, doubt: float, more: str) -> Advice | None:
@@ -113,24 +120,21 @@ def _advice(look: Look, segment: Segment, best: Marked, why: str, doubt: float, 
 
 def _best(look: Look, takes: Cacheable, source: str, params: dict[str, Any]) -> Marked:
     """Five minutes or an hour, whichever saves more. source: charges with `shared`, `fresh` and `gap_s`."""
-    tried = []
-    for ttl, gap_s in GAPS_S.items():
-        if ttl == "1h" and not takes.has_hour:
-            continue
-        again = f"coalesce(gap_s <= {gap_s}, false)"
-        extra = {
-            "read": f"CASE WHEN {again} THEN shared ELSE 0 END",
-            "written": f"CASE WHEN {again} THEN fresh ELSE shared + fresh END",
-        }
-        slices = look.slice(source=f"({source})", extra=extra, **params)
-        tried.append(Marked(ttl, look.saved(slices, lambda one, ttl=ttl: _with_marks(look, one, ttl))))  # type: ignore[misc]
+    ttls = [ttl for ttl in GAPS_S if ttl == "5m" or takes.has_hour]
+    extra = {}
+    for ttl in ttls:
+        again = f"coalesce(gap_s <= {GAPS_S[ttl]}, false)"
+        extra[f"read_{ttl}"] = f"CASE WHEN {again} THEN shared ELSE 0 END"
+        extra[f"written_{ttl}"] = f"CASE WHEN {again} THEN fresh ELSE shared + fresh END"
+    slices = look.slice(source=f"({source})", extra=extra, **params)
+    tried = [Marked(ttl, look.saved(slices, lambda one, ttl=ttl: _with_marks(look, one, ttl))) for ttl in ttls]  # type: ignore[misc]
     return max(tried, key=lambda one: total(one.daily))
 
 
 def _with_marks(look: Look, one: Slice, ttl: Ttl) -> Decimal | None:
     """What a slice would cost if of its plain input `read` came from the cache and `written` went to it."""
     sheet = look.sheet(one)
-    read, written = one.extra["read"], one.extra["written"]
+    read, written = one.extra[f"read_{ttl}"], one.extra[f"written_{ttl}"]
     usage = Usage(cache_read=read, **{"cache_write_5m" if ttl == "5m" else "cache_write_1h": written})
     would, plain = look.price(one, sheet, usage), look.price(one, sheet, Usage(input=read + written))
     return None if would is None or plain is None else one.cost - plain + would
@@ -145,9 +149,8 @@ def _is_unmarked(look: Look, slices: Sequence[Slice]) -> bool:
     return sheet is not None and {Unit.CACHE_READ, Unit.CACHE_WRITE_5M} <= sheet.listed
 
 
-_TALKS = """
-SELECT count(DISTINCT session) AS sessions, count(*) / nullif(count(DISTINCT session), 0) AS turns,
-  coalesce(avg((total_input >= before)::INTEGER) FILTER (before IS NOT NULL), 0) AS grows
+_GROWS = """
+SELECT coalesce(avg((total_input >= before)::INTEGER) FILTER (before IS NOT NULL), 0) AS grows
 FROM (
   SELECT session, total_input, lag(total_input) OVER (PARTITION BY session ORDER BY received_at) AS before
   FROM {base} WHERE {where}
@@ -163,12 +166,13 @@ FROM (
 )
 """
 _FLOOR = f"""
-SELECT quantile_disc(total_input, {FLOOR}) AS floor, quantile_disc(total_input, 0.5) AS middle,
+SELECT {", ".join(SEGMENT_COLUMNS)},
+  quantile_disc(total_input, {FLOOR}) AS floor, quantile_disc(total_input, 0.5) AS middle,
   sqrt(regr_syy(request_bytes, total_input) * (1 - coalesce(regr_r2(request_bytes, total_input), 0)) / count(*))
     / avg(request_bytes) AS bytes_stray,
   sqrt(regr_syy(total_input, request_bytes) * (1 - coalesce(regr_r2(total_input, request_bytes), 0)) / count(*))
     / avg(total_input) AS tokens_stray
-FROM {{base}} WHERE {{where}}
+FROM {{base}} WHERE list_contains($unmarked, model) GROUP BY ALL
 """
 _FIXED = """
 SELECT *, least($fixed, input_tokens) AS shared, 0 AS fresh,

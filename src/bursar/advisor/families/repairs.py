@@ -11,7 +11,7 @@ from bursar.advisor.advice import Advice, Draft, Estimate
 from bursar.advisor.drafts import cache_draft, client_draft, draft_name, match_of
 from bursar.advisor.families.prompts import DOUBT_FLOOR, GAPS_S, marks_of
 from bursar.advisor.giving import give
-from bursar.advisor.look import CENT, MONTH_DAYS, Look, Segment, Slice, total
+from bursar.advisor.look import CENT, MONTH_DAYS, SEGMENT_COLUMNS, Look, Segment, Slice, total
 from bursar.advisor.prompt_breaks import PromptBreak
 from bursar.domain.caching import CacheTerms, PromptCaching
 from bursar.domain.usage import Unit, Usage
@@ -122,8 +122,8 @@ def _by_rule(look: Look, segment: Segment, terms: CacheTerms, before: str, itsel
 
 
 def _stopped(look: Look, segment: Segment) -> dict[date, Decimal]:
-    claim = look.claim(segment, _CACHED)
-    return look.saved(look.slice(claim.sql, **claim.params), lambda one: _without_marks(look, one))
+    kept = look.once("cached", lambda look: look.slice(_CACHED))
+    return look.saved((one for one in kept if one.segment == segment), lambda one: _without_marks(look, one))
 
 
 def _mended_monthly(look: Look, segment: Segment) -> Decimal:
@@ -155,27 +155,37 @@ def _with_longer_life(look: Look, segment: Segment) -> dict[date, Decimal]:
     sheet = look.sheet(look.segments[segment][0])
     if sheet is None or Unit.CACHE_WRITE_1H not in sheet.listed:
         return {}
-    claim = look.claim(segment, "cache_write_5m_tokens + cache_read_tokens > 0")
-    marked = _MARKED.format(where=claim.sql, base="{base}")
-    row = look.ask(
-        f"SELECT count(*) AS calls, SUM(cache_read_tokens) / nullif(SUM(least(before, kept)), 0) AS share "
-        f"FROM ({marked}) WHERE gap_s <= {GAPS_S['5m']}",
-        **claim.params,
-    )[0]
-    share = float(row["share"] or 0) if row["calls"] >= SHORT_GAPS_MIN else 1.0
+    share = look.once("read again", _shares_read).get(segment, 1.0)
     if share < READ_AGAIN_MIN:
         return {}
-    late = f"CASE WHEN gap_s > {GAPS_S['5m']} AND gap_s <= {GAPS_S['1h']} THEN {share:.4f} ELSE 0 END"
-    more = f"round(least(cache_write_5m_tokens, greatest(before - cache_read_tokens, 0)) * {late})"
-    slices = look.slice(source=f"({marked})", extra={"read": f"coalesce({more}, 0)"}, **claim.params)
 
     def otherwise(one: Slice) -> Decimal | None:
-        written, read = one.usage.cache_write_5m, one.extra["read"]
+        written, read = one.usage.cache_write_5m, round(one.extra["late"] * share)
         here = look.price(one, look.sheet(one), Usage(cache_write_5m=written))
         would = look.price(one, look.sheet(one), Usage(cache_read=read, cache_write_1h=written - read))
         return None if would is None or here is None else one.cost - here + would
 
-    return look.saved(slices, otherwise)
+    late = look.once("late", _late)
+    return look.saved((one for one in late if one.segment == segment), otherwise)
+
+
+def _shares_read(look: Look) -> dict[Segment, float]:
+    """Of what comes again within five minutes, which share was read; of segments with enough of it to say."""
+    keys = ", ".join(SEGMENT_COLUMNS)
+    rows = look.ask(
+        f"""
+        SELECT {keys}, SUM(cache_read_tokens) / nullif(SUM(least(before, kept)), 0) AS share
+        FROM ({_MARKED}) WHERE gap_s <= {GAPS_S["5m"]} GROUP BY ALL HAVING count(*) >= {SHORT_GAPS_MIN}
+        """
+    )
+    return {Segment(*(row[name] for name in SEGMENT_COLUMNS)): float(row["share"] or 0) for row in rows}
+
+
+def _late(look: Look) -> list[Slice]:
+    """Calls with marks of five minutes; `late`: tokens that they wrote anew after these, and within the hour."""
+    is_late = f"gap_s > {GAPS_S['5m']} AND gap_s <= {GAPS_S['1h']}"
+    again = "least(cache_write_5m_tokens, greatest(before - cache_read_tokens, 0))"
+    return look.slice(source=f"({_MARKED})", extra={"late": f"CASE WHEN {is_late} THEN {again} ELSE 0 END"})
 
 
 def _without_marks(look: Look, one: Slice) -> Decimal | None:
@@ -191,9 +201,10 @@ def _plain(usage: Usage) -> Usage:
 
 
 _CACHED = "cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens > 0"
-_MARKED = """
+_MARKED = f"""
 SELECT *, cache_read_tokens + cache_write_5m_tokens AS kept,
   lag(cache_read_tokens + cache_write_5m_tokens) OVER again AS before,
   epoch(received_at) - epoch(lag(received_at) OVER again) AS gap_s
-FROM {base} WHERE {where} WINDOW again AS (PARTITION BY session ORDER BY received_at)
+FROM {{base}} WHERE cache_write_5m_tokens + cache_read_tokens > 0
+WINDOW again AS (PARTITION BY {", ".join(SEGMENT_COLUMNS)}, session ORDER BY received_at)
 """

@@ -31,13 +31,14 @@ def stop_asking_again(look: Look) -> list[Advice]:
         SELECT * FROM (
           SELECT *, epoch(lead(received_at) OVER again) - epoch(received_at) AS gap_s,
             lead(call_id) OVER again = call_id AS is_own
-          FROM {{base}} WHERE request_fingerprint <> ''
+          FROM {{base}} WHERE request_fingerprint <> '' AND request_fingerprint IN (
+            SELECT request_fingerprint FROM {{base}} WHERE outcome IN {LOST})
           WINDOW again AS (
             PARTITION BY {keys}, credential_id, request_fingerprint ORDER BY received_at, attempt_number)
-        ) WHERE list_contains($lost, outcome) AND (is_own OR gap_s <= {AGAIN_S}) AND quality <> 'assumed'
+        ) WHERE outcome IN {LOST} AND (is_own OR gap_s <= {AGAIN_S}) AND quality <> 'assumed'
     """
     by_segment: dict[Segment, list[Slice]] = {}
-    for one in look.slice(source=f"({lost})", lost=list(LOST)):
+    for one in look.slice(source=f"({lost})"):
         by_segment.setdefault(one.segment, []).append(one)
     return [
         _advice(look, segment, slices, daily)
@@ -48,7 +49,7 @@ def stop_asking_again(look: Look) -> list[Advice]:
 
 
 def _advice(look: Look, segment: Segment, slices: list[Slice], daily: dict[date, Decimal]) -> Advice:
-    claim = look.claim(segment, "list_contains($lost, outcome)", lost=list(LOST))
+    claim = look.claim(segment, f"outcome IN {LOST}")
     mostly = look.ask(f"SELECT mode(outcome) AS outcome FROM {{base}} WHERE {claim.sql}", **claim.params)[0]["outcome"]
     times = sum(one.attempts for one in slices)
     match = match_of(look, segment) | {"model": look.homes[segment].model_asked}

@@ -20,7 +20,7 @@ def take_the_standard_tier(look: Look) -> list[Advice]:
         dear = [one for one in slices if one.tier in DEARER]
         daily = look.saved(dear, lambda one: _standard(look, one))
         if look.is_worth(daily) and not _is_watched(look, segment):
-            claim = look.claim(segment, "list_contains($tiers, tier)", tiers=list(DEARER))
+            claim = look.claim(segment, f"tier IN {DEARER}")
             found.append(
                     give(
                         look, "service_tier", segment, claim, look.monthly(daily),
@@ -37,11 +37,10 @@ def take_the_standard_tier(look: Look) -> list[Advice]:
 
 def _change(look: Look, segment: Segment, tier: str) -> Draft:
     """A policy, where the requests themselves ask for the tier."""
-    claim = look.claim(segment, "list_contains($tiers, tier)", tiers=list(DEARER))
+    claim = look.claim(segment, f"tier IN {DEARER}")
     asked = look.ask(
-        f"SELECT avg(list_contains($dearer, tier_asked)::INTEGER) AS share FROM {{base}} WHERE {claim.sql}",
-        dearer=list(DEARER), **claim.params,
-    )[0]["share"]  # fmt: skip
+        f"SELECT avg((tier_asked IN {DEARER})::INTEGER) AS share FROM {{base}} WHERE {claim.sql}", **claim.params
+    )[0]["share"]
     before, after = f'"service_tier": "{tier}"', "the standard tier"
     if (asked or 0) < ASKED_MIN:
         return client_draft(

@@ -26,7 +26,7 @@ from bursar.explore import compile as sql
 from bursar.explore.filters import Filter, as_filters
 from bursar.ledger.calls import TOTAL_INPUT, TOTAL_OUTPUT
 from bursar.ledger.schema import TOKEN_COLUMNS
-from bursar.ledger.store import Session
+from bursar.ledger.store import Rows, Session
 from bursar.prices.book import PriceBook
 from bursar.prices.sheet import PriceSheet
 
@@ -180,7 +180,11 @@ class Look:
 
     def ask(self, text: str, **params: Any) -> list[dict[str, Any]]:
         """Rows of a query over `{base}`, the charges looked at."""
-        return self.session.query(text.replace("{base}", f"({self.base})"), {**self.params, **params}).dicts()
+        return self.answer(text, **params).dicts()
+
+    def answer(self, text: str, **params: Any) -> Rows:
+        """The same without a dict for each row, where there are many."""
+        return self.session.query(text.replace("{base}", f"({self.base})"), {**self.params, **params})
 
     def slice(self, where: str = "true", source: str = "{base}", extra: Mapping[str, str] | None = None,
               **params: Any) -> list[Slice]:  # fmt: skip

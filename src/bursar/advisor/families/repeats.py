@@ -71,7 +71,7 @@ def repeats(look: Look) -> list[Repeat]:
         FROM {{base}} WHERE outcome = 'ok' AND request_fingerprint <> ''
           AND operation IN ('chat', 'text_completion', 'embeddings') AND NOT list_contains($tools, finish_reason)
     """
-    rows = look.ask(
+    answer = look.answer(
         f"""
         WITH maybe AS (
           SELECT hash(feature, request_fingerprint) AS print FROM ({whole}) GROUP BY print HAVING count(*) > 1
@@ -89,12 +89,8 @@ def repeats(look: Look) -> list[Repeat]:
         tools=list(TOOLS), least=look.least * look.months,
     )  # fmt: skip
     found: list[Repeat] = []
-    for (*key, fingerprint, credential_id, _), of_one in groupby(rows, key=itemgetter(*SAME)):
-        one = Repeat(Segment(*key), fingerprint, credential_id, [], [], [], [])
-        for row in of_one:
-            one.at_s.append(row["at_s"])
-            one.days.append(row["day"])
-            one.costs.append(row["cost"])
-            one.sizes.append(row["response_bytes"])
+    for (*key, fingerprint, credential_id, _), of_one in groupby(answer.rows, key=itemgetter(slice(len(SAME)))):
+        times, days, costs, sizes = zip(*(row[len(SAME) :] for row in of_one), strict=True)
+        one = Repeat(Segment(*key), fingerprint, credential_id, list(times), list(days), list(costs), list(sizes))
         found.append(one)
     return found

@@ -2,6 +2,7 @@
 draft can be kept."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,10 +42,11 @@ from bursar.bench.advice_outputs import (
 from bursar.bench.advice_plants import FixedPrompt, Hurried, Nightly, NightlyTwice, Questions, SameSize
 from bursar.domain.caching import CacheTerms
 from bursar.domain.clock import us_from_datetime
-from bursar.domain.controls import PolicyTerms
+from bursar.domain.controls import DraftBudget, PolicyTerms
 from bursar.domain.routes import RouteRule, Target, faults_of
 from bursar.explore.filters import Filter
 from bursar.governance.checks import check_caching, check_policy, read_terms
+from bursar.ledger.store import Columns, Params, Rows, Session
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_rows
 
@@ -120,6 +123,8 @@ def test_every_draft_can_be_kept_as_it_is(planted: Look):
             check_policy(read_terms(change.terms, PolicyTerms))
         elif change.kind == "route":
             assert faults_of(read_terms(change.terms, RouteRule), None) == []
+        elif change.kind == "budget":
+            assert Decimal(read_terms(change.terms, DraftBudget).limit) > 0
         else:
             assert change.steps
 
@@ -160,6 +165,16 @@ def test_each_charge_counts_for_the_first_claim_on_it(planted: Look, claims: lis
         left = [row for row in left if row["attempt_id"] not in ids]
 
 
+def test_each_segment_by_itself_gives_the_same_nets_as_all_at_once(planted: Look):
+    ranked = review(planted).ranked
+    anywhere = [
+        msgspec.structs.replace(row.advice, claim=msgspec.structs.replace(row.advice.claim, about=()))
+        for row in ranked
+    ]  # fmt: skip
+    assert len({row.advice.claim.about for row in ranked}) < len(ranked)
+    assert _nets(planted, anywhere) == [row.net for row in ranked]
+
+
 def all_of(look: Look) -> list[dict[str, Any]]:
     return look.ask("SELECT attempt_id, total_input, total_output, request_bytes, cost FROM {base}")
 
@@ -177,7 +192,7 @@ def made_up(number: int, text: str, bound: int, saving: Decimal) -> Advice:
 def test_an_entry_ends_its_time_after_it_was_made(gaps: list[int], ttl_s: int):
     times = [float(sum(gaps[:at])) for at in range(len(gaps) + 1)]
     days = [None] * len(times)
-    one = Repeat(Segment("", "", "", ""), "f", times, days, [Decimal(1)] * len(times), [1] * len(times))
+    one = Repeat(Segment("", "", "", ""), "f", "vk", times, days, [Decimal(1)] * len(times), [1] * len(times))
     hits, daily = hits_by_day([one], ttl_s)
     made = [times[0]]
     for at in times[1:]:
@@ -230,3 +245,40 @@ def test_a_route_that_is_advised_is_about_its_own_calls_alone_whatever_they_are_
     pattern = kept.match["feature"]
     assert fnmatchcase(feature, pattern)
     assert not any(fnmatchcase(other, pattern) for other in ("other", "abc", "b", "*?"))
+
+
+class Asked:
+    """A session that counts what it is asked."""
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.questions = session, 0
+
+    def query(self, sql: str, params: Params | None = None) -> Rows:
+        self.questions += 1
+        return self.session.query(sql, params)
+
+    def run(self, sql: str, params: Params | None = None) -> None:
+        self.session.run(sql, params)
+
+    def stage(self, name: str, columns: Columns) -> AbstractContextManager[None]:
+        return self.session.stage(name, columns)
+
+
+def test_segments_that_nothing_is_advised_on_cost_no_questions_of_their_own(plain: Look, planted: Look):
+    counts = {}
+    for name, look in (("plain", plain), ("planted", planted)):
+        asked = Asked(look.session)
+        given = review(Look(asked, "duckdb", look.period, look.book, look.now_us)).ranked
+        counts[name] = asked.questions, len(look.segments), len(given)
+    questions, segments, given = counts["plain"]
+    assert segments >= 10
+    assert questions <= 40 + 4 * given
+    assert counts["planted"][0] <= 40 + 8 * counts["planted"][2]
+
+
+def test_what_is_claimed_of_a_segment_is_the_same_alone_and_with_all_others(planted: Look):
+    for segment in planted.segments:
+        claim = planted.claim(segment, "total_input > 2000")
+        alone = planted.claimed(Claim(claim.sql, claim.params))
+        assert planted.claimed(claim)[:2] == alone[:2]
+        assert len(planted.claimed(claim).calls) == len(alone.calls)

@@ -4,6 +4,7 @@ A review looks at every charge of its period several times, so one that is at mo
 """
 
 import threading
+from datetime import timedelta
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import msgspec
 
 from bursar.advisor.advice import KINDS, Advice, Draft, Estimate
-from bursar.advisor.look import MONTH_DAYS, Look
+from bursar.advisor.look import MONTH_DAYS, SEGMENT_COLUMNS, Look
+from bursar.advisor.prompt_breaks import PromptBreak
 from bursar.advisor.review import Ranked, Review, review
 from bursar.console.api.answers import PeriodAnswer, csv_bytes, period_answer
 from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.prompt_breaks import prompt_breaks
 from bursar.console.view import View, filter_text
 from bursar.domain.errors import ChangedMeanwhile, UnknownAdvice
 from bursar.domain.money import plain
@@ -22,6 +25,7 @@ from bursar.governance.drafts import KeptDraft, keep_draft, kept_drafts
 
 REVIEW_LIVES_US = 600_000_000
 REVIEWS_REMEMBERED = 16
+BREAKS_LIVE = timedelta(days=2)  # what workers tell of is today and yesterday
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -34,10 +38,11 @@ class SavingAnswer(msgspec.Struct, frozen=True):
 
 
 class ChangeAnswer(msgspec.Struct, frozen=True):
-    """The exact change. kind: policy, route or cache, which can be kept as a draft; `client`: `steps` for the caller.
+    """The exact change. kind: policy, route, cache or budget, which can be kept as a draft; `client`: the caller's.
 
     mark: what tells whether it is still this one; `apply` takes it as `seen`. is_on: its draft is there and on.
-    terms: of the control, as its own address takes them. before, after: in words.
+    terms: of the control, as its own address takes them. before, after: in words. steps: what the caller does, beside
+    what is kept or alone.
     """
 
     kind: str
@@ -55,6 +60,7 @@ class AdviceAnswer(msgspec.Struct, frozen=True):
 
     scope: filters that open to its calls; examples: ids of calls that show it. attempts, spent: of the period.
     confidence: measured, sampled or estimated. effort, risk: low, medium or high. is_proven: false: try it first.
+    evidence: which part of a prompt breaks its cache, and what that costs, where the workers saw it.
     """
 
     id: str
@@ -74,6 +80,7 @@ class AdviceAnswer(msgspec.Struct, frozen=True):
     is_proven: bool
     change: ChangeAnswer
     doubts: list[str]
+    evidence: list[str]
 
 
 class ReviewAnswer(msgspec.Struct, frozen=True):
@@ -105,13 +112,25 @@ def reviewed(context: ConsoleContext, view: View) -> Review:
     with _ONE_AT_A_TIME:
         made_us, found = context.reviews.get(key, (0, None))
         if found is None or not 0 <= now_us - made_us < REVIEW_LIVES_US:
+            breaks = _breaks(context, view)
             with context.ledger.reading() as session:
-                look = Look(session, context.ledger.dialect, view.period, context.prices(), now_us, view.filters)
+                look = Look(
+                    session, context.ledger.dialect, view.period, context.prices(), now_us, view.filters, breaks
+                )
                 found = review(look)
             while len(context.reviews) >= REVIEWS_REMEMBERED:
                 del context.reviews[next(iter(context.reviews))]
             context.reviews[key] = (now_us, found)
     return _without_what_is_on(found, switched_on(context))
+
+
+def _breaks(context: ConsoleContext, view: View) -> list[PromptBreak]:
+    """What breaks prompt caches now, where the view is about now and about whole segments: the workers tell neither of
+    last month nor of one customer."""
+    ended = context.now() - view.period.end
+    if ended > BREAKS_LIVE or any(one.field not in SEGMENT_COLUMNS for one in view.filters):
+        return []
+    return prompt_breaks(context)
 
 
 def known_review(context: ConsoleContext, view: View) -> Review | None:
@@ -126,7 +145,7 @@ def switched_on(context: ConsoleContext) -> frozenset[tuple[str, str]]:
     """(kind, name) of policies, routes and cache rules that are on."""
     if context.open_controls is None:
         return frozenset()
-    return frozenset(about for about, kept in kept_drafts(context.controls()).items() if kept.is_on)
+    return frozenset(about for about, kept in kept_drafts(context.controls(), context.budgets and context.budgets()).items() if kept.is_on)
 
 
 def _without_what_is_on(found: Review, on: frozenset[tuple[str, str]]) -> Review:
@@ -167,9 +186,12 @@ def apply_advice(context: ConsoleContext, view: View, advice_id: str, seen: str 
             "the advice says another change by now, since newer calls are in it: look at it again, then keep it",
             field="seen",
         )
-    controls = context.controls()
-    kept = keep_draft(controls, change.kind, change.name, change.terms, actor=ACTOR)
-    controls.publish()
+    controls, budgets = context.controls(), context.budgets and context.budgets()
+    kept = keep_draft(controls, budgets, change.kind, change.name, change.terms, actor=ACTOR)
+    if kept.kind == "budget":
+        context.tell_budgets()
+    else:
+        controls.publish()
     return kept
 
 
@@ -207,7 +229,7 @@ def _advice(row: Ranked, on: frozenset[tuple[str, str]]) -> AdviceAnswer:
         one.id, one.kind, KINDS[one.kind], one.title, one.why, [filter_text(part) for part in one.scope],
         list(one.examples), one.attempts, plain(one.spent), _saving(one.saving),
         None if row.net is None else plain(row.net), one.confidence, one.effort, one.risk, one.is_proven,
-        _change(one.change, on), list(one.doubts),
+        _change(one.change, on), list(one.doubts), list(one.evidence),
     )  # fmt: skip
 
 

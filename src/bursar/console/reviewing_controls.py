@@ -87,7 +87,7 @@ def waiting_now(context: ConsoleContext, view: View) -> list[Waiting]:
         waits.append(Waiting(f"{loops} loop{'s are' if loops != 1 else ' is'} cut now.", Opens("/loops")))
     waits += _unpriced(context, view)
     if context.open_controls is not None:
-        off = [one for one in kept_drafts(context.controls()).values() if not one.is_on]
+        off = [one for one in kept_drafts(context.controls(), None).values() if not one.is_on]  # a dry run may stay one
         waits += [
             Waiting(f"The {one.kind} {one.name} is kept and off: switch it on, or drop it.",
                     Opens(PLACES[one.kind], has_period=False))

@@ -54,13 +54,15 @@ def check_policy(terms: PolicyTerms) -> PolicyTerms:
         _check_texts(field, getattr(terms, field), TAG_VALUE_CHARS_MAX)
     for field in ("input_bytes_max", "input_tokens_max", "output_tokens_max"):
         _check_figure(field, getattr(terms, field))
+    if terms.on_input_excess == "warn" and terms.body_bytes_max is None:
+        raise BadControl("on_input_excess: no cap on input is given, which it is about", field="on_input_excess")
     _check_texts("force_models", [*terms.force_models, *terms.force_models.values()], TAG_VALUE_CHARS_MAX)
     terms = _check_tags(terms)
-    if "provider" in terms.match and (terms.force_models or terms.require_tags or terms.tag_values
-                                      or terms.tag_values_max):  # fmt: skip
+    if "provider" in terms.match and (terms.force_models or terms.service_tier or terms.require_tags
+                                      or terms.tag_values or terms.tag_values_max):  # fmt: skip
         raise BadControl(
-            "match.provider: tags and forced models are decided before the provider is known; match on model, or leave "
-            "them out of this policy",
+            "match.provider: tags, forced models and tiers are decided before the provider is known; match on model, "
+            "or leave them out of this policy",
             field="match.provider",
         )
     return terms

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from bursar.advisor.advice import Advice
 from bursar.advisor.drafts import cache_draft, draft_name, match_of
-from bursar.advisor.families.repeats import Repeat, repeats
+from bursar.advisor.families.repeats import Repeat, jobs_and_others
 from bursar.advisor.giving import give
 from bursar.advisor.look import Look, Segment, total
 from bursar.domain.caching import CacheTerms, ExactCaching
@@ -26,9 +26,8 @@ FINGERPRINTS_MAX = 20_000
 def keep_equal_answers(look: Look) -> list[Advice]:
     """An exact cache for each segment that would have had hits worth it."""
     by_segment: dict[Segment, list[Repeat]] = defaultdict(list)
-    for one in look.once("repeats", repeats):
-        if not one.is_job:
-            by_segment[one.segment].append(one)
+    for one in jobs_and_others(look)[1]:
+        by_segment[one.segment].append(one)
     return [
         advice
         for segment, found in by_segment.items()

@@ -23,6 +23,7 @@ class Part(StrEnum):
     KEPT = "kept"
     ADVICE = "advice"
     SEMANTIC = "semantic"
+    ADVISING = "advising"
 
 
 DOCUMENTED = (Part.ADVICE, Part.SEMANTIC)

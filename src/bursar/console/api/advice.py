@@ -39,7 +39,8 @@ def advice(
 
 @post("/api/advice/{advice_id:str}/apply", responses=PROBLEMS, summary="Keep an advice's change as a draft")
 async def apply(request: Asked, advice_id: FromPath[str], data: JSONBody[Asks]) -> KeptDraft:
-    """A policy, route or cache rule that is off: somebody looks at it and switches it on.
+    """A policy, route or cache rule that is off, or a budget that is a dry run: somebody looks at it, and switches it
+    on.
 
     404 `unknown_advice`, 400 `bad_control` where only the caller can make the change, 409 `name_taken` where the draft
     is there already, 409 `changed_meanwhile` where it is another change by now than the one that was `seen`.

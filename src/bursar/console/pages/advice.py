@@ -15,8 +15,8 @@ from bursar.console.pages.costs import gateway_address
 from bursar.console.view import View, filter_text
 from bursar.governance.drafts import KeptDraft, kept_drafts
 
-PAGES_OF_DRAFTS = {"policy": "/controls#policies", "route": "/routes", "cache": "/caches#rules"}
-WORDS = {"policy": "policy", "route": "route", "cache": "cache rule"}
+PAGES_OF_DRAFTS = {"policy": "/controls#policies", "route": "/routes", "cache": "/caches#rules", "budget": "/budgets"}
+WORDS = {"policy": "policy", "route": "route", "cache": "cache rule", "budget": "budget"}
 ON = "in no total: what it saves shows in the calls since, and these are mostly from before"
 SURE = {
     "measured": "all of it is in the ledger",
@@ -53,7 +53,8 @@ class ShownAdvice(msgspec.Struct):
 def advice_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     """Everything the template reads."""
     found = reviewed(context, view)
-    drafts = {} if context.open_controls is None else kept_drafts(context.controls())
+    budgets = context.budgets and context.budgets()
+    drafts = {} if context.open_controls is None else kept_drafts(context.controls(), budgets)
     rows = [_shown(row, place, view, drafts) for place, row in enumerate(found.ranked, 1)]
     ready = [row for row in rows if row.net is not None]
     to_try = [row for row in rows if row.net is None and row.advice.saving is not None and not row.is_on]

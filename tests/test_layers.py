@@ -15,7 +15,7 @@ LINES_MAX = 400
 
 BELOW_SITE = {
     "advisor", "cache", "semantic", "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance",
-    "providers", "prices", "simulate", "translate", "controlfile", "quality", "domain",
+    "providers", "prices", "simulate", "translate", "controlfile", "quality", "maturity", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
@@ -33,6 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "explore": {"ledger", "domain"},
     "advisor": {"explore", "ledger", "prices", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
+    "maturity": {"explore", "ledger", "governance", "budgets", "alerts", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
     "gateway": {
         "cache",

@@ -13,13 +13,12 @@ from bursar.advisor.advice import KINDS, Advice, Draft, Estimate
 from bursar.advisor.look import MONTH_DAYS, Look
 from bursar.advisor.review import Ranked, Review, review
 from bursar.console.api.answers import PeriodAnswer, csv_bytes, period_answer
-from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.context import ACTOR, REVIEW_LIVES_US, ConsoleContext
 from bursar.console.view import View, filter_text
 from bursar.domain.errors import UnknownAdvice
 from bursar.domain.money import plain
 from bursar.governance.drafts import KeptDraft, keep_draft
 
-REVIEW_LIVES_US = 600_000_000
 REVIEWS_REMEMBERED = 16
 _ONE_AT_A_TIME = threading.Lock()
 

@@ -14,6 +14,8 @@ from bursar.governance.audit import record_change
 from bursar.governance.schema import MATURITY_EVIDENCE, MATURITY_LOG
 from bursar.governance.store import ControlStore
 
+NUMBER_MAX = 2**31 - 1  # of a row
+
 
 class Evidence(msgspec.Struct, frozen=True):
     """What somebody says of a check. until_us: the first instant at which it says nothing any more.
@@ -70,7 +72,7 @@ class MaturityBook:
         table, now_us = MATURITY_EVIDENCE, self._clock.now_us()
         with self._store.writing() as connection:
             asked = select(table).where(table.c.number == number, table.c.withdrawn_us.is_(None))
-            found = connection.execute(asked).first()
+            found = connection.execute(asked).first() if 0 < number <= NUMBER_MAX else None
             if found is None:
                 raise UnknownEvidence(
                     f"there is no evidence {number} that could be withdrawn (`bursar maturity evidence list`)",

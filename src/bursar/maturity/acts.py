@@ -70,7 +70,10 @@ def _no_money(says: str) -> Callable[[Facts], Money]:
 
 def unpriced_money(facts: Facts) -> Money:
     """Unknown, with how many attempts it is of."""
-    said = f"nobody knows what {facts.books.unpriced:,} attempts cost"
+    unpriced = facts.books.unpriced
+    if not unpriced:
+        return Money(ZERO if facts.books.whole.attempts else None, "has no price: there is no such attempt", "/prices")
+    said = f"nobody knows what {unpriced:,} {'attempt' if unpriced == 1 else 'attempts'} cost"
     return Money(None, said, address("/calls", ["quality=unpriced"]))
 
 
@@ -136,7 +139,7 @@ def _unbooked(facts: Facts) -> Money:
 def _spent(part: Part, says: str, opens: str) -> Money:
     """Unknown where there are calls and none of them has a price."""
     if part.spent <= 0 and part.attempts > 0:
-        return Money(None, f"in {part.attempts:,} attempts without a price {says}", opens)
+        return Money(None, f"in {part.attempts:,} attempts without a price: {says}", opens)
     return Money(max(part.spent, ZERO), says, opens)
 
 

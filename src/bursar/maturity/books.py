@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from bursar.domain.charge import Operation
 from bursar.domain.periods import Period
 from bursar.domain.savings import COLUMNS
 from bursar.explore.compile import period_params
@@ -14,7 +15,8 @@ from bursar.maturity.coverage import Covered
 from bursar.maturity.facts import ZERO, Books, Part
 
 CACHES = ("prompt_cache", "response_cache", "semantic_cache")
-ANSWERS = "operation IN ('chat', 'text_completion')"
+ANSWERED = (Operation.CHAT, Operation.COMPLETION)  # whose answers a request can limit
+ANSWERS = f"operation IN ({', '.join(repr(str(name)) for name in ANSWERED)})"
 
 CONDITIONS = {
     "feature": "feature <> ''",
@@ -67,6 +69,12 @@ def read_books(session: Session, period: Period, parts: Mapping[str, Covered]) -
         retries=_money(row["retry_cost"]),
         parts={name: _part(row, name) for name in names},
     )
+
+
+def spent_in(session: Session, period: Period) -> Decimal:
+    """What was spent in a period, USD, as far as it has a price."""
+    sql = "SELECT SUM(effective_cost) FROM charges WHERE received_at >= $start AND received_at < $end"
+    return _money(session.query(sql, period_params(period, None)).only())
 
 
 def _newest(session: Session) -> datetime | None:

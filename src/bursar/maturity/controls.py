@@ -22,6 +22,7 @@ from bursar.governance.register import controls_in_force
 from bursar.governance.reviews import ReviewBook
 from bursar.governance.schema import ALERT_DELIVERIES, ALERTS
 from bursar.governance.store import ControlStore
+from bursar.maturity.books import ANSWERED
 from bursar.maturity.coverage import Covered, Subject, address, covered
 from bursar.maturity.facts import AlertFacts, AuditFacts, Settings
 from bursar.maturity.steps import MEASURED_DAYS
@@ -34,6 +35,7 @@ LOOSE_TOKENS = 131_072  # no model of today answers longer: a cap above it is no
 LOOSE_FACTOR = Decimal(10)  # a day that costs ten times a usual one is noticed without an alert
 ANSWERED_AFTER_DAYS = 3
 DAY_US = 86_400_000_000
+ANSWERS = tuple(f"operation={name}" for name in ANSWERED)
 DRY_RUN = "warn"
 
 
@@ -73,7 +75,7 @@ def read_controls(
         audit=AuditFacts(len(entries), first_broken_entry(entries, secret)),
         weekly_us=weekly.at_us if weekly else None,
         monthly_us=monthly.at_us if monthly else None,
-        opens={name: _opens(one) for name, one in parts.items()},
+        opens={name: _opens(one, ANSWERS if name == "limited" else ()) for name, one in parts.items()},
     )
     return Read(settings, parts)
 
@@ -104,9 +106,10 @@ def _requires_feature(terms: PolicyTerms) -> bool:
     return "feature" in terms.require_tags and terms.on_missing != DRY_RUN
 
 
-def _opens(one: Covered) -> str:
-    """Where the calls open that are not covered; "" where no filters say it, or there are none."""
-    return "" if one.is_whole or one.others is None else address("/explore", one.others)
+def _opens(one: Covered, of: tuple[str, ...]) -> str:
+    """Where the calls open that are not covered; "" where no filters say it, or there are none. of: what is looked at
+    at all."""
+    return "" if one.is_whole or one.others is None else address("/explore", [*of, *one.others])
 
 
 def _alert_facts(

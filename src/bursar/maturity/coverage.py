@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from bursar.explore.vocabulary import TAG_PREFIX, dimension
 
 MATCHES_MAX = 20_000  # beyond these the share is a lower bound
-FILTERS_MAX, FILTER_CHARS_MAX = 20, 512  # of an address
+FILTERS_MAX, FILTER_CHARS_MAX = 18, 512  # of an address, which takes 20; two are for whoever asks
 SEPARATOR = "\x1f"  # between values that are compared together; no printable value has it
 
 

@@ -44,4 +44,6 @@ def check_evidence(check_id: str, who: str, text: str, now_us: int) -> Said:
             f"say what was done, when and where it can be seen, in {TEXT_CHARS_MIN} to {TEXT_CHARS_MAX} characters",
             field="text",
         )
+    if not all(letter.isprintable() or letter in "\n\r\t" for letter in text):
+        raise BadEvidence("text has a character that can't be printed", field="text")
     return Said(check, who, text, now_us + check.evidence_days * DAY_US)

@@ -15,7 +15,7 @@ from bursar.console.view import whole_slot
 from bursar.domain.clock import Clock, datetime_from_us
 from bursar.domain.periods import Period, parse_period
 from bursar.governance.maturity import Evidence, Logged, MaturityBook
-from bursar.governance.schema import AUDIT_ENTRIES
+from bursar.governance.schema import AUDIT_ENTRIES, MATURITY_LOG
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.maturity.acts import Climb, climb
@@ -103,8 +103,8 @@ class MaturityDesk:
         if last is None or _differs(last, found) or (advised and not last.advised):
             known = advised or found.facts.advised
             states = {one.check.id: one.state for one in found.results}
-            self.book.note(found.place.step.number, states, "" if known is None else encode_advised(known))
-            found = self.measured()
+            noted = self.book.note(found.place.step.number, states, "" if known is None else encode_advised(known))
+            found = msgspec.structs.replace(found, log=[*found.log, noted])
         return found
 
     def add_evidence(self, check_id: str, who: str, text: str, *, actor: str) -> Evidence:
@@ -144,9 +144,11 @@ class MaturityDesk:
         now = datetime_from_us(self._clock.now_us())
         return whole_slot(parse_period(f"{MEASURED_DAYS}d", now, self._config.console.timezone), now)
 
-    def _last_change(self) -> int:
+    def _last_change(self) -> tuple[int, ...]:
+        """Of what was decided, and of what was noted."""
         with self._store.reading() as connection:
-            return int(connection.execute(select(func.max(AUDIT_ENTRIES.c.number))).scalar_one() or 0)
+            asked = (select(func.max(table.c.number)) for table in (AUDIT_ENTRIES, MATURITY_LOG))
+            return tuple(int(connection.execute(one).scalar_one() or 0) for one in asked)
 
 
 def initiative_facts(desk: InitiativeDesk) -> InitiativeFacts:

@@ -10,6 +10,7 @@ from bursar.alerts.rules import Budgets as BudgetsRule
 from bursar.alerts.rules import DailySpend, PeriodSpend, Rule, TagCoverage, read_rule
 from bursar.budgets.budget import Budget
 from bursar.budgets.limits import limit_at
+from bursar.budgets.schedule import scheduled_window
 from bursar.domain.clock import Clock
 from bursar.domain.controls import Policy, PolicyTerms
 from bursar.domain.errors import BadAlert
@@ -81,12 +82,13 @@ def read_controls(
 
 
 def _held_by(budgets: Iterable[Budget], most: Decimal, now_us: int) -> list[Subject]:
-    """Budgets that refuse, with a limit that isn't out of reach."""
-    return [
-        Subject(one.match, one.each)
-        for one in budgets
-        if one.mode != DRY_RUN and usd_from_pico(one.usd_pico(limit_at(one.limit, now_us).limit_pico)) <= most
-    ]
+    """Budgets that refuse now, with a limit that isn't out of reach."""
+    return [Subject(one.match, one.each) for one in budgets if one.mode != DRY_RUN and _holds(one, most, now_us)]
+
+
+def _holds(budget: Budget, most: Decimal, now_us: int) -> bool:
+    limit_pico = limit_at(budget.limit, now_us).limit_pico
+    return scheduled_window(budget.window, now_us).in_force and usd_from_pico(budget.usd_pico(limit_pico)) <= most
 
 
 def _about(policies: Iterable[Policy], says: Callable[[PolicyTerms], bool]) -> list[Subject]:

@@ -176,7 +176,7 @@ def _lever(facts: Facts, saved: Decimal, who: str, expected_max: Decimal) -> Rea
     """Passes where enough is saved, or where advice finds that nothing much could be."""
     books, advised = facts.books, facts.advised
     if books.counterfactual <= 0:
-        return NO_CALLS if not _has_calls(facts) else Reading(None, "nothing was spent that has a price")
+        return _without_money(facts)
     value = round(100 * saved / books.counterfactual, 4)  # below zero where they cost more than they save
     said = f"{who} took ${saved:,.2f} off of ${books.counterfactual:,.2f}"
     if advised is None:
@@ -187,10 +187,19 @@ def _lever(facts: Facts, saved: Decimal, who: str, expected_max: Decimal) -> Rea
     return Reading(value, said, "/savings", passes=True if is_little and saved >= 0 else None)
 
 
+def _without_money(facts: Facts) -> Reading:
+    """Calls that cost nothing leave nothing to save; of those without a price nobody knows."""
+    if not _has_calls(facts):
+        return NO_CALLS
+    if facts.books.unpriced:
+        return Reading(None, "nothing was spent that has a price")
+    return Reading(ZERO, "the calls cost nothing", passes=True)
+
+
 def _retries(facts: Facts) -> Reading:
     books = facts.books
     if books.whole.spent <= 0:
-        return NO_CALLS if not _has_calls(facts) else Reading(ZERO, "nothing was spent")
+        return _without_money(facts)
     said = f"${books.retries:,.2f} of ${books.whole.spent:,.2f}"
     opens = address("/calls", ["attempt_number!=1"])
     return Reading(percent(books.retries, books.whole.spent), said, opens)

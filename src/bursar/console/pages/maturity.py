@@ -19,7 +19,7 @@ from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadEvidence, BadRequest
-from bursar.governance.maturity import Evidence, Logged
+from bursar.governance.maturity import Evidence
 from bursar.maturity.acts import Climb
 from bursar.maturity.debt import Owed
 from bursar.maturity.evidence import BY_PERSON
@@ -28,6 +28,7 @@ from bursar.maturity.place import Turn, since, turns
 from bursar.maturity.steps import STEPS, Step
 from bursar.maturity.words import threshold_words, value_words
 
+DAY_US = 86_400_000_000
 DAYS_SHOWN = 90
 TURNS_SHOWN = 12
 ORDER = {"failed": 0, "unseen": 1, "passed": 2}
@@ -46,7 +47,7 @@ class Rung(msgspec.Struct, frozen=True):
 
 
 class ShownCheck(msgspec.Struct, frozen=True):
-    """A check's row. since: when it was first noted so; None: it is new."""
+    """A check's row. since: the day from which on it was noted so; None: it is new today."""
 
     result: Result
     badge: str
@@ -113,7 +114,7 @@ def maturity_page(context: ConsoleContext, view: View, f: Format, form: Fields |
         debts=[(one, DEBT_BADGES[one.state], DEBT_WORDS[one.state]) for one in found.debts],
         clear=sum(one.state == "clear" for one in found.debts),
         bars=_bars(found),
-        days=max((found.facts.at_us - first_noted) // 86_400_000_000 + 1, 1),
+        days=max((found.facts.at_us - first_noted) // DAY_US + 1, 1),
         turns=[(datetime_from_us(one.at_us), one) for one in turns(found.log)[:TURNS_SHOWN]],
         by_person=[(check, _holding(check.id, evidence, found.facts.at_us)) for check in BY_PERSON],
         said=[one for one in reversed(evidence) if not one.holds(found.facts.at_us)],
@@ -182,12 +183,14 @@ def _shown_step(step: Step, found: Standing) -> ShownStep:
     results = [one for one in found.results if one.check.step == step.number]
     results.sort(key=lambda one: (ORDER[one.state], not one.check.is_required))
     is_open = step is found.place.next
-    checks = [_shown_check(one, found.log) for one in results]
+    checks = [_shown_check(one, found) for one in results]
     return ShownStep(step, told.passed, told.required, is_open, checks)
 
 
-def _shown_check(one: Result, log: Sequence[Logged]) -> ShownCheck:
-    noted = since(log, one)
+def _shown_check(one: Result, found: Standing) -> ShownCheck:
+    noted = since(found.log, one)
+    if noted is not None and found.facts.at_us - noted < DAY_US:
+        noted = None  # of today: when it was measured says as much
     return ShownCheck(
         result=one,
         badge=BADGES[one.state],

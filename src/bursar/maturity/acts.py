@@ -71,8 +71,10 @@ def _no_money(says: str) -> Callable[[Facts], Money]:
 def unpriced_money(facts: Facts) -> Money:
     """Unknown, with how many attempts it is of."""
     unpriced = facts.books.unpriced
+    if not facts.books.whole.attempts:
+        return Money(None, "no call was recorded in the last thirty days")
     if not unpriced:
-        return Money(ZERO if facts.books.whole.attempts else None, "has no price: there is no such attempt", "/prices")
+        return Money(ZERO, "each attempt has a price", "/prices")
     said = f"nobody knows what {unpriced:,} {'attempt' if unpriced == 1 else 'attempts'} cost"
     return Money(None, said, address("/calls", ["quality=unpriced"]))
 

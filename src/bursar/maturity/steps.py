@@ -239,7 +239,7 @@ DISCIPLINE = (
     ),
     Check(
         id="invoices_reconciled", step=6, name="Invoices tie", threshold=_ONE, unit="evidence",
-        act="reconcile_invoices", evidence_days=45, question="Does the books' figure tie to the providers' invoices?",
+        act="reconcile_invoices", evidence_days=45, question="Do the books tie to what providers bill?",
         how="a person says so: Bursar reads no invoices yet",
     ),
     Check(

@@ -22,6 +22,10 @@ def threshold_words(check: Check) -> str:
         return f"a person's word, for {check.evidence_days} days"
     if not check.unit:
         return _words(check, check.threshold)
+    if check.sense == "at most" and not check.threshold:
+        return "none"
+    if check.unit == "%" and check.threshold == 100:
+        return "all of it"
     return f"{check.sense} {_words(check, check.threshold)}"
 
 

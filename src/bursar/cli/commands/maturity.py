@@ -12,6 +12,7 @@ from bursar.cli.render import (
     Column,
     Format,
     money_column,
+    out,
     out_bytes,
     print_csv,
     print_json,
@@ -84,7 +85,7 @@ def show(
         out_bytes(client.fetch(site, client.target("/api/maturity", query)))
         return
     found = client.ask(site, "/api/maturity", [], Told)
-    say(f"step {found.step} of 6: {found.name.lower()}")
+    out().print(Text(f"step {found.step} of 6: {found.name.lower()}", style="bold"))
     if found.next is not None:
         rows = [
             msgspec.structs.asdict(one) | {"amount": one.money.amount, "says": one.money.says} for one in found.acts

@@ -1,6 +1,7 @@
 """Maturity on the console: the page, its twins and the API say the same; every figure opens; nobody declares a step."""
 
 import csv
+import html
 import io
 import re
 from collections.abc import Iterator
@@ -93,6 +94,13 @@ def test_every_amount_opens_to_charges_that_add_up_to_it(clean: TestClient, cont
         assert round(opened(clean, one["opens"]), 2) == amount, one
     limited = Decimal(check_of(answer, "answers_limited")["value"])
     assert 0 < limited < 100
+
+
+def test_every_link_of_the_page_leads_somewhere(clean: TestClient):
+    page = clean.get("/maturity").text
+    found = {html.unescape(link) for link in re.findall(r'href="(/[^"]*)"', page[page.index("<main") :])}
+    assert len(found) > 20
+    assert [link for link in sorted(found) if clean.get(link).status_code != 200] == []
 
 
 @pytest.mark.parametrize("check", [check.id for check in CHECKS if not check.is_by_person])

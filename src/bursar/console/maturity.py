@@ -20,10 +20,10 @@ from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.maturity.acts import Climb, climb
 from bursar.maturity.books import read_books, spent_in
-from bursar.maturity.controls import read_controls
+from bursar.maturity.controls import read_audit, read_controls
 from bursar.maturity.debt import Owed, debts
 from bursar.maturity.evidence import check_evidence
-from bursar.maturity.facts import Advised, Facts, InitiativeFacts
+from bursar.maturity.facts import Advised, AuditFacts, Facts, InitiativeFacts
 from bursar.maturity.measure import Result, measure
 from bursar.maturity.place import Place, place
 from bursar.maturity.steps import MEASURED_DAYS
@@ -31,6 +31,7 @@ from bursar.maturity.steps import MEASURED_DAYS
 MEASURED_AGAIN_S = 15.0  # while calls come in
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 ADVICE_HOLDS_US = 2 * DAY_US
+AUDITED_AGAIN_US = 10 * MINUTE_US
 CACHE_ADVICE = ("exact_cache", "prompt_cache", "cache_repair")
 MONTH_DAYS = Decimal(30)
 
@@ -74,6 +75,7 @@ class MaturityDesk:
         self._found: Standing | None = None
         self._asked: tuple[object, ...] = ()
         self._version, self._measured_at = -1, 0.0
+        self._audit: tuple[tuple[int, int], AuditFacts] | None = None
 
     def standing(self) -> Standing:
         """As it is now; measured anew when somebody changed something, each minute, and while calls come in at most
@@ -126,7 +128,7 @@ class MaturityDesk:
         with self._ledger.reading() as session:
             period = self._period()
             read = read_controls(
-                self._store, self._secret, self._clock, spent=spent_in(session, period),
+                self._store, self._secret, self._clock, self._audited(), spent=spent_in(session, period),
                 loops_cut=config.loops.enabled, alerts_on=config.alerts.enabled,
             )  # fmt: skip
             books = read_books(session, period, read.parts)
@@ -138,6 +140,13 @@ class MaturityDesk:
             advised=self._advised() or _advised_then(log, now_us),
             evidence=tuple(self.book.evidence()),
         )
+
+    def _audited(self) -> AuditFacts:
+        """Looked through again when it grew, and every AUDITED_AGAIN_US: a hundred thousand entries take a second."""
+        key = (self._last_change()[0], self._clock.now_us() // AUDITED_AGAIN_US)
+        if self._audit is None or self._audit[0] != key:
+            self._audit = (key, read_audit(self._store, self._secret))
+        return self._audit[1]
 
     def _period(self) -> Period:
         """The console's own last thirty days, so that its figures are those of the pages."""

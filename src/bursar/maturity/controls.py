@@ -47,15 +47,28 @@ class Read(NamedTuple):
     parts: dict[str, Covered]
 
 
+def read_audit(store: ControlStore, secret: bytes) -> AuditFacts:
+    """The whole log, looked through from its first entry on."""
+    with store.reading() as connection:
+        entries = audit_entries(connection)
+    return AuditFacts(len(entries), first_broken_entry(entries, secret))
+
+
 def read_controls(
-    store: ControlStore, secret: bytes, clock: Clock, *, spent: Decimal, loops_cut: bool, alerts_on: bool
+    store: ControlStore,
+    secret: bytes,
+    clock: Clock,
+    audit: AuditFacts,
+    *,
+    spent: Decimal,
+    loops_cut: bool,
+    alerts_on: bool,
 ) -> Read:
     """spent: USD over the measured days, which limits are held against. loops_cut, alerts_on: by the settings file."""
     now_us = clock.now_us()
     budgets = Budgets(store, secret, clock).all()
     with store.reading() as connection:
         policies = controls_in_force(connection)["policies"]
-        entries = audit_entries(connection)
         working = _working_channels(connection)
         raised, answered = _answered(connection, now_us)
     alerts, reviews = AlertSettings(store, secret, clock), ReviewBook(store, secret, clock)
@@ -73,7 +86,7 @@ def read_controls(
         owned=sum(bool(one.contact.strip()) for one in budgets),
         loops_cut=loops_cut,
         alerts=_alert_facts(alerts.rules(), channels, most, alerts_on, bool(budgets), raised, answered),
-        audit=AuditFacts(len(entries), first_broken_entry(entries, secret)),
+        audit=audit,
         weekly_us=weekly.at_us if weekly else None,
         monthly_us=monthly.at_us if monthly else None,
         opens={name: _opens(one, ANSWERS if name == "limited" else ()) for name, one in parts.items()},

@@ -96,6 +96,7 @@ def test_every_amount_opens_to_charges_that_add_up_to_it(clean: TestClient, cont
     assert 0 < limited < 100
 
 
+@pytest.mark.slow
 def test_every_link_of_the_page_leads_somewhere(clean: TestClient):
     page = clean.get("/maturity").text
     found = {html.unescape(link) for link in re.findall(r'href="(/[^"]*)"', page[page.index("<main") :])}

@@ -190,7 +190,11 @@ def test_the_step_is_noted_once_a_day_and_when_it_is_another_one(clean: TestClie
     first = desk_at(context, now_us + DAY_US).look()
     assert desk_at(context, now_us + DAY_US + 5).look().log == first.log
     assert len(first.log) == before + 1
-    later = desk_at(context, now_us + 9 * DAY_US).look()  # no call for nine days
+    week, hours = now_us + 7 * DAY_US, 2 * DAY_US // 24
+    assert desk_at(context, week - hours).look().log[-1].step == 1
+    noted = desk_at(context, week + hours).look().log  # on the same day: no call for seven
+    assert ([one.step for one in noted[-2:]], len(noted)) == ([1, 0], before + 3)
+    later = desk_at(context, now_us + 9 * DAY_US).look()
     assert (later.log[-1].step, later.log[-1].states["still_seen"]) == (0, "failed")
     answer = clean.get("/api/maturity").json()
     assert answer["turns"][0] | {"at": ""} == {"at": "", "before": 1, "after": 0, "because": ["Calls still come"]}

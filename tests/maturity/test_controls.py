@@ -204,6 +204,8 @@ def test_a_channel_that_took_the_next_message_works_again(site: Site):
     site.channel()
     site.rule(DailySpend())
     _deliver(site, "given_up")
+    _deliver(site, "waiting")
+    assert (site.alerts.spend, site.alerts.silent) == (0, 1)  # it hasn't taken that one yet
     _deliver(site, "delivered")
     assert (site.alerts.spend, site.alerts.silent) == (1, 0)
 

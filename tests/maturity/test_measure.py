@@ -163,6 +163,27 @@ def test_what_has_no_price_is_told_by_its_calls_and_its_money_is_unknown():
     assert [result_of(free, name).state for name in names] == ["passed"] * 3
 
 
+def test_only_answers_can_be_limited_so_the_share_is_of_them_alone():
+    half = Part(Decimal(50), 500)  # the rest are embeddings and pictures
+    facts = books(parts=BOOKS.parts | {"answers": half, "limited": half})
+    assert (result_of(facts, "answers_limited").state, result_of(facts, "answers_limited").value) == ("passed", 100)
+    none = books(parts=BOOKS.parts | {"answers": Part(), "limited": Part()})
+    assert result_of(none, "answers_limited").said == "no call that it could be about"
+    assert result_of(none, "answers_limited").state == "passed"
+
+
+def test_a_debt_is_owed_as_long_as_one_of_its_checks_fails():
+    def states(facts: Facts) -> dict[str, str]:
+        return {one.debt.id: one.state for one in debts(facts, measure(facts)) if one.state != "clear"}
+
+    assert states(part("team", 50)) == {"untagged": "owed"}
+    assert states(alerts(silent=1)) == {"unanswered": "owed"}
+    assert states(replace(DISCIPLINED, evidence=())) == {"unreconciled": "unseen"}
+    (owed,) = [one for one in debts(part("team", 50), measure(part("team", 50))) if one.state == "owed"]
+    assert ([one.check.id for one in owed.by], owed.money.amount) == (["tag_team"], Decimal(50))
+    assert owed.money.opens == "/explore?filter=team%3D&filter=scope_team%3D"
+
+
 def test_an_unasked_advice_leaves_money_unknown():
     facts = replace(DISCIPLINED, initiatives=InitiativeFacts(), advised=None)
     (act,) = climb(facts, place(measure(facts)))
@@ -182,7 +203,8 @@ def test_a_persons_word_holds_until_it_ends_or_is_withdrawn(check: Check):
     assert state(said(check.id)) == ("passed", "Ada: in the minutes")
     assert state(said(check.id, days_ago=41))[0] == "unseen"
     assert "held until 2026-11-22" in state(said(check.id, days_ago=41))[1]
-    assert state(replace(said(check.id), withdrawn_us=NOW_US - 5))[0] == "unseen"
+    withdrawn = state(replace(said(check.id), withdrawn_us=NOW_US - 5))
+    assert withdrawn == ("unseen", "Bursar can't see it, and nobody has said it")
     assert state(said(check.id, days_ago=41), said(check.id, number=2))[0] == "passed"
     results = measure(replace(DISCIPLINED, evidence=(said(check.id, days_ago=41),)))
     assert place(results).step.number < 6

@@ -78,6 +78,26 @@ def test_a_stopped_rule_says_why_until_it_is_resumed(desk: TestClient, context: 
     assert desk.post("/api/caches/nobody/resume", json={}).status_code == 404
 
 
+def test_what_rules_kept_is_cleared_over_the_api_one_or_all(desk: TestClient, context: ConsoleContext):
+    path = context.config.data_path / "snapshot.msgpack"
+    one, two = make(desk)["rule_id"], make(desk, "answers", is_on=False)["rule_id"]
+    assert desk.get("/api/caches").json()[0]["cleared_at"] is None
+    told = desk.delete("/api/caches/support/answers", headers=JSON).json()
+    assert (told["rule_id"], told["cleared_at"] is None) == (one, False)
+    before = read_snapshot(path).kept_spaces
+    assert before is not None
+    assert (before[one] > 0, before[two]) == (True, 0)
+    assert [rule["rule_id"] for rule in desk.delete("/api/kept-answers", headers=JSON).json()] == [one, two]
+    after = read_snapshot(path).kept_spaces
+    assert after is not None
+    assert after[one] > before[one]
+    assert after[two] > 0
+    assert desk.delete("/api/caches/nobody/answers", headers=JSON).json()["code"] == "unknown_control"
+    for path_ in ("/api/kept-answers", "/api/caches/support/answers"):
+        assert desk.delete(path_, headers={**JSON, "origin": "http://evil.example"}).status_code == 403
+    assert read_snapshot(path).kept_spaces == after
+
+
 @pytest.mark.parametrize(
     ("body", "field", "word"),
     [
@@ -170,6 +190,21 @@ def test_the_buttons_switch_resume_and_remove(desk: TestClient, context: Console
     assert press(desk, "remove", rule) == 404
 
 
+def test_the_buttons_clear_what_one_rule_has_kept_or_all(desk: TestClient, context: ConsoleContext):
+    rule = make(desk)["rule_id"]
+    make(desk, "marks", {"prompt": {}})
+    page = desk.get("/caches").text
+    assert page.count('value="clear"') == 1  # marks for a provider's cache keep nothing here
+    assert page.count('value="clear-all"') == 1
+    assert "were cleared" not in page
+    assert press(desk, "clear", rule) == 303
+    assert desk.get("/caches").text.count("were cleared") == 1
+    assert press(desk, "clear", "") == 404
+    assert press(desk, "clear-all", "") == 303
+    assert desk.get("/caches").text.count("were cleared") == 1
+    assert all(one.cleared_us for one in context.controls().caches.all())
+
+
 @pytest.mark.parametrize(
     ("form", "headers"),
     [({"csrf": ""}, FORM), ({"csrf": "wrong"}, FORM), ({}, {"origin": "http://evil.example"}),
@@ -216,7 +251,7 @@ def test_a_rule_is_made_changed_and_removed_by_its_form(desk: TestClient, contex
         ({"name": ""}, "name", "A name, please"),
         ({"exact": "kept", "exact_ttl": "31d"}, "exact_ttl", "1 to 2592000 seconds"),
         ({"exact": "kept", "exact_share": "world"}, "exact_share", "Invalid enum value"),
-        ({"semantic": "shadow", "embedder": "ada"}, "embedder", "upstream/model"),
+        ({"semantic": "shadow", "embedder": "ada"}, "embedder", "UPSTREAM/MODEL"),
         ({"semantic": "on", "similarity_min": "0.1"}, "similarity_min", "0.5 to 1"),
         ({"where_0": "credential", "where_value_0": "nobody"}, "where_value_0", "no key is named"),
     ],

@@ -33,6 +33,7 @@ CHANGING = (
     "/api/routes",
     "/api/kills",
     "/api/caches",
+    "/api/kept-answers",
     "/api/initiatives",
     "/api/initiative-bookings",
     "/api/advice/",

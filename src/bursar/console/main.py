@@ -18,8 +18,8 @@ import uvicorn
 
 from bursar import __version__
 from bursar.alerts.desk import AlertDesk
+from bursar.console.alert_threads import alert_threads
 from bursar.console.app import create_app
-from bursar.console.budgeting import budget_facts
 from bursar.console.cache_returns import CacheReturns
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
@@ -31,7 +31,6 @@ from bursar.console.noting import Noting
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.prompt_stopping import PromptStopping
-from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.repricing import Repricing
 from bursar.domain.errors import BursarError
 from bursar.explore.query import Explorer
@@ -119,13 +118,7 @@ def serve(site: Site) -> None:
         loader = Loader(ledger, site.paths.spool, site.clock)
         repricing = Repricing(site, ledger)
         desk = functools.cache(lambda: site.alerts(pooled=True))
-        alerts = site.alert_threads(
-            desk,
-            ledger,
-            lambda: budget_facts(context),
-            lambda: retries_capped(context),
-            lambda: approvals_asked(context),
-        )
+        alerts = alert_threads(site, desk, ledger, lambda: context)
         context = build_context(site, ledger, loader, repricing, desk, lambda: alerts.error)
         app = create_app(context)
         server = uvicorn.Server(

@@ -25,6 +25,7 @@ from bursar.controlfile.sections import (
     RouteSection,
     Section,
 )
+from bursar.domain.caching import WhyNot
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BursarError, ChangedMeanwhile, NameTaken
 from bursar.domain.initiatives import InitiativeTerms
@@ -91,6 +92,7 @@ class ControlState:
 
     timezone: of windows and quiet hours that name none. upstreams: that routes may name, knows_model: for budgets
     that lead to one; None: not known here. check_initiative: raises BadControl for what the books can't be asked.
+    why_no_embeddings: for caches that an upstream embeds for; None: not known here.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class ControlState:
         upstreams: Collection[str] | None = None,
         knows_model: KnowsModel | None = None,
         check_initiative: Callable[[InitiativeTerms], None] = _unasked,
+        why_no_embeddings: WhyNot | None = None,
     ) -> None:
         self._store = store
         self._secret = secret
@@ -110,6 +113,7 @@ class ControlState:
         self._upstreams = upstreams
         self._knows_model = knows_model
         self._check_initiative = check_initiative
+        self._why_no_embeddings = why_no_embeddings
 
     def export(self) -> str:
         """The file that says what is in force now."""
@@ -196,7 +200,7 @@ class ControlState:
             LimitSection(Limits(*parts), store),
             KillSection(Kills(*parts), store),
             RouteSection(RouteBook(*parts, self._upstreams)),
-            CacheSection(CacheBook(*parts), store),
+            CacheSection(CacheBook(*parts, self._why_no_embeddings), store),
             InitiativeSection(InitiativeBook(*parts, self._check_initiative)),
             ChannelSection(desk),
             RuleSection(desk),

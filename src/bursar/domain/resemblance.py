@@ -25,7 +25,8 @@ class Measured(msgspec.Struct, frozen=True):
     """mark: what was measured (`measured_as`). agreement_min: below it a hit was counted as false.
 
     calls: compared with what was kept. hits: that would have been answered. compared: hits whose kept answer was
-    compared, in shadow and of samples when on. saved_pico: list cost of true hits. embed_pico: what comparing cost.
+    compared, in shadow and of samples when on. saved_pico: list cost of true hits. embed_pico: what comparing cost, in
+    shadow, by the rows of its embeddings; embeds_unpriced: of these rows, how many have no price, and aren't counted.
     unpriced: hits whose saving isn't known, and not counted.
     """
 
@@ -40,6 +41,7 @@ class Measured(msgspec.Struct, frozen=True):
     unpriced: int = 0
     since_us: int = 0
     until_us: int = 0
+    embeds_unpriced: int = 0
 
     @property
     def false_hits_upper(self) -> float:
@@ -65,7 +67,7 @@ def measured_words(measured: Measured) -> str:
     if measured.compared:
         told += f", {measured.false_hits:,} of {measured.compared:,} compared were wrong"
     unpriced = f"; the saving of {measured.unpriced:,} hits isn't known" if measured.unpriced else ""
-    return f"{told}; {_return_words(measured)}{unpriced}"
+    return f"{told}; {_return_words(measured)}{unpriced}{_unpriced_words(measured)}"
 
 
 def shown_measured(rule: CacheRule) -> str:
@@ -107,6 +109,8 @@ def why_not_on(terms: CacheTerms, text: str) -> str:
             f"{measured.compared:,} of {COMPARED_MIN} would-be hits were compared with their provider's answer: "
             "let it run with mode shadow"
         )
+    if measured.embeds_unpriced:
+        return f"what comparing costs isn't known: give {semantic.embedder} a price (`bursar prices set`)"
     if measured.saved_pico <= measured.embed_pico:
         return _return_words(measured)
     if measured.false_hits_upper > semantic.false_hits_max:
@@ -169,6 +173,11 @@ def _return_words(measured: Measured) -> str:
     calls = round(measured.monthly(measured.calls))
     cost, saved = measured.monthly(measured.embed_pico), measured.monthly(measured.saved_pico)
     return f"at {_calls(calls)} a month this would cost {_usd(cost)} and save {_usd(saved)}"
+
+
+def _unpriced_words(measured: Measured) -> str:
+    number = measured.embeds_unpriced
+    return f"; the cost of {number:,} embedding{'' if number == 1 else 's'} isn't known" if number else ""
 
 
 def _calls(number: int) -> str:

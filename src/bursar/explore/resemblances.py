@@ -1,17 +1,27 @@
-"""What the shadow of a semantic cache has shown so far."""
+"""What the shadow of a semantic cache has shown so far, and what its embeddings cost."""
 
 from datetime import datetime
+from decimal import Decimal
 
+from bursar.domain.money import pico_from_usd
 from bursar.domain.resemblance import Measured
 from bursar.ledger.store import Session
 
 
-def measured_so_far(session: Session, rule_id: str, mark: str, agreement_min: float, since: datetime) -> Measured:
-    """Of calls that were compared as `mark` says, from `since` (naive UTC) on; sums are exact, in pico-USD."""
-    [row] = session.query(
-        _SQL, {"rule_id": rule_id, "mark": mark, "agreement_min": agreement_min, "since": since}
-    ).dicts()
+def measured_so_far(
+    session: Session, rule_id: str, mark: str, agreement_min: float, since: datetime, *, is_embedded: bool = True
+) -> Measured:
+    """Of calls that were compared as `mark` says, from `since` (naive UTC) on; sums are exact, in pico-USD.
+
+    is_embedded: by an upstream, so that its embeddings are looked for; the local model books nothing.
+    """
+    about = {"rule_id": rule_id, "mark": mark, "since": since}
+    [row] = session.query(_SQL, about | {"agreement_min": agreement_min}).dicts()
     figures = {name: int(row[name] or 0) for name in _FIGURES}
+    if is_embedded:
+        [embedded] = session.query(_EMBEDDED_SQL, about).dicts()
+        figures["embed_pico"] += pico_from_usd(embedded["cost"] or Decimal(0))
+        figures["embeds_unpriced"] = int(embedded["unpriced"] or 0)
     return Measured(mark, agreement_min, **figures)
 
 
@@ -34,3 +44,11 @@ SELECT count(*) FILTER (NOT is_live) AS calls,
   epoch_us(min(looked_at)) AS since_us, epoch_us(max(looked_at)) AS until_us
 FROM seen
 """
+_EMBEDDED_SQL = """
+SELECT sum(list_cost) AS cost, sum(weight) FILTER (quality = 'unpriced') AS unpriced
+FROM charges WHERE received_at >= $since AND traffic = 'cache_embedding'
+  AND json_extract_string(routing, '$.embeds.rule_id') = $rule_id
+  AND json_extract_string(routing, '$.embeds.mark') = $mark
+  AND json_extract_string(routing, '$.embeds.mode') = 'shadow'
+"""
+"""All that was booked, whatever came of it: embeddings of calls that failed later, and those that were lost."""

@@ -119,20 +119,21 @@ class Decider:
                 rule.ask(case)
         return case
 
-    def admit(self, case: Case, provider: str, region: str, now_us: int) -> Taken | None:
+    def admit(self, case: Case, provider: str, region: str, now_us: int, beside: Taken | None = None) -> Taken | None:
         """The rest, now that the upstream is known, and a place in every limit: to be released when the call ends.
 
+        beside: the places of the call that it is made for, which aren't taken twice.
         Raises Killed, PolicyRule or RateLimited.
         """
         case.provider, case.region = provider, region
         self._ask_late(case, now_us)
-        return self.place(case, now_us)
+        return self.place(case, now_us, beside)
 
-    def place(self, case: Case, now_us: int) -> Taken | None:
+    def place(self, case: Case, now_us: int, beside: Taken | None = None) -> Taken | None:
         """A place in every limit. Raises RateLimited."""
         if self._limits.is_empty:
             return None
-        return take(self._limits.about(case), case, now_us)
+        return take(self._limits.about(case), case, now_us, beside)
 
     def has_room(self, case: Case, now_us: int, held: Taken | None) -> bool:
         """Whether a call could go on there, by the limits."""

@@ -73,6 +73,7 @@ def prepare(
         notes=notes,
         translation=translation,
         wishes=envelope.wishes,
+        own_key=credential.own_key,
     )
 
 

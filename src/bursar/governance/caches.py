@@ -4,7 +4,7 @@ Kept here, compiled by the gateway's workers. Of the rules that match a call the
 the older.
 """
 
-from bursar.domain.caching import CacheRule, CacheTerms, measured_as
+from bursar.domain.caching import CacheRule, CacheTerms, WhyNot, measured_as
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadControl
 from bursar.domain.resemblance import why_not_on
@@ -14,20 +14,30 @@ from bursar.governance.store import ControlStore
 
 
 class CacheBook:
-    """The cache rules of a site. One that is changed keeps its place, and stays stopped if it was."""
+    """The cache rules of a site. One that is changed keeps its place, and stays stopped if it was.
 
-    def __init__(self, store: ControlStore, secret: bytes, clock: Clock) -> None:
+    why_no_embeddings: which upstreams can embed; None: that isn't known here.
+    """
+
+    def __init__(
+        self, store: ControlStore, secret: bytes, clock: Clock, why_no_embeddings: WhyNot | None = None
+    ) -> None:
         self._register = Register(CACHE, store, secret, clock)
+        self._why_no_embeddings = why_no_embeddings
+
+    def check(self, terms: CacheTerms) -> CacheTerms:
+        """The terms as they may be kept. Raises BadControl that names the field."""
+        return check_caching(terms, self._why_no_embeddings)
 
     def create(self, name: str, terms: CacheTerms, *, is_on: bool, actor: str) -> CacheRule:
         """Raises BadControl for terms that can't be, NameTaken for a name in force."""
-        terms = check_caching(terms)
+        terms = self.check(terms)
         _refuse_unmeasured(terms, "")
         return cache_of(self._register.add(check_name(name), terms, is_on=is_on, actor=actor))
 
     def change(self, name_or_id: str, terms: CacheTerms, *, actor: str) -> CacheRule:
         """Raises BadControl, UnknownControl."""
-        terms = check_caching(terms)
+        terms = self.check(terms)
         before = self.one(name_or_id)
         if not _answers_already(before, terms):
             _refuse_unmeasured(terms, before.measured)
@@ -59,6 +69,13 @@ class CacheBook:
     def resume(self, name_or_id: str, *, actor: str) -> CacheRule:
         """Its prompt caching goes on; one that wasn't stopped stays as it is. Raises UnknownControl."""
         return cache_of(self._register.set_field(name_or_id, "stopped", "", "resume", actor=actor))
+
+    def clear(self, name_or_id: str | None = None, *, actor: str) -> list[CacheRule]:
+        """What a rule has kept is met by no call from now on; None: what all rules have, on or off. Those cleared.
+
+        Also what one kept that was asked for before and comes later. Raises UnknownControl.
+        """
+        return caches_in_order(self._register.stamp(name_or_id, "cleared_us", "clear", actor=actor))
 
     def measured(self, rule_id: str, told: str) -> None:
         """Keep what its semantic cache's shadow has shown (`domain.resemblance.Measured` as JSON)."""

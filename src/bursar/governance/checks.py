@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bursar.domain.caching import CacheTerms, faults_of_caching
+from bursar.domain.caching import CacheTerms, WhyNot, faults_of_caching
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import MATCHED, TAG_PREFIX, KillTerms, LimitTerms, Match, PolicyTerms
 from bursar.domain.errors import BadControl
@@ -91,13 +91,14 @@ def check_kill(terms: KillTerms) -> KillTerms:
     return msgspec.structs.replace(terms, reason=reason)
 
 
-def check_caching(terms: CacheTerms) -> CacheTerms:
+def check_caching(terms: CacheTerms, why_no_embeddings: WhyNot | None = None) -> CacheTerms:
     """The same terms, written alike however they were given. Raises BadControl.
 
-    A rule without any cache is one too: its calls are cached by no other.
+    A rule without any cache is one too: its calls are cached by no other. why_no_embeddings: of an upstream; None: that
+    isn't known here.
     """
     check_match(terms.match)
-    for field, wrong in faults_of_caching(terms):
+    for field, wrong in faults_of_caching(terms, why_no_embeddings):
         raise BadControl(f"{field}: {wrong}", field=field)
     return msgspec.structs.replace(
         terms, prompt=_sparse(terms.prompt), exact=_sparse(terms.exact), semantic=_sparse(terms.semantic)

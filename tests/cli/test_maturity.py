@@ -44,6 +44,13 @@ def test_a_word_is_added_listed_and_withdrawn(bursar):
     assert (again.code, "[unknown_evidence]" in again.err) == (2, True)
 
 
+def test_a_review_that_was_held_is_recorded(bursar):
+    bursar("keys", "create", "first")
+    assert "the weekly review of" in bursar("maturity", "held", "weekly", "--by", "Ada").err
+    refused = bursar("maturity", "held", "daily", "--by", "Ada")
+    assert (refused.code, "weekly or monthly" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize("check", ["priced", "step", "professional discipline"])
 def test_nobody_declares_what_is_measured_nor_a_step(bursar, check: str):
     bursar("keys", "create", "first")

@@ -25,7 +25,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/caches/{name}/answers", "/api/kept-answers",
         "/api/initiatives", "/api/initiatives/{name}", "/api/initiatives/{name}/start",
         "/api/initiatives/{name}/done", "/api/initiatives/{name}/stop", "/api/initiative-bookings",
-        "/api/maturity", "/api/maturity/evidence", "/api/maturity/evidence/{number}/withdraw",
+        "/api/maturity", "/api/maturity/reviews", "/api/maturity/evidence", "/api/maturity/evidence/{number}/withdraw",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
         "/api/budgets/{budget_id}/thresholds",
     }  # fmt: skip

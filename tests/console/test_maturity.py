@@ -157,6 +157,24 @@ def test_the_form_takes_a_word_and_brings_a_mistake_back_to_its_field(clean: Tes
     assert "What holds no longer" in clean.get("/maturity").text
 
 
+def test_a_review_is_recorded_when_it_was_held_by_the_api_and_by_the_form(clean: TestClient, context: ConsoleContext):
+    held = clean.post("/api/maturity/reviews", json={"kind": "weekly", "by": "Ada"})
+    assert (held.status_code, held.json()["kind"], held.json()["by"]) == (201, "weekly", "Ada")
+    refused = clean.post("/api/maturity/reviews", json={"kind": "daily", "by": "Ada"})
+    assert (refused.status_code, refused.json()["field"]) == (400, "kind")
+    weekly = check_of(clean.get("/api/maturity").json(), "weekly_review")
+    assert (weekly["state"], weekly["value_words"]) == ("passed", "0 days")
+    typed = csrf_of(clean.get("/maturity").text) | {"act": "held", "kind": "monthly", "by": "<b>Eve</b>"}
+    wrong = clean.post("/maturity/change", data=typed | {"by": " "}, follow_redirects=False)
+    assert (wrong.status_code, 'id="e-by"' in wrong.text) == (400, True)
+    done = clean.post("/maturity/change", data=typed, follow_redirects=False)
+    assert (done.status_code, done.headers["location"]) == (303, "/maturity#held")
+    assert "&lt;b&gt;Eve&lt;/b&gt;" in clean.get("/maturity").text
+    last = context.maturity().reviews.last("monthly")
+    assert last is not None
+    assert last.by == "<b>Eve</b>"
+
+
 def test_an_empty_installation_has_not_begun_and_knows_no_money(empty_client: TestClient):
     answer = empty_client.get("/api/maturity").json()
     assert (answer["step"], answer["name"], answer["next"]) == (0, "Not begun", 1)

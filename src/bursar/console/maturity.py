@@ -15,6 +15,7 @@ from bursar.console.view import whole_slot
 from bursar.domain.clock import Clock, datetime_from_us
 from bursar.domain.periods import Period, parse_period
 from bursar.governance.maturity import Evidence, Logged, MaturityBook
+from bursar.governance.reviews import HeldReview, ReviewBook
 from bursar.governance.schema import AUDIT_ENTRIES, MATURITY_LOG
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
@@ -64,6 +65,7 @@ class MaturityDesk:
         advised: Callable[[], Advised | None],
     ) -> None:
         self.book = MaturityBook(store, secret, clock)
+        self.reviews = ReviewBook(store, secret, clock)
         self._store = store
         self._secret = secret
         self._clock = clock
@@ -121,6 +123,12 @@ class MaturityDesk:
         gone = self.book.withdraw(number, actor=actor)
         self.look()
         return gone
+
+    def hold_review(self, kind: str, by: str, *, actor: str) -> HeldReview:
+        """A review was held now. Raises BadControl for another kind, or nobody."""
+        held = self.reviews.record(kind, by=by, actor=actor)
+        self.look()
+        return held
 
     def _facts(self, log: list[Logged]) -> Facts:
         now_us = self._clock.now_us()

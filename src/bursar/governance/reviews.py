@@ -33,14 +33,15 @@ class ReviewBook:
         self._secret = secret
         self._clock = clock
 
-    def record(self, kind: ReviewKind, *, by: str, actor: str, at_us: int | None = None) -> HeldReview:
+    def record(self, kind: str, *, by: str, actor: str, at_us: int | None = None) -> HeldReview:
         """A review was held, now or at an instant that is past. Audited.
 
         Raises BadControl for another kind, nobody, or an instant to come.
         """
         now_us, by = self._clock.now_us(), by.strip()
         at_us = now_us if at_us is None else at_us
-        if kind not in REVIEW_KINDS:
+        known = next((one for one in REVIEW_KINDS if one == kind), None)
+        if known is None:
             raise BadControl(f"kind: a review is {' or '.join(REVIEW_KINDS)}, not {kind[:40]!r}", field="kind")
         if not 1 <= len(by) <= NAME_CHARS_MAX or not by.isprintable():
             raise BadControl(f"by: say who held it, in 1 to {NAME_CHARS_MAX} printable characters", field="by")
@@ -49,7 +50,7 @@ class ReviewBook:
         table = REVIEWS_HELD
         with self._store.writing() as connection:
             last = connection.execute(select(func.max(table.c.number))).scalar_one()
-            held = HeldReview((last or 0) + 1, kind, at_us, by)
+            held = HeldReview((last or 0) + 1, known, at_us, by)
             connection.execute(insert(table).values(number=held.number, kind=kind, at_us=at_us, held_by=by))
             record_change(
                 connection, self._secret, at_us=now_us, actor=actor, action="review.record",

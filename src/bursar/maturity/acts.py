@@ -229,7 +229,8 @@ ACTS: tuple[Act, ...] = (
     ),
     Act(
         id="hold_reviews", step=6, title="Hold the reviews, with finance", effort="hours",
-        page="/maturity#finance_joins", how="A weekly one of ten minutes, a monthly one with finance.",
+        page="/reviews", how="A weekly one of ten minutes, a monthly one with finance; then record that it was held.",
+        command="bursar maturity held weekly --by Ada",
         money=all_spent("was spent, for the review to look at"),
     ),
     Act(

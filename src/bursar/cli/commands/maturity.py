@@ -20,11 +20,12 @@ from bursar.cli.render import (
     say,
     text_column,
 )
-from bursar.domain.clock import datetime_from_us
+from bursar.domain.clock import Clock, datetime_from_us
 from bursar.site import Site, actor
 
 if TYPE_CHECKING:  # start-up: it pulls in SQLAlchemy, which only a command that changes something needs
     from bursar.governance.maturity import Evidence, MaturityBook
+    from bursar.governance.store import ControlStore
 
 EVIDENCE = ("number", "check_id", "who", "text", "at", "until", "holds")
 
@@ -154,10 +155,27 @@ def withdraw(
     say(f"evidence {gone.number} speaks for {gone.check_id} no longer.")
 
 
+def held(
+    kind: Annotated[str, typer.Argument(help="weekly or monthly.")],
+    by: Annotated[str, typer.Option(help="Who held it.")],
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Record that a review was held now: `bursar maturity held weekly --by Ada`. What it says: `bursar review`."""
+    # start-up: as above
+    from bursar.governance.reviews import ReviewBook
+
+    site = resolve_existing(config, data)
+    store, secret, clock = _parts(site)
+    one = ReviewBook(store, secret, clock).record(kind, by=by, actor=actor())
+    say(f"the {one.kind} review of {_day(one.at_us)} is recorded, held by {one.by}.")
+
+
 def register(app: typer.Typer) -> None:
-    about = "How far this installation has come in six steps: show, evidence."
+    about = "How far this installation has come in six steps: show, held, evidence."
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=about)
     group.command("show")(show)
+    group.command("held")(held)
     about = "A person's word on what Bursar can't see: add, list, withdraw."
     evidence = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=about)
     for name, command in (("add", add), ("list", list_evidence), ("withdraw", withdraw)):
@@ -169,10 +187,16 @@ def register(app: typer.Typer) -> None:
 def _book(site: Site) -> "MaturityBook":
     # start-up: as above
     from bursar.governance.maturity import MaturityBook
+
+    return MaturityBook(*_parts(site))
+
+
+def _parts(site: Site) -> "tuple[ControlStore, bytes, Clock]":
+    # start-up: as above
     from bursar.governance.store import ControlStore
 
     site.prepare()
-    return MaturityBook(ControlStore(site.control_location), site.secret(), site.clock)
+    return ControlStore(site.control_location), site.secret(), site.clock
 
 
 def _with_money(one: ActTold | DebtTold) -> dict[str, object]:

@@ -155,6 +155,22 @@ class NewEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
 
 
+class NewReview(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A review that was held now. kind: weekly or monthly; by: who held it."""
+
+    kind: str
+    by: str
+
+
+class ReviewHeldAnswer(msgspec.Struct, frozen=True):
+    """One review that was held."""
+
+    number: int
+    kind: str
+    at: datetime
+    by: str
+
+
 @get("/api/maturity", responses=PROBLEMS, summary="The step of maturity, and all behind it", sync_to_thread=True)
 def maturity(request: Asked, format_: Shape = None) -> Response[MaturityAnswer]:
     """Measured now, at most a minute old. As CSV a row for each check."""
@@ -176,6 +192,13 @@ async def withdraw_evidence(request: Asked, number: FromPath[int]) -> EvidenceAn
     """It stays, and speaks for nothing any more. 404 `unknown_evidence`."""
     gone = await asyncio.to_thread(desk_of(request).withdraw_evidence, number, actor=ACTOR)
     return evidence_answer(gone, gone.withdrawn_us or gone.until_us)
+
+
+@post("/api/maturity/reviews", responses=PROBLEMS, summary="A review was held")
+async def hold_review(request: Asked, data: JSONBody[NewReview]) -> ReviewHeldAnswer:
+    """Now; what it says is at `/api/reviews`. 400 `bad_control`."""
+    held = await asyncio.to_thread(desk_of(request).hold_review, data.kind, data.by, actor=ACTOR)
+    return ReviewHeldAnswer(held.number, held.kind, datetime_from_us(held.at_us), held.by)
 
 
 def desk_of(request: Asked) -> MaturityDesk:
@@ -267,4 +290,4 @@ def _moment(at_us: int | None) -> datetime | None:
     return None if at_us is None else datetime_from_us(at_us)
 
 
-MATURITY_HANDLERS = [maturity, add_evidence, withdraw_evidence]
+MATURITY_HANDLERS = [maturity, add_evidence, withdraw_evidence, hold_review]

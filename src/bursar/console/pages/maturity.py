@@ -18,8 +18,9 @@ from bursar.console.pages.serving import Asked, fields_of, html
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.errors import BadEvidence, BadRequest
+from bursar.domain.errors import BadControl, BadEvidence, BadRequest
 from bursar.governance.maturity import Evidence
+from bursar.governance.reviews import REVIEW_KINDS, HeldReview
 from bursar.maturity.acts import Climb
 from bursar.maturity.debt import Owed
 from bursar.maturity.evidence import BY_PERSON
@@ -36,7 +37,7 @@ BADGES = {"passed": "good", "failed": "bad", "unseen": "doubtful"}
 WORDS = {"passed": "passed", "failed": "failed", "unseen": "can't be seen"}
 DEBT_BADGES = {"clear": "good", "owed": "bad", "unseen": "doubtful"}
 DEBT_WORDS = {"clear": "clear", "owed": "owed", "unseen": "can't be seen"}
-FIELDS = ("check", "who", "text")
+FIELDS = ("check", "who", "text", "kind", "by")
 
 
 class Rung(msgspec.Struct, frozen=True):
@@ -93,6 +94,7 @@ class MaturityPage(msgspec.Struct, frozen=True):
     turns: list[tuple[datetime, Turn]]
     by_person: list[tuple[Any, Evidence | None]]
     said: list[Evidence]
+    held: list[tuple[str, HeldReview | None]]
     typed: dict[str, str]
     errors: dict[str, str]
 
@@ -118,6 +120,7 @@ def maturity_page(context: ConsoleContext, view: View, f: Format, form: Fields |
         turns=[(datetime_from_us(one.at_us), one) for one in turns(found.log)[:TURNS_SHOWN]],
         by_person=[(check, _holding(check.id, evidence, found.facts.at_us)) for check in BY_PERSON],
         said=[one for one in reversed(evidence) if not one.holds(found.facts.at_us)],
+        held=[(kind, context.maturity().reviews.last(kind)) for kind in REVIEW_KINDS],
         typed={name: form.typed.get(name, "") for name in FIELDS} if form else dict.fromkeys(FIELDS, ""),
         errors=form.errors if form else {},
     )
@@ -147,9 +150,12 @@ def _changed(request: Asked, context: ConsoleContext, fields: dict[str, str]) ->
         desk.withdraw_evidence(int(number[:12]), actor=ACTOR)
         return Redirect("/maturity#said", status_code=303)
     try:
+        if fields.get("act") == "held":
+            desk.hold_review(form.text("kind"), form.text("by"), actor=ACTOR)
+            return Redirect("/maturity#held", status_code=303)
         given = desk.add_evidence(form.text("check"), form.text("who"), form.text("text"), actor=ACTOR)
-    except BadEvidence as error:
-        form.wrong(error.field or "text", error.message)
+    except (BadEvidence, BadControl) as error:
+        form.wrong(error.field or "text", error.message.removeprefix(f"{error.field}: "))
         view = context.view("/maturity", {})
         return html(
             request, view, "maturity.html", "maturity", "Maturity",

@@ -2,19 +2,25 @@
 draft can be kept."""
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bursar.advisor.advice import KINDS, Advice, Claim, Draft, Estimate
+from bursar.advisor.drafts import route_draft
 from bursar.advisor.families import FAMILIES
 from bursar.advisor.families.exact import hits_by_day
 from bursar.advisor.families.repeats import Repeat
-from bursar.advisor.look import Look, Segment
+from bursar.advisor.look import MONTH_DAYS, Look, Segment
 from bursar.advisor.review import _nets, review
 from bursar.bench.advice import FIRST_DAY, calls_of, looked_at
 from bursar.bench.advice_making import Plant
@@ -33,8 +39,9 @@ from bursar.bench.advice_outputs import (
 )
 from bursar.bench.advice_plants import FixedPrompt, Hurried, Nightly, NightlyTwice, Questions, SameSize
 from bursar.domain.caching import CacheTerms
+from bursar.domain.clock import us_from_datetime
 from bursar.domain.controls import PolicyTerms
-from bursar.domain.routes import RouteRule, faults_of
+from bursar.domain.routes import RouteRule, Target, faults_of
 from bursar.explore.filters import Filter
 from bursar.governance.checks import check_caching, check_policy, read_terms
 from bursar.prices.book import PriceBook
@@ -181,3 +188,45 @@ def test_an_entry_ends_its_time_after_it_was_made(gaps: list[int], ttl_s: int):
 
 def test_each_family_is_in_the_table_once():
     assert len(set(FAMILIES)) == len(FAMILIES)
+
+
+def bare_look(**fields: Any) -> Look:
+    look = object.__new__(Look)
+    for name, value in fields.items():
+        setattr(look, name, value)
+    return look
+
+
+@pytest.mark.parametrize("days", [3, 5, 28])
+def test_the_interval_holds_the_next_month_as_often_as_it_says_however_few_days_were_seen(days: int):
+    rng, month, held = np.random.default_rng(days), float(MONTH_DAYS), 0
+    look = bare_look(days=Decimal(days))
+    for _ in range(300):
+        seen = {date(2026, 11, 1 + at): Decimal(repr(float(rng.normal(10, 3)))) for at in range(days)}
+        truth = 10 * month + float(rng.normal(0, 3 * month**0.5))
+        found = look.monthly(seen)
+        held += float(found.low) <= truth <= float(found.high)
+    assert held / 300 > 0.92
+
+
+def test_days_are_counted_from_the_first_one_in_utc_whatever_zone_is_shown():
+    """A slice's day is UTC's: an evening in Los Angeles is the next one's, which hasn't begun there."""
+    now = datetime(2026, 11, 9, tzinfo=UTC)
+    for zone in ("UTC", "America/Los_Angeles", "Asia/Kolkata"):
+        start, end = (datetime(2026, 11, day, tzinfo=ZoneInfo(zone)) for day in (1, 9))
+        look = bare_look(
+            slices=[SimpleNamespace(day=date(2026, 11, 4))], period=SimpleNamespace(start=start, end=end),
+            now_us=us_from_datetime(now),
+        )  # fmt: skip
+        until = min(end, now)
+        assert look._days() == Decimal((until - datetime(2026, 11, 4, tzinfo=UTC)).total_seconds()) / 86_400
+
+
+@pytest.mark.parametrize("feature", ["*", "a?c", "[bot]", "plain"])
+def test_a_route_that_is_advised_is_about_its_own_calls_alone_whatever_they_are_called(feature: str):
+    rule = RouteRule(name="r", match={"feature": feature}, targets=(Target("openai", "gpt-4.1"),))
+    kept = read_terms(route_draft(rule, "", "").terms, RouteRule)
+    assert faults_of(kept, None) == []
+    pattern = kept.match["feature"]
+    assert fnmatchcase(feature, pattern)
+    assert not any(fnmatchcase(other, pattern) for other in ("other", "abc", "b", "*?"))

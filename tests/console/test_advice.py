@@ -90,9 +90,15 @@ def test_a_button_keeps_the_draft_switched_off_and_never_changes_one_that_is_the
     html = desk.client.get(f"/advice?{PERIOD}").text
     token = re.search(r'name="csrf" value="([^"]+)"', html)
     assert token
-    form = {"csrf": token[1], "id": str(one["id"]), "period": "30d", "tz": "UTC", "filters": ""}
+    seen = re.search(rf'value="{one["id"]}"><input type="hidden" name="seen" value="([^"]+)"', html)
+    assert seen
+    assert seen[1] == one["change"]["mark"]
+    form = {"csrf": token[1], "id": str(one["id"]), "period": "30d", "tz": "UTC", "filters": "", "seen": seen[1]}
     assert desk.client.post("/advice/apply", data=form | {"csrf": "x"}).status_code == 403
     assert desk.client.post("/advice/apply", data=form | {"id": "ad_none"}).status_code == 404
+    stale = desk.client.post("/advice/apply", data=form | {"seen": "of yesterday"})
+    assert (stale.status_code, "another change by now" in stale.text) == (409, True)
+    assert desk.context.controls().caches.all() == []
     kept = desk.client.post("/advice/apply", data=form, follow_redirects=False)
     assert (kept.status_code, kept.headers["location"]) == (303, "/caches#rules")
     [rule] = desk.context.controls().caches.all()
@@ -100,7 +106,15 @@ def test_a_button_keeps_the_draft_switched_off_and_never_changes_one_that_is_the
     assert rule.terms.match == {"feature": "faq", "request_type": "answer", "model": "gpt-4.1"}
     assert rule.terms.exact is not None
     assert "Draft is kept, off" in desk.client.get(f"/advice?{PERIOD}").text
+    before = desk.client.get(f"/api/advice?{PERIOD}").json()
     desk.context.controls().caches.switch(rule.rule_id, True, actor="test")
+    after = desk.client.get(f"/api/advice?{PERIOD}").json()  # it isn't promised again
+    [(was, now)] = [
+        (old, new) for old, new in zip(before["advice"], after["advice"], strict=True) if old["id"] == one["id"]
+    ]
+    assert (now["net"], now["change"]["is_on"], was["change"]["is_on"]) == (None, True, False)
+    assert Decimal(before["total"]) - Decimal(after["total"]) == Decimal(was["net"]) > 0
+    assert "Switched on" in desk.client.get(f"/advice?{PERIOD}").text
     assert desk.client.post("/advice/apply", data=form).status_code == 409
     assert desk.context.controls().caches.all()[0].is_on
 

@@ -10,6 +10,7 @@ import pytest
 from litestar.testing import TestClient
 
 from bursar.console.context import ConsoleContext
+from bursar.console.measuring import Measuring
 from bursar.domain.caching import CacheTerms, ExactCaching, PromptCaching, SemanticCaching
 from bursar.domain.snapshot import read_snapshot
 
@@ -87,7 +88,7 @@ def test_what_rules_kept_is_cleared_over_the_api_one_or_all(desk: TestClient, co
     before = read_snapshot(path).kept_spaces
     assert before is not None
     assert (before[one] > 0, before[two]) == (True, 0)
-    assert [rule["rule_id"] for rule in desk.delete("/api/kept-answers", headers=JSON).json()] == [one, two]
+    assert {rule["rule_id"] for rule in desk.delete("/api/kept-answers", headers=JSON).json()} == {one, two}
     after = read_snapshot(path).kept_spaces
     assert after is not None
     assert after[one] > before[one]
@@ -265,3 +266,16 @@ def test_a_mistake_comes_back_at_its_field(desk: TestClient, typed: dict[str, st
 
 def test_an_empty_page_says_how_to_begin(empty_client: TestClient):
     assert "caches set support --match feature=support --exact-ttl 1h" in empty_client.get("/caches").text
+
+
+def test_putting_a_rule_back_into_shadow_leaves_what_somebody_changed_meanwhile(
+    desk: TestClient, context: ConsoleContext
+):
+    caches = context.controls().caches
+    terms = CacheTerms(match={"feature": "help"}, semantic=SemanticCaching())
+    seen = caches.create("help", terms, is_on=True, actor="ann")
+    narrower = CacheTerms(match={"feature": "help", "team": "core"}, semantic=SemanticCaching())
+    caches.change("help", narrower, actor="ann")
+    measuring = Measuring(context.ledger, context.controls, context.clock)
+    measuring._back_to_shadow(seen, SemanticCaching("on"), "its answers were wrong")
+    assert caches.one("help").terms == narrower

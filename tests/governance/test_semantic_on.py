@@ -45,6 +45,27 @@ def test_it_is_refused_until_its_measurement_pays_and_stays_on_after(book: Cache
         book.change("help", looser, actor="ann")
 
 
+def test_one_that_was_off_answers_again_only_while_something_is_known_of_it(book: CacheBook):
+    rule = book.create("help", SHADOW, is_on=True, actor="ann")
+    note(book, rule.rule_id, PAYS)
+    book.set("help", ON, is_on=True, actor="ann")
+    samples = Measured(measured_as(ON), 0.6, compared=200, live_compared=200)  # a month later: its shadow is forgotten
+    for known, is_refused in (
+        (PAYS, False), (samples, False), (msgspec.structs.replace(samples, false_hits=90, live_false=90), True),
+        (msgspec.structs.replace(PAYS, saved_pico=0), True), (None, True),
+    ):  # fmt: skip
+        book.measured(rule.rule_id, "" if known is None else msgspec.json.encode(known).decode())
+        book.switch("help", False, actor="ann")
+        if is_refused:
+            with pytest.raises(BadControl, match="semantic cache can't be switched on"):
+                book.switch("help", True, actor="ann")
+            with pytest.raises(BadControl, match="semantic cache can't be switched on"):
+                book.set("help", ON, is_on=True, actor="ann")
+        assert book.one("help").is_on is False
+        if not is_refused:
+            assert book.switch("help", True, actor="ann").is_on
+
+
 def test_what_the_system_counts_is_no_decision_of_anybody(book: CacheBook, tmp_path: Path):
     rule = book.create("help", SHADOW, is_on=True, actor="ann")
     note(book, rule.rule_id, PAYS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bursar.semantic import room as rooms
-from bursar.semantic.guards import marks_of
+from bursar.semantic.marks import marks_of
 from bursar.semantic.minilm import DIMENSIONS, MiniLM
 from bursar.semantic.room import Looked, Room
 
@@ -62,6 +62,15 @@ def test_behind_a_refused_neighbour_the_next_one_is_found(room: Room[str]):
     near = room.look(b"a", "How do I enable logging?", 0.8, 5).near
     assert near is not None
     assert near.value == "on"
+
+
+def test_old_answers_to_a_question_dont_hide_its_new_one(room: Room[str]):
+    """Its rows are kept until others need their place: more of them than are shown to the guards."""
+    for day in range(30):
+        keep(room, b"a", "How do I reset my password?", f"day {day}", until_us=10 * (day + 1))
+    near = room.look(b"a", "How can I reset my password?", 0.9, 295).near
+    assert near is not None
+    assert near.value == "day 29"
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -178,7 +178,7 @@ def test_answers_that_differ_are_false_hits_and_keep_it_off(world: World, keys: 
     seen = measured(world)
     assert (seen.hits, seen.false_hits, seen.saved_pico) == (3, 3, 0)
     live = CacheTerms(match={"feature": "help"}, semantic=SemanticCaching("on", similarity_min=0.81))
-    with pytest.raises(BadControl, match=f"3 of {COMPARED_MIN} would-be hits"):
+    with pytest.raises(BadControl, match=f"3 of {COMPARED_MIN} would-be hits in other words"):
         caches.change("help", live, actor="test")
 
 

@@ -1,5 +1,6 @@
 """The exact change that an advice proposes, as data that can be kept, off, until a person switches it on."""
 
+from glob import escape
 from hashlib import blake2b
 from typing import Any
 
@@ -59,6 +60,8 @@ def cache_draft(name: str, terms: CacheTerms, before: str) -> Draft:
 
 
 def route_draft(rule: RouteRule, before: str, after: str) -> Draft:
+    """A route's values are patterns, and a caller may have named its feature `*`."""
+    rule = msgspec.structs.replace(rule, match={name: escape(value) for name, value in rule.match.items()})
     return Draft("route", rule.name, _plain(rule), (before,), (after, f"for {written(rule.match)}"))
 
 

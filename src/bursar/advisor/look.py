@@ -6,7 +6,7 @@ question; the sums by segment and day are few, however many calls there are.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from bursar.advisor.advice import Claim, Estimate
+from bursar.advisor.initiatives_rates import student
 from bursar.advisor.whatif import bands_of, femto_of
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.money import usd_from_femto
@@ -32,7 +33,7 @@ from bursar.prices.sheet import PriceSheet
 MONTH_DAYS = Decimal("30.4375")  # a twelfth of a year
 DAYS_MIN = 3  # with calls: on fewer nothing can be said of a month
 CALLS_MIN = 50  # of a segment; fewer say little of it
-NINETEEN_OF_TWENTY = 1.96
+NINETEEN_OF_TWENTY = 0.95
 EXAMPLES = 5
 HELD_MAX = 2_000_000  # charges that are copied: half a gigabyte
 SAVING_MIN = Decimal(1)  # USD a month
@@ -234,7 +235,8 @@ class Look:
         days = max(round(float(self.days)), len(daily), 2)
         values = [float(value) for value in daily.values()] + [0.0] * (days - len(daily))
         month = float(MONTH_DAYS)
-        spread = NINETEEN_OF_TWENTY * stdev(values) * (month**2 / days + month) ** 0.5
+        sure = student(0.5 + NINETEEN_OF_TWENTY / 2, days - 1)  # three days say little of how much days differ
+        spread = sure * stdev(values) * (month**2 / days + month) ** 0.5
         half = (spread**2 + (doubt * float(expected)) ** 2) ** 0.5
         low = float(expected) - half
         if min(values) >= 0:
@@ -277,7 +279,7 @@ class Look:
         """How many days were looked at: from the first charge, or the period's start, until its end or now."""
         if not self.slices:
             return Decimal(1)
-        first = datetime.combine(min(one.day for one in self.slices), datetime.min.time(), self.period.start.tzinfo)
+        first = datetime.combine(min(one.day for one in self.slices), time.min, UTC)
         start = us_from_datetime(max(first, self.period.start))
         end = min(us_from_datetime(self.period.end), self.now_us)
         return max(Decimal(end - start) / 86_400_000_000, Decimal(1))

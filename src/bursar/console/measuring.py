@@ -69,6 +69,8 @@ class Measuring:
         """It answers no longer, from the next second on; the audit log says that the system did it."""
         shadow = msgspec.structs.replace(semantic, mode="shadow")
         controls = self._controls()
+        if controls.caches.one(rule.rule_id).terms != rule.terms:
+            return  # somebody changed it while the ledger was asked: the next look judges what they made of it
         controls.caches.change(rule.rule_id, msgspec.structs.replace(rule.terms, semantic=shadow), actor=ACTOR)
         controls.publish()
         log.warning("a semantic cache is back in shadow: its answers were wrong", rule=rule.name, why=why)

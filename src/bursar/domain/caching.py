@@ -28,7 +28,7 @@ EMBEDDER_CHARS_MAX = 200
 
 WhyNot = Callable[[str], str]
 """Why an upstream of that name can't embed, in words; "": it can."""
-GUARDED = 1
+GUARDED = 2
 """Which guards stand behind the cosine: with others, measurements begin anew."""
 
 

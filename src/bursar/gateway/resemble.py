@@ -26,6 +26,7 @@ from bursar.gateway.translation import bound
 from bursar.providers.reading import UNREADABLE
 from bursar.providers.services import has_request_fee
 from bursar.providers.splice import doubled_field
+from bursar.semantic.answers import contradict
 from bursar.spool.records import Resembled
 from bursar.translate.codec import Codec
 from bursar.translate.registry import CODECS
@@ -106,7 +107,15 @@ class Resembling(msgspec.Struct):
         one, other = await said_by_entry(kept, self.codec), await said_by_entry(asked, self.codec)
         if one is None or other is None:
             return None
-        return compare(one, other, wants_json=self.wants_json).agreement
+        return agreement_of(one, other, wants_json=self.wants_json)
+
+
+def agreement_of(kept: Said, asked: Said, *, wants_json: bool) -> float:
+    """How far two answers agree, 0 to 1. Where one says yes and the other no, or another number, they don't, however
+    many words they share."""
+    found = compare(kept, asked, wants_json=wants_json)
+    by_words = found.tool_calls is None and found.json is None
+    return 0.0 if by_words and contradict(kept.text, asked.text) else found.agreement
 
 
 async def said_by_entry(entry: Entry, codec: Codec) -> Said | None:

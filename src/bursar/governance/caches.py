@@ -7,7 +7,7 @@ the older.
 from bursar.domain.caching import CacheRule, CacheTerms, WhyNot, measured_as
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadControl
-from bursar.domain.resemblance import why_not_on
+from bursar.domain.resemblance import read_measured, why_not_on, why_off
 from bursar.governance.checks import check_caching, check_name, check_reason
 from bursar.governance.register import CACHE, Register, cache_of, caches_in_order
 from bursar.governance.store import ControlStore
@@ -52,7 +52,11 @@ class CacheBook:
         return self.switch(name, is_on, actor=actor)
 
     def switch(self, name_or_id: str, is_on: bool, *, actor: str) -> CacheRule:
-        """On or off. Raises UnknownControl."""
+        """On or off. Raises UnknownControl; BadControl for a semantic cache that answers, and was off for so long that
+        nothing is known of it any more, or wrong too often before."""
+        before = self.one(name_or_id)
+        if is_on and not before.is_on:
+            _refuse_unmeasured(before.terms, before.measured, again=True)
         return cache_of(self._register.switch(name_or_id, is_on, actor=actor))
 
     def stop(self, name_or_id: str, reason: str, *, actor: str) -> CacheRule:
@@ -100,10 +104,17 @@ def _answers_already(before: CacheRule, terms: CacheTerms) -> bool:
     return semantic is not None and semantic.mode == "on" and measured_as(before.terms) == measured_as(terms)
 
 
-def _refuse_unmeasured(terms: CacheTerms, measured: str) -> None:
-    """Raises BadControl for a semantic cache that would answer, where no measurement says that it pays."""
+def _refuse_unmeasured(terms: CacheTerms, told: str, *, again: bool = False) -> None:
+    """Raises BadControl for a semantic cache that would answer, where no measurement says that it pays.
+
+    again: it has answered before. While it did, nothing but its samples was measured, so these count alone.
+    """
     if terms.semantic is None or terms.semantic.mode != "on":
         return
-    why = why_not_on(terms, measured)
+    measured = read_measured(told)
+    if again and measured is not None and measured.mark == measured_as(terms) and not measured.calls:
+        why = why_off(terms, measured)
+    else:
+        why = why_not_on(terms, told)
     if why:
         raise BadControl(f"semantic.mode: the semantic cache can't be switched on: {why}", field="semantic.mode")

@@ -10,7 +10,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from bursar.semantic.guards import Marks, marks_of, why_not_one
+from bursar.semantic.guards import why_not_one
+from bursar.semantic.marks import Marks, marks_of
 from bursar.semantic.minilm import Floats, MiniLM
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ ROWS_MAX = 1_024
 BYTES_MAX = 64 * 1024 * 1024
 """Of all partitions of a worker; the one that was used longest ago goes first."""
 CANDIDATES_MAX = 8
-"""How many of the nearest are shown to the guards."""
+"""How many of the nearest that are fresh are shown to the guards."""
 MARKS_BYTES = 8 * 1024  # of a text's marks, about
 
 
@@ -61,12 +62,16 @@ class Partition(Generic[T]):
     def nearest(self, vector: Floats, marks: Marks, similarity_min: float, now_us: int) -> Near[T] | None:
         """The nearest row from `similarity_min` on that is fresh and that no guard refuses."""
         cosines = self._matrix[: len(self._items)] @ vector
-        for at in np.argsort(-cosines)[:CANDIDATES_MAX]:
+        seen = 0
+        for at in np.argsort(-cosines, kind="stable"):
             item, similarity = self._items[at], float(cosines[at])
-            if similarity < similarity_min:
+            if similarity < similarity_min or seen == CANDIDATES_MAX:
                 return None
-            if item.expires_us > now_us and not why_not_one(marks, item.marks):
+            if item.expires_us <= now_us:
+                continue  # else a question that is asked each day would stand behind its own old answers
+            if not why_not_one(marks, item.marks):
                 return Near(min(similarity, 1.0), item.value)
+            seen += 1
         return None
 
     def keep(self, vector: Floats, item: Item[T]) -> None:

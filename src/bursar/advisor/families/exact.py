@@ -37,6 +37,7 @@ def keep_equal_answers(look: Look) -> list[Advice]:
 
 
 def _advice(look: Look, segment: Segment, found: list[Repeat]) -> Advice | None:
+    found = sorted(found, key=lambda one: -sum(one.costs))[:FINGERPRINTS_MAX]  # what isn't claimed isn't promised
     by_ttl = {ttl_s: hits_by_day(found, ttl_s) for ttl_s in TTLS_S}
     most = max(total(daily) for _, daily in by_ttl.values())
     ttl_s = next(ttl_s for ttl_s, (_, daily) in by_ttl.items() if total(daily) >= ENOUGH * most)
@@ -44,11 +45,10 @@ def _advice(look: Look, segment: Segment, found: list[Repeat]) -> Advice | None:
     if not look.is_worth(daily):
         return None
     terms = CacheTerms(match=match_of(look, segment), exact=ExactCaching(ttl_s=ttl_s))
-    dearest = sorted(found, key=lambda one: -sum(one.costs))[:FINGERPRINTS_MAX]
     claim = look.claim(
         segment,
         "outcome = 'ok' AND request_fingerprint IN (SELECT unnest($prints))",
-        prints=[one.fingerprint for one in dearest],
+        prints=[one.fingerprint for one in found],
     )
     return give(
         look, "exact_cache", segment, claim, look.monthly(daily),

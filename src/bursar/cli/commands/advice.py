@@ -40,6 +40,7 @@ class ChangeTold(msgspec.Struct):
     before: list[str]
     after: list[str]
     steps: list[str]
+    is_on: bool = False
 
 
 class AdviceTold(msgspec.Struct):
@@ -206,7 +207,7 @@ def _show_all(told: ReviewTold) -> None:
         {
             "id": one.id, "title": one.title, "expected": one.saving.expected if one.saving else None,
             "between": f"{_usd(one.saving.low)} – {_usd(one.saving.high)}" if one.saving else "no figure",
-            "net": one.net, "sure": one.confidence if one.is_proven else f"{one.confidence}, try first",
+            "net": one.net, "sure": _sure(one),
             "effort": one.effort, "risk": one.risk,
         }
         for one in told.advice
@@ -227,6 +228,10 @@ def _show_all(told: ReviewTold) -> None:
         columns, rows, totals={"title": "together, each charge once", "net": told.total},
         notes=[f"{share} of {_usd(told.spent_monthly)} a month; `bursar advice show ID` has evidence and change"],
     )  # fmt: skip
+
+
+def _sure(one: AdviceTold) -> str:
+    return f"{one.confidence}, {'is on' if one.change.is_on else 'try first'}" if one.net is None else one.confidence
 
 
 def _expected(one: AdviceTold) -> str:

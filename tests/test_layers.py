@@ -16,7 +16,8 @@ LINES_MAX = 400
 
 BELOW_SITE = {
     "advisor", "cache", "semantic", "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance",
-    "providers", "prices", "simulate", "translate", "controlfile", "quality", "reviews", "domain",
+    "providers", "prices", "simulate", "translate", "controlfile", "quality", "reviews", "maturity",
+    "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
@@ -35,6 +36,7 @@ LAYERS: dict[str, set[str]] = {
     "advisor": {"explore", "ledger", "prices", "domain"},
     "reviews": {"explore", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
+    "maturity": {"explore", "ledger", "governance", "budgets", "alerts", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
     "gateway": {
         "cache",

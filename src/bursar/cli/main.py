@@ -51,6 +51,7 @@ COMMANDS = {
     "initiatives": Listed(
         "initiatives", "What shall become cheaper, and what it saved: list, show, set, start, done, stop, remove, book."
     ),
+    "maturity": Listed("maturity", "How far this installation has come in six steps: show, held, evidence."),
     "review": Listed("review", "What was spent, what changed and what to do, ranked by money."),
     "kill": Listed("kill", "Stop a key, agent, session, feature or everything within a second; lift it again."),
     "budgets": Listed("budgets", "Limits that can't be overspent, and how they stand."),

@@ -16,14 +16,13 @@ from bursar.advisor.look import MONTH_DAYS, SEGMENT_COLUMNS, Look
 from bursar.advisor.prompt_breaks import PromptBreak
 from bursar.advisor.review import Ranked, Review, review
 from bursar.console.api.answers import PeriodAnswer, csv_bytes, period_answer
-from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.context import ACTOR, REVIEW_LIVES_US, ConsoleContext
 from bursar.console.prompt_breaks import prompt_breaks
 from bursar.console.view import View, filter_text
 from bursar.domain.errors import ChangedMeanwhile, UnknownAdvice
 from bursar.domain.money import plain
 from bursar.governance.drafts import KeptDraft, keep_draft, kept_drafts
 
-REVIEW_LIVES_US = 600_000_000
 REVIEWS_REMEMBERED = 16
 BREAKS_LIVE = timedelta(days=2)  # what workers tell of is today and yesterday
 _ONE_AT_A_TIME = threading.Lock()
@@ -145,7 +144,11 @@ def switched_on(context: ConsoleContext) -> frozenset[tuple[str, str]]:
     """(kind, name) of policies, routes and cache rules that are on."""
     if context.open_controls is None:
         return frozenset()
-    return frozenset(about for about, kept in kept_drafts(context.controls(), context.budgets and context.budgets()).items() if kept.is_on)
+    return frozenset(
+        about
+        for about, kept in kept_drafts(context.controls(), context.budgets and context.budgets()).items()
+        if kept.is_on
+    )
 
 
 def _without_what_is_on(found: Review, on: frozenset[tuple[str, str]]) -> Review:

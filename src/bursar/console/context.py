@@ -14,8 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
 from bursar.console.initiatives import InitiativeDesk
+from bursar.console.maturity import MaturityDesk, advised_by, initiative_facts
 from bursar.console.palette import SLOTS, Palette
-from bursar.console.view import View, read_view, whole_slot
+from bursar.console.view import DEFAULT_PERIOD, View, read_view, whole_slot
 from bursar.controlfile.state import ControlState
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
 from bursar.domain.errors import BursarError, Forbidden, Unavailable
@@ -25,7 +26,9 @@ from bursar.explore.query import Explorer
 from bursar.gateway.loop_cuts import list_cuts
 from bursar.governance.controls import Controls
 from bursar.governance.initiatives import InitiativeBook
+from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
+from bursar.maturity.facts import Advised
 from bursar.prices.book import PriceBook
 
 if TYPE_CHECKING:  # it brings SQLAlchemy; `main` opens it
@@ -39,6 +42,7 @@ NO_CONTROL_STORE = "this console was started without a control store; `bursar up
 TAG_NAMES_SHOWN = 12
 COUNT_AGAIN_US = 30_000_000
 PERIODS_REMEMBERED = 64
+REVIEW_LIVES_US = 600_000_000
 
 
 class ConsoleContext(msgspec.Struct, kw_only=True):
@@ -48,6 +52,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     alerts:  where rules, channels and what was raised are tended; opened when first asked.
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
     open_initiatives: opens the control store's initiatives, at first use; None: there is none.
+    open_store: opens the control store itself with the site's secret, for the measure of maturity; None: there is none.
     lift_loop: lets a loop go that was cut, by its id.
     reviews: advice that was given, by period and filters: (when, what). `advising.py` keeps it.
     csrf:    what forms that change something must carry; another one each time the console starts.
@@ -69,6 +74,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     alerts: Callable[[], AlertDesk] | None = None
     open_controls: Callable[[], Controls] | None = None
     open_initiatives: Callable[[], InitiativeBook] | None = None
+    open_store: Callable[[], tuple[ControlStore, bytes]] | None = None
     lift_loop: Callable[[str], object] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
@@ -76,6 +82,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     reviews: dict[Any, tuple[int, "Review"]] = {}
     _controls: Controls | None = None
     _initiatives: InitiativeDesk | None = None
+    _maturity: MaturityDesk | None = None
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
     _tags: dict[Period, tuple[int, tuple[str, ...]]] = {}
 
@@ -106,6 +113,24 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
                 raise Unavailable(NO_CONTROL_STORE)
             self._initiatives = InitiativeDesk(self.open_initiatives(), self.ledger, self.clock)
         return self._initiatives
+
+    def maturity(self) -> MaturityDesk:
+        """The step, and all behind it. Raises Unavailable in a console without a control store."""
+        if self._maturity is None:
+            if self.open_store is None:
+                raise Unavailable(NO_CONTROL_STORE)
+            store, secret = self.open_store()
+            self._maturity = MaturityDesk(
+                store, secret, self.clock, self.ledger, self.config, lambda: initiative_facts(self.initiatives()),
+                self.advised_lately,
+            )  # fmt: skip
+        return self._maturity
+
+    def advised_lately(self) -> Advised | None:
+        """What advice expects on the last thirty days, if somebody asked for it lately."""
+        made_us, found = self.reviews.get((DEFAULT_PERIOD, self.config.console.timezone, ()), (0, None))
+        is_fresh = 0 <= self.clock.now_us() - made_us < REVIEW_LIVES_US
+        return advised_by(found, made_us) if found is not None and is_fresh else None
 
     def filed_routes(self) -> list[RouteRule]:
         """Routes of the settings file, as the workers have them: an experiment that was stopped says so."""

@@ -38,11 +38,13 @@ CHANGING = (
     "/api/initiative-bookings",
     "/api/advice/",
     "/api/alerts/",
+    "/api/maturity/",
 )
 FORMS = (
     "/controls/change",
     "/caches/change",
     "/initiatives/change",
+    "/maturity/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",

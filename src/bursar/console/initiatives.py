@@ -27,8 +27,14 @@ log = structlog.get_logger(__name__)
 
 def open_initiatives(site: Site) -> InitiativeBook:
     """The initiatives of a site's control store, which is made and brought up to date."""
+    store, secret = open_store(site)
+    return InitiativeBook(store, secret, site.clock, check_terms)
+
+
+def open_store(site: Site) -> tuple[ControlStore, bytes]:
+    """The control store of a site, made and brought up to date, and the secret that chains its audit log."""
     site.prepare()
-    return InitiativeBook(ControlStore(site.control_location), site.secret(), site.clock, check_terms)
+    return ControlStore(site.control_location), site.secret()
 
 
 class InitiativeDesk:

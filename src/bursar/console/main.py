@@ -24,9 +24,10 @@ from bursar.console.cache_returns import CacheReturns
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
 from bursar.console.following import Following
-from bursar.console.initiatives import Closing, open_initiatives
+from bursar.console.initiatives import Closing, open_initiatives, open_store
 from bursar.console.inside import get
 from bursar.console.measuring import Measuring
+from bursar.console.noting import Noting
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.prompt_stopping import PromptStopping
@@ -101,6 +102,7 @@ def build_context(
         alerts=desk,
         open_controls=site.controls,
         open_initiatives=functools.partial(open_initiatives, site),
+        open_store=functools.partial(open_store, site),
         lift_loop=functools.partial(site.lift_loop, actor=ACTOR),
         clock=site.clock,
     )
@@ -148,6 +150,7 @@ def serve(site: Site) -> None:
         threads.append(threading.Thread(target=prompts.run, args=(stop,), name="prompt-caches"))
         measuring = Measuring(ledger, context.controls, site.clock)
         threads.append(threading.Thread(target=measuring.run, args=(stop,), name="semantic-caches"))
+        threads.append(threading.Thread(target=Noting(context).run, args=(stop,), name="maturity"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.control.url:
             threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))

@@ -71,6 +71,7 @@ NAV = (
     NavItem("caches", "Caches", "/caches"),
     NavItem("initiatives", "Initiatives", "/initiatives"),
     NavItem("reviews", "Reviews", "/reviews"),
+    NavItem("maturity", "Maturity", "/maturity"),
 )
 
 

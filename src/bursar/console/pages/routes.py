@@ -12,6 +12,7 @@ from bursar.console.advising import review_csv as advice_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
+from bursar.console.api.maturity import maturity_csv
 from bursar.console.api.savings import ROWS_DEFAULT as SAVINGS_ROWS
 from bursar.console.api.savings import savings_answer, savings_csv
 from bursar.console.api.whatif import whatif_answer, whatif_csv
@@ -33,6 +34,7 @@ from bursar.console.pages.initiatives import (
     initiatives_page,
 )
 from bursar.console.pages.loops import loops_page
+from bursar.console.pages.maturity import maturity_figures, maturity_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_csv, prices_page
 from bursar.console.pages.reviews import (
@@ -135,6 +137,10 @@ PAGES = (
     Page(
         "/initiatives", "initiatives", "Initiatives", "initiatives.html", initiatives_page,
         lambda context, _view, _: initiatives_answer(context), lambda a, _: take_out_csv(a),
+    ),
+    Page(
+        "/maturity", "maturity", "Maturity", "maturity.html", maturity_page,
+        lambda context, _view, _: maturity_figures(context), lambda a, _: maturity_csv(a),
     ),
     Page(
         "/reviews", "reviews", "Reviews", "reviews.html", reviews_page,

@@ -92,12 +92,15 @@ def test_every_direct_dependency_is_documented_with_its_reason():
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Each command's full name with its parameters: `("keys create", …)`."""
-    for name, command in typer.main.get_group(build_app()).commands.items():
-        inner = getattr(command, "commands", None)
-        if inner is None:
-            yield name, command
+    yield from _within("", typer.main.get_group(build_app()))
+
+
+def _within(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _within(f"{prefix}{name} ", command)
         else:
-            yield from ((f"{name} {sub}", found) for sub, found in inner.items())
+            yield f"{prefix}{name}", command
 
 
 COMMANDS_FOUND = dict(commands())

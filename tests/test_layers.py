@@ -4,6 +4,7 @@ LAYERS is the table of the project's style guide, with the packages that exist. 
 """
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ LINES_MAX = 400
 
 BELOW_SITE = {
     "advisor", "cache", "semantic", "gateway", "alerts", "budgets", "forecast", "explore", "ledger", "spool",
-    "governance", "providers", "prices", "simulate", "translate", "controlfile", "quality", "domain",
+    "governance", "providers", "prices", "simulate", "translate", "controlfile", "quality", "reviews", "maturity",
+    "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
@@ -33,7 +35,9 @@ LAYERS: dict[str, set[str]] = {
     "explore": {"ledger", "domain"},
     "advisor": {"explore", "ledger", "prices", "domain"},
     "forecast": {"explore", "ledger", "domain"},
+    "reviews": {"explore", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
+    "maturity": {"explore", "ledger", "governance", "budgets", "alerts", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
     "gateway": {
         "cache",
@@ -58,6 +62,7 @@ LAYERS: dict[str, set[str]] = {
 }
 
 
+@functools.cache
 def modules() -> list[Path]:
     found = sorted(path for path in PACKAGE.rglob("*.py") if "migrations/versions" not in path.as_posix())
     assert len(found) > 20
@@ -69,9 +74,19 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, ast.stmt]]:
+@functools.cache
+def names() -> frozenset[str]:
+    return frozenset(map(name_of, modules()))
+
+
+@functools.cache
+def imports_of(path: Path) -> tuple[tuple[str, ast.stmt], ...]:
     """Modules of Bursar that a file imports, type-checking imports included, with the statement."""
-    known = {name_of(module) for module in modules()}
+    return tuple(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[tuple[str, ast.stmt]]:
+    known = names()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names if alias.name.split(".")[0] == "bursar")

@@ -11,7 +11,6 @@ import secrets
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,11 +27,11 @@ from bursar.prices.compile import compile_book, current_book, inputs_digest
 if TYPE_CHECKING:
     from bursar.alerts.deliver import Deliverer
     from bursar.alerts.desk import AlertDesk
-    from bursar.alerts.facts import ApprovalAsked, BudgetStanding, LoopCut, RetriesCapped
-    from bursar.alerts.run import AlertThreads
+    from bursar.alerts.facts import LoopCut
     from bursar.budgets.budget import Budget
     from bursar.budgets.reachable import KnownModels
     from bursar.controlfile.state import ControlState
+    from bursar.domain.caching import WhyNot
     from bursar.gateway.loop_cuts import Cut
     from bursar.governance.budgets import Budgets
     from bursar.governance.controls import Controls
@@ -167,14 +166,10 @@ class Site:
 
         console = self.config.console
         return Deliverer(
-            desk.outbox,
-            desk.settings,
-            self.clock,
-            os.environ,
+            desk.outbox, desk.settings, self.clock, os.environ, organization=self.config.organization,
             console_url=self.config.alerts.console_url.rstrip("/") or f"http://{console.host}:{console.port}",
-            organization=self.config.organization,
             timezone=console.timezone,
-        )
+        )  # fmt: skip
 
     def loop_cuts(self, since_us: int) -> "list[LoopCut]":
         """What the loop breaker cut since then, for alerts; cut again, it is another one."""
@@ -188,34 +183,6 @@ class Site:
             for cut in cuts
             if cut.since_us >= since_us
         ]
-
-    def alert_threads(
-        self,
-        desk: "Callable[[], AlertDesk]",
-        ledger: "Ledger",
-        budgets: "Callable[[], Sequence[BudgetStanding]]",
-        retries: "Callable[[], Sequence[RetriesCapped]]" = tuple,
-        approvals: "Callable[[], Sequence[ApprovalAsked]]" = tuple,
-    ) -> "AlertThreads":
-        """What looks by the rules and delivers, for the process that has the ledger.
-
-        desk: opens the control store. budgets, retries, approvals: how they stand, whenever it is asked.
-        """
-        # start-up: as above
-        from bursar.alerts.ledger_facts import LedgerFacts
-        from bursar.alerts.run import AlertThreads, Parts
-        from bursar.alerts.watch import Watch
-
-        facts = LedgerFacts(
-            ledger, self.clock, self.config.console.timezone, budgets, self.loop_cuts, retries, approvals
-        )
-
-        def open_parts() -> Parts:
-            opened = desk()
-            watch = Watch(opened.outbox, opened.book, opened.settings, facts, self.clock)
-            return Parts(watch, self.deliverer(opened), opened.outbox)
-
-        return AlertThreads(open_parts, self.clock, look_every_s=self.config.alerts.look_every_s)
 
     def controls(self) -> "Controls":
         """Policies, limits, kills, routes and cache rules of the control store."""
@@ -232,10 +199,10 @@ class Site:
         self.prepare()
         parts = (ControlStore(self.control_location), self.secret(), self.clock)
         keys, routes = Keys(*parts), RouteBook(*parts, self.config.upstreams)
+        caches = CacheBook(*parts, self.why_no_embeddings())
         return Controls(
-            Policies(*parts), Limits(*parts), Kills(*parts), routes, CacheBook(*parts), keys,
-            lambda: self.publish(keys),
-        )  # fmt: skip
+            Policies(*parts), Limits(*parts), Kills(*parts), routes, caches, keys, lambda: self.publish(keys)
+        )
 
     def control_state(self) -> "ControlState":
         """All of the control store that a control file says."""
@@ -247,9 +214,17 @@ class Site:
 
         self.prepare()
         store = ControlStore(self.control_location)
-        timezone, upstreams = self.config.console.timezone, self.config.upstreams
-        models = self.known_models()
-        return ControlState(store, self.secret(), self.clock, timezone, upstreams, models, check_terms, check_scope)
+        known = (self.config.console.timezone, self.config.upstreams, self.known_models())
+        return ControlState(
+            store, self.secret(), self.clock, *known, check_terms, self.why_no_embeddings(), check_scope
+        )
+
+    def why_no_embeddings(self) -> "WhyNot":
+        """Which upstreams may embed for the semantic cache, by this environment and what the workers say."""
+        # start-up: as above
+        from bursar.gateway.may_embed import why_no_embeddings
+
+        return why_no_embeddings(self.told_to_workers()["upstreams"], os.environ, self.paths.run)
 
     def publish(self, keys: "Keys | None" = None) -> Snapshot:
         """Hand the keys as they are now to the gateway's workers."""

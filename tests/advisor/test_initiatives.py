@@ -42,10 +42,10 @@ class Books:
 
     def call(
         self, day: date, pico: int | None, feature: str = "checkout", request_type: str = "chat", *, tags: Any = None,
-        outcome: str = "ok", duration_ms: int = 900, retried_pico: int = 0, **changes: Any,
+        customer: str = "", outcome: str = "ok", duration_ms: int = 900, retried_pico: int = 0, **changes: Any,
     ) -> str:  # fmt: skip
         at_us = us_from_datetime(datetime(day.year, day.month, day.day, 12, tzinfo=UTC)) + self._seq
-        mark = Attribution(feature=feature, request_type=request_type, tags=tags or {})
+        mark = Attribution(feature=feature, request_type=request_type, customer=customer, tags=tags or {})
         facts = call_facts(at_us, attribution=mark, **changes)
         if retried_pico:
             self._attempt(facts, failed, 1, list_pico=retried_pico, final=False)
@@ -385,3 +385,41 @@ def test_where_nothing_is_left_untouched_the_last_trend_is_carried_on(price_cut)
     assert found.months[0].trend == found.months[1].trend
     assert found.months[1].actual == 0  # handed on whole
     assert abs(other.realised) < other.months[0].margin * 2
+
+
+@pytest.mark.parametrize("comparison", [("auto",), ("request_type=chat",)])
+def test_the_rest_of_a_feature_that_is_touched_in_part_is_compared_with_the_same_rest_before(books, comparison):
+    """One customer's calls cost five times as much as the others', everywhere and always: leaving them out of what is
+    compared with since the start makes nothing cheaper."""
+    for feature, usd in (("checkout", 2), ("search", 1), ("support", 3)):
+        for customer, factor in (("acme", 5), ("others", 1)):
+            fill(books, AUGUST, TODAY, usd * factor * PICO, count=3, feature=feature, customer=customer)
+    books.load()
+    (found,) = books.measure(initiative(filters=("customer=acme",), comparison=comparison))
+    assert [(month.method, month.trend, month.realised) for month in found.months] == [("comparison", 1.0, 0)] * 2
+
+
+def test_a_number_below_zero_in_a_tag_is_no_unit(books):
+    for first, until in ((AUGUST, SEPTEMBER), (SEPTEMBER, TODAY)):
+        fill(books, first, until, 8 * PICO, tags={"pages": "4"})
+        fill(books, first, until, 8 * PICO, count=1, tags={"pages": "-40"})
+    books.load()
+    (found,) = books.measure(initiative(unit="tag:pages"))
+    assert (found.months[0].units, found.months[0].realised) == (30 * 5 * 4, 0)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_one_that_tells_its_calls_apart_too_finely_leaves_the_others_measured(books, monkeypatch, before):
+    """Else one initiative would take all of them down, and the books of every month."""
+    fill(books, AUGUST, SEPTEMBER, 10 * PICO)
+    fill(books, SEPTEMBER, TODAY, 8 * PICO)
+    for number, day in enumerate(days(AUGUST if before else SEPTEMBER, TODAY)):
+        for at in range(9):
+            books.call(day, 2 * PICO, feature="search", tags={"request": f"{number}-{at}"})
+    books.load()
+    monkeypatch.setattr("bursar.explore.unit_costs.CELLS_MAX", 200)
+    fine = initiative("fine", filters=("feature=search",), mix=("tag:request",))
+    one, other = books.measure(initiative(), fine)
+    assert one.months[0].realised == 30 * 5 * 2
+    assert (other.months, [flag.code for flag in other.flags]) == ([], ["too_fine"])
+    assert "tell fewer of them apart" in other.flags[0].text

@@ -97,8 +97,18 @@ def test_a_kind_that_was_seen_too_rarely_has_no_rate():
 
 
 def test_students_quantiles_are_those_of_the_tables():
-    for freedom, wanted in ((3, 2.353), (5, 2.015), (10, 1.812), (30, 1.697), (1e9, 1.645)):
+    for freedom, wanted in (
+        (1, 6.314),
+        (2, 2.920),
+        (2.5, 2.558),
+        (3, 2.353),
+        (5, 2.015),
+        (10, 1.812),
+        (30, 1.697),
+        (1e9, 1.645),
+    ):
         assert student(0.95, freedom) == pytest.approx(wanted, rel=0.01)
+    assert 3.705 < student(0.95, 1.5) < 3.705 * 1.03
 
 
 def test_an_interval_needs_two_days_on_either_side():

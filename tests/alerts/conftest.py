@@ -22,6 +22,7 @@ from bursar.alerts.facts import (
     PeriodFacts,
     ProviderErrors,
     RetriesCapped,
+    ReviewTold,
     UnpricedModel,
 )
 from bursar.alerts.watch import Watch
@@ -47,6 +48,8 @@ class Told:
         self.the_loops: list[LoopCut] = []
         self.the_retries: list[RetriesCapped] = []
         self.the_approvals: list[ApprovalAsked] = []
+        self.the_review_due = ""
+        self.reviews_written = 0
 
     def days(self, filters):
         return [self.the_day]
@@ -77,6 +80,13 @@ class Told:
 
     def approvals(self):
         return self.the_approvals
+
+    def review_due(self, every, day, hour):
+        return self.the_review_due
+
+    def review(self, period):
+        self.reviews_written += 1
+        return ReviewTold(f"Weekly review of {period}", "What was spent", f"/reviews/{period}")
 
 
 class World:

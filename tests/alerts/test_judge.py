@@ -190,6 +190,32 @@ def test_whoever_can_approve_is_told_that_calls_wait_and_once(told: Told):
     assert found(rules.Approvals(), told, episodes)[0].window == first.window
 
 
+def test_a_review_is_written_once_it_is_due_and_not_again_when_it_was_told(told: Told):
+    assert found(rules.Reviews(), told) == []
+    told.the_review_due = "2026-W47"
+    (one,) = found(rules.Reviews(), told)
+    assert (one.value, one.window, one.address) == ("weekly", "2026-W47", "/reviews/2026-W47")
+    assert (one.severity, one.title, one.text) == (Severity.INFO, "Weekly review of 2026-W47", "What was spent")
+    assert found(rules.Reviews(), told, {("r", "weekly"): Episode("2026-W47", NOW)}) == []
+    assert told.reviews_written == 1
+    assert len(found(rules.Reviews(), told, {("r", "weekly"): Episode("2026-W46", NOW)})) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"day": "8"}, "day"),
+        ({"every": "monthly", "day": "29"}, "day"),
+        ({"hour": "24"}, "hour"),
+        ({"day": "0"}, "day"),
+    ],
+)
+def test_a_review_on_no_day_or_at_no_hour_is_refused(given: dict[str, str], field: str):
+    with pytest.raises(BadAlert) as refused:
+        write_rule(Rule("r", parameters_of("review", given)))
+    assert refused.value.field == field
+
+
 def test_the_operators_severity_wins(told: Told):
     told.the_loops = [LoopCut("c1", T0, "x")]
     assert found(rules.Loops(), told, severity=Severity.INFO)[0].severity is Severity.INFO

@@ -9,7 +9,7 @@ from tests.alerts.conftest import SECRET
 from tests.ledger.records import call_facts, dispatched, failed, settled, unpriced
 
 from bursar.alerts.desk import AlertDesk
-from bursar.alerts.facts import BudgetStanding, LoopCut, ProviderErrors, UnpricedModel
+from bursar.alerts.facts import BudgetStanding, LoopCut, ProviderErrors, ReviewTold, UnpricedModel
 from bursar.alerts.ledger_facts import LedgerFacts
 from bursar.alerts.watch import Watch
 from bursar.domain.clock import FixedClock, us_from_datetime
@@ -195,3 +195,38 @@ def test_a_bill_that_doubles_is_told_on_the_day_from_the_books_themselves(books:
     assert [alert.title for alert in watch.look()] == ["Spend today is 2.1× the usual: $21.00"]
     assert watch.look() == []
     assert watch.faults == {}
+
+
+@pytest.mark.parametrize(
+    ("at", "every", "day", "hour", "due"),
+    [
+        (datetime(2026, 11, 16, 8, 59, tzinfo=UTC), "weekly", 1, 9, ""),
+        (datetime(2026, 11, 16, 9, 0, tzinfo=UTC), "weekly", 1, 9, "2026-W46"),
+        (datetime(2026, 11, 18, 8, 0, tzinfo=UTC), "weekly", 1, 9, "2026-W46"),
+        (datetime(2026, 11, 18, 8, 0, tzinfo=UTC), "weekly", 3, 9, ""),
+        (datetime(2026, 11, 1, 9, 0, tzinfo=UTC), "monthly", 2, 9, ""),
+        (datetime(2026, 11, 2, 9, 0, tzinfo=UTC), "monthly", 2, 9, "2026-10"),
+        (datetime(2027, 1, 2, 10, 0, tzinfo=UTC), "monthly", 2, 9, "2026-12"),
+    ],
+)
+def test_a_review_is_due_from_its_hour_on(tmp_path: Path, at: datetime, every: str, day: int, hour: int, due: str):
+    ledger = open_ledger(tmp_path / "ledger.duckdb", threads=1)
+    facts = LedgerFacts(ledger, FixedClock(us_from_datetime(at)), "UTC")
+    assert facts.review_due(every, day, hour) == due
+    ledger.close()
+
+
+def test_a_review_is_written_once_for_all_looks(tmp_path: Path):
+    written: list[str] = []
+
+    def write(period: str) -> ReviewTold:
+        written.append(period)
+        return ReviewTold(period, "", "")
+
+    ledger = open_ledger(tmp_path / "ledger.duckdb", threads=1)
+    facts = LedgerFacts(ledger, FixedClock(us_from_datetime(NOW)), "UTC", reviews=write)
+    assert [facts.review(name).title for name in ("2026-W46", "2026-W46", "2026-10", "2026-W46")] == [
+        "2026-W46", "2026-W46", "2026-10", "2026-W46",
+    ]  # fmt: skip
+    assert written == ["2026-W46", "2026-10"]
+    ledger.close()

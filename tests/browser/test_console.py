@@ -23,7 +23,7 @@ FORMS = (
 PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
          "/prices?find=haiku-4", "/search?q=har", SAVINGS,
          "/controls?stop=feature&value=support-bot&reason=loops", "/caches", "/advice", "/forecast?growth=10",
-         "/initiatives", "/initiatives/shorter%20prompts", *FORMS)  # fmt: skip
+         "/initiatives", "/initiatives/shorter%20prompts", "/maturity", *FORMS)  # fmt: skip
 
 
 def a_call(page: Page) -> str:
@@ -60,11 +60,22 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     ("page", "size", "paths"),
     [
         ({"color_scheme": "light"}, "wide", PATHS),
-        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, "/initiatives", "/forecast", FORMS[1])),
+        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, "/initiatives", "/forecast", "/maturity", FORMS[1])),
         (
             {"color_scheme": "light"},
             "phone",
-            ("/", "/budgets", ALERTS, SAVINGS, "/caches", "/advice", "/initiatives", "/forecast", FORMS[0]),
+            (
+                "/",
+                "/budgets",
+                ALERTS,
+                SAVINGS,
+                "/caches",
+                "/advice",
+                "/initiatives",
+                "/forecast",
+                "/maturity",
+                FORMS[0],
+            ),
         ),
     ],
     indirect=["page"],
@@ -164,8 +175,10 @@ def test_a_cache_rule_is_made_changed_and_removed_by_its_form_alone(page: Page):
     page.get_by_label("For how long").first.fill("2h")
     page.get_by_role("button", name="Save").click()
     expect(page).to_have_url(re.compile(r"/caches$"))
-    row = page.locator("#rules tbody tr", has_text="answers")
+    row = page.locator("#rules tbody tr").filter(has=page.get_by_role("link", name="answers", exact=True))
     expect(row).to_contain_text("answered again for 2 hours")
+    page.get_by_role("button", name="Clear answers of answers", exact=True).click()
+    expect(row).to_contain_text("were cleared")
     page.get_by_role("button", name="Switch off answers").click()
     expect(row.locator(".badge")).to_have_text("off")
     page.get_by_role("link", name="answers", exact=True).click()

@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bursar.cache.key import KEY_BYTES, LABELS, key_of, meaning_of, provider_headers, tenant_of
+from bursar.cache.key import (
+    DIGEST_BYTES,
+    LABELS,
+    SPACE_BYTES,
+    key_of,
+    meaning_of,
+    provider_headers,
+    space_of,
+    tenant_of,
+)
 from bursar.domain.caching import Share
 from bursar.domain.scope import Scope
 
 SECRET = b"s" * 32
+SPACE = space_of(SECRET, "ca_one", 0)
 SHARES: tuple[Share, ...] = ("credential", "project", "team", "organization")
 KEYS = (("vk_1", "virtual"), ("vk_2", "virtual"), ("pt_1", "passthrough"), ("pt_2", "passthrough"))
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -40,7 +50,7 @@ def test_no_key_is_anothers_in_ten_thousand_random_trials():
             )
             for _ in range(2)
         ]
-        one, other = (key_of(SECRET, tenant_of(share, *caller), b"body") for caller in callers)
+        one, other = (key_of(SECRET, SPACE, tenant_of(share, *caller), b"body") for caller in callers)
         (scope, key, kind), (other_scope, other_key, other_kind) = callers
         places = {"project": 3, "team": 2, "organization": 1}.get(share, 0)
         if share == "credential" or "passthrough" in (kind, other_kind):
@@ -59,10 +69,10 @@ def test_who_can_not_be_told_from_others_shares_with_nobody():
 
 @given(st.lists(st.binary(max_size=6), max_size=4), st.lists(st.binary(max_size=6), max_size=4))
 def test_no_part_runs_into_the_next(one: list[bytes], other: list[bytes]):
-    keys = key_of(SECRET, "t", *one), key_of(SECRET, "t", *other)
+    keys = key_of(SECRET, SPACE, "t", *one), key_of(SECRET, SPACE, "t", *other)
     assert (keys[0] == keys[1]) == (one == other)
-    assert len(keys[0]) == KEY_BYTES
-    assert key_of(b"another", "t", *one) != keys[0]
+    assert len(keys[0]) == SPACE_BYTES + DIGEST_BYTES
+    assert key_of(b"another", SPACE, "t", *one) != keys[0]
 
 
 @given(st.dictionaries(st.text(), JSON, max_size=6), st.randoms(use_true_random=False))
@@ -115,3 +125,14 @@ def test_headers_that_the_operator_passes_on_are_part_of_it():
     headers = [(b"x-team-prompt", b"pirate"), (b"x-openrouter-preset", b"cheap"), (b"x-else", b"1")]
     assert provider_headers(headers, ["X-Team-Prompt"]) == b"x-openrouter-preset: cheap\nx-team-prompt: pirate"
     assert provider_headers(headers) == b"x-openrouter-preset: cheap"
+
+
+def test_each_rule_keeps_in_a_space_of_its_own_and_in_a_new_one_when_it_is_cleared():
+    spaces = {space_of(SECRET, rule, cleared) for rule in ("ca_one", "ca_two") for cleared in (0, 1, 2)}
+    assert len(spaces) == 6
+    assert {len(space) for space in spaces} == {SPACE_BYTES}
+    assert space_of(b"another", "ca_one", 0) not in spaces
+    assert space_of(SECRET, "ca_one", 1) == space_of(SECRET, "ca_one", 1)
+    assert key_of(SECRET, space_of(SECRET, "ca_one", 0), "t", b"x") != key_of(
+        SECRET, space_of(SECRET, "ca_one", 1), "t", b"x"
+    )

@@ -10,12 +10,12 @@ import pytest
 from tests.world import free_port
 
 from bursar.cache import redis_store
-from bursar.cache.answers import Answers
+from bursar.cache.answers import EXPIRE_EVERY_US, SWEEP_AFTER_US, Answers
 from bursar.cache.entry import Box, Entry
 from bursar.cache.flights import Flights
 from bursar.cache.memory import Memory
-from bursar.cache.redis_store import RedisStore
-from bursar.domain.clock import SystemClock
+from bursar.cache.redis_store import CONNECTIONS_MAX, RedisStore
+from bursar.domain.clock import FixedClock, SystemClock
 
 SECRET, KEY = b"s" * 32, b"k" * 24
 
@@ -75,6 +75,20 @@ def test_what_one_node_keeps_another_finds(port: int, tmp_path: Path):
     asyncio.run(go())
 
 
+def test_more_calls_at_once_than_connections_are_all_answered(port: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(redis_store, "TIMEOUT_S", 10.0)  # a busy machine is no fault here
+
+    async def go() -> None:
+        store = RedisStore(f"redis://127.0.0.1:{port}/0", "hidden")
+        now_us = SystemClock().now_us()
+        await store.put(KEY, b"kept", now_us, now_us + 60_000_000)
+        found = await asyncio.gather(*(store.get(KEY) for _ in range(3 * CONNECTIONS_MAX)))
+        assert (found, store.faults) == ([b"kept"] * 3 * CONNECTIONS_MAX, 0)
+        await store.close()
+
+    asyncio.run(go())
+
+
 def test_a_redis_that_is_gone_costs_a_moment_once_and_is_found_again(
     port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -99,5 +113,61 @@ def test_a_redis_that_is_gone_costs_a_moment_once_and_is_found_again(
         )  # fmt: skip
         assert (await wrong.find(KEY, None, 0.1, leads=False)).entry is None
         await wrong.close()
+
+    asyncio.run(go())
+
+
+def test_what_was_cleared_leaves_redis_and_nothing_else_does(port: int, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(redis_store, "TIMEOUT_S", 10.0)
+    monkeypatch.setattr(redis_store, "SCAN_KEYS", 20)  # several steps
+    gone, live, other_site = b"gone-one", b"live-one", b"other-si"
+
+    async def go() -> None:
+        store = RedisStore(f"redis://127.0.0.1:{port}/0", "hidden")
+        now_us = SystemClock().now_us()
+        keys = [space + bytes([number]) * 24 for space in (gone, live, other_site) for number in range(100)]
+        for key in keys:
+            await store.put(key, b"kept", now_us, now_us + 60_000_000)
+        assert await store.sweep(frozenset({live}), frozenset({gone}))
+        found = [await store.get(key) for key in keys]
+        assert found == [None] * 100 + [b"kept"] * 200
+        assert await store.sweep(frozenset({live}), frozenset())
+        await store.close()
+        dead = RedisStore(f"redis://127.0.0.1:{free_port()}/0")
+        assert not await dead.sweep(frozenset({live}), frozenset({gone}))  # it is tried again
+        await dead.close()
+
+    asyncio.run(go())
+
+
+def test_while_redis_is_down_a_clearing_holds_and_is_made_good_later(port: int, tmp_path: Path, monkeypatch):
+    """Nobody meets what was cleared, since no key leads to it; when Redis is back it is removed there."""
+    monkeypatch.setattr(redis_store, "REST_S", 0.0)
+    gone, live = b"gone-one", b"live-one"
+
+    async def go() -> None:
+        clock = FixedClock(SystemClock().now_us())
+        store = RedisStore(f"redis://127.0.0.1:{port}/0", "hidden")
+        of = Answers(Box(SECRET), Memory(10**6), Flights(tmp_path / "flights"), clock, store)
+        of.use(frozenset({gone, live}))
+        of.keep(gone + KEY, entry(), None)
+        await asyncio.gather(*of._writes)
+        assert await store.get(gone + KEY) is not None
+        asked, store._asked = store._asked, never  # it is down
+
+        of.use(frozenset({live}))
+        clock.at_us += SWEEP_AFTER_US
+        of.look()
+        await asyncio.gather(*of._writes)
+        store._asked = asked  # and back
+        assert await store.get(gone + KEY) is not None
+        clock.at_us += EXPIRE_EVERY_US
+        of.look()
+        await asyncio.gather(*of._writes)
+        assert await store.get(gone + KEY) is None
+        await of.close()
+
+    async def never(command: object, timeout_s: float) -> None:
+        return None
 
     asyncio.run(go())

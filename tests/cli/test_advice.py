@@ -6,7 +6,7 @@ import pytest
 from tests.cli.conftest import Bursar
 
 from bursar.bench.advice import FIRST_DAY, calls_of
-from bursar.bench.advice_outputs import Runaway
+from bursar.bench.advice_outputs import HungUp, Runaway
 from bursar.bench.advice_plants import Nightly, Questions
 from bursar.bench.advice_world import write_ledger
 from bursar.config import load_config
@@ -20,11 +20,11 @@ PERIOD = ("--period", "2026-10-26..2026-11-02")
 
 @pytest.fixture
 def site(bursar: Bursar) -> Site:
-    """A data directory with eight days of three planted savings in its spool."""
+    """A data directory with eight days of four planted savings in its spool."""
     site = Site(load_config(env={}))
     site.prepare()
     site.ensure_price_book()
-    plants = [Questions(0), Nightly(0), Runaway(0)]
+    plants = [Questions(0), Nightly(0), Runaway(0), HungUp(0)]
     made = sorted((one for part in calls_of(plants, 0, FIRST_DAY, DAYS) for one in part), key=lambda one: one.at_us)
     write_ledger(made, site.paths.spool, Meter(PriceBook.load(site.paths.price_book)))
     return site
@@ -48,5 +48,11 @@ def test_advice_is_listed_shown_and_kept_as_a_draft(bursar: Bursar, site: Site):
     assert "policies on" in kept.err
     [policy] = json.loads(bursar("policies", "list", "--format", "json").out)
     assert policy["on"] is False
+    watched = bursar("advice", "apply", by_kind["retries"]["id"], "--draft", *PERIOD)
+    assert watched.code == 0, watched.err
+    assert "dry run" in watched.err
+    assert "time-out" in watched.err  # what the caller does beside it
+    [budget] = json.loads(bursar("budgets", "list", "--format", "json").out)
+    assert budget["mode"] == "warn"
     steps = bursar("advice", "apply", batch, *PERIOD)
-    assert (steps.code, "batch API" in steps.err) == (0, True)
+    assert (steps.code, "/v1/messages/batches" in steps.err) == (0, True)

@@ -75,6 +75,27 @@ def test_a_rule_is_listed_in_deciding_order_switched_and_removed_by_its_name(bur
     assert "[unknown_control]" in bursar("caches", "remove", "all").err
 
 
+def test_what_was_kept_is_cleared_of_one_rule_or_of_all(bursar, tmp_path):
+    bursar("caches", "set", "one", "--exact-ttl", "1h")
+    assert "no cache rules" not in bursar("caches", "set", "two", "--exact-ttl", "1h", "--off").err
+
+    def cleared() -> list[bool]:
+        return [one["cleared_at"] is not None for one in json.loads(bursar("caches", "list", "--format", "json").out)]
+
+    assert cleared() == [False, False]
+    assert "what cache rule one (ca_" in bursar("caches", "clear", "--rule", "one").err
+    assert cleared() == [True, False]
+    before = rules(tmp_path)[0].cleared_us
+    assert "[unknown_control]" in bursar("caches", "clear", "--rule", "").err
+    assert rules(tmp_path)[0].cleared_us == before
+    assert "what 2 cache rules had kept is cleared" in bursar("caches", "clear").err
+    assert cleared() == [True, True]
+    assert rules(tmp_path)[0].cleared_us > before
+    for name in ("one", "two"):
+        bursar("caches", "remove", name)
+    assert "nothing is kept" in bursar("caches", "clear").err
+
+
 def test_a_stopped_rule_says_why_and_is_resumed(bursar, tmp_path):
     bursar("caches", "set", "prompts", "--prompt", "auto")
     controls = Site(load_config(env={})).controls()
@@ -102,7 +123,7 @@ def test_a_stopped_rule_says_why_and_is_resumed(bursar, tmp_path):
         (("--similarity-min", "0.9"), "--semantic shadow"),
         (("--semantic", "perhaps"), "semantic.mode"),
         (("--semantic", "on", "--similarity-min", "0.2"), "from 0.5 to 1"),
-        (("--semantic", "on", "--embedder", "ada"), "upstream/model"),
+        (("--semantic", "on", "--embedder", "ada"), "UPSTREAM/MODEL"),
         (("--position", "1000001"), "-1000000 to 1000000"),
         (("--match", "colour=red"), "tag:NAME"),
     ],

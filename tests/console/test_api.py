@@ -19,12 +19,14 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/loops", "/api/waste", "/api/savings", "/api/advice", "/api/advice/{advice_id}/apply",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
         "/api/routes", "/api/routes/{name}", "/api/routes/{name}/switch", "/api/route-replay", "/api/experiments",
-        "/api/shadows", "/api/whatif", "/api/prompt-breaks",
+        "/api/shadows", "/api/whatif", "/api/prompt-breaks", "/api/reviews", "/api/reviews/{period}",
         "/api/limits", "/api/limits/{name}", "/api/limits/{name}/try", "/api/kills", "/api/kills/{name}",
         "/api/caches", "/api/caches/{name}", "/api/caches/{name}/switch", "/api/caches/{name}/resume",
+        "/api/caches/{name}/answers", "/api/kept-answers",
         "/api/initiatives", "/api/initiatives/{name}", "/api/initiatives/{name}/start",
         "/api/initiatives/{name}/done", "/api/initiatives/{name}/stop", "/api/initiative-bookings",
         "/api/forecast", "/api/plans", "/api/plans/{name}",
+        "/api/maturity", "/api/maturity/reviews", "/api/maturity/evidence", "/api/maturity/evidence/{number}/withdraw",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
         "/api/budgets/{budget_id}/thresholds",
     }  # fmt: skip
@@ -39,7 +41,7 @@ WITH_PARAMETERS = (
     "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste", "/api/savings",
     "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/limits/{name}/try",
     "/api/routes", "/api/caches", "/api/initiatives", "/api/initiative-bookings", "/api/forecast",
-    "/api/advice",
+    "/api/advice", "/api/maturity",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [

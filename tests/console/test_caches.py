@@ -10,6 +10,7 @@ import pytest
 from litestar.testing import TestClient
 
 from bursar.console.context import ConsoleContext
+from bursar.console.measuring import Measuring
 from bursar.domain.caching import CacheTerms, ExactCaching, PromptCaching, SemanticCaching
 from bursar.domain.snapshot import read_snapshot
 
@@ -76,6 +77,26 @@ def test_a_stopped_rule_says_why_until_it_is_resumed(desk: TestClient, context: 
     assert desk.get("/api/caches").json()[0]["stopped"] == "writes cost more than reads saved"
     assert desk.post("/api/caches/support/resume", json={}).json()["stopped"] == ""
     assert desk.post("/api/caches/nobody/resume", json={}).status_code == 404
+
+
+def test_what_rules_kept_is_cleared_over_the_api_one_or_all(desk: TestClient, context: ConsoleContext):
+    path = context.config.data_path / "snapshot.msgpack"
+    one, two = make(desk)["rule_id"], make(desk, "answers", is_on=False)["rule_id"]
+    assert desk.get("/api/caches").json()[0]["cleared_at"] is None
+    told = desk.delete("/api/caches/support/answers", headers=JSON).json()
+    assert (told["rule_id"], told["cleared_at"] is None) == (one, False)
+    before = read_snapshot(path).kept_spaces
+    assert before is not None
+    assert (before[one] > 0, before[two]) == (True, 0)
+    assert {rule["rule_id"] for rule in desk.delete("/api/kept-answers", headers=JSON).json()} == {one, two}
+    after = read_snapshot(path).kept_spaces
+    assert after is not None
+    assert after[one] > before[one]
+    assert after[two] > 0
+    assert desk.delete("/api/caches/nobody/answers", headers=JSON).json()["code"] == "unknown_control"
+    for path_ in ("/api/kept-answers", "/api/caches/support/answers"):
+        assert desk.delete(path_, headers={**JSON, "origin": "http://evil.example"}).status_code == 403
+    assert read_snapshot(path).kept_spaces == after
 
 
 @pytest.mark.parametrize(
@@ -170,6 +191,21 @@ def test_the_buttons_switch_resume_and_remove(desk: TestClient, context: Console
     assert press(desk, "remove", rule) == 404
 
 
+def test_the_buttons_clear_what_one_rule_has_kept_or_all(desk: TestClient, context: ConsoleContext):
+    rule = make(desk)["rule_id"]
+    make(desk, "marks", {"prompt": {}})
+    page = desk.get("/caches").text
+    assert page.count('value="clear"') == 1  # marks for a provider's cache keep nothing here
+    assert page.count('value="clear-all"') == 1
+    assert "were cleared" not in page
+    assert press(desk, "clear", rule) == 303
+    assert desk.get("/caches").text.count("were cleared") == 1
+    assert press(desk, "clear", "") == 404
+    assert press(desk, "clear-all", "") == 303
+    assert desk.get("/caches").text.count("were cleared") == 1
+    assert all(one.cleared_us for one in context.controls().caches.all())
+
+
 @pytest.mark.parametrize(
     ("form", "headers"),
     [({"csrf": ""}, FORM), ({"csrf": "wrong"}, FORM), ({}, {"origin": "http://evil.example"}),
@@ -216,7 +252,7 @@ def test_a_rule_is_made_changed_and_removed_by_its_form(desk: TestClient, contex
         ({"name": ""}, "name", "A name, please"),
         ({"exact": "kept", "exact_ttl": "31d"}, "exact_ttl", "1 to 2592000 seconds"),
         ({"exact": "kept", "exact_share": "world"}, "exact_share", "Invalid enum value"),
-        ({"semantic": "shadow", "embedder": "ada"}, "embedder", "upstream/model"),
+        ({"semantic": "shadow", "embedder": "ada"}, "embedder", "UPSTREAM/MODEL"),
         ({"semantic": "on", "similarity_min": "0.1"}, "similarity_min", "0.5 to 1"),
         ({"where_0": "credential", "where_value_0": "nobody"}, "where_value_0", "no key is named"),
     ],
@@ -230,3 +266,16 @@ def test_a_mistake_comes_back_at_its_field(desk: TestClient, typed: dict[str, st
 
 def test_an_empty_page_says_how_to_begin(empty_client: TestClient):
     assert "caches set support --match feature=support --exact-ttl 1h" in empty_client.get("/caches").text
+
+
+def test_putting_a_rule_back_into_shadow_leaves_what_somebody_changed_meanwhile(
+    desk: TestClient, context: ConsoleContext
+):
+    caches = context.controls().caches
+    terms = CacheTerms(match={"feature": "help"}, semantic=SemanticCaching())
+    seen = caches.create("help", terms, is_on=True, actor="ann")
+    narrower = CacheTerms(match={"feature": "help", "team": "core"}, semantic=SemanticCaching())
+    caches.change("help", narrower, actor="ann")
+    measuring = Measuring(context.ledger, context.controls, context.clock)
+    measuring._back_to_shadow(seen, SemanticCaching("on"), "its answers were wrong")
+    assert caches.one("help").terms == narrower

@@ -227,6 +227,7 @@ def test_each_kind_of_rule_says_what_it_would_have_done(desk: TestClient):
     effects = {
         "forced": {"force_models": {"*": "gpt-4o-mini"}},
         "shortened": {"output_tokens_max": 50},
+        "moved": {"service_tier": "flex"},
         "refused": {"require_tags": ["tag:nowhere"]},
         "warned": {"require_tags": ["tag:nowhere"], "on_missing": "warn"},
         "defaulted": {"require_tags": ["tag:nowhere"], "on_missing": "default", "tag_defaults": {"nowhere": "x"}},
@@ -239,6 +240,11 @@ def test_each_kind_of_rule_says_what_it_would_have_done(desk: TestClient):
     assert (
         "the max_tokens that was asked for" in desk.get(f"/api/policies/shortened/try?{LAST_MONTH}").json()["notes"][0]
     )
+    make(desk, {"service_tier": "standard"}, name="no priority")
+    told = desk.get(f"/api/policies/no%20priority/try?{LAST_MONTH}").json()
+    assert (told["effects"], "tier_asked" in told["notes"][0]) == ({}, True)
+    make(desk, {"input_bytes_max": 10, "on_input_excess": "warn"}, name="long ones")
+    assert set(desk.get(f"/api/policies/long%20ones/try?{LAST_MONTH}").json()["effects"]) == {"warned"}
     make(desk, {"input_bytes_max": 10**9}, name="nothing")
     assert desk.get(f"/api/policies/nothing/try?{LAST_MONTH}").json()["effects"] == {}
     page = desk.get(f"/controls?try={desk.get('/api/policies').json()[0]['policy_id']}&{LAST_MONTH}").text

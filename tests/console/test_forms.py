@@ -98,15 +98,17 @@ def test_a_budget_that_was_made_anywhere_is_unchanged_by_its_form(
                               {"require_tags": ["team"], "on_missing": "default", "tag_defaults": {"team": "a=b"}}]),
     values=st.dictionaries(st.sampled_from(["plan", "team"]), WORDS.filter(bool), max_size=2),
     counted=st.dictionaries(st.sampled_from(["session", "user"]), st.integers(1, 10_000), max_size=2),
+    tier=st.sampled_from([None, "standard", "flex"]), warn=st.booleans(),
 )  # fmt: skip
 def test_a_policy_that_was_made_anywhere_is_unchanged_by_its_form(
-    store, match, allow, deny, regions, most, size, refuse, is_on, force, required, values, counted
+    store, match, allow, deny, regions, most, size, refuse, is_on, force, required, values, counted, tier, warn
 ):
     section = PolicySection(Policies(store, b"secret", FixedClock(NOW_US)), store)
     given_: dict[str, Any] = {
         "match": match, "allow_models": allow, "deny_models": deny or ["nothing"], "deny_regions": regions,
         "output_tokens_max": most, "input_bytes_max": size, "on_output_excess": "refuse" if refuse else "lower",
         "force_models": force, "tag_values": values, "tag_values_max": counted, "enabled": is_on, **required,
+        "service_tier": tier, "on_input_excess": "warn" if warn and size else "refuse",
     }  # fmt: skip
     told = section.read("one", {name: value for name, value in given_.items() if value is not None}).told
     form = Fields(control_forms.fill_policy(told, {}))

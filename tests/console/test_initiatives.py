@@ -50,7 +50,8 @@ def started(client: TestClient, name: str = "prompts", **terms: Any) -> dict[str
 
 
 def form_of(text: str) -> dict[str, str]:
-    return {"csrf": re.findall(r'name="csrf" value="([^"]+)"', text)[0]}
+    """What is hidden in a form."""
+    return dict(re.findall(r'<input type="hidden" name="(csrf|seen)" value="([^"]+)"', text))
 
 
 def test_one_is_planned_started_delivered_stopped_and_removed_over_the_api(desk: TestClient):
@@ -153,7 +154,10 @@ def test_the_form_makes_changes_and_removes_one(desk: TestClient, context: Conso
     page = desk.get("/edit/initiative?of=by%20form").text
     assert "feature=code-review</textarea>" in page
     del typed["name"]
+    typed |= form_of(page)
     desk.post("/edit/initiative", data=typed | {"of": "by form", "target": "13"}, follow_redirects=False)
+    late = desk.post("/edit/initiative", data=typed | {"of": "by form", "target": "99"}, follow_redirects=False)
+    assert (late.status_code, "omebody changed" in late.text) == (400, True)
     assert context.initiatives().book.one("by form").terms.target == 13
     act = {"csrf": typed["csrf"], "id": one.initiative_id}
     desk.post("/initiatives/change", data=act | {"act": "start"}, follow_redirects=False)
@@ -166,18 +170,35 @@ def test_the_form_makes_changes_and_removes_one(desk: TestClient, context: Conso
         "/edit/initiative", data={"csrf": typed["csrf"], "of": "by form", "act": "remove"}, follow_redirects=False
     )
     assert context.initiatives().book.all() == []
+    late = desk.post("/edit/initiative", data=typed | {"of": "by form", "target": "99"}, follow_redirects=False)
+    assert (late.status_code, "was removed meanwhile" in late.text) == (400, True)
+
+
+def test_what_the_form_cannot_say_is_not_saved_by_it(desk: TestClient, context: ConsoleContext):
+    make(desk, mix=["tag:a, b"])
+    page = desk.get("/edit/initiative?of=prompts").text
+    assert "can&#39;t say all that it does" in page or "can't say all that it does" in page
+    typed = form_of(page) | {
+        "of": "prompts", "owner": "eve", "target": "1", "baseline_from": "2026-10-15", "baseline_to": "2026-10-31",
+        "mix": "tag:a, b",
+    }  # fmt: skip
+    assert desk.post("/edit/initiative", data=typed, follow_redirects=False).status_code == 400
+    assert context.initiatives().book.one("prompts").terms.owner == "ada"
 
 
 @pytest.mark.parametrize(
     ("changes", "field", "says"),
     [
         ({"owner": ""}, "owner", "Who sees to it"),
+        ({"owner": "a\u202eb"}, "owner", "rintable"),
         ({"target": "much"}, "target", "no number"),
         ({"target": ""}, "target", "How much"),
         ({"baseline_from": ""}, "baseline_from", "Which day"),
         ({"baseline_to": "31.10."}, "baseline_to", "is no day"),
         ({"baseline_to": "2026-10-16"}, "baseline_to", "2 days long"),
         ({"start": "2026-10-30"}, "start", "2026-11-01 or later"),
+        ({"baseline_from": "9999-12-01", "baseline_to": "9999-12-31"}, "baseline_from", "to 2199-12-31"),
+        ({"start": "9999-12-31"}, "start", "to 2199-12-31"),
         ({"filters": "colour=red"}, "filters", "no dimension"),
         ({"mix": "provider"}, "mix", "isn&#39;t what an application says"),
         ({"comparison": "named"}, "comparison_filters", "Which calls"),
@@ -201,7 +222,9 @@ def test_a_mistake_in_the_form_comes_back_at_its_field(
 
 
 def test_what_the_form_shows_is_what_it_reads():
-    for comparison, guard in (((), None), (("auto",), Guard("feedback", 0.8)), (("team=a", "tag:b!=c"), None)):
+    for comparison, guard in (
+        ((), None), (("auto",), Guard("feedback", 0.8)), (("team=a", "tag:b!=c"), Guard("latency_p95_ms", 3_599_999.5)),
+    ):  # fmt: skip
         terms = InitiativeTerms(
             owner="ada", target=Decimal("12.5"), baseline_from=date(2026, 8, 1), baseline_to=date(2026, 8, 31),
             hypothesis="why", filters=("feature=a", "customer!=b"), unit="tag:pages", mix=("team", "tag:plan"),
@@ -243,6 +266,52 @@ def test_a_closed_month_is_booked_by_itself_and_a_difference_only_when_somebody_
     assert len(desk.get("/api/initiative-bookings?format=csv").text.splitlines()) == len(entries) + 1
     shown = desk.get("/initiatives").text
     assert "adjustment" in shown
+
+
+def named(desk: InitiativeDesk) -> dict[str, Standing]:
+    return {one.initiative.name: one for one in desk.standings()}
+
+
+def november(one: Standing) -> MonthSaving | None:
+    return next((month for month in one.months if month.month == "2026-11"), None)
+
+
+def test_a_booked_month_that_is_another_initiatives_now_is_taken_back(context: ConsoleContext, desk: TestClient):
+    """Both save the same cents: what one has booked of them is posted back where the other books them."""
+    december = InitiativeDesk(context.initiatives().book, context.ledger, DECEMBER)
+    before = len(december.book.bookings())
+    started(desk, "mine", filters=["feature=code-review"])
+    december.close(actor="ada", adjust=False)
+    (one,) = december.standings()
+    saved = one.months[0].realised
+    assert saved != 0
+    started(desk, "earlier", filters=["feature=code-review"], baseline_to="2026-10-22", start="2026-10-24")
+    mine, other = (named(december)[name] for name in ("mine", "earlier"))
+    assert [(month.month, month.method, month.realised) for month in mine.months] == [("2026-11", "unmeasured", 0)]
+    assert "not its own any more" in desk.get(f"/initiatives/{mine.initiative.initiative_id}").text
+    told = desk.get("/api/initiatives/mine").json()["months"][0]
+    assert (told["method"], Decimal(told["booked"])) == ("unmeasured", saved)
+    december.close(actor="ada", adjust=True)
+    entries = [one for one in december.book.bookings()[before:] if one.month == "2026-11"]
+    booked = {name: sum(one.amount for one in entries if one.name == name) for name in ("mine", "earlier")}
+    measured = november(other)
+    assert measured is not None
+    assert booked == {"mine": 0, "earlier": measured.realised}
+    assert named(december)["mine"].months == []  # all is said
+
+
+def test_what_a_removed_one_has_booked_is_nobody_elses(context: ConsoleContext, desk: TestClient):
+    december = InitiativeDesk(context.initiatives().book, context.ledger, DECEMBER)
+    scope = {"filters": ["feature=doc-extract"]}
+    made = started(desk, "first", **scope)
+    started(desk, "second", start="2026-11-02", **scope)  # its baseline is from before: all is the first one's
+    december.close(actor="ada", adjust=False)
+    first, second = (named(december)[name] for name in ("first", "second"))
+    assert (november(first) is None, november(second)) == (False, None)
+    desk.delete(f"/api/initiatives/{made['initiative_id']}")  # on the 23rd, the day of the last calls
+    (left,) = december.standings()
+    measured, whole = november(left), november(first)
+    assert measured is None or measured.calls < whole.calls / 5  # type: ignore[union-attr]
 
 
 def test_nothing_is_booked_before_a_month_is_closed(desk: TestClient):

@@ -14,6 +14,7 @@ from tests.ledger.records import call_facts, dispatched, settled, unpriced
 
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
+from bursar.domain.caching import NO_UPSTREAM
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.routes import CANDIDATE, CONTROL, SHADOW, Candidate, Experiment, Receipt, RouteRule, Shadow, Target
 from bursar.ledger.loader import Loader
@@ -167,6 +168,27 @@ def test_costs_are_told_apart_by_who_was_shown_the_answer(client: TestClient) ->
         "live": (CALLS + 1, "0"),
         "shadow": (10, "0"),
     }
+
+
+def test_the_median_time_is_that_of_upstreams_and_not_of_kept_answers(tmp_path: Path, book: PriceBook) -> None:
+    context = make_context(tmp_path, book, history=False)
+    journal = Journal(context.spool_dir, "kept", sync=False)
+    for seq in range(1, 10):  # two of three are hits, which take a thousandth of the time
+        sent = dispatched(
+            seq, call_facts(NOW_US - seq * 60_000_000), routing=receipt("", ""), model_sent="gpt-5",
+            upstream=NO_UPSTREAM if seq % 3 else "openai",
+        )  # fmt: skip
+        journal.append(sent)
+        took_us = 1_000 if seq % 3 else 1_500_000
+        journal.append(settled(sent, first_byte_us=sent.dispatched_us, ended_us=sent.dispatched_us + took_us))
+    journal.close()
+    Loader(context.ledger, context.spool_dir, context.clock).load_all()
+    context.controls().routes.set(RULE, actor="test")
+    with TestClient(create_app(context), base_url="http://127.0.0.1:8788") as client:
+        (one,) = client.get("/routes.json").json()["routes"]
+    assert (one["calls"], one["ms_p50"]) == (9, 1_500)
+    assert {way["upstream"]: way["ms_p50"] for way in one["ways"]}[NO_UPSTREAM] is None
+    context.ledger.close()
 
 
 def test_an_empty_page_says_how_a_route_is_made(tmp_path: Path, book: PriceBook) -> None:

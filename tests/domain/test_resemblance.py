@@ -34,7 +34,7 @@ def test_what_does_not_pay_says_so_in_words():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"compared": 99, "false_hits": 0}, "99 of 100 would-be hits"),
+        ({"compared": 99, "false_hits": 0}, "99 of 100 would-be hits in other words"),
         ({"false_hits": 12}, "as many as 4.8 % may be wrong"),
         ({"mark": "other"}, "hasn't been measured as it is written here"),
         ({"agreement_min": 0.5}, "counted with agreement_min 0.5"),
@@ -59,6 +59,14 @@ def test_one_that_answers_goes_back_when_it_is_surely_wrong_too_often():
     assert why_off(ON, seen) == ""  # 4 of 100 may be chance at 3 %
     assert "12 of 100 answers" in why_off(ON, msgspec.structs.replace(seen, false_hits=12))
     assert why_off(ON, msgspec.structs.replace(seen, compared=0, false_hits=0)) == ""
+
+
+def test_a_long_good_shadow_does_not_hide_that_its_answers_are_wrong_now():
+    seen = msgspec.structs.replace(PAYS, compared=10_012, false_hits=12, live_compared=20, live_false=12)
+    assert "12 of 20 answers" in why_off(ON, seen)
+    assert "12 of 20 answers" in why_not_on(ON, msgspec.json.encode(seen).decode())  # nor may it come back at once
+    assert why_off(ON, msgspec.structs.replace(seen, live_compared=4, live_false=4)) == ""
+    assert why_off(ON, msgspec.structs.replace(seen, live_compared=20, live_false=1)) == ""
 
 
 @settings(deadline=None)

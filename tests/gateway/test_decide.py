@@ -1,5 +1,6 @@
 """Policies and kills as tables: what a call is, what the operator said, what comes of it."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -163,7 +164,7 @@ def test_lowering_changes_that_one_field_and_no_other_byte(dialect, provider, bo
     asked, changed = as_decided(Asked("gpt-4o", max_output_tokens=900), body, case, DIALECTS[dialect])
     assert changed == sent
     assert asked.max_output_tokens == 40
-    assert notes_of(case) == [(b"x-bursar-max-tokens", b"40")]
+    assert notes_of(case, asked) == [(b"x-bursar-max-tokens", b"40")]
 
 
 def test_a_field_given_twice_cannot_be_changed_so_the_call_is_refused():
@@ -190,7 +191,74 @@ def test_a_model_is_forced_by_request_type(line):
     if case.model_forced:
         asked, body = as_decided(Asked("gpt-4o"), b'{"model":"gpt-4o","n":1}', case, DIALECTS["openai-chat"])
         assert (asked.model, body) == (expected, b'{"model":"%b","n":1}' % expected.encode())
-        assert notes_of(case) == [(b"x-bursar-model-forced", expected.encode())]
+        assert notes_of(case, Asked()) == [(b"x-bursar-model-forced", expected.encode())]
+
+
+TIERS = """
+                                       | priority | priority
+standard                               | priority | standard
+standard                               | default  |
+standard                               |          |
+flex                                   |          | flex
+flex                                   | flex     |
+standard, flex for feature=checkout    | priority | flex
+flex, standard for feature=checkout    | fast     | standard
+flex, standard for feature=elsewhere   |          | flex
+"""
+
+
+@pytest.mark.parametrize("line", TIERS.strip("\n").splitlines())
+def test_the_policy_closest_to_the_call_says_the_tier(line: str):
+    said, asked_tier, sent = (part.strip() for part in line.split("|"))
+    policies = []
+    for number, one in enumerate(part for part in said.split(", ") if part):
+        tier, _, feature = one.partition(" for feature=")
+        policies.append(policy(f"pl_{number}", service_tier=tier, match={"feature": feature} if feature else {}))
+    policies.append(policy("pl_other", output_tokens_max=10_000))
+    body = json.dumps({"model": "gpt-5"} | ({"service_tier": asked_tier} if asked_tier else {})).encode()
+    dialect = DIALECTS["openai-chat"]
+    asked = dialect.read_request(body)
+    case = decider(*policies).judge(CREDENTIAL, SAID, asked, "chat", len(body), 0)
+    assert case is not None
+    assert case.tier_sent == ("" if sent == "priority" else sent)
+    there, decided = as_decided(asked, body, case, dialect)
+    notes = dict(notes_of(case, there))
+    if sent in ("", "priority"):
+        assert json.loads(decided).get("service_tier", "") == asked_tier
+        assert b"x-bursar-service-tier" not in notes
+    else:
+        assert json.loads(decided)["service_tier"] == ("flex" if sent == "flex" else "default")
+        assert notes[b"x-bursar-service-tier"] == sent.encode()
+        assert there.tier == ("flex" if sent == "flex" else "")
+
+
+def test_a_tier_that_cannot_be_changed_refuses_the_call_and_one_that_a_dialect_lacks_leaves_it():
+    body = b'{"model":"m","prompt":"x","service_tier":"priority"}'
+    dialect = DIALECTS["openai-completions"]
+    asked = msgspec.structs.replace(Asked("m"), tier="priority")
+    case = decider(policy(service_tier="standard")).judge(CREDENTIAL, SAID, asked, "chat", len(body), 0)
+    assert case is not None
+    with pytest.raises(BadRequest) as caught:
+        as_decided(asked, body, case, dialect)
+    assert caught.value.field == "service_tier"
+    claude = DIALECTS["anthropic-messages"]
+    whole = b'{"model":"m","max_tokens":5,"messages":[]}'
+    asked = claude.read_request(whole)
+    case = decider(policy(service_tier="flex")).judge(CREDENTIAL, SAID, asked, "chat", len(whole), 0)
+    assert case is not None
+    there, sent = as_decided(asked, whole, case, claude)
+    assert (there, sent) == (asked, whole)
+    assert notes_of(case, there) == []
+    assert decider(policy(service_tier="flex")).judge(CREDENTIAL, SAID, asked, "embeddings", 9, 0).tier_sent == ""
+
+
+def test_a_large_input_is_refused_or_only_told_of():
+    assert refusal(decider(policy(input_tokens_max=100)), size=401) == "input_too_large"
+    warning = decider(policy(input_tokens_max=100, on_input_excess="warn"))
+    assert judged(warning, size=400).warnings == ()
+    case = judged(warning, size=401)
+    assert case.warnings == ("name of pl_1: input of 401 bytes is above 400",)
+    assert warning.reconsider(case, "gpt-4.1", "openai", "", 0).warnings == case.warnings
 
 
 def test_a_forced_model_that_stands_in_the_path_leaves_the_body_as_it_came():
@@ -217,7 +285,7 @@ def test_missing_tags_are_put_in_or_warned_of_and_what_was_said_stays():
     assert judged(rules, said=Attribution()).attribution == Attribution(feature="unknown", tags={"plan": "free"})
     assert judged(rules).attribution is SAID
     warned = judged(decider(policy(require_tags=("plan", "release"), on_missing="warn")))
-    assert notes_of(warned) == [(b"x-bursar-policy-warning", b"missing_tag=release")]
+    assert notes_of(warned, Asked()) == [(b"x-bursar-policy-warning", b"missing_tag=release")]
 
 
 def test_a_default_is_what_kills_and_the_other_policies_see():

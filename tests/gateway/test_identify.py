@@ -48,6 +48,9 @@ def test_a_virtual_key_may_travel_beside_the_clients_own_provider_key() -> None:
     headers = [(b"x-bursar-key", VIRTUAL), (b"authorization", b"Bearer sk-own")]
     credential = identify(headers, SNAPSHOT, SECRET, "acme")
     assert (credential.id, credential.client_secret) == ("vk_1", b"sk-own")
+    alone = identify(headers[1:], SNAPSHOT, SECRET, "acme")
+    assert credential.own_key == alone.own_key == alone.id  # the same key to its provider, wherever it came
+    assert identify(headers[:1], SNAPSHOT, SECRET, "acme").own_key == ""
 
 
 @pytest.mark.parametrize(

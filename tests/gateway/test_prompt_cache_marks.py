@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from bursar.domain.cacheable import cacheable
 from bursar.domain.caching import PromptCaching
 from bursar.domain.usage import Usage
 from bursar.gateway.prompt_cache.account import ADVANCE_SHARE, ADVANCE_TOKENS
 from bursar.gateway.prompt_cache.agents import is_coding_agent
 from bursar.gateway.prompt_cache.caching import CallOf, Marked, PromptCaches, Ruled
 from bursar.gateway.prompt_cache.marks import has_marks, with_marks
-from bursar.gateway.prompt_cache.models import cacheable
 from bursar.gateway.prompt_cache.pieces import SHAPES, read_pieces
 from bursar.gateway.prompt_cache.policy import Mark
 from bursar.gateway.prompt_cache.prices import CachePrices

@@ -191,3 +191,16 @@ def test_a_clock_set_back_lets_nothing_more_through():
     take([limit], case(), 50 * SECOND)
     with pytest.raises(RateLimited):
         take([limit], case(), 50 * SECOND)
+
+
+def test_what_is_done_for_a_call_has_no_second_place_in_its_limits_and_one_in_those_of_its_own():
+    all_calls, own = rule("lm_1", requests_per_minute=1), rule("lm_2", requests_per_minute=1)
+    call = take([all_calls], case(), 0)
+    first = take([all_calls, own], case(), 0, call)
+    assert first is not None
+    assert (len(first.counters), first.holds(call.counters[0])) == (1, False)
+    assert take([all_calls], case(), 0, call) is None
+    with pytest.raises(RateLimited, match="name of lm_2"):
+        take([all_calls, own], case(), 0, call)
+    with pytest.raises(RateLimited, match="name of lm_1"):
+        take([all_calls, own], case(), 0)

@@ -17,7 +17,7 @@ from bursar.gateway.arms import draw
 from bursar.gateway.background import Background
 from bursar.gateway.heard import HEARD_BYTES_MAX, Heard
 from bursar.gateway.meter import Metered
-from bursar.gateway.relay import cost_of_shadow
+from bursar.gateway.relay import cost_of_lever
 from bursar.gateway.route_table import usable
 from bursar.gateway.shadow_fits import BODY_BYTES_MAX, keeps_from_shadow
 from bursar.providers.base import Asked
@@ -199,8 +199,12 @@ def test_a_call_that_leaves_something_at_its_provider_has_no_shadow(dialect, bod
 
 def test_a_shadow_is_what_looking_for_a_cheaper_route_costs_whatever_cache_it_hit():
     hit = Metered(Usage(), [], 5, 9, "prompt_cache", "reported", "", "", Saved(prompt_cache=4))
-    cost = cost_of_shadow(hit)
+    cost = cost_of_lever(hit, "shadow")
     assert (cost.list_pico, cost.counterfactual_pico, cost.lever, cost.saved) == (5, 0, "routing", Saved(routing=-5))
+    embedding = cost_of_lever(hit, "cache_embedding")
+    assert (embedding.counterfactual_pico, embedding.saved) == (0, Saved(semantic_cache=-5))
+    unpriced = Metered(Usage(), [], None, None, "", "unpriced", "", "")
+    assert cost_of_lever(unpriced, "cache_embedding") is unpriced
 
 
 def test_the_sample_is_stable_by_session_and_keeps_its_share():

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,14 +12,18 @@ import pytest
 from bursar.domain.clock import SystemClock
 from bursar.domain.errors import Overloaded, UpstreamTimeout
 from bursar.domain.routes import RouteRule, Target
+from bursar.domain.scope import Scope
 from bursar.domain.snapshot import Snapshot
+from bursar.domain.tags import Attribution
 from bursar.gateway import turns
-from bursar.gateway.call import Arrival, Call, Worker
+from bursar.gateway.call import Arrival, Attempt, Call, Worker
+from bursar.gateway.heads import Headers
+from bursar.gateway.identify import Credential
 from bursar.gateway.pipeline import route
 from bursar.gateway.prepare import prepare_routed
 from bursar.gateway.rehearse import dry_worker, envelope_of
 from bursar.gateway.settings import UpstreamSettings, WorkerSettings
-from bursar.gateway.turns import may_follow, next_way, turn
+from bursar.gateway.turns import may_follow, next_way, note_answer, turn
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_rows
 from bursar.providers.openai_chat import CHAT
@@ -30,14 +36,20 @@ BODY = {"model": "gpt-4o", "max_tokens": 100, "messages": [{"role": "user", "con
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     directory: Path = tmp_path_factory.mktemp("turns")
-    (directory / "secret").write_bytes(bytes(32))
     families = {"openai": "openai", "anthropic": "anthropic", "gemini": "gemini", "second": "openai"}
     upstreams = [UpstreamSettings(name, "https://x.test", family, name) for name, family in families.items()]
-    site = str(directory)
-    settings = WorkerSettings("127.0.0.1", 0, site, site, "", "", str(directory / "secret"), "acme", upstreams)
-    rules = [RouteRule(name="all", targets=TARGETS)]
-    with dry_worker(settings, Snapshot(0), SystemClock(), rules, PriceBook(compile_rows(None)[0])) as worker:
+    with worker_of(directory, upstreams, TARGETS) as worker:
         yield worker
+
+
+def worker_of(
+    directory: Path, upstreams: list[UpstreamSettings], targets: tuple[Target, ...]
+) -> AbstractContextManager[Worker]:
+    site = str(directory)
+    (directory / "secret").write_bytes(bytes(32))
+    settings = WorkerSettings("127.0.0.1", 0, site, site, "", "", str(directory / "secret"), "acme", upstreams)
+    rules = [RouteRule(name="all", targets=targets)]
+    return dry_worker(settings, Snapshot(0), SystemClock(), rules, PriceBook(compile_rows(None)[0]))
 
 
 @pytest.fixture
@@ -54,9 +66,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return models
 
 
-def routed(worker: Worker, **more: object) -> Call:
+def routed(worker: Worker, credential: Credential | None = None, **more: object) -> Call:
     body = json.dumps({**BODY, **more}).encode()
     envelope = envelope_of(worker, [], None)
+    if credential is not None:
+        envelope = msgspec.structs.replace(envelope, credential=credential)
     asked = CHAT.read_request(body)
     now_us = worker.clock.now_us()
     arrival = Arrival(worker.ids.new(now_us), now_us, CHAT, "/v1/chat/completions", "", body, envelope, asked)
@@ -112,3 +126,28 @@ def test_a_way_that_can_not_say_it_is_passed_by(worker: Worker, told: list[str])
     assert told == [CLAUDE, "gemini-2.5-flash"]
     assert next_way(worker, call) is way
     assert len(told) == 2
+
+
+class Refused:
+    """A provider's word that this key has asked often enough."""
+
+    status = 429
+    headers: Headers = [(b"retry-after", b"20")]
+    first_byte_us = 0
+
+
+def test_who_brings_a_key_beside_a_bursar_key_rests_alone(tmp_path: Path):
+    """An application's customers bring their keys: one of them is at its limit, the operator and the others aren't."""
+
+    def brings(own_key: str) -> Credential:
+        header, secret = (b"authorization", own_key.encode()) if own_key else (b"", b"")
+        return Credential("vk_app", "virtual", Scope("acme"), Attribution(), header, secret, own_key)
+
+    upstreams = [UpstreamSettings(name, "https://x.test", "openai", "openai") for name in ("first", "second")]
+    with worker_of(tmp_path, upstreams, (Target("first"), Target("second"))) as worker:
+        call = routed(worker, brings("pt_one"))
+        assert call.route.name == "first"
+        refused: Any = Refused()
+        note_answer(worker, call, Attempt("at", 1, worker.clock.now_us(), None, ""), refused)
+        goes_to = {key: routed(worker, brings(key)).route.name for key in ("pt_one", "pt_two", "")}
+    assert goes_to == {"pt_one": "second", "pt_two": "first", "": "first"}

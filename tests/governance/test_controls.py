@@ -253,6 +253,34 @@ def test_prompt_caching_is_stopped_with_its_reason_until_somebody_resumes_it(con
     assert first_broken_entry(entries, SECRET) is None
 
 
+def test_what_rules_kept_is_cleared_one_or_all_each_time_with_another_mark(controls, store, tmp_path):
+    one, two = (controls.caches.create(name, EXACT, is_on=name == "one", actor="ada") for name in ("one", "two"))
+    controls.caches.create("marks", CacheTerms(prompt=PromptCaching()), is_on=True, actor="ada")
+
+    def spaces() -> dict[str, int] | None:
+        controls.publish()
+        return read_snapshot(tmp_path / "snapshot.msgpack").kept_spaces
+
+    assert spaces() == {one.rule_id: 0, two.rule_id: 0}  # the one that is off keeps what it has, marks keep nothing
+    [cleared] = controls.caches.clear("one", actor="bob")
+    assert (cleared.rule_id, cleared.cleared_us) == (one.rule_id, NOON_US)
+    assert [rule.cleared_us for rule in controls.caches.clear(one.rule_id, actor="bob")] == [
+        NOON_US + 1
+    ]  # a clock stands
+    assert len(controls.caches.clear(actor="eve")) == 3
+    assert spaces() == {one.rule_id: NOON_US + 2, two.rule_id: NOON_US}
+    assert controls.caches.set("one", EXACT, is_on=True, actor="bob").cleared_us == NOON_US + 2
+    with pytest.raises(UnknownControl):
+        controls.caches.clear("", actor="bob")  # an empty name isn't all of them
+    controls.caches.remove("one", actor="ada")
+    assert spaces() == {two.rule_id: NOON_US}
+    with store.reading() as connection:
+        entries = [one for one in audit_entries(connection) if one.action == "cache.clear"]
+    assert [(one.actor, one.subject, one.detail) for one in entries] == [
+        ("bob", one.rule_id, '{"name":"one"}'), ("bob", one.rule_id, '{"name":"one"}'), ("eve", "all", '{"count":"3"}'),
+    ]  # fmt: skip
+
+
 def test_only_what_can_be_stopped_is(controls):
     controls.caches.create("exact", EXACT, is_on=True, actor="ada")
     with pytest.raises(BadControl, match="no prompt caching"):

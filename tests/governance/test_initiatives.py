@@ -144,3 +144,12 @@ def test_what_has_not_begun_can_not_end(tmp_path):
     book.start("one", date(2026, 9, 10), actor="ada")
     with pytest.raises(BadControl, match="stop it from 2026-09-11 on"):
         book.stop("one", date(2026, 9, 10), actor="ada")
+
+
+def test_starting_one_keeps_what_somebody_else_changed_in_the_same_moment(book, monkeypatch):
+    made = book.create("prompts", TERMS, actor="ada")
+    dearer = msgspec.structs.replace(TERMS, target=Decimal(900), start=date(2026, 9, 5))
+    book.change("prompts", dearer, actor="eve")
+    monkeypatch.setattr(book, "one", lambda _: made)  # as it was read before
+    started = book.start("prompts", actor="ada")
+    assert (started.terms.target, started.terms.start) == (900, date(2026, 9, 5))

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bursar.semantic.guards import GUARDS, marks_of, question_of, why_not_one
+from bursar.semantic.guards import GUARDS, why_not_one
 from bursar.semantic.lexicon import OPPOSITES, stem
+from bursar.semantic.marks import marks_of, question_of
 
 REFUSED = """
 language | Wie setze ich mein Passwort zurück und wo finde ich es? | How do I reset my password and where do I find it?
 language | パスワードをリセットするには | パスワードを変更するには
-length   | Reset | How do I reset my password when I have lost my phone and the mail address is gone too?
+length   | Reset it for the shop | How do I reset my password when I have lost my phone and the mail is gone too?
 code     | What does `git reset --soft` do? | What does `git reset --hard` do?
 code     | What does the flag -v mean? | What does the flag -V mean?
 code     | Summarise https://example.com/a | Summarise https://example.com/b
@@ -40,6 +41,37 @@ order    | Does our plan cover more than their plan? | Does their plan cover mor
 word     | How do I boil eggs? | How do I fry eggs?
 word     | What is the price of a bike? | What is the price of a used bike?
 """
+CIRCUMVENTING = """
+language | Bagaimana cara mengaktifkan akun saya | Bagaimana cara menonaktifkan akun saya sekarang
+language | Kan jeg få refusion for en vare i Danmark | Kan jeg få erstatning for en ting i Danmark
+language | Jak mogę zresetować hasło do konta? | Jak mogę usunąć hasło do swojego konta?
+language | mera paisa kab aayega | mera paisa kahan gaya
+code     | Translate "the house is big" to French | Translate "the home is large" to French
+code     | How do I fix the "disk full" error? | What is the way to fix the "disk empty" error?
+code     | What does "." mean in a regex? | What does "," mean in a regex?
+symbol   | What is 6 * 7? | What is 6 + 7?
+symbol   | What is 2 + 2? | What is 2 + 2 + 2?
+symbol   | What is 5² in words? | What is 52 in words?
+symbol   | Is x > 5 the condition? | Is x < 5 the condition?
+symbol   | What does 😂 mean? | What does 😭 mean?
+symbol   | 👍 | 👎
+symbol   | What does & mean in C? | What does * mean in C?
+number   | How do I take .5 mg of it to sleep better | What is the way to take .7 mg of it to sleep well
+number   | Is it legal to marry at twenty-one in Texas? | Would it be legal to marry at thirty-one in Texas?
+number   | How many days are in 2 weeks and 2 months? | How many days are in 2 weeks and months?
+number   | Given x = 1 and y = 2, what's x? | With x = 2 and y = 1, what is x?
+name     | How do you pronounce 你好 in Mandarin properly? | How would one pronounce 再见 in Mandarin correctly?
+polarity | Why cant I log in to the portal today | Why can I log in to the portal today
+polarity | Why don´t cats like the water? | Why do cats like the water?
+polarity | Can I take it w/ food in the morning? | Can I take it w/o food in the morning?
+order    | Can a dog bite a man? | Could a man bite a dog?
+order    | Is a dog chased by a cat? | Does a dog chase a cat?
+order    | Is `a` faster than `b`? | Is `b` faster than `a`?
+order    | Can I copy `a` to b? | Can I copy b to `a`?
+relation | How long does shipping to the UK take? | How long does shipping from the UK take?
+relation | Is the book by Kant? | Is the book about Kant?
+word     | Translate this to French: the house is big | Translate this to French: the home is large
+"""
 LET_THROUGH = """
 How do I reset my password? | How can I reset my password?
 How do I reset my password? | What is the way to reset my password?
@@ -47,6 +79,10 @@ How do I sort a list in Python? | In Python, how do I sort a list?
 Who wrote Hamlet? | Who was Hamlet written by?
 What is the capital of France? | tell me the capital of france
 How do I enable two-factor login? | How can I turn on two-factor login?
+How do I merge `a` into `b`? | How can I merge `a` into `b`?
+Who painted the Mona Lisa? | The Mona Lisa was painted by whom?
+What is a café? | What's a café?
+Is a well-known name (any) better ? | Is a well-known name (any) better?
 The limit is 1,000 tokens | The limit is 1000 tokens
 Where is my order? | Hi, where is my order, please?
 Is there a refund? | Is there a  refund?
@@ -57,7 +93,7 @@ def pairs(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split(" | ")] for line in table.strip().splitlines()]
 
 
-@pytest.mark.parametrize(("guard", "one", "other"), pairs(REFUSED))
+@pytest.mark.parametrize(("guard", "one", "other"), [*pairs(REFUSED), *pairs(CIRCUMVENTING)])
 def test_what_asks_for_something_else_is_refused_by_its_guard(guard: str, one: str, other: str):
     assert why_not_one(marks_of(one), marks_of(other)) == guard
     assert why_not_one(marks_of(other), marks_of(one)) == guard
@@ -69,6 +105,7 @@ def test_other_words_for_the_same_pass(one: str, other: str):
 
 
 SOME = """
+was + * 6-7 "so" 😂 w/o twenty-one .5 ² by about
 how why when not never enable disable 5 5km Paris paris `x` /a/b to from than the I me my safe unsafe is can ? , .
 was python java second two $ zwei der ünïcode 日本 it's don't no yes only page v2.10 2.1 1,000 x_y -v
 """

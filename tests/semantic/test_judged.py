@@ -35,7 +35,7 @@ def test_texts_are_changed_in_one_place():
 @pytest.mark.slow
 def test_what_the_docs_say_of_the_cache_is_what_comes_out():
     """In a process of its own: numpy may be loaded here already, with as many threads as there are cores."""
-    command = [sys.executable, "-m", "bursar.semantic.report", str(DOCS / "data")]
+    command = [sys.executable, "-m", "bursar.cli.main", "bench", "semantic", "--markdown"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     tables = [block for block in told.split("\n\n") if block.startswith("|")]
     assert len(tables) == 6

@@ -256,6 +256,28 @@ def test_a_forced_model_and_a_lowered_max_tokens_are_all_that_changes_on_the_wir
     assert [attempt["model_sent"] for attempt in told["attempts"]] == [MODEL]
 
 
+def test_a_dearer_tier_is_taken_off_the_wire_and_only_a_warning_is_told_of_a_large_input(
+    world: World, controls: Controls
+):
+    controls.policies.create(
+        "no priority", PolicyTerms(service_tier="standard", input_bytes_max=10, on_input_excess="warn"), is_on=True,
+        actor="test",
+    )  # fmt: skip
+    in_force(controls)
+    body = b'{ "model":"gpt-4o", "service_tier" : "priority", "messages":[{"role":"user","content":"caf\\u00e9"}] }'
+    headers = {"authorization": "Bearer sk-own", "x-sim": '{"label":"tiered"}'}
+    (answer,) = send_all(world, [request_bytes("/v1/chat/completions", body, headers)])
+    assert answer.status == 200
+    assert answer.headers["x-bursar-service-tier"] == "standard"
+    assert "is above 10" in answer.headers["x-bursar-policy-warning"]
+    (entry,) = world.sim_log("tiered")
+    sent = body.replace(b'"priority"', b'"default"')
+    assert entry.body_sha256 == hashlib.sha256(sent).hexdigest()[:16]
+    assert entry.tier == "default"
+    told = in_the_books(world, answer.call_id)
+    assert [attempt["tier_asked"] for attempt in told["attempts"]] == [""]
+
+
 def in_the_books(world: World, call_id: str) -> dict[str, Any]:
     """The call in the books, as soon as the console has read it."""
     deadline = time.monotonic() + 20

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from decimal import Decimal
@@ -297,12 +298,84 @@ def test_a_shorter_time_holds_for_what_was_kept_before(tmp_path: Path):
         assert said(send(world, one)[0]) == "miss"
 
 
+def test_what_was_cleared_is_met_by_no_call_of_any_worker_nor_after_a_restart(tmp_path: Path):
+    """Also what was being asked for meanwhile; and another rule's answers stay."""
+    with gateway_world(tmp_path / "data", workers=2, options=Options(delay_ms=100)) as world:
+        controls = world.site.controls()
+        for name in ("own", "shared"):
+            controls.caches.create(name, RULES[name], is_on=True, actor="test")
+        controls.publish()
+        time.sleep(KNOWN_WITHIN_S)
+        path = world.data / "cache" / "answers.sqlite"
+        kept = [request(f"clear-{number}", "own", "sk-x") for number in range(10)]
+        other = request("stays", "shared", "sk-x")
+        slow = {"x-sim": json.dumps({"label": "slow", "delay_ms": 4_000})}
+        under_way = request("slow", "own", "sk-x", headers=slow)
+
+        def keys_on_disk() -> set[bytes]:
+            with sqlite3.connect(path) as connection:
+                return {row[0] for row in connection.execute("SELECT key FROM answers")}
+
+        def clear(name: str | None) -> None:
+            controls.caches.clear(name, actor="test")
+            controls.publish()
+            time.sleep(KNOWN_WITHIN_S)
+
+        async def cleared_meanwhile() -> Answer:
+            asked = asyncio.create_task(exchange(world.port, under_way))
+            await asyncio.sleep(0.5)
+            await asyncio.to_thread(clear, "own")
+            assert not asked.done()
+            return await asked
+
+        send(world, *kept, other)
+        time.sleep(0.5)
+        assert {said(answer) for answer in send(world, *kept, *kept)} == {"exact"}  # at hand in both workers
+        before = keys_on_disk()
+        assert len(before) == 11
+        assert asyncio.run(cleared_meanwhile()).status == 200
+        assert said(send(world, under_way)[0]) == "miss"
+        assert {said(answer) for answer in send(world, *kept)} == {"miss"}
+        assert said(send(world, other)[0]) == "exact"
+        deadline = time.monotonic() + 30
+        while len(before & keys_on_disk()) > 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len(before & keys_on_disk()) == 1  # the other rule's
+
+        for process in world.processes[-2:]:
+            kill9([process.pid])
+            process.wait()
+        clear(None)  # while no worker runs
+        for slot in range(2):
+            world.start_worker(slot)
+        world.wait_ready(f"{world.url}/readyz")
+        assert {said(answer) for answer in send(world, *kept, other)} == {"miss"}
+
+
 def test_headers_that_the_operator_passes_on_make_another_request(world: World, keys: dict[str, str]):
     for extra, expected in (({}, "miss"), ({"output": 9}, "miss"), ({}, "exact")):
         sim = {"x-sim": json.dumps({"label": "passed-on", **extra})}
         [answer] = send(world, request("passed-on", "own", keys["a"], headers=sim))
         assert said(answer) == expected
         time.sleep(0.2)
+
+
+def test_a_hundred_equals_whose_first_fails_ask_twice(world: World, keys: dict[str, str]):
+    """In two workers: one of those that waited asks in the name of them all."""
+    once = {"x-sim": json.dumps({"label": "once", "fault": "400", "times": 1, "delay_ms": 1500})}
+    answers = send(world, *[request("once", "own", keys["a"], headers=once)] * 100)
+    assert asked_of_provider(world, "once") == 2
+    assert sorted(answer.status for answer in answers) == [200] * 99 + [400]
+    assert sum(said(answer) == "exact" for answer in answers) == 98
+
+
+def test_equals_of_a_provider_that_is_down_are_not_asked_one_after_the_other(world: World, keys: dict[str, str]):
+    down = {"x-sim": json.dumps({"label": "down", "fault": "400", "delay_ms": 1500})}
+    started = time.monotonic()
+    answers = send(world, *[request("down", "own", keys["a"], headers=down)] * 40)
+    assert {answer.status for answer in answers} == {400}
+    assert asked_of_provider(world, "down") == 40
+    assert time.monotonic() - started < 30  # in a row it would be a minute
 
 
 def test_a_failure_is_never_kept_and_those_that_waited_ask_themselves(world: World, keys: dict[str, str]):
@@ -335,8 +408,6 @@ def test_damaged_or_exchanged_entries_are_misses_and_calls_go_on(tmp_path: Path)
 
         restart()
         assert said(send(world, one)[0]) == "exact"  # it outlives the worker
-        import sqlite3
-
         restart()
         with sqlite3.connect(path) as connection:  # each under the other's key
             rows = connection.execute("SELECT key, sealed FROM answers").fetchall()

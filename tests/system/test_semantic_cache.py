@@ -152,6 +152,17 @@ def test_a_stream_comes_again_as_a_stream(world: World, keys: dict[str, str]):
     assert again.headers["content-type"].startswith("text/event-stream")
 
 
+def test_what_was_cleared_is_not_met_by_its_meaning_either(world: World, keys: dict[str, str]):
+    first, again = ask(world, *[request("clear", way.format("printer"), keys["a"]) for way in WAYS[:2]])
+    assert said([first, again]) == ["miss", "semantic"]
+    controls = world.site.controls()
+    controls.caches.clear("help", actor="test")
+    controls.publish()
+    time.sleep(KNOWN_WITHIN_S)
+    after = ask(world, *[request("clear", way.format("printer"), keys["a"]) for way in WAYS[:2]])
+    assert said(after) == ["miss", "semantic"]  # asked anew, and kept anew
+
+
 def test_answers_that_differ_are_false_hits_and_keep_it_off(world: World, keys: dict[str, str]):
     caches = world.site.controls().caches
     terms = CacheTerms(match={"feature": "help"}, semantic=SemanticCaching(similarity_min=0.81))
@@ -167,7 +178,7 @@ def test_answers_that_differ_are_false_hits_and_keep_it_off(world: World, keys: 
     seen = measured(world)
     assert (seen.hits, seen.false_hits, seen.saved_pico) == (3, 3, 0)
     live = CacheTerms(match={"feature": "help"}, semantic=SemanticCaching("on", similarity_min=0.81))
-    with pytest.raises(BadControl, match=f"3 of {COMPARED_MIN} would-be hits"):
+    with pytest.raises(BadControl, match=f"3 of {COMPARED_MIN} would-be hits in other words"):
         caches.change("help", live, actor="test")
 
 

@@ -10,7 +10,7 @@ from bursar.explore.filters import Filter
 
 Confidence = Literal["measured", "sampled", "estimated"]
 Level = Literal["low", "medium", "high"]
-DraftKind = Literal["policy", "route", "cache", "client"]
+DraftKind = Literal["policy", "route", "cache", "budget", "client"]
 
 KINDS = {
     "exact_cache": "Exact cache",
@@ -44,10 +44,10 @@ class Estimate(msgspec.Struct, frozen=True):
 class Draft(msgspec.Struct, frozen=True):
     """The exact change, as data.
 
-    kind:    what it is kept as; `client`: nothing that Bursar keeps can do it, `terms` is empty and `steps` says what
-             the caller does.
-    name:    of the policy, route or cache rule. terms: PolicyTerms, RouteRule or CacheTerms as plain values.
+    kind:    what it is kept as; `client`: nothing that Bursar keeps can do it, and `terms` is empty.
+    name:    of what is kept. terms: PolicyTerms, RouteRule, CacheTerms or DraftBudget as plain values.
     before, after: the same in words, a line each, for a diff.
+    steps:   what the caller does: the whole change, or beside what is kept.
     """
 
     kind: DraftKind
@@ -62,10 +62,15 @@ class Claim(msgspec.Struct, frozen=True):
     """Which charges would cost otherwise: a condition over the charges looked at, with its values bound by name.
 
     Each charge counts for the first claim on it, so that two pieces of advice on one call are not summed.
+
+    about: the segment, all of whose charges it may be about and no others; (): it may be about any. more: what else has
+    to hold for these, where no value is bound in it.
     """
 
     sql: str
     params: dict[str, Any] = {}
+    about: tuple[str, ...] = ()
+    more: str | None = None
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +84,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
                 assumed, and `doubts` says what.
     is_proven:  False: something has to be tried first, and the saving is in no total until then.
     doubts:     why it may be wrong.
+    evidence:   what else was seen, beyond counts: which part of a prompt breaks its cache, and what that costs.
     """
 
     id: str
@@ -97,6 +103,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     doubts: tuple[str, ...]
     claim: Claim
     is_proven: bool = True
+    evidence: tuple[str, ...] = ()
 
 
 def advice_id(kind: str, *about: str) -> str:

@@ -1,5 +1,7 @@
 """The exact change that an advice proposes, as data that can be kept, off, until a person switches it on."""
 
+from decimal import ROUND_UP, Decimal
+from glob import escape
 from hashlib import blake2b
 from typing import Any
 
@@ -9,10 +11,12 @@ from bursar.advisor.advice import Draft
 from bursar.advisor.look import Look, Segment
 from bursar.domain.cache_words import cache_phrases
 from bursar.domain.caching import CacheTerms
-from bursar.domain.controls import PolicyTerms, written
+from bursar.domain.controls import DraftBudget, PolicyTerms, written
+from bursar.domain.money import plain
 from bursar.domain.routes import RouteRule
 
 NAME_CHARS_MAX = 60
+CENTS = Decimal("0.01")
 WIDENS = (
     "These calls say neither feature nor request type, so the draft is about every call of the key and model: narrow "
     "its match, or have them tagged first."
@@ -49,17 +53,31 @@ def draft_name(what: str, segment: Segment) -> str:
     return f"{f'advice-{what}-{plain}'[:NAME_CHARS_MAX]}-{mark}"
 
 
-def policy_draft(name: str, terms: PolicyTerms, before: str, after: str) -> Draft:
-    """before, after: what the policy changes, in words."""
-    return Draft("policy", name, _plain(terms), (before,), (after, f"for {written(terms.match)}"))
+def policy_draft(name: str, terms: PolicyTerms, before: str, after: str, *steps: str) -> Draft:
+    """before, after: what the policy changes, in words. steps: what the caller does beside it."""
+    return Draft("policy", name, _plain(terms), (before,), (after, f"for {written(terms.match)}"), steps)
 
 
-def cache_draft(name: str, terms: CacheTerms, before: str) -> Draft:
-    return Draft("cache", name, _plain(terms), (before,), (*cache_phrases(terms), f"for {written(terms.match)}"))
+def cache_draft(name: str, terms: CacheTerms, before: str, *steps: str) -> Draft:
+    """steps: what the caller does beside it."""
+    after = (*cache_phrases(terms), f"for {written(terms.match)}")
+    return Draft("cache", name, _plain(terms), (before,), after, steps)
 
 
 def route_draft(rule: RouteRule, before: str, after: str) -> Draft:
+    """A route's values are patterns, and a caller may have named its feature `*`."""
+    rule = msgspec.structs.replace(rule, match={name: escape(value) for name, value in rule.match.items()})
     return Draft("route", rule.name, _plain(rule), (before,), (after, f"for {written(rule.match)}"))
+
+
+def budget_draft(name: str, match: dict[str, str], a_day: Decimal, before: str, after: str, *steps: str) -> Draft:
+    """A budget by the day that refuses nothing, for what the caller changes: it says when a day costs more. a_day: USD,
+    rounded up to two digits."""
+    digits = Decimal(1).scaleb(max(a_day, CENTS).adjusted() - 1)
+    limit = max((a_day / digits).to_integral_value(ROUND_UP) * digits, CENTS)
+    terms = DraftBudget(limit=plain(limit), match=match)
+    watched = f"a budget of ${limit:,.2f} a day, as a dry run, says when it costs more again"
+    return Draft("budget", name, _plain(terms), (before,), (after, watched, f"for {written(match)}"), steps)
 
 
 def client_draft(before: str, after: str, *steps: str) -> Draft:
@@ -67,5 +85,5 @@ def client_draft(before: str, after: str, *steps: str) -> Draft:
     return Draft("client", before=(before,), after=(after,), steps=steps)
 
 
-def _plain(terms: PolicyTerms | CacheTerms | RouteRule) -> dict[str, Any]:
+def _plain(terms: PolicyTerms | CacheTerms | RouteRule | DraftBudget) -> dict[str, Any]:
     return msgspec.to_builtins(terms)  # type: ignore[no-any-return]

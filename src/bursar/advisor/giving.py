@@ -21,6 +21,7 @@ def give(
     doubts: tuple[str, ...],
     is_proven: bool = True,
     about: str = "",
+    evidence: tuple[str, ...] = (),
 ) -> Advice:
     """Advice on a segment. about: what tells it from another of its kind on the same segment."""
     attempts, spent, examples = look.claimed(claim)
@@ -28,5 +29,5 @@ def give(
         id=advice_id(kind, *segment, about), kind=kind, title=title, why=why, scope=segment.scope, examples=examples,
         attempts=attempts, spent=spent, saving=saving, confidence=confidence, effort=effort, risk=risk, change=change,
         doubts=(*doubts, *doubts_of_draft(change, segment)), claim=claim,
-        is_proven=is_proven,
+        is_proven=is_proven, evidence=evidence,
     )  # fmt: skip

@@ -11,20 +11,21 @@ from fractions import Fraction
 
 import msgspec
 
-from bursar.advisor.initiatives_comparison import Chosen, Group, chosen, daily_of, given
-from bursar.advisor.initiatives_flags import Flag, GuardReading, guard_figure, read_guard, rising
+from bursar.advisor.initiatives_books import Books, start_of, until_of
+from bursar.advisor.initiatives_comparison import Group, daily_of
+from bursar.advisor.initiatives_flags import Flag, GuardReading, guard_figure, rising
 from bursar.advisor.initiatives_portfolio import Part, Parts, Plan, Saving, saving_of, split
 from bursar.advisor.initiatives_rates import NO_TREND, Trend, half_even, margin_of, rates_of, trend_of
 from bursar.domain.errors import BadControl, BadQuery
-from bursar.domain.initiatives import AUTO, CALLS, Initiative, InitiativeTerms
+from bursar.domain.initiatives import AUTO, Initiative, InitiativeTerms
 from bursar.domain.money import usd_from_pico
-from bursar.explore.unit_costs import Cell, Days, Scope, cells, check_unit, guarded, read_scope
+from bursar.explore.unit_costs import Cell, check_mix, check_unit, read_scope
 from bursar.ledger.store import Session
 
-GUARD_DAYS = 30
 MARGIN_PLACES = Decimal("0.000001")
 CENT = Decimal("0.01")
 COMPARED, CARRIED, BEFORE_AFTER = "comparison", "carried", "before_after"
+UNMEASURED = "unmeasured"
 
 
 class MonthSaving(msgspec.Struct, frozen=True):
@@ -34,7 +35,8 @@ class MonthSaving(msgspec.Struct, frozen=True):
     realised = expected - left; left = actual (what its calls cost) + handed (what later initiatives go on from).
     margin:   half the width of the 90 % interval; None: too few days to know.
     unit_cost_before, unit_cost_now: of its calls, at this month's mix; None: none that a later one doesn't measure.
-    method:   `comparison`; `carried`: by the last trend that could be seen; `before_after`: without any.
+    method:   `comparison`; `carried`: by the last trend that could be seen; `before_after`: without any;
+              `unmeasured`: it was booked, and isn't this initiative's any more.
     trend:    the factor of what everyone's cost did, 1 without a comparison.
     new_calls, new_cost: of kinds that the baseline doesn't know, in none of the above. unpriced: attempts without cost.
     """
@@ -88,6 +90,7 @@ def check_terms(terms: InitiativeTerms) -> None:
     """Raises BadControl for a scope, a unit, kinds of calls or a comparison that the books can't be asked for."""
     for field, check in (
         ("unit", lambda: check_unit(terms.unit)),
+        ("mix", lambda: check_mix(terms.mix)),
         ("filters", lambda: read_scope(terms.filters)),
         ("comparison", lambda: read_scope([text for text in terms.comparison if text != AUTO])),
     ):
@@ -98,20 +101,21 @@ def check_terms(terms: InitiativeTerms) -> None:
 
 
 def measure(session: Session, dialect: str, initiatives: Sequence[Initiative], today: date) -> list[Standing]:
-    """Every initiative, in the order given. today: the day (UTC) that isn't over yet. Raises BadQuery."""
-    running = [one for one in initiatives if one.is_measured and _start(one) < today]
+    """Every initiative, in the order given. today: the day (UTC) that isn't over yet.
+
+    One that tells its calls apart too finely is not measured, and says so; what it touches is still nobody else's.
+    """
+    running = [one for one in initiatives if one.is_measured and start_of(one) < until_of(one, today)]
     running.sort(key=lambda one: one.order)
-    touched = [Scope(read_scope(one.terms.filters), Days(_start(one), today)) for one in running]
-    asked = _Books(session, dialect, running, today, touched)
-    before = [asked.baseline(one) for one in running]
-    mix = list(dict.fromkeys(name for one in running for name in one.terms.mix))
-    units = list(dict.fromkeys(one.terms.unit for one in running))
-    plans = [
-        Plan(_start(one), one.terms.baseline_from, rates_of(daily_of(found, _all(one)), _calls_of(found)),
-             tuple(mix.index(name) for name in one.terms.mix), units.index(one.terms.unit))
-        for one, found in zip(running, before, strict=True)
-    ]  # fmt: skip
-    parts = split(plans, asked.since(mix, units)) if running else {}
+    asked = Books(session, dialect, running, today)
+    too_fine, before = dict[int, str](), list[list[Cell]]()
+    for at, one in enumerate(running):
+        try:
+            before.append(asked.baseline(one))
+        except BadQuery as error:
+            too_fine[at] = error.message
+            before.append([])
+    plans, parts = _shared(asked, running, before, too_fine)
     compared = [asked.comparison(one, plan) for one, plan in zip(running, plans, strict=True)]
     trends = [_trends(one.group, running[at], today) for at, one in enumerate(compared)]
 
@@ -128,6 +132,8 @@ def measure(session: Session, dialect: str, initiatives: Sequence[Initiative], t
         reading = asked.guard(one)
         rates = plans[at].rates
         flags = _flags(one, months, reading, _by_day(at, parts, plans, trends[at]), bool(rates.by_stratum))
+        if at in too_fine:
+            months, flags = [], [Flag("too_fine", f"not measured: {too_fine[at]}")]
         found[one.initiative_id] = Standing(
             one, months, compared[at].why, compared[at].drift, reading, flags,
             sum(cell.calls for cell in before[at]), len(rates.by_stratum),
@@ -135,75 +141,39 @@ def measure(session: Session, dialect: str, initiatives: Sequence[Initiative], t
     return [found.get(one.initiative_id, Standing(one, [], "", None, None, [], 0, 0)) for one in initiatives]
 
 
-class _Books:
-    """The questions to the ledger that one measurement asks."""
+def _shared(
+    asked: Books, running: Sequence[Initiative], before: list[list[Cell]], too_fine: dict[int, str]
+) -> tuple[list[Plan], Parts]:
+    """How each measures, and what each makes of the calls since. Where all together tell calls apart too finely, who
+    does so most is too fine, again and again."""
+    while running:
+        mixes = [() if at in too_fine else one.terms.mix for at, one in enumerate(running)]
+        mix = list(dict.fromkeys(name for names in mixes for name in names))
+        units = list(dict.fromkeys(one.terms.unit for one in running))
+        plans = [
+            Plan(start_of(one), one.terms.baseline_from, rates_of(daily_of(found, range(len(names))), _calls_of(found)),
+                 tuple(mix.index(name) for name in names), units.index(one.terms.unit))
+            for one, found, names in zip(running, before, mixes, strict=True)
+        ]  # fmt: skip
+        try:
+            return plans, split(plans, asked.since(mix, units))
+        except BadQuery as error:
+            left = {at: asked.fineness(one) for at, one in enumerate(running) if at not in too_fine}
+            if not left:
+                raise
+            finest = max(left, key=lambda at: left[at])
+            too_fine[finest], before[finest] = error.message, []
+    return [], {}
 
-    def __init__(
-        self, session: Session, dialect: str, running: Sequence[Initiative], today: date, touched: Sequence[Scope]
-    ) -> None:
-        self._session, self._dialect = session, dialect
-        self._running, self._today, self._touched = running, today, touched
-        self._kept: dict[object, list[Cell]] = {}
 
-    def baseline(self, one: Initiative) -> list[Cell]:
-        """Its calls before, by its own unit and, second, by calls."""
-        terms = one.terms
-        days = Days(terms.baseline_from, terms.baseline_until)
-        return self._cells(days, terms.mix, (terms.unit, CALLS), (Scope(read_scope(terms.filters)),))
-
-    def since(self, mix: Sequence[str], units: Sequence[str]) -> list[Cell]:
-        """All charges that any of them measures, since the first began."""
-        scopes = [
-            Scope(read_scope(one.terms.filters), Days(_start(one), _until(one, self._today))) for one in self._running
-        ]
-        first = min(map(_start, self._running))
-        return self._cells(Days(first, self._today), tuple(mix), tuple(units), tuple(scopes))
-
-    def comparison(self, one: Initiative, plan: Plan) -> Chosen:
-        """What its calls are compared with."""
-        terms = one.terms
-        if not terms.comparison:
-            return Chosen(None, "none is asked for")
-        if not plan.rates.by_stratum:
-            return Chosen(None, "the baseline has too few calls")
-        windows = (Days(terms.baseline_from, terms.baseline_until), Days(_start(one), _until(one, self._today)))
-        if terms.comparison != (AUTO,):
-            scope = (Scope(read_scope(terms.comparison)),)
-            before, after = (self._cells(days, terms.mix, (terms.unit,), scope, apart=True) for days in windows)
-            group = Group(daily_of(before, _all(one)), daily_of(after, _all(one)))
-            return given(plan.rates, group, " ".join(terms.comparison))
-        mix, everything = ("feature", *(name for name in terms.mix if name != "feature")), (Scope(()),)
-        kind_at = tuple(mix.index(name) for name in terms.mix)
-        before, after = (self._cells(days, mix, (terms.unit,), everything, apart=True) for days in windows)
-        sides = [_by_feature(found) for found in (before, after)]
-        groups = {
-            name: Group(daily_of(sides[0][name], kind_at), daily_of(sides[1][name], kind_at))
-            for name in sides[0].keys() & sides[1].keys()
-        }
-        models = self._cells(windows[0], ("feature", "model_asked"), (CALLS,), everything, apart=True)
-        mine = self._cells(windows[0], ("model_asked",), (CALLS,), (Scope(read_scope(terms.filters)),))
-        theirs = {name: _pico_by(found, 1) for name, found in _by_feature(models).items()}
-        return chosen(plan.rates, _pico_by(mine, 0), groups, theirs)
-
-    def guard(self, one: Initiative) -> GuardReading | None:
-        if one.terms.guard is None:
-            return None
-        until = _until(one, self._today)
-        days = Days(max(_start(one), until - timedelta(days=GUARD_DAYS)), until)
-        return read_guard(
-            one.terms.guard, guarded(self._session, self._dialect, Scope(read_scope(one.terms.filters)), days)
-        )
-
-    def _cells(
-        self, days: Days, mix: tuple[str, ...], units: tuple[str, ...], scopes: tuple[Scope, ...], *,
-        apart: bool = False,
-    ) -> list[Cell]:  # fmt: skip
-        """Asked once for each question: initiatives often compare with the same calls."""
-        key = (days, mix, units, scopes, apart)
-        if key not in self._kept:
-            others = self._touched if apart else ()
-            self._kept[key] = cells(self._session, self._dialect, days, mix, units, scopes, others)
-        return self._kept[key]
+def unmeasured(month: str) -> MonthSaving:
+    """Nothing, of a month that has nothing of an initiative any more."""
+    first = date.fromisoformat(f"{month}-01")
+    zero = Decimal(0)
+    return MonthSaving(
+        month, first, (first + timedelta(days=32)).replace(day=1), zero, zero, zero, zero, zero, zero, zero, None, None,
+        UNMEASURED, 1.0, 0, 0, zero, 0,
+    )  # fmt: skip
 
 
 def _month(
@@ -211,9 +181,9 @@ def _month(
 ) -> MonthSaving:
     first_of = date.fromisoformat(f"{month}-01")
     after = (first_of + timedelta(days=32)).replace(day=1)
-    first, until = max(first_of, _start(one)), min(after, _until(one, today))
+    first, until = max(first_of, start_of(one)), min(after, until_of(one, today))
     share = Fraction((until - first).days, (after - first_of).days)
-    margin, trend = margin_of(saving.influence, _start(one)), _trend_in(trends, month)
+    margin, trend = margin_of(saving.influence, start_of(one)), _trend_in(trends, month)
     paid, expected = part.paid_pico, half_even(saving.expected)
     units = sum((count for count, _ in part.paid.values()), Fraction(0))
     handed = expected - saving.pico - paid  # so that the three add up to the pico, whatever was rounded
@@ -305,32 +275,6 @@ def _calls_of(found: Sequence[Cell]) -> dict[tuple[str, ...], int]:
     for cell in found:
         counted[cell.stratum] += cell.calls
     return counted
-
-
-def _by_feature(found: Sequence[Cell]) -> dict[str, list[Cell]]:
-    split_up: dict[str, list[Cell]] = defaultdict(list)
-    for cell in found:
-        split_up[cell.stratum[0]].append(cell)
-    return split_up
-
-
-def _pico_by(found: Sequence[Cell], place: int) -> dict[str, int]:
-    sums: dict[str, int] = defaultdict(int)
-    for cell in found:
-        sums[cell.stratum[place]] += cell.pico
-    return sums
-
-
-def _all(one: Initiative) -> tuple[int, ...]:
-    return tuple(range(len(one.terms.mix)))
-
-
-def _start(one: Initiative) -> date:
-    return one.terms.start or date.max
-
-
-def _until(one: Initiative, today: date) -> date:
-    return min(one.ended or today, today)
 
 
 def _decimal(value: Fraction, places: Decimal) -> Decimal:

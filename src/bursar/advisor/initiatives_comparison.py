@@ -1,5 +1,8 @@
 """Calls that an initiative doesn't touch: what became cheaper or dearer there did so for everyone.
 
+Of a feature that is touched in part, the rest is compared with the same rest before: calls that are in the scope of an
+initiative at any time are kinds of their own.
+
 Looked for, they must be alike, have gone the same way before, and still agree with each other afterwards. A wrong
 comparison is worse than none, so a doubt means none, and the reason is told.
 """

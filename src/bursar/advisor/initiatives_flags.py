@@ -17,7 +17,7 @@ LOST_SHARE = 0.5
 
 
 class Flag(msgspec.Struct, frozen=True):
-    """code: guard, rising, not_saving, new_kinds, unpriced, no_baseline. text: for people."""
+    """code: guard, rising, not_saving, new_kinds, unpriced, no_baseline, too_fine. text: for people."""
 
     code: str
     text: str

@@ -6,7 +6,7 @@ question; the sums by segment and day are few, however many calls there are.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from itertools import count
@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from bursar.advisor.advice import Claim, Estimate
+from bursar.advisor.initiatives_rates import student
+from bursar.advisor.prompt_breaks import PromptBreak
 from bursar.advisor.whatif import bands_of, femto_of
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.money import usd_from_femto
@@ -25,14 +27,14 @@ from bursar.explore import compile as sql
 from bursar.explore.filters import Filter, as_filters
 from bursar.ledger.calls import TOTAL_INPUT, TOTAL_OUTPUT
 from bursar.ledger.schema import TOKEN_COLUMNS
-from bursar.ledger.store import Session
+from bursar.ledger.store import Rows, Session
 from bursar.prices.book import PriceBook
 from bursar.prices.sheet import PriceSheet
 
 MONTH_DAYS = Decimal("30.4375")  # a twelfth of a year
 DAYS_MIN = 3  # with calls: on fewer nothing can be said of a month
 CALLS_MIN = 50  # of a segment; fewer say little of it
-NINETEEN_OF_TWENTY = 1.96
+NINETEEN_OF_TWENTY = 0.95
 EXAMPLES = 5
 HELD_MAX = 2_000_000  # charges that are copied: half a gigabyte
 SAVING_MIN = Decimal(1)  # USD a month
@@ -66,11 +68,21 @@ class Segment(NamedTuple):
 
 
 class Home(NamedTuple):
-    """Where a segment's calls mostly went, and whose they are: the key, if it is one, else ""."""
+    """Where a segment's calls mostly went and how they asked, and whose they are: the key, if it is one, else ""."""
 
     model_sent: str
     upstream: str
     credential_id: str
+    model_asked: str
+    dialect: str
+
+
+class Claimed(NamedTuple):
+    """What a claim comes to. cost: in USD; calls: ids of the dearest."""
+
+    attempts: int
+    cost: Decimal
+    calls: tuple[str, ...]
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -93,7 +105,9 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 class Look:
-    """The priced live charges of a period, and what they would cost otherwise. now_us: whose prices hold elsewhere.
+    """The priced live charges of a period, and what they would cost otherwise.
+
+    now_us: whose prices hold elsewhere. breaks: of prompt caches, as far as whoever asks knows of them.
 
     Corrections of single charges, charges without a price, shadows and answers of a cache are left out: nothing is
     advised on what isn't known, and nothing that already costs nothing can be saved.
@@ -107,11 +121,13 @@ class Look:
         book: PriceBook,
         now_us: int,
         filters: Sequence[Filter | tuple[str, str]] = (),
+        breaks: Sequence[PromptBreak] = (),
     ) -> None:
         self.session = session
         self.period = period
         self.book = book
         self.now_us = now_us
+        self.breaks = breaks
         self._numbers = count()
         wanted = as_filters(filters)
         where = [one.sql(dialect=dialect) for one in sql.conditions(sql.filter_shapes(wanted))]
@@ -146,6 +162,12 @@ class Look:
         afternoon will not come again every month."""
         return total(daily) / self.months >= self.least and sum(value > 0 for value in daily.values()) >= DAYS_MIN
 
+    def breaks_of(self, segment: Segment) -> list[PromptBreak]:
+        """What breaks the prompt caches of a segment's calls, of all keys."""
+        models = {segment.model, self.homes[segment].model_sent}
+        of_job = (segment.feature, segment.request_type)
+        return [one for one in self.breaks if one.model in models and (one.feature, one.request_type) == of_job]
+
     def once(self, name: str, find: Callable[["Look"], T]) -> T:
         """What several families ask, found once."""
         if name not in self._known:
@@ -159,7 +181,11 @@ class Look:
 
     def ask(self, text: str, **params: Any) -> list[dict[str, Any]]:
         """Rows of a query over `{base}`, the charges looked at."""
-        return self.session.query(text.replace("{base}", f"({self.base})"), {**self.params, **params}).dicts()
+        return self.answer(text, **params).dicts()
+
+    def answer(self, text: str, **params: Any) -> Rows:
+        """The same without a dict for each row, where there are many."""
+        return self.session.query(text.replace("{base}", f"({self.base})"), {**self.params, **params})
 
     def slice(self, where: str = "true", source: str = "{base}", extra: Mapping[str, str] | None = None,
               **params: Any) -> list[Slice]:  # fmt: skip
@@ -205,6 +231,7 @@ class Look:
 
     def claim(self, segment: Segment, more: str = "", **params: Any) -> Claim:
         """A claim on the charges of a segment for which `more` holds too."""
+        plain = None if params else more
         number = next(self._numbers)
         values: dict[str, Any] = {f"c{number}_{name}": value for name, value in segment._asdict().items()}
         parts = [f"{name} = $c{number}_{name}" for name in SEGMENT_COLUMNS]
@@ -213,16 +240,22 @@ class Look:
             values[f"c{number}_{name}"] = value
         if more:
             parts.append(f"({more})")
-        return Claim(" AND ".join(parts), values)
+        return Claim(" AND ".join(parts), values, tuple(segment), plain)
 
-    def claimed(self, claim: Claim) -> tuple[int, Decimal, tuple[str, ...]]:
-        """How many charges, what they cost, and the calls of the dearest."""
-        row = self.ask(
-            f"SELECT count(*) AS attempts, coalesce(SUM(cost), 0) AS cost, "
-            f"arg_max(call_id, cost, {EXAMPLES}) AS calls FROM {{base}} WHERE {claim.sql}",
-            **claim.params,
-        )[0]
-        return int(row["attempts"]), Decimal(row["cost"]), tuple(str(one) for one in row["calls"] or ())
+    def claimed(self, claim: Claim) -> Claimed:
+        """How many charges, what they cost, and the calls of the dearest.
+
+        Of all segments at once where the same is claimed of each: a family asks the ledger once, not for each advice.
+        """
+        if claim.about and claim.more is not None:
+            found = self.once(f"claimed {claim.more}", lambda look: look._claimed_of_all(claim.more or "true"))
+            return found.get(claim.about, Claimed(0, Decimal(0), ()))
+        return _claimed(self.ask(f"SELECT {_CLAIMED} FROM {{base}} WHERE {claim.sql}", **claim.params)[0])
+
+    def _claimed_of_all(self, where: str) -> dict[tuple[str, ...], Claimed]:
+        keys = ", ".join(SEGMENT_COLUMNS)
+        rows = self.ask(f"SELECT {keys}, {_CLAIMED} FROM {{base}} WHERE {where} GROUP BY ALL")
+        return {tuple(row[name] for name in SEGMENT_COLUMNS): _claimed(row) for row in rows}
 
     def monthly(self, daily: Mapping[date, Decimal], doubt: float = 0.0) -> Estimate:
         """What was saved by day as a month's, and between which figures the next month's lies.
@@ -234,7 +267,8 @@ class Look:
         days = max(round(float(self.days)), len(daily), 2)
         values = [float(value) for value in daily.values()] + [0.0] * (days - len(daily))
         month = float(MONTH_DAYS)
-        spread = NINETEEN_OF_TWENTY * stdev(values) * (month**2 / days + month) ** 0.5
+        sure = student(0.5 + NINETEEN_OF_TWENTY / 2, days - 1)  # three days say little of how much days differ
+        spread = sure * stdev(values) * (month**2 / days + month) ** 0.5
         half = (spread**2 + (doubt * float(expected)) ** 2) ** 0.5
         low = float(expected) - half
         if min(values) >= 0:
@@ -262,14 +296,13 @@ class Look:
         rows = self.ask(
             f"""
             SELECT {", ".join(SEGMENT_COLUMNS)}, mode(model_sent) AS model_sent, mode(upstream) AS upstream,
+              mode(model_asked) AS model_asked, mode(dialect) AS dialect,
               CASE WHEN count(DISTINCT credential_id) = 1 THEN any_value(credential_id) ELSE '' END AS credential_id
             FROM {{base}} GROUP BY ALL
             """
         )
         return {
-            Segment(*(row[name] for name in SEGMENT_COLUMNS)): Home(
-                row["model_sent"], row["upstream"], row["credential_id"]
-            )
+            Segment(*(row[name] for name in SEGMENT_COLUMNS)): Home(*(row[name] for name in Home._fields))
             for row in rows
         }
 
@@ -277,7 +310,7 @@ class Look:
         """How many days were looked at: from the first charge, or the period's start, until its end or now."""
         if not self.slices:
             return Decimal(1)
-        first = datetime.combine(min(one.day for one in self.slices), datetime.min.time(), self.period.start.tzinfo)
+        first = datetime.combine(min(one.day for one in self.slices), time.min, UTC)
         start = us_from_datetime(max(first, self.period.start))
         end = min(us_from_datetime(self.period.end), self.now_us)
         return max(Decimal(end - start) / 86_400_000_000, Decimal(1))
@@ -293,6 +326,10 @@ def total(daily: Mapping[date, Decimal]) -> Decimal:
     return sum(daily.values(), Decimal(0))
 
 
+def _claimed(row: Mapping[str, Any]) -> Claimed:
+    return Claimed(int(row["attempts"]), Decimal(row["cost"]), tuple(str(one) for one in row["calls"] or ()))
+
+
 def _slice(row: dict[str, Any], more: Mapping[str, str]) -> Slice:
     usage = Usage(**{field: row[name] or 0 for field, name in _USAGE.items()})
     extra = {name: int(row[f"x_{name}"] or 0) for name in more}
@@ -301,9 +338,11 @@ def _slice(row: dict[str, Any], more: Mapping[str, str]) -> Slice:
     return Slice(segment=segment, **own, usage=usage, list_cost=row["list_cost"], cost=row["cost"], extra=extra)
 
 
+_CLAIMED = f"count(*) AS attempts, coalesce(SUM(cost), 0) AS cost, arg_max(call_id, cost, {EXAMPLES}) AS calls"
 _BASE = f"""
 SELECT attempt_id, call_id, received_at, received_at::DATE AS day, feature, request_type, provider, model, model_sent,
-  upstream, operation, CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END AS tier, region, is_stream,
+  model_asked, dialect, upstream, operation, tier_asked,
+  CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END AS tier, region, is_stream,
   session, consumer_id, agent, credential_id, request_fingerprint, request_bytes, response_bytes, duration_ms,
   first_byte_ms, outcome, call_outcome, is_final, attempt_number, client_retry, retry_cause, finish_reason, quality,
   http_status, routing, list_cost, effective_cost AS cost, saved_prompt_cache, {TOTAL_INPUT} AS total_input,

@@ -7,7 +7,7 @@ import msgspec
 
 from bursar.advisor.advice import Advice
 from bursar.advisor.families import FAMILIES
-from bursar.advisor.look import CENT, DAYS_MIN, Look
+from bursar.advisor.look import CENT, DAYS_MIN, SEGMENT_COLUMNS, Look
 
 ADVICE_MAX = 100
 
@@ -59,24 +59,40 @@ def _nets(look: Look, ordered: Sequence[Advice]) -> list[Decimal | None]:
     A charge counts for the first claim on it. That is rather too little than too much: half price by a batch on top of
     a cheaper model still saves something, which is left out here.
     """
+    nets: list[Decimal | None] = [None] * len(ordered)
     counted = [at for at, one in enumerate(ordered) if one.is_proven and one.saving is not None]
-    if not counted:
-        return [None] * len(ordered)
+    by_segment: dict[tuple[str, ...], list[int]] = {}
+    for at in counted:
+        by_segment.setdefault(ordered[at].claim.about, []).append(at)
+    apart = by_segment if () not in by_segment else {(): counted}  # claims on two segments share no charge
+    for about, places in apart.items():
+        for at, net in zip(places, _shared_out(look, about, [ordered[at] for at in places]), strict=True):
+            nets[at] = net
+    return nets
+
+
+def _shared_out(look: Look, about: tuple[str, ...], ordered: Sequence[Advice]) -> list[Decimal]:
+    """The same of advice whose claims may be on the same charges. about: all on this segment; (): on any."""
+    savings = [one.saving.expected for one in ordered if one.saving is not None]
+    if about and len(ordered) == 1:
+        return savings
+    counted = range(len(ordered))
     flags = ", ".join(f"({ordered[at].claim.sql}) AS b{at}" for at in counted)
     first = " ".join(f"WHEN b{at} THEN {at}" for at in counted)
     wholes = ", ".join(f"coalesce(SUM(cost) FILTER (b{at}), 0) AS w{at}" for at in counted)
     params = {name: value for at in counted for name, value in ordered[at].claim.params.items()}
+    segment = dict(zip(SEGMENT_COLUMNS, about, strict=False))
+    where = " AND ".join(f"{name} = $of_{name}" for name in segment) or "true"
+    params |= {f"of_{name}": value for name, value in segment.items()}
     rows = look.ask(
         f"SELECT CASE {first} ELSE -1 END AS first, SUM(cost) AS cost, {wholes} "
-        f"FROM (SELECT cost, {flags} FROM {{base}}) GROUP BY 1",
+        f"FROM (SELECT cost, {flags} FROM {{base}} WHERE {where}) GROUP BY 1",
         **params,
     )
     own = {int(row["first"]): Decimal(row["cost"]) for row in rows}
-    nets: list[Decimal | None] = [None] * len(ordered)
-    for at in counted:
+    nets = []
+    for at, saving in enumerate(savings):
         whole = sum((Decimal(row[f"w{at}"]) for row in rows), Decimal(0))
-        saving = ordered[at].saving
-        assert saving is not None  # noqa: S101  # `counted` has looked
         share = own.get(at, Decimal(0)) / whole if whole else Decimal(0)
-        nets[at] = (saving.expected * share).quantize(CENT)
+        nets.append((saving * share).quantize(CENT))
     return nets

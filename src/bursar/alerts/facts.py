@@ -119,6 +119,14 @@ class ApprovalAsked(msgspec.Struct, frozen=True):
     calls: int
 
 
+class ReviewTold(msgspec.Struct, frozen=True):
+    """A review as it is sent. address: its page, as a path."""
+
+    title: str
+    text: str
+    address: str
+
+
 class Facts(Protocol):
     """What is known now. `filters` narrow a question to a part of all calls."""
 
@@ -141,3 +149,9 @@ class Facts(Protocol):
     def retries(self) -> Sequence[RetriesCapped]: ...
 
     def approvals(self) -> Sequence[ApprovalAsked]: ...
+
+    def review_due(self, every: str, day: int, hour: int) -> str:
+        """The week or month whose review is to be sent by now, "2026-W47"; "" where that hour hasn't come."""
+        ...
+
+    def review(self, period: str) -> ReviewTold: ...

@@ -70,6 +70,8 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _retries(rule, facts)
         case rules.Approvals():
             return _approvals(rule, facts, episodes, now)
+        case rules.Reviews():
+            return _review(rule, rule.what, facts, episodes)
 
 
 def usual_day(earlier: Sequence[Decimal | None]) -> Decimal | None:
@@ -253,6 +255,15 @@ def _approvals(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> I
             f"until somebody lets calls go on: `bursar budgets approve {one.budget_id}{of_one}`, or its page.",
             f"/budgets/{quote(one.budget_id)}",
         )  # fmt: skip
+
+
+def _review(rule: Rule, what: rules.Reviews, facts: Facts, episodes: Episodes) -> Iterator[Finding]:
+    period = facts.review_due(what.every, what.day, what.hour)
+    known = episodes.get((rule.name, what.every))
+    if not period or (known is not None and known.window == period):  # writing one takes a second
+        return
+    told = facts.review(period)
+    yield _finding(rule, what.every, period, Severity.INFO, told.title, told.text, told.address)
 
 
 def _finding(rule: Rule, value: str, window: str, severity: Severity, title: str, text: str, address: str) -> Finding:

@@ -15,6 +15,7 @@ from bursar.alerts.facts import (
     PeriodFacts,
     ProviderErrors,
     RetriesCapped,
+    ReviewTold,
     UnpricedModel,
 )
 from bursar.alerts.judge import FINDINGS_MAX, STORM_MINUTES, USUAL_DAYS
@@ -28,6 +29,7 @@ EARLIER_AGAIN_S = 900  # days that are over change only by corrections
 EARLIER_MAX = 200
 CALL_MAX = timedelta(hours=1)  # a call takes no longer: bounds how far back the storm's question reads
 LOOPS_DAYS = 1
+REVIEWS_REMEMBERED = 4
 JUST_OVER = timedelta(hours=6)  # so long a period that has ended is judged too: its last calls come in late
 PERIOD_NAMES = {"day": "today", "week": "", "month": "mtd"}
 
@@ -39,10 +41,15 @@ _ERRORS = """
 """
 
 
+def no_review(period: str) -> ReviewTold:
+    """For an installation without a console to write one."""
+    return ReviewTold(f"Review of {period}", "", f"/reviews/{period}")
+
+
 class LedgerFacts:
     """`Facts` from one ledger, in one time zone.
 
-    budgets, loops, retries, approvals: who knows of those; they aren't in the ledger.
+    budgets, loops, retries, approvals, reviews: who knows of those; they aren't in the ledger.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class LedgerFacts:
         loops: Callable[[int], Sequence[LoopCut]] = lambda since_us: (),
         retries: Callable[[], Sequence[RetriesCapped]] = tuple,
         approvals: Callable[[], Sequence[ApprovalAsked]] = tuple,
+        reviews: Callable[[str], ReviewTold] = no_review,
     ) -> None:
         self._explorer = Explorer(ledger)
         self._ledger = ledger
@@ -63,6 +71,8 @@ class LedgerFacts:
         self._loops = loops
         self._retries = retries
         self._approvals = approvals
+        self._reviews = reviews
+        self._reviewed: dict[str, ReviewTold] = {}  # the last ones that were written, by their period
         self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
 
     def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
@@ -115,6 +125,26 @@ class LedgerFacts:
 
     def approvals(self) -> Sequence[ApprovalAsked]:
         return self._approvals()
+
+    def review_due(self, every: str, day: int, hour: int) -> str:
+        """`["weekly", 1, 9]` on a Monday at nine: the week before."""
+        local = self._local()
+        if every == "weekly":
+            first = local.date() - timedelta(days=local.weekday())
+            over = first - timedelta(days=1)
+            name = f"{over:%G-W%V}"
+        else:
+            first = local.date().replace(day=1)
+            name = f"{first - timedelta(days=1):%Y-%m}"
+        since = (local.date() - first).days, local.hour
+        return name if since >= (day - 1, hour) else ""
+
+    def review(self, period: str) -> ReviewTold:
+        if period not in self._reviewed:  # it is asked for at each look, and a rule of each kind may ask
+            while len(self._reviewed) >= REVIEWS_REMEMBERED:
+                del self._reviewed[next(iter(self._reviewed))]
+            self._reviewed[period] = self._reviews(period)
+        return self._reviewed[period]
 
     def _now_and_just_over(self, period: str) -> list[tuple[datetime, bool]]:
         """Now; and the last instant of the period before, while its last calls may still come in."""

@@ -86,6 +86,15 @@ class Approvals(Parameters, frozen=True, tag="approvals"):
     """Calls are refused until somebody approves of what a budget spends past a threshold."""
 
 
+class Reviews(Parameters, frozen=True, tag="review"):
+    """The review of the week or month that is over, from an `hour` on, local to the console: on a `day` of the week
+    after it (1 is Monday), or of the month after it."""
+
+    every: Literal["weekly", "monthly"] = "weekly"
+    day: int = 1
+    hour: int = 9
+
+
 AnyParameters = (
     DailySpend
     | PeriodSpend
@@ -97,6 +106,7 @@ AnyParameters = (
     | Loops
     | RetryCap
     | Approvals
+    | Reviews
 )
 KINDS: dict[str, type[Parameters]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyParameters)}
 
@@ -190,6 +200,12 @@ def _check(what: AnyParameters) -> None:
         raise BadAlert("factor must be above 1: half of all days cost more than the usual one", field="factor")
     if isinstance(what, EstimatedShare | ErrorStorm | TagCoverage) and what.percent > 100:
         raise BadAlert(f"percent is {what.percent}; it can be 100 at most", field="percent")
+    if isinstance(what, Reviews):
+        last = 7 if what.every == "weekly" else 28
+        if not 1 <= what.day <= last:
+            raise BadAlert(f"day is {what.day}; of a {what.every} review it is 1 to {last}", field="day")
+        if not 0 <= what.hour <= 23:
+            raise BadAlert(f"hour is {what.hour}; it is 0 to 23, local to the console", field="hour")
     if isinstance(what, EstimatedShare | ErrorStorm) and what.attempts < 1:
         raise BadAlert("attempts must be at least 1", field="attempts")
     if isinstance(what, TagCoverage) and what.dimension not in DIMENSIONS and not what.dimension.startswith("tag:"):

@@ -61,7 +61,9 @@ class Probe(Plant):
                                 fingerprint=f"probe-{number}", request_bytes=25_000, response_bytes=1_080)  # fmt: skip
 
     def after(self, kind: str, calls: list[Made], pricer: Pricer, advice: Advice | None) -> int:
-        return 0
+        if advice is None:
+            return 0
+        return pricer.all(calls) - pricer.all(exact_hits(calls, _ttl_us(advice, 0)))
 
 
 class Nightly(Plant):

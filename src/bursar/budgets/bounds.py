@@ -28,6 +28,7 @@ FADE = 512  # a ceiling above all that comes now goes down by one part in so man
 HIDDEN_BILLS = 64  # what the most of so many was added counts, and of the next so many
 HIDDEN_STALE_US = 600_000_000  # without a bill for so long, what was added is met anew
 HISTOGRAM_MAX = 1_024  # reports after which older ones count half
+LOOKED_AT_EVERY = 16  # reports of one size of answer, between two looks at all sizes: a look costs 1 µs
 
 
 def learned_as(upstream: str, model: str, *, searches: bool = False) -> str:
@@ -54,6 +55,7 @@ class Learned(msgspec.Struct):
     hidden_before: int = 0
     hidden_bills: int = 0
     is_stale: bool = False
+    usual_output: int | None = None  # tokens that 99 of 100 answers don't exceed, as of the last look
 
     @property
     def added(self) -> int:
@@ -96,10 +98,12 @@ class TokenCeilings:
         self.reports += 1
         self._billed.add(model)
         learned.is_stale = False
-        outputs = learned.output
-        outputs[min(output_tokens.bit_length(), SIZES - 1)] += 1
-        if sum(outputs) > HISTOGRAM_MAX:
-            learned.output = [count // 2 for count in outputs]
+        outputs, size = learned.output, min(output_tokens.bit_length(), SIZES - 1)
+        outputs[size] += 1
+        if learned.usual_output is None or not outputs[size] % LOOKED_AT_EVERY:
+            if sum(outputs) > HISTOGRAM_MAX:
+                learned.output = [count // 2 for count in outputs]
+            learned.usual_output = _usual_output(learned.output)
 
     def input_tokens(self, model: str, text_bytes: int) -> int:
         """The most that so many bytes of text come to, as far as anybody can know."""
@@ -143,11 +147,9 @@ class TokenCeilings:
     def usual_output_tokens(self, model: str, at_most: int) -> int:
         """So many tokens or fewer have 99 of 100 answers of the model; `at_most` while too little was seen."""
         learned = self._models.get(model)
-        if learned is None or (total := sum(learned.output)) < EVIDENCE_MIN:
+        if learned is None or learned.usual_output is None:
             return at_most
-        longer = list(accumulate(reversed(learned.output)))  # answers of a size and above, from the largest size down
-        bits = SIZES - 1 - bisect_right(longer, total // 100)
-        return min(at_most, (1 << bits) - 1)
+        return min(at_most, learned.usual_output)
 
     def known(self) -> Mapping[str, Learned]:
         """All that was learned, by model."""
@@ -166,11 +168,13 @@ class TokenCeilings:
             mine = self._models.get(model)
             if mine is None:
                 if len(self._models) < MODELS_MAX:
-                    self._models[model] = msgspec.convert(msgspec.to_builtins(other), Learned)
+                    self._models[model] = mine = msgspec.convert(msgspec.to_builtins(other), Learned)
+                    mine.usual_output = _usual_output(mine.output)
                 continue
             mine.input = list(map(max, mine.input, other.input))
             mine.seen = list(map(max, mine.seen, other.seen))
             mine.output = list(map(max, mine.output, other.output))
+            mine.usual_output = _usual_output(mine.output)
             mine.media = max(mine.media, other.media)
             mine.hidden = max(mine.hidden, other.hidden)
             mine.hidden_before = max(mine.hidden_before, other.hidden_before)
@@ -179,20 +183,35 @@ class TokenCeilings:
         return left_out
 
 
+def _usual_output(answers: list[int]) -> int | None:
+    """Tokens that 99 of 100 answers don't exceed, by how many had each size; None: too few were seen."""
+    total = sum(answers)
+    if total < EVIDENCE_MIN:
+        return None
+    longer = list(accumulate(reversed(answers)))  # answers of a size and above, from the largest size down
+    bits = SIZES - 1 - bisect_right(longer, total // 100)
+    return (1 << bits) - 1
+
+
 def _with_margin(tokens: int) -> int:
     return -(-tokens * (100 + MARGIN_PERCENT) // 100)
 
 
 def _learn_text(learned: Learned, text_bytes: int, input_tokens: int) -> None:
     size = min(text_bytes.bit_length(), SIZES - 1)
-    ratio = min(PPM, input_tokens * PPM // (text_bytes or 1))  # what is above a token a byte was added
+    ratio = input_tokens * PPM // (text_bytes or 1)
+    if ratio > PPM:  # what is above a token a byte was added
+        ratio = PPM
     known = learned.input[size]
-    learned.input[size] = ratio if ratio >= known else known - (known - ratio) // FADE
+    if ratio != known:
+        learned.input[size] = ratio if ratio > known else known - (known - ratio) // FADE
     learned.seen[size] += 1
     if learned.hidden_bills >= HIDDEN_BILLS:
         learned.hidden_before, learned.hidden, learned.hidden_bills = learned.hidden, 0, 0
     learned.hidden_bills += 1
-    learned.hidden = max(learned.hidden, input_tokens - text_bytes)
+    added = input_tokens - text_bytes
+    if added > learned.hidden:
+        learned.hidden = added
 
 
 def _learn_media(learned: Learned, billed: int, published: int) -> None:

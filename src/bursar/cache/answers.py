@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from typing import NamedTuple
 
 from bursar.cache.entry import Box, Entry
-from bursar.cache.flights import Flights, Lead
+from bursar.cache.flights import Flights, Lead, Patience
+from bursar.cache.key import SPACE_BYTES
 from bursar.cache.memory import Memory
 from bursar.cache.shared import Shared
 from bursar.domain.clock import Clock
@@ -14,6 +16,7 @@ POLL_FIRST_S = 0.005
 POLL_MAX_S = 0.1
 SHARING_BYTES_MAX = 64 * 1024 * 1024  # on their way to a disk or Redis that is slow; more stay with this worker
 EXPIRE_EVERY_US = 60 * 1_000_000
+SWEEP_AFTER_US = 2 * 1_000_000  # until then every worker has heard of it, and what was on its way has arrived
 
 
 class Found(NamedTuple):
@@ -34,29 +37,33 @@ class Answers:
         self._writes: set[asyncio.Task[None]] = set()
         self._expired_us = 0
         self._sharing_bytes = 0
+        self._live: frozenset[bytes] | None = None  # spaces; None: not told, so whatever is asked for
+        self._gone: set[bytes] = set()
+        self._sweep_us = 0  # when what lies elsewhere is to be forgotten; 0: it is
 
     async def find(self, key: bytes, age_s_max: int | None, wait_s: float, *, leads: bool) -> Found:
-        """The answer, or the right to ask for it; neither after `wait_s`, or if who asked brought none.
+        """The answer, or the right to ask for it; neither after `wait_s`, or if those who asked brought none: then the
+        call asks by itself.
 
         leads: whether the caller can keep what it brings, so that others may wait for it.
         """
         entry = self._at_hand(key, age_s_max)
         if entry is not None:
             return Found(entry)
-        flight = self._flights.coming.get(key)
-        if flight is not None:
-            return Found(await _landed(flight, wait_s))
-        entry = await self._elsewhere(key, age_s_max)
-        if entry is not None:
-            return Found(entry)
-        flight = self._flights.coming.get(key)  # another call may have begun meanwhile
-        if flight is not None:
-            return Found(await _landed(flight, wait_s))
+        patience = Patience(self._flights, key, wait_s)
+        while (flight := self._flights.coming.get(key)) is not None:
+            entry = await patience.wait_for(flight)
+            if entry is not None and entry.is_fresh(self._clock.now_us(), age_s_max):
+                return Found(entry)
+            if patience.is_over():
+                return NOTHING
         if not leads:
-            return NOTHING
-        lead = self._flights.coming[key] = Lead(self._flights, key)
+            return Found(await self._elsewhere(key, age_s_max))
+        lead = self._flights.begin(key)
         try:
-            entry = await self._from_another_worker(lead, age_s_max, wait_s)
+            entry = await self._elsewhere(key, age_s_max)
+            if entry is None:
+                entry = await self._from_another_worker(lead, age_s_max, patience)
         except BaseException:
             lead.drop()
             raise
@@ -64,31 +71,52 @@ class Answers:
             lead.tell(entry)
             lead.lift()
             return Found(entry)
-        return Found(None, lead)
+        if lead.is_held:
+            return Found(None, lead)
+        lead.drop()
+        return NOTHING
 
     def keep(self, key: bytes, entry: Entry, lead: Lead | None) -> None:
-        """At hand at once; shared a moment later, and only then others stop waiting for it."""
-        self._memory.put(key, entry)
+        """At hand at once; shared a moment later, and only then others stop waiting for it.
+
+        Of a space that was cleared meanwhile it goes to those that wait for it, and is kept nowhere.
+        """
+        is_live = self._is_live(key)
+        if is_live:
+            self._memory.put(key, entry)
         if lead is not None:
             lead.tell(entry)
-        if self.shared is None or self._sharing_bytes + len(entry.body) > SHARING_BYTES_MAX:
+        if not is_live or self.shared is None or self._sharing_bytes + len(entry.body) > SHARING_BYTES_MAX:
             if lead is not None:
                 lead.lift()
             return
         self._sharing_bytes += len(entry.body)
-        task = asyncio.get_running_loop().create_task(self._share(self.shared, key, entry, lead))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        self._begin(self._share(self.shared, key, entry, lead))
+
+    def use(self, live: frozenset[bytes]) -> None:
+        """The spaces that are kept in from now on. What lies in others is met by nobody, and forgotten here at once,
+        elsewhere in a moment (`look`)."""
+        if live == self._live:
+            return
+        if self.shared is not None:
+            self._gone |= (self._live or frozenset()) - live
+        self._live = live
+        self._memory.keep_only(live)
+        self._sweep_us = self._clock.now_us() + SWEEP_AFTER_US
 
     def look(self) -> None:
-        """Once a minute, from an event loop: nothing lies anywhere for longer than its time, be there calls or none."""
+        """Every now and then, from an event loop: nothing lies anywhere for longer than its time and a minute, be there
+        calls or none, and what was cleared is gone in a few seconds."""
         now_us = self._clock.now_us()
-        if self.shared is None or abs(now_us - self._expired_us) < EXPIRE_EVERY_US:
+        if self.shared is None:
             return
-        self._expired_us = now_us
-        task = asyncio.get_running_loop().create_task(self.shared.expire(now_us))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        is_due = not self._sweep_us - EXPIRE_EVERY_US <= now_us < self._sweep_us  # also where a clock jumped
+        if self._sweep_us and self._live is not None and is_due:
+            self._sweep_us = 0
+            self._begin(self._sweep(self.shared, self._live, frozenset(self._gone)))
+        if abs(now_us - self._expired_us) >= EXPIRE_EVERY_US:
+            self._expired_us = now_us
+            self._begin(self.shared.expire(now_us))
 
     async def close(self) -> None:
         """Wait for what is being written."""
@@ -97,6 +125,20 @@ class Answers:
         self._flights.close()
         if self.shared is not None:
             await self.shared.close()
+
+    def _is_live(self, key: bytes) -> bool:
+        return self._live is None or key[:SPACE_BYTES] in self._live
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+
+    async def _sweep(self, shared: Shared, live: frozenset[bytes], gone: frozenset[bytes]) -> None:
+        if await shared.sweep(live, gone):
+            self._gone -= gone
+        elif not self._sweep_us:  # a Redis that is gone, a file that is busy
+            self._sweep_us = self._clock.now_us() + EXPIRE_EVERY_US
 
     def _at_hand(self, key: bytes, age_s_max: int | None) -> Entry | None:
         entry = self._memory.get(key)
@@ -115,23 +157,24 @@ class Answers:
             return None
         if not entry.is_fresh(self._clock.now_us(), age_s_max):
             return None
-        self._memory.put(key, entry)
+        if self._is_live(key):
+            self._memory.put(key, entry)
         return entry
 
-    async def _from_another_worker(self, lead: Lead, age_s_max: int | None, wait_s: float) -> Entry | None:
-        """What another worker of this node is asking for; None as soon as none is, or after `wait_s`."""
+    async def _from_another_worker(self, lead: Lead, age_s_max: int | None, patience: Patience) -> Entry | None:
+        """What another worker of this node asks for. None: none does, and the lead is held, or patience is over."""
         if lead.lock():
             return await self._elsewhere(lead.key, age_s_max)  # it may have landed just before
-        loop = asyncio.get_running_loop()
-        until, pause_s = loop.time() + wait_s, POLL_FIRST_S
-        while loop.time() < until:
+        pause_s = POLL_FIRST_S
+        while True:
             await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+            if patience.is_over():
+                return None
             pause_s = min(POLL_MAX_S, pause_s * 1.5)
             is_free = lead.lock()
             entry = await self._elsewhere(lead.key, age_s_max)
             if entry is not None or is_free:
                 return entry
-        return None
 
     async def _share(self, shared: Shared, key: bytes, entry: Entry, lead: Lead | None) -> None:
         try:
@@ -140,11 +183,3 @@ class Answers:
             self._sharing_bytes -= len(entry.body)
             if lead is not None:
                 lead.lift()
-
-
-async def _landed(flight: Lead, wait_s: float) -> Entry | None:
-    try:
-        async with asyncio.timeout(wait_s):
-            return await asyncio.shield(flight.coming)
-    except TimeoutError:
-        return None

@@ -1,42 +1,60 @@
 """Kept answers of one node: a SQLite file that all of its workers read and write.
 
 It is a cache and nothing else: synchronous is off, and a file that can't be read is moved aside and begun again. Reads
-are made where the caller is (12 µs out of the page cache); writes in a thread of their own.
+are made where the caller is (12 µs out of the page cache); writes in a thread of their own, one after the other. What
+must go is removed in small steps between them (`trimming.py`).
 """
 
 import asyncio
 import os
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
+from bursar.cache.trimming import (
+    EXPIRED,
+    INDEXES,
+    OLDEST,
+    PAUSE_S,
+    ranges_between,
+    remove_ranges,
+    remove_some,
+    used_bytes,
+)
+
 BUSY_MS = 250  # a writer waits so long for another worker's; a reader never waits
-TIDY_EVERY = 64  # writes between two looks at the file's size
-KEPT_SHARE = 0.9  # of the bound, after old answers were removed
+LOOK_EVERY = 64  # writes between two looks at the file's size, or a share of its bound written
+LOOK_SHARE = 1 / 64
+KEPT_SHARE = 0.97  # of the bound, after old answers were removed
+FULL_SHARE = 1.1  # from there on an answer is kept only where one step makes room for it
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
   key BLOB PRIMARY KEY, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, sealed BLOB NOT NULL
 ) WITHOUT ROWID
 """
 _PUT = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)"
-_EXPIRE = "DELETE FROM answers WHERE expires_us <= ?"
 _GET = "SELECT sealed FROM answers WHERE key = ?"
 
+T = TypeVar("T")
 log = structlog.get_logger("bursar.cache")
 
 
 class Disk:
-    """Sealed answers in a file of `bytes_max` at most, give or take TIDY_EVERY answers."""
+    """Sealed answers in a file of about `bytes_max`: FULL_SHARE of it at most, give or take LOOK_EVERY answers."""
 
     def __init__(self, path: Path, bytes_max: int) -> None:
         self._path, self._bytes_max = path, bytes_max
         self._thread = ThreadPoolExecutor(1, "bursar-cache")
         self._reader: sqlite3.Connection | None = None
         self._writer: sqlite3.Connection | None = None
-        self._writes = 0
+        self._unlooked = self._unlooked_bytes = 0  # writes since the last look
+        self._is_full = self._is_closing = False
+        self._trimming: asyncio.Task[None] | None = None
         self._opened_as = 0  # the file's inode
         self.faults = 0
 
@@ -51,48 +69,89 @@ class Disk:
         return row[0] if row else None
 
     async def put(self, key: bytes, sealed: bytes, now_us: int, expires_us: int) -> None:
-        await self._in_thread((_PUT, (key, now_us, expires_us, sealed)), now_us)
+        row = (key, now_us, expires_us, sealed)
+        is_over = await self._in_thread(lambda connection: self._write(connection, row), False)
+        if is_over and self._trimming is None:
+            self._trimming = asyncio.create_task(self._make_room(now_us))
 
     async def remove(self, key: bytes) -> None:
-        await self._in_thread(("DELETE FROM answers WHERE key = ?", (key,)), 0)
+        await self._in_thread(lambda connection: connection.execute("DELETE FROM answers WHERE key = ?", (key,)), None)
 
     async def expire(self, now_us: int) -> None:
         if self._path.exists():  # a site that keeps nothing has no file
-            await self._in_thread((_EXPIRE, (now_us,)), 0)
+            await self._in_steps(lambda connection: remove_some(connection, EXPIRED, (now_us,)) > 0)
+
+    async def sweep(self, live: frozenset[bytes], gone: frozenset[bytes]) -> bool:
+        """All that lies in no space of `live` goes, whatever was known of it: also what an older version kept."""
+        ranges = ranges_between(live)
+        if self._path.exists():
+            await self._in_steps(lambda connection: remove_ranges(connection, ranges))
+        return not (self._path.exists() and ranges)
 
     async def close(self) -> None:
+        self._is_closing = True
+        if self._trimming is not None:
+            await self._trimming
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close_writer)
         self._thread.shutdown()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
 
-    async def _in_thread(self, statement: tuple[str, tuple[object, ...]], now_us: int) -> None:
-        with suppress(RuntimeError):  # the thread is shut down: the worker stops
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, statement, now_us)
+    async def _make_room(self, now_us: int) -> None:
+        try:
+            await self._in_steps(lambda connection: self._remove_one_step(connection, now_us))
+        finally:
+            self._trimming = None
 
-    def _write(self, statement: tuple[str, tuple[object, ...]], now_us: int) -> None:
+    async def _in_steps(self, step: Callable[[sqlite3.Connection], bool]) -> None:
+        """Do a step until it says that nothing is left; what others write comes between. An error is an end too."""
+        while await self._in_thread(step, False):
+            if self._is_closing:
+                return
+            await asyncio.sleep(PAUSE_S)
+
+    async def _in_thread(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        """What the writer's thread makes of it; `otherwise` if it can't."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work, otherwise)
+        except RuntimeError:  # the thread is shut down: the worker stops
+            return otherwise
+
+    def _do(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         try:
             if self._writer is None:
                 self._writer = self._open()
-            self._writer.execute(*statement)
-            self._writes += 1
-            if self._writes % TIDY_EVERY == 0 and now_us:
-                self._tidy(self._writer, now_us)
+                for statement in INDEXES:  # here and not in `_open`: of a large file without them it takes a second
+                    self._writer.execute(statement)
+            return work(self._writer)
         except (sqlite3.Error, OSError) as error:
             self._writer = self._failed(self._writer, error)
+            return otherwise
 
-    def _tidy(self, connection: sqlite3.Connection, now_us: int) -> None:
-        """Remove what has expired, then the oldest, until the file's used pages are within the bound."""
-        connection.execute(_EXPIRE, (now_us,))
-        used = _used_bytes(connection)
-        if used <= self._bytes_max:
-            return
-        (count,) = connection.execute("SELECT count(*) FROM answers").fetchone()
-        goes = count - int(count * KEPT_SHARE * self._bytes_max / used)
-        connection.execute(
-            "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY created_us LIMIT ?)", (goes,)
-        )
+    def _write(self, connection: sqlite3.Connection, row: tuple[bytes, int, int, bytes]) -> bool:
+        """Whether the file is above its bound, when it is looked at."""
+        if self._is_full:  # it makes its own room, as far as a step goes
+            self._remove_one_step(connection, row[1])
+            self._is_full = used_bytes(connection) > FULL_SHARE * self._bytes_max
+            if self._is_full:
+                return True
+        connection.execute(_PUT, row)
+        self._unlooked += 1
+        self._unlooked_bytes += len(row[-1])
+        if self._unlooked < LOOK_EVERY and self._unlooked_bytes < LOOK_SHARE * self._bytes_max:
+            return False
+        self._unlooked = self._unlooked_bytes = 0
+        used = used_bytes(connection)
+        self._is_full = used > FULL_SHARE * self._bytes_max
+        return used > self._bytes_max
+
+    def _remove_one_step(self, connection: sqlite3.Connection, now_us: int) -> bool:
+        """What has expired, then the oldest; whether the file is still above what shall be left."""
+        left = int(KEPT_SHARE * self._bytes_max)
+        if used_bytes(connection) <= left:
+            return False
+        return remove_some(connection, EXPIRED, (now_us,)) > 0 or remove_some(connection, OLDEST, left=left) > 0
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,10 +198,3 @@ class Disk:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-
-
-def _used_bytes(connection: sqlite3.Connection) -> int:
-    count, free, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((count - free) * size)

@@ -1,11 +1,14 @@
 """When two requests are the same: for the same tenant, to the same place, with the same meaning.
 
-The tenant stands first in every key, so no request can meet another tenant's answer, whatever else it says. Bodies are
-compared without what only labels a call, the order of their fields and the white space between them. Below the top the
-order counts: a schema's says in which order its answer is written, and a field that is given twice stays so.
+Each cache rule keeps in a space of its own, which begins its keys, and in a new one whenever what it had kept is
+cleared: from then on no key leads to what was. Within it the tenant stands first, so no request can meet another
+tenant's answer, whatever else it says. Bodies are compared without what only labels a call, the order of their fields
+and the white space between them. Below the top the order counts: a schema's says in which order its answer is written,
+and a field that is given twice stays so.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from hashlib import blake2b, sha256
 
 import msgspec
@@ -13,7 +16,9 @@ import msgspec
 from bursar.domain.caching import Share
 from bursar.domain.scope import Scope
 
-KEY_BYTES = 24
+SPACE_BYTES = 8
+DIGEST_BYTES = 24
+SPACES_MAX = 1 << 14
 MEANINGS_MAX = 4_096
 LABELS = frozenset({"user", "safety_identifier", "metadata", "prompt_cache_key", "labels"})
 """Fields at the top of a body that say whose call it is or what it is called, and change nothing in its answer."""
@@ -90,10 +95,24 @@ class Meanings:
         return found
 
 
-def key_of(secret: bytes, tenant: str, *parts: bytes) -> bytes:
-    """KEY_BYTES that only a holder of the site's secret can make; each part by its length: none runs into the next."""
-    digest = blake2b(key=secret, digest_size=KEY_BYTES, person=b"bursar-answer")
+@lru_cache(SPACES_MAX)
+def space_of(secret: bytes, rule_id: str, cleared_us: int) -> bytes:
+    """How all keys of a cache rule begin, since what it had kept was cleared last (0: never). A keyed hash."""
+    said = f"{rule_id}\0{cleared_us}".encode()
+    return blake2b(said, key=secret, digest_size=SPACE_BYTES, person=b"bursar-space").digest()
+
+
+def spaces_of(secret: bytes, kept: Mapping[str, int]) -> frozenset[bytes]:
+    """Where something may be kept. kept: rule id → when it was cleared last."""
+    return frozenset(space_of(secret, rule_id, cleared_us) for rule_id, cleared_us in kept.items())
+
+
+def key_of(secret: bytes, space: bytes, tenant: str, *parts: bytes) -> bytes:
+    """The space, and DIGEST_BYTES that only a holder of the site's secret can make of the tenant and the parts, each by
+    its length: none runs into the next. space: b"" for what isn't an answer, and is never cleared.
+    """
+    digest = blake2b(key=secret, digest_size=DIGEST_BYTES, person=b"bursar-answer")
     for part in (tenant.encode(), *parts):
         digest.update(b"%d:" % len(part))
         digest.update(part)
-    return digest.digest()
+    return space + digest.digest()

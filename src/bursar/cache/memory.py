@@ -1,8 +1,10 @@
 """The answers that a worker has at hand: the last ones used, within a bound on their bytes."""
 
 from collections import OrderedDict
+from collections.abc import Collection
 
 from bursar.cache.entry import Entry
+from bursar.cache.key import SPACE_BYTES
 
 ENTRY_OVERHEAD_BYTES = 600  # of the structs around a body
 
@@ -37,6 +39,11 @@ class Memory:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.bytes -= _size(entry)
+
+    def keep_only(self, spaces: Collection[bytes]) -> None:
+        """Forget what lies in no such space."""
+        for key in [key for key in self._entries if key[:SPACE_BYTES] not in spaces]:
+            self.remove(key)
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -25,4 +25,9 @@ class Shared(Protocol):
         """Forget all whose time is over."""
         ...
 
+    async def sweep(self, live: frozenset[bytes], gone: frozenset[bytes]) -> bool:
+        """Forget what no call can meet any more. live: all spaces that are kept in; gone: some that were, and no longer
+        are. Whether it is done; else it is to be tried again."""
+        ...
+
     async def close(self) -> None: ...

@@ -15,6 +15,8 @@ from bursar.domain.scope import RETRY_SCOPES
 from bursar.providers.bedrock_paths import BEDROCK, region_of
 from bursar.providers.services import AUTHS, SERVICES, SIGV4
 
+SEMANTIC_S_MAX = 60.0  # of a call's wait for the semantic cache, and of an embedding
+
 
 def check(config: Config) -> None:
     """Raises ConfigError for the first setting that can't be used."""
@@ -119,6 +121,12 @@ def _check_cache(cache: Cache) -> None:
     ):
         if value < 0:
             raise ConfigError(f"{field} is {value}; it can't be below 0, which is none", field=field)
+    for field, seconds in (
+        ("cache.semantic_wait_s", cache.semantic_wait_s),
+        ("cache.embedding_timeout_s", cache.embedding_timeout_s),
+    ):
+        if not 0 < seconds <= SEMANTIC_S_MAX:
+            raise ConfigError(f"{field} is {seconds}; from above 0 to {SEMANTIC_S_MAX} seconds", field=field)
     if not cache.redis_url:
         return
     address = urlsplit(cache.redis_url)

@@ -67,6 +67,8 @@ class Cache(msgspec.Struct, forbid_unknown_fields=True):
     disk_bytes_max: int = 1024 * 1024 * 1024  # of the node's file, which its workers share; 0: no file
     redis_url: str = ""  # redis://host:port/0, which several nodes share in the place of that file
     redis_password_env: str = ""  # the environment variable with its password
+    semantic_wait_s: float = 0.5  # how long a call that a semantic cache may answer waits for its question's comparison
+    embedding_timeout_s: float = 5.0  # an upstream's embedding of a question that takes longer is given up
 
 
 class Control(msgspec.Struct, forbid_unknown_fields=True):

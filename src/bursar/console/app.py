@@ -22,6 +22,8 @@ from bursar.console.api.caches import CACHE_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
+from bursar.console.api.maturity import MATURITY_HANDLERS
+from bursar.console.api.reviews import REVIEW_HANDLERS
 from bursar.console.api.routes import API_HANDLERS
 from bursar.console.api.routing import ROUTE_HANDLERS
 from bursar.console.assets import load_assets
@@ -32,6 +34,7 @@ from bursar.console.pages.changes import CHANGE_HANDLERS
 from bursar.console.pages.edit import EDIT_HANDLERS
 from bursar.console.pages.forecast import FORECAST_PAGES
 from bursar.console.pages.initiatives import INITIATIVE_PAGES
+from bursar.console.pages.maturity import MATURITY_PAGES
 from bursar.console.pages.routes import PAGE_HANDLERS
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
@@ -100,7 +103,8 @@ def create_app(context: ConsoleContext) -> Litestar:
         route_handlers=[
             static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *INITIATIVE_PAGES, *EDIT_HANDLERS,
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
-            *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES,
+            *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
+            *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

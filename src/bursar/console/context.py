@@ -14,8 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
 from bursar.console.initiatives import InitiativeDesk
+from bursar.console.maturity import MaturityDesk, advised_by, initiative_facts
 from bursar.console.palette import SLOTS, Palette
-from bursar.console.view import View, read_view, whole_slot
+from bursar.console.view import DEFAULT_PERIOD, View, read_view, whole_slot
 from bursar.controlfile.state import ControlState
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us
 from bursar.domain.errors import BursarError, Forbidden, Unavailable
@@ -27,7 +28,9 @@ from bursar.gateway.loop_cuts import list_cuts
 from bursar.governance.controls import Controls
 from bursar.governance.initiatives import InitiativeBook
 from bursar.governance.plans import PlanBook
+from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
+from bursar.maturity.facts import Advised
 from bursar.prices.book import PriceBook
 
 if TYPE_CHECKING:  # it brings SQLAlchemy; `main` opens it
@@ -41,6 +44,7 @@ NO_CONTROL_STORE = "this console was started without a control store; `bursar up
 TAG_NAMES_SHOWN = 12
 COUNT_AGAIN_US = 30_000_000
 PERIODS_REMEMBERED = 64
+REVIEW_LIVES_US = 600_000_000
 
 
 class KeptForecast(NamedTuple):
@@ -59,6 +63,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
     open_initiatives: opens the control store's initiatives, at first use; None: there is none.
     open_plans: opens the control store's planned events, at first use; None: there is none.
+    open_store: opens the control store itself with the site's secret, for the measure of maturity; None: there is none.
     lift_loop: lets a loop go that was cut, by its id.
     reviews: advice that was given, by period and filters: (when, what). `advising.py` keeps it.
     forecasts: forecasts that were made, by what was asked. `forecasting.py` keeps them.
@@ -82,6 +87,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     open_controls: Callable[[], Controls] | None = None
     open_initiatives: Callable[[], InitiativeBook] | None = None
     open_plans: Callable[[], PlanBook] | None = None
+    open_store: Callable[[], tuple[ControlStore, bytes]] | None = None
     lift_loop: Callable[[str], object] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
@@ -91,6 +97,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     _controls: Controls | None = None
     _initiatives: InitiativeDesk | None = None
     _plans: PlanBook | None = None
+    _maturity: MaturityDesk | None = None
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
     _tags: dict[Period, tuple[int, tuple[str, ...]]] = {}
 
@@ -129,6 +136,24 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
                 raise Unavailable(NO_CONTROL_STORE)
             self._plans = self.open_plans()
         return self._plans
+
+    def maturity(self) -> MaturityDesk:
+        """The step, and all behind it. Raises Unavailable in a console without a control store."""
+        if self._maturity is None:
+            if self.open_store is None:
+                raise Unavailable(NO_CONTROL_STORE)
+            store, secret = self.open_store()
+            self._maturity = MaturityDesk(
+                store, secret, self.clock, self.ledger, self.config, lambda: initiative_facts(self.initiatives()),
+                self.advised_lately,
+            )  # fmt: skip
+        return self._maturity
+
+    def advised_lately(self) -> Advised | None:
+        """What advice expects on the last thirty days, if somebody asked for it lately."""
+        made_us, found = self.reviews.get((DEFAULT_PERIOD, self.config.console.timezone, ()), (0, None))
+        is_fresh = 0 <= self.clock.now_us() - made_us < REVIEW_LIVES_US
+        return advised_by(found, made_us) if found is not None and is_fresh else None
 
     def filed_routes(self) -> list[RouteRule]:
         """Routes of the settings file, as the workers have them: an experiment that was stopped says so."""

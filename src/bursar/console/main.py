@@ -18,20 +18,20 @@ import uvicorn
 
 from bursar import __version__
 from bursar.alerts.desk import AlertDesk
+from bursar.console.alert_threads import alert_threads
 from bursar.console.app import create_app
-from bursar.console.budgeting import budget_facts
 from bursar.console.cache_returns import CacheReturns
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
 from bursar.console.following import Following
 from bursar.console.forecasting import open_plans
-from bursar.console.initiatives import Closing, open_initiatives
+from bursar.console.initiatives import Closing, open_initiatives, open_store
 from bursar.console.inside import get
 from bursar.console.measuring import Measuring
+from bursar.console.noting import Noting
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.prompt_stopping import PromptStopping
-from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.repricing import Repricing
 from bursar.domain.errors import BursarError
 from bursar.explore.query import Explorer
@@ -104,6 +104,7 @@ def build_context(
         open_controls=site.controls,
         open_initiatives=functools.partial(open_initiatives, site),
         open_plans=functools.partial(open_plans, site),
+        open_store=functools.partial(open_store, site),
         lift_loop=functools.partial(site.lift_loop, actor=ACTOR),
         clock=site.clock,
     )
@@ -119,13 +120,7 @@ def serve(site: Site) -> None:
         loader = Loader(ledger, site.paths.spool, site.clock)
         repricing = Repricing(site, ledger)
         desk = functools.cache(lambda: site.alerts(pooled=True))
-        alerts = site.alert_threads(
-            desk,
-            ledger,
-            lambda: budget_facts(context),
-            lambda: retries_capped(context),
-            lambda: approvals_asked(context),
-        )
+        alerts = alert_threads(site, desk, ledger, lambda: context)
         context = build_context(site, ledger, loader, repricing, desk, lambda: alerts.error)
         app = create_app(context)
         server = uvicorn.Server(
@@ -157,6 +152,7 @@ def serve(site: Site) -> None:
         threads.append(threading.Thread(target=prompts.run, args=(stop,), name="prompt-caches"))
         measuring = Measuring(ledger, context.controls, site.clock)
         threads.append(threading.Thread(target=measuring.run, args=(stop,), name="semantic-caches"))
+        threads.append(threading.Thread(target=Noting(context).run, args=(stop,), name="maturity"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.control.url:
             threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))

@@ -11,7 +11,7 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from bursar.domain.caching import CacheRule, SemanticCaching, measured_as
+from bursar.domain.caching import LOCAL, CacheRule, SemanticCaching, measured_as
 from bursar.domain.clock import Clock, datetime_from_us
 from bursar.domain.resemblance import why_off
 from bursar.explore.resemblances import measured_so_far
@@ -53,7 +53,10 @@ class Measuring:
             if semantic is None:
                 continue
             with self._ledger.reading() as session:
-                seen = measured_so_far(session, rule.rule_id, measured_as(rule.terms), semantic.agreement_min, since)
+                seen = measured_so_far(
+                    session, rule.rule_id, measured_as(rule.terms), semantic.agreement_min, since,
+                    is_embedded=semantic.embedder != LOCAL,
+                )  # fmt: skip
             told = msgspec.json.encode(seen).decode() if seen.calls or seen.compared else ""
             if told != rule.measured:
                 caches.measured(rule.rule_id, told)
@@ -66,6 +69,8 @@ class Measuring:
         """It answers no longer, from the next second on; the audit log says that the system did it."""
         shadow = msgspec.structs.replace(semantic, mode="shadow")
         controls = self._controls()
+        if controls.caches.one(rule.rule_id).terms != rule.terms:
+            return  # somebody changed it while the ledger was asked: the next look judges what they made of it
         controls.caches.change(rule.rule_id, msgspec.structs.replace(rule.terms, semantic=shadow), actor=ACTOR)
         controls.publish()
         log.warning("a semantic cache is back in shadow: its answers were wrong", rule=rule.name, why=why)

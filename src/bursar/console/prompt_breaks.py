@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from bursar.advisor.prompt_breaks import PromptBreak
 from bursar.console.context import ConsoleContext
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.money import plain, usd_from_pico
@@ -50,6 +51,23 @@ def breaks_told(context: ConsoleContext) -> list[BreaksTold]:
     providers = _providers(context)
     told = [_told(one, _prices_of(context, providers.get(one.model, ""), one.model)) for one in found]
     return sorted(told, key=lambda one: (-Decimal(one.usd_a_month or 0), -(one.lost_tokens_a_month or 0), one.feature))
+
+
+def prompt_breaks(context: ConsoleContext) -> list[PromptBreak]:
+    """The same a part each, as advice is given them."""
+    return [
+        PromptBreak(
+            series.model,
+            series.feature,
+            series.request_type,
+            place.part,
+            place.cause,
+            place.says,
+            None if place.usd_a_month is None else Decimal(place.usd_a_month),
+        )
+        for series in breaks_told(context)
+        for place in series.places
+    ]
 
 
 def _told(series: SeriesBreaks, prices: CachePrices | None) -> BreaksTold:

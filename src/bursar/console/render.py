@@ -71,6 +71,8 @@ NAV = (
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),
     NavItem("initiatives", "Initiatives", "/initiatives"),
+    NavItem("reviews", "Reviews", "/reviews"),
+    NavItem("maturity", "Maturity", "/maturity"),
 )
 
 

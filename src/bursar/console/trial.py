@@ -25,6 +25,7 @@ from bursar.gateway.case import Case
 from bursar.gateway.decide import Decider
 from bursar.gateway.identify import Credential
 from bursar.providers.base import Asked
+from bursar.providers.tiers import STANDARD
 
 ROWS_MAX = 100
 PAGE_ROWS_MAX = 20
@@ -42,7 +43,8 @@ class TrialSum(msgspec.Struct, frozen=True):
 
 
 class TrialRow(TrialSum, frozen=True, kw_only=True):
-    """effect: refused, forced (another model), shortened (a lower max_tokens), defaulted or warned (tags)."""
+    """effect: refused, forced (another model), moved (another service tier), shortened (a lower max_tokens), defaulted
+    (tags) or warned."""
 
     effect: str
     rule: str
@@ -192,6 +194,8 @@ class _Trial:
 def _changed(case: Case, before: Attribution) -> _Effect | None:
     if case.model_forced:
         return _Effect("forced", "force_models", case.model_forced)
+    if case.tier_sent:
+        return _Effect("moved", "service_tier", case.tier_sent)
     if case.output_tokens_sent:
         return _Effect("shortened", "output_tokens_max", str(case.output_tokens_sent))
     if case.attribution is not before:
@@ -207,6 +211,10 @@ def _notes(policy: Policy, listed: int, count: int) -> Iterable[str]:
             "the max_tokens that was asked for isn't kept: calls whose answer was longer than "
             f"{terms.output_tokens_max} tokens are counted; others that asked for more, or nothing, would {what} too"
         )
+    if terms.service_tier == STANDARD:
+        yield "calls don't say here which service tier they asked for: Explore tells their cost by tier_asked"
+    elif terms.service_tier:
+        yield "all calls of a chat are counted; those whose dialect has no such tier stay as they are"
     if terms.force_models:
         yield "what the forced model would have cost isn't known: its answers were never written"
     if terms.tag_values_max:

@@ -35,15 +35,18 @@ def _policy(terms: PolicyTerms) -> Iterable[str]:
             yield f"only {what} {_some(allow)}"
         if deny:
             yield f"not {what} {_some(deny)}"
+    above = ", else warns" if terms.on_input_excess == "warn" else ""
     if terms.input_bytes_max:
-        yield f"at most {count(terms.input_bytes_max)} bytes in"
+        yield f"at most {count(terms.input_bytes_max)} bytes in{above}"
     if terms.input_tokens_max:
-        yield f"at most {count(terms.input_tokens_max)} tokens in"
+        yield f"at most {count(terms.input_tokens_max)} tokens in{above}"
     if terms.output_tokens_max:
         excess = "lowered" if terms.on_output_excess == "lower" else "else refused"
         yield f"max_tokens at most {count(terms.output_tokens_max)}, {excess}"
     for request_type, model in terms.force_models.items():
         yield f"{model} for {'every request type' if request_type == '*' else request_type}"
+    if terms.service_tier:
+        yield f"the {terms.service_tier} service tier"
     if terms.require_tags and terms.on_missing == "default":
         yield f"default {_some([f'{name}={value}' for name, value in terms.tag_defaults.items()])}"
     elif terms.require_tags:

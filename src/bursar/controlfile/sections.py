@@ -14,7 +14,7 @@ from bursar.domain.errors import BadControlFile, BursarError
 from bursar.domain.routes import KeptRoute, RouteRule
 from bursar.governance.budgets import Budgets, Spent
 from bursar.governance.caches import CacheBook
-from bursar.governance.checks import check_caching, check_kill, check_limit, check_name, check_policy
+from bursar.governance.checks import check_kill, check_limit, check_name, check_policy
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
 from bursar.governance.policies import Policies
@@ -235,7 +235,7 @@ class CacheSection:
 
     def read(self, name: str, entry: Entry) -> Item:
         is_on, rest = _switched(entry)
-        terms = check_caching(convert(rest, CacheTerms))
+        terms = self._caches.check(convert(rest, CacheTerms))
         return self._item(CacheRule("", check_name(name), _with_ids(self._store, terms), is_on, 0, ""))
 
     def create(self, item: Item, *, actor: str) -> None:

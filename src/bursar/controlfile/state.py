@@ -26,6 +26,7 @@ from bursar.controlfile.sections import (
     RouteSection,
     Section,
 )
+from bursar.domain.caching import WhyNot
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BursarError, ChangedMeanwhile, NameTaken
 from bursar.domain.initiatives import InitiativeTerms
@@ -97,8 +98,9 @@ class ControlState:
     """All of an installation that one file says.
 
     timezone: of windows and quiet hours that name none. upstreams: that routes may name, knows_model: for budgets
-    that lead to one; None: not known here. check_initiative: raises BadControl for what the books can't be asked,
-    check_scope: of a plan, BadRequest.
+    that lead to one; None: not known here. check_initiative: raises BadControl for what the books can't be asked.
+    why_no_embeddings: for caches that an upstream embeds for; None: not known here.
+    check_scope: of a plan, raises BadRequest.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class ControlState:
         upstreams: Collection[str] | None = None,
         knows_model: KnowsModel | None = None,
         check_initiative: Callable[[InitiativeTerms], None] = _unasked,
+        why_no_embeddings: WhyNot | None = None,
         check_scope: Callable[[str], object] = _unread,
     ) -> None:
         self._store = store
@@ -119,6 +122,7 @@ class ControlState:
         self._upstreams = upstreams
         self._knows_model = knows_model
         self._check_initiative = check_initiative
+        self._why_no_embeddings = why_no_embeddings
         self._check_scope = check_scope
 
     def export(self) -> str:
@@ -206,7 +210,7 @@ class ControlState:
             LimitSection(Limits(*parts), store),
             KillSection(Kills(*parts), store),
             RouteSection(RouteBook(*parts, self._upstreams)),
-            CacheSection(CacheBook(*parts), store),
+            CacheSection(CacheBook(*parts, self._why_no_embeddings), store),
             InitiativeSection(InitiativeBook(*parts, self._check_initiative)),
             PlanSection(PlanBook(*parts, self._check_scope)),
             ChannelSection(desk),

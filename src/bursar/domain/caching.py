@@ -4,6 +4,7 @@ Nothing is cached unless a rule says so. Of the rules that match a call, the one
 equals the older; it decides alone.
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Literal
 
@@ -23,7 +24,11 @@ NO_UPSTREAM = "(cache)"
 
 LOCAL = "local"
 """The embedder that runs on this machine; another one is written as `upstream/model`."""
-GUARDED = 1
+EMBEDDER_CHARS_MAX = 200
+
+WhyNot = Callable[[str], str]
+"""Why an upstream of that name can't embed, in words; "": it can."""
+GUARDED = 2
 """Which guards stand behind the cosine: with others, measurements begin anew."""
 
 
@@ -86,6 +91,7 @@ class CacheRule(msgspec.Struct, frozen=True):
     """rule_id: "ca_" and 12 characters. stopped: why its prompt caching was turned off by what it cost; "": it wasn't.
 
     measured: what its semantic cache's shadow has shown, as JSON (`domain.resemblance.Measured`); "": nothing yet.
+    cleared_us: when what it had kept was cleared last; 0: never. Each time it keeps in another space than before.
     One that is off does nothing.
     """
 
@@ -97,6 +103,12 @@ class CacheRule(msgspec.Struct, frozen=True):
     created_by: str
     stopped: str = ""
     measured: str = ""
+    cleared_us: int = 0
+
+
+def keeps_answers(terms: CacheTerms) -> bool:
+    """Whether answers of its calls may be given to others: marks for a provider's cache keep nothing here."""
+    return terms.exact is not None or terms.semantic is not None
 
 
 def measured_as(terms: CacheTerms) -> str:
@@ -108,8 +120,18 @@ def measured_as(terms: CacheTerms) -> str:
     return blake2b(msgspec.json.encode((GUARDED, said)), digest_size=8).hexdigest()
 
 
-def faults_of_caching(terms: CacheTerms) -> list[tuple[str, str]]:
-    """(field, what is wrong) of a rule's terms, but for its match."""
+def upstream_of_embedder(embedder: str) -> tuple[str, str]:
+    """(upstream, model) of an embedder that isn't local; a model's own name may have slashes.
+
+    >>> upstream_of_embedder("openrouter/openai/text-embedding-3-small")
+    ('openrouter', 'openai/text-embedding-3-small')
+    """
+    upstream, _, model = embedder.partition("/")
+    return upstream, model
+
+
+def faults_of_caching(terms: CacheTerms, why_no_embeddings: WhyNot | None = None) -> list[tuple[str, str]]:
+    """(field, what is wrong) of a rule's terms, but for its match. why_no_embeddings: None: it isn't known here."""
     faults = []
     if not -POSITION_MAX <= terms.position <= POSITION_MAX:
         faults.append(("position", f"a position is from -{POSITION_MAX} to {POSITION_MAX}"))
@@ -128,7 +150,15 @@ def faults_of_caching(terms: CacheTerms) -> list[tuple[str, str]]:
             faults.append(("semantic.agreement_min", "an agreement is above 0 and up to 1"))
         if not 0 < semantic.false_hits_max <= 0.2:
             faults.append(("semantic.false_hits_max", "the share of false hits is above 0 and up to 0.2"))
-        if semantic.embedder != LOCAL:
-            why = f"write {LOCAL}: upstream/model can't be used yet, since its calls wouldn't be booked"
-            faults.append(("semantic.embedder", why))
+        if wrong := _fault_of_embedder(semantic.embedder, why_no_embeddings):
+            faults.append(("semantic.embedder", wrong))
     return faults
+
+
+def _fault_of_embedder(embedder: str, why_no_embeddings: WhyNot | None) -> str:
+    if embedder == LOCAL:
+        return ""
+    upstream, model = upstream_of_embedder(embedder)
+    if not (upstream and model and embedder.isprintable() and len(embedder) <= EMBEDDER_CHARS_MAX):
+        return f"write {LOCAL}, or an embedding model as UPSTREAM/MODEL, such as openai/text-embedding-3-small"
+    return why_no_embeddings(upstream) if why_no_embeddings is not None else ""

@@ -26,7 +26,9 @@ FOREVER_US = 2**62
 Match = dict[str, str]
 OnMissing = Literal["reject", "default", "warn"]
 OnExcess = Literal["lower", "refuse"]
+OnInput = Literal["refuse", "warn"]
 OnValue = Literal["reject", "warn"]
+Tier = Literal["standard", "flex"]
 
 
 class PolicyTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -34,6 +36,7 @@ class PolicyTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     with `*` and `?`; an empty list says nothing.
 
     force_models:   request type → the model that is sent instead; `*`: any request type, said or not.
+    service_tier:   the tier that is asked for instead: standard, of calls that ask for a dearer one; flex, of all.
     tag_values_max: tag → how many different values a worker takes of it in a UTC day.
     """
 
@@ -46,9 +49,11 @@ class PolicyTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     deny_regions: tuple[str, ...] = ()
     input_bytes_max: int | None = None
     input_tokens_max: int | None = None  # estimated: BYTES_PER_TOKEN
+    on_input_excess: OnInput = "refuse"
     output_tokens_max: int | None = None
     on_output_excess: OnExcess = "lower"
     force_models: dict[str, str] = {}
+    service_tier: Tier | None = None
     require_tags: tuple[str, ...] = ()
     on_missing: OnMissing = "reject"
     tag_defaults: dict[str, str] = {}
@@ -82,6 +87,17 @@ class LimitTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     concurrent: int | None = None
+
+
+class DraftBudget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A budget as it is proposed. It refuses nothing (a dry run) until somebody gives it another mode.
+
+    limit: USD as decimal text, for each window: a UTC day, a month, as a budget's window is written.
+    """
+
+    limit: str
+    match: Match = {}
+    window: str = "day"
 
 
 class Limit(msgspec.Struct, frozen=True):

@@ -292,6 +292,19 @@ class UnknownAdvice(BursarError):
     code, status = "unknown_advice", 404
 
 
+class BadEvidence(BadRequest):
+    """What a person says of a check of maturity that can't be kept: Bursar measures that itself, or it says too
+    little. `field` says which part."""
+
+    code = "bad_evidence"
+
+
+class UnknownEvidence(BursarError):
+    """No evidence in force has this number."""
+
+    code, status = "unknown_evidence", 404
+
+
 class UnknownKey(BursarError):
     """No virtual key has this name or id."""
 

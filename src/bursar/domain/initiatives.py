@@ -22,6 +22,7 @@ CALLS, OK_CALLS, TAG_PREFIX, AUTO = "calls", "ok_calls", "tag:", "auto"
 BASELINE_DAYS_MIN, BASELINE_DAYS_MAX = 7, 366
 MIX_MAX, FILTERS_MAX, TEXT_CHARS_MAX = 3, 8, 2_000
 TARGET_MAX = Decimal(10**9)
+DAY_MIN, DAY_MAX = date(2000, 1, 1), date(2199, 12, 31)
 MIX_DIMENSIONS = (
     "feature", "request_type", "team", "customer", "environment", "operation", "dialect", "model_asked", "agent",
     "project", "organization", "scope_team", "credential_id",
@@ -115,10 +116,21 @@ def faults_of_initiative(terms: InitiativeTerms) -> Iterator[tuple[str, str]]:
     for field, text, least in (("owner", terms.owner, 1), ("hypothesis", terms.hypothesis, 0)):
         if not least <= len(text.strip()) <= TEXT_CHARS_MAX:
             yield field, f"{least} to {TEXT_CHARS_MAX} characters"
+    if not terms.owner.isprintable():
+        yield "owner", "printable characters on one line"
     if not (terms.target.is_finite() and 0 < terms.target <= TARGET_MAX):
         yield "target", f"USD a month, more than 0 and at most {TARGET_MAX}"
     elif terms.target != terms.target.quantize(Decimal("0.01")):
         yield "target", "USD a month, to the cent"
+    beyond = [
+        field
+        for field, day in (("baseline_from", terms.baseline_from), ("baseline_to", terms.baseline_to),
+                           ("start", terms.start))
+        if day is not None and not DAY_MIN <= day <= DAY_MAX
+    ]  # fmt: skip
+    if beyond:
+        yield beyond[0], f"a day from {DAY_MIN} to {DAY_MAX}"
+        return
     days = (terms.baseline_until - terms.baseline_from).days
     if not BASELINE_DAYS_MIN <= days <= BASELINE_DAYS_MAX:
         yield "baseline_to", f"the baseline is {days} days long; it needs {BASELINE_DAYS_MIN} to {BASELINE_DAYS_MAX}"

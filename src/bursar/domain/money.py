@@ -75,5 +75,5 @@ def usd_text(pico: int) -> bytes:
     >>> usd_text(1_234_500_000_000), usd_text(0), usd_text(1)
     (b'1.2345', b'0', b'0.000000000001')
     """
-    whole, rest = divmod(pico, 10**12)
-    return f"{whole}.{rest:012d}".rstrip("0").rstrip(".").encode()
+    text: bytes = b"%d.%012d" % divmod(pico, 10**12)
+    return text.rstrip(b"0").rstrip(b".")

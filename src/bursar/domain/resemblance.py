@@ -12,7 +12,9 @@ from bursar.domain.caching import CacheRule, CacheTerms, SemanticCaching, measur
 from bursar.domain.money import PICO_PER_USD
 
 COMPARED_MIN = 100
-"""So many would-be hits must have been compared with their provider's answer."""
+"""So many would-be hits, in other words than what they met, must have been compared with their provider's answer."""
+SAMPLES_MIN = 5
+"""So many samples of one that answers must have been compared before they alone may stop it."""
 SURE = 0.95
 SURE_Z = 1.6449
 EXACTLY_MAX = 100
@@ -25,7 +27,9 @@ class Measured(msgspec.Struct, frozen=True):
     """mark: what was measured (`measured_as`). agreement_min: below it a hit was counted as false.
 
     calls: compared with what was kept. hits: that would have been answered. compared: hits whose kept answer was
-    compared, in shadow and of samples when on. saved_pico: list cost of true hits. embed_pico: what comparing cost.
+    compared, in shadow and of samples when on, without equal texts that were answered alike. live_compared, live_false:
+    of these, the samples. saved_pico: list cost of true hits. embed_pico: what comparing cost, in shadow, by the rows
+    of its embeddings; embeds_unpriced: of these rows, how many have no price, and aren't counted.
     unpriced: hits whose saving isn't known, and not counted.
     """
 
@@ -40,6 +44,9 @@ class Measured(msgspec.Struct, frozen=True):
     unpriced: int = 0
     since_us: int = 0
     until_us: int = 0
+    embeds_unpriced: int = 0
+    live_compared: int = 0
+    live_false: int = 0
 
     @property
     def false_hits_upper(self) -> float:
@@ -65,7 +72,7 @@ def measured_words(measured: Measured) -> str:
     if measured.compared:
         told += f", {measured.false_hits:,} of {measured.compared:,} compared were wrong"
     unpriced = f"; the saving of {measured.unpriced:,} hits isn't known" if measured.unpriced else ""
-    return f"{told}; {_return_words(measured)}{unpriced}"
+    return f"{told}; {_return_words(measured)}{unpriced}{_unpriced_words(measured)}"
 
 
 def shown_measured(rule: CacheRule) -> str:
@@ -104,9 +111,11 @@ def why_not_on(terms: CacheTerms, text: str) -> str:
         )
     if measured.compared < COMPARED_MIN:
         return (
-            f"{measured.compared:,} of {COMPARED_MIN} would-be hits were compared with their provider's answer: "
-            "let it run with mode shadow"
+            f"{measured.compared:,} of {COMPARED_MIN} would-be hits in other words were compared with their provider's "
+            "answer: let it run with mode shadow"
         )
+    if measured.embeds_unpriced:
+        return f"what comparing costs isn't known: give {semantic.embedder} a price (`bursar prices set`)"
     if measured.saved_pico <= measured.embed_pico:
         return _return_words(measured)
     if measured.false_hits_upper > semantic.false_hits_max:
@@ -114,22 +123,27 @@ def why_not_on(terms: CacheTerms, text: str) -> str:
             f"as many as {100 * measured.false_hits_upper:.1f} % may be wrong, and false_hits_max is "
             f"{100 * semantic.false_hits_max:g} %: raise similarity_min, or narrow the match"
         )
-    return ""
+    return why_off(terms, measured)
 
 
 def why_off(terms: CacheTerms, measured: Measured) -> str:
     """Why a semantic cache that answers must stop; "": it need not.
 
     By its false hits alone, where their share is surely too large: what it saves can't be measured while it answers.
+    By those of its samples too: a long shadow that went well doesn't hide that it goes wrong now.
     """
     semantic = terms.semantic or SemanticCaching()
-    surely_above = 1 - upper_share(measured.compared - measured.false_hits, measured.compared)
-    if not measured.compared or surely_above <= semantic.false_hits_max:
-        return ""
-    return (
-        f"{measured.false_hits:,} of {measured.compared:,} answers that were compared say something else: surely more "
-        f"than {100 * semantic.false_hits_max:g} %"
-    )
+    for false, compared, least in (
+        (measured.live_false, measured.live_compared, SAMPLES_MIN),
+        (measured.false_hits, measured.compared, 1),
+    ):
+        surely_above = 1 - upper_share(compared - false, compared)
+        if compared >= least and surely_above > semantic.false_hits_max:
+            return (
+                f"{false:,} of {compared:,} answers that were compared say something else: surely more than "
+                f"{100 * semantic.false_hits_max:g} %"
+            )
+    return ""
 
 
 def upper_share(seen: int, of: int) -> float:
@@ -169,6 +183,11 @@ def _return_words(measured: Measured) -> str:
     calls = round(measured.monthly(measured.calls))
     cost, saved = measured.monthly(measured.embed_pico), measured.monthly(measured.saved_pico)
     return f"at {_calls(calls)} a month this would cost {_usd(cost)} and save {_usd(saved)}"
+
+
+def _unpriced_words(measured: Measured) -> str:
+    number = measured.embeds_unpriced
+    return f"; the cost of {number:,} embedding{'' if number == 1 else 's'} isn't known" if number else ""
 
 
 def _calls(number: int) -> str:

@@ -129,6 +129,19 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""
 
 
+class Embeds(msgspec.Struct, frozen=True):
+    """What an embedding of the semantic cache was asked for.
+
+    call_id: of the call whose question it is of. rule_id, mark, mode: of the cache rule, and of what it said then
+    (`domain.caching.measured_as`).
+    """
+
+    call_id: str
+    rule_id: str
+    mark: str
+    mode: str
+
+
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a call went where it went: kept with each of its attempts.
 
@@ -137,6 +150,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     experiment, arm: "candidate" or "control" of an experiment, if one is on.
     gate:       what the route's quality gate said, if it has one.
     shadow_of:  the call whose answer the client got; `experiment` is then the shadow's name, and `arm` says "shadow".
+    embeds:     no route is about it: a cache rule asked for it.
     """
 
     route: str
@@ -147,11 +161,21 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     arm: str = ""
     gate: Judgement | None = None
     shadow_of: str = ""
+    embeds: Embeds | None = None
+
+
+def traffic_of(receipt: Receipt) -> str:
+    """Who made a call, by its receipt: "live", "shadow" or "cache_embedding", as its row will say."""
+    if receipt.embeds is not None:
+        return "cache_embedding"
+    return SHADOW if receipt.shadow_of else "live"
 
 
 def receipt_words(receipt: Receipt, upstream: str, model: str) -> str:
     """A receipt as a person reads it, for the attempt that went there."""
     named = [f"{one.upstream}/{one.model}{f' ({one.why})' if one.why else ''}" for one in receipt.candidates]
+    if receipt.embeds is not None:
+        return f"cache rule {receipt.embeds.rule_id}: an embedding of the question of the call {receipt.embeds.call_id}"
     if receipt.shadow_of:
         return f"route {receipt.route!r}: shadow {receipt.experiment!r} of the call {receipt.shadow_of}"
     told = f"route {receipt.route!r}, {receipt.strategy}: {', '.join(named)}"

@@ -14,7 +14,7 @@ from bursar.domain.routes import RouteRule, StoppedTrial
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 
-SNAPSHOT_VERSION = 4
+SNAPSHOT_VERSION = 5
 
 
 class KeyFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -33,6 +33,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     policies: those that are on; limits, kills: those in force. routes: those that are on, as they are asked.
     stopped: experiments of the settings file that go on no longer.
     cache_rules: those that are on, as they are asked: the first that matches decides.
+    kept_spaces: of all cache rules that keep answers and weren't removed, on or off: id → when what it had kept was
+    cleared last. Whatever else was kept may be forgotten. None: it isn't told.
     """
 
     published_us: int
@@ -43,6 +45,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     routes: list[RouteRule] = []
     stopped: list[StoppedTrial] = []
     cache_rules: list[CacheRule] = []
+    kept_spaces: dict[str, int] | None = None
     version: int = SNAPSHOT_VERSION
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from bursar.domain.caching import NO_UPSTREAM
 from bursar.ledger.rollups import ERROR_OUTCOMES
 from bursar.ledger.store import Session
 
@@ -12,7 +13,8 @@ from bursar.ledger.store import Session
 class Went(msgspec.Struct, frozen=True):
     """Attempts of one route; upstream and model "": all of it.
 
-    calls: that ended there. cost: USD, None: all unpriced. errors: attempts that failed. ms_p50: of answered ones.
+    calls: that ended there. cost: USD, None: all unpriced. errors: attempts that failed. ms_p50: of those that an
+    upstream answered, not of kept answers.
     """
 
     route: str
@@ -41,7 +43,8 @@ SELECT route, coalesce(upstream, '') AS upstream, coalesce(model_sent, '') AS mo
   SUM(weight)::BIGINT AS attempts, {_CALLS} AS calls, SUM(effective_cost) AS cost,
   SUM(CASE WHEN quality = 'unpriced' THEN weight ELSE 0 END)::BIGINT AS unpriced,
   SUM(CASE WHEN outcome IN ({_ERRORS}) THEN weight ELSE 0 END)::BIGINT AS errors,
-  quantile_disc(duration_ms, 0.5) FILTER (entry = 'usage' AND outcome IN ('ok', 'truncated')) AS ms_p50
+  quantile_disc(duration_ms, 0.5) FILTER (entry = 'usage' AND outcome IN ('ok', 'truncated')
+    AND coalesce(upstream, '') <> '{NO_UPSTREAM}') AS ms_p50
 FROM charges WHERE received_at >= $since AND traffic = 'live' AND route <> ''
 GROUP BY GROUPING SETS ((route), (route, upstream, model_sent)) ORDER BY route, calls DESC, upstream, model
 """

@@ -51,10 +51,15 @@ def read_scope(filters: Sequence[str]) -> tuple[Filter, ...]:
     return as_filters(parse_filter(text) for text in filters)
 
 
+def check_mix(mix: Sequence[str]) -> None:
+    """Raises BadQuery for a dimension that isn't known, or a tag's name that can't be one."""
+    sql.dimension_columns(mix, "duckdb")
+
+
 def check_unit(unit: str) -> None:
     """Raises BadQuery for one that isn't known or can't be added up."""
     if unit == OK_CALLS or unit.startswith(TAG_PREFIX):
-        sql.dimension_params([unit] if unit.startswith(TAG_PREFIX) else [])
+        check_mix([unit] if unit.startswith(TAG_PREFIX) else [])
         return
     found = measure(unit)
     if not found.is_additive or found.unit in ("usd", "ms"):
@@ -73,12 +78,16 @@ def cells(
 ) -> list[Cell]:
     """The charges that at least one of the scopes is about and none of those `apart`, by day and `mix`.
 
+    Where some are apart, a cell's stratum has one part more: which of those scopes its calls are in, whenever. What is
+    apart from some day on is then not in one kind with what stays.
     Raises BadQuery above CELLS_MAX, where calls are told apart too finely.
     """
     params: sql.Params = {**_span("", days), **sql.dimension_params(mix)}
-    bits = _bits([*scopes, *apart], params, dialect)
-    owners, others = _number(bits[: len(scopes)]), _number(bits[len(scopes) :])
-    keys = sql.dimension_columns(mix, dialect)
+    always = [Scope(one.filters) for one in apart]
+    bits = _bits([*scopes, *apart, *always], params, dialect)
+    ends = (len(scopes), len(scopes) + len(apart))
+    owners, others = _number(bits[: ends[0]]), _number(bits[ends[0] : ends[1]])
+    keys = [*sql.dimension_columns(mix, dialect), *([f"{_number(bits[ends[1] :])}::VARCHAR"] if apart else [])]
     sums = [_unit(unit, at, params) for at, unit in enumerate(units)]
     columns = [f"{column} AS k{at}" for at, column in enumerate(keys)]
     named = [f"{text} AS u{at}" for at, text in enumerate(sums)]
@@ -168,7 +177,8 @@ def _unit(unit: str, at: int, params: sql.Params) -> str:
     check_unit(unit)
     if unit.startswith(TAG_PREFIX):
         params[f"unit{at}"] = unit.removeprefix(TAG_PREFIX)
-        value = f"CASE WHEN is_final THEN weight * coalesce(TRY_CAST(tags[$unit{at}] AS DECIMAL(18,6)), 0) ELSE 0 END"
+        number = f"greatest(coalesce(TRY_CAST(tags[$unit{at}] AS DECIMAL(18,6)), 0), 0)"  # nobody reads -5 pages
+        value = f"CASE WHEN is_final THEN weight * {number} ELSE 0 END"
         found = f"SUM({value})"
     elif unit == OK_CALLS:
         found = "SUM(CASE WHEN is_final AND call_outcome IN ('ok', 'truncated') THEN weight ELSE 0 END)"

@@ -188,7 +188,8 @@ def _call(
         attributed.dropped_note,
         arrival.received_us + int(worker.settings.call_timeout_s * 1_000_000),
         1,  # one attempt: a second one could make a second batch
-        notes=notes_of(case) if case else [],
+        notes=notes_of(case, asked) if case else [],
+        own_key=credential.own_key,
     )
 
 

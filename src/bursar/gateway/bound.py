@@ -11,7 +11,7 @@ from bursar.domain.usage import Usage
 from bursar.gateway.call import Bound, Call, Way, Worker
 from bursar.gateway.meter import NO_COST, NOT_TEXT, lacks_fee
 from bursar.gateway.route import Route
-from bursar.prices.rates import UnpricedUnit, bound_pico, storage_bound_pico
+from bursar.prices.rates import UnpricedUnit, bounds_pico, storage_bound_pico
 from bursar.providers.base import Asked
 from bursar.providers.values import Keeps
 
@@ -144,8 +144,8 @@ def _at_price(worker: Worker, route: Route, asked: Asked, input_tokens: int, out
     usual = worker.meter.ceilings.usual_output_tokens(learned, output_max)
     read, passes = input_tokens * asked.passes, asked.passes
     try:
-        likely = bound_pico(sheet, read, usual * passes, searches)
-        return Bound(bound_pico(sheet, read, output_max * passes, searches), likely, sheet.sku_price_id)
+        bound, likely = bounds_pico(sheet, read, output_max * passes, usual * passes, searches)
+        return Bound(bound, likely, sheet.sku_price_id)
     except UnpricedUnit:  # no bound is known; whether such a call may pass is for a strict budget to say
         return Bound(None, None, sheet.sku_price_id)
 

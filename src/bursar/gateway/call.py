@@ -44,6 +44,7 @@ from bursar.gateway.route import Route, Routes
 from bursar.gateway.route_table import RouteTable
 from bursar.gateway.settings import WorkerSettings
 from bursar.gateway.translation import Spoken, Translation
+from bursar.gateway.vectors import Vectors
 from bursar.providers.base import Asked, Dialect
 from bursar.spool.records import CallFacts
 
@@ -79,6 +80,7 @@ class Worker(msgspec.Struct):
     lists: ModelLists = msgspec.field(default_factory=ModelLists)
     answers: Answers | None = None  # None: nothing is kept here
     likeness: Likeness = msgspec.field(default_factory=Likeness)  # what compares questions by meaning
+    vectors: Vectors = msgspec.field(default_factory=Vectors)  # of questions that upstreams embed
     resemblances: Background = msgspec.field(default_factory=Background)  # would-be hits that are compared
     prompt_caches: PromptCaches = msgspec.field(default_factory=lambda: PromptCaches(b""))
     in_flight: int = 0
@@ -215,5 +217,6 @@ class Call(msgspec.Struct):
     sample: Sample | None = None  # a shadow will follow it
     keeping: Keeping | None = None  # its answer may be kept
     cache_case: Case | None = None  # as cache rules see it; None: there are none
+    own_key: str = ""  # the id of the caller's own provider key, whose limits aren't the operator's; "": that is shown
     cache_owner: str = ""  # whose account at the provider has its prompt cache: that of the caller's own key, or ""
     wishes: Wishes = NO_WISHES  # what its caller says of caches

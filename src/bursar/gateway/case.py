@@ -31,6 +31,7 @@ class Case(msgspec.Struct, gc=False):
     region: str = ""
     model_forced: str = ""  # what a policy put in the place of the model asked for
     output_tokens_sent: int = 0  # what a policy lowered max_tokens to; 0: it stays as asked
+    tier_sent: str = ""  # the service tier that a policy wants asked for: standard or flex; "": as asked
     warnings: tuple[str, ...] = ()
     mode: str = ""  # eco, balanced, sport or another that the client asked for; seen by routes alone
 

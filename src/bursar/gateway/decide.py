@@ -19,11 +19,12 @@ from bursar.gateway.case import Case, CaseIndex
 from bursar.gateway.heads import Headers
 from bursar.gateway.identify import Credential
 from bursar.gateway.rates import RateRule, Taken, move, take
-from bursar.gateway.rules import FORCED, Rule, UpstreamRule, waits_for_upstream
+from bursar.gateway.rules import FORCED, GENERATES, Rule, UpstreamRule, waits_for_upstream
 from bursar.gateway.tag_rules import SeenValues, TagRule, has_tag_terms
 from bursar.providers.azure import AZURE
 from bursar.providers.base import Asked, Dialect
 from bursar.providers.splice import with_value
+from bursar.providers.tiers import SILENT, STANDARD, with_tier
 from bursar.spool.records import Settled
 
 ANY_TYPE = "*"
@@ -77,6 +78,7 @@ class Decider:
         self._tags = CaseIndex([TagRule(policy) for policy in policies if has_tag_terms(policy)])
         self._stops = CaseIndex([stop for stop in stops if LATE.isdisjoint(stop.match)])
         self._forces = CaseIndex([rule for rule in early if rule.terms.force_models])
+        self._tiers = CaseIndex([rule for rule in early if rule.terms.service_tier])
         self._rules = CaseIndex([rule for rule in early if rule.says_something])
         self._late_stops = CaseIndex(late_stops)
         self._late_rules = CaseIndex([rule for rule in late if rule.says_something])
@@ -114,25 +116,30 @@ class Decider:
                     raise stop.refusal()
         if not self._forces.is_empty and operation in FORCED:
             self._force(case)
+        if not self._tiers.is_empty and operation in GENERATES:
+            tiers = [(_closeness(rule), rule.terms.service_tier or "") for rule in self._tiers.about(case)]
+            if tiers and (tier := min(tiers)[1]) != (STANDARD if asked.tier in SILENT else asked.tier):
+                case.tier_sent = tier
         if not self._rules.is_empty:
             for rule in self._rules.about(case):
                 rule.ask(case)
         return case
 
-    def admit(self, case: Case, provider: str, region: str, now_us: int) -> Taken | None:
+    def admit(self, case: Case, provider: str, region: str, now_us: int, beside: Taken | None = None) -> Taken | None:
         """The rest, now that the upstream is known, and a place in every limit: to be released when the call ends.
 
+        beside: the places of the call that it is made for, which aren't taken twice.
         Raises Killed, PolicyRule or RateLimited.
         """
         case.provider, case.region = provider, region
         self._ask_late(case, now_us)
-        return self.place(case, now_us)
+        return self.place(case, now_us, beside)
 
-    def place(self, case: Case, now_us: int) -> Taken | None:
+    def place(self, case: Case, now_us: int, beside: Taken | None = None) -> Taken | None:
         """A place in every limit. Raises RateLimited."""
         if self._limits.is_empty:
             return None
-        return take(self._limits.about(case), case, now_us)
+        return take(self._limits.about(case), case, now_us, beside)
 
     def has_room(self, case: Case, now_us: int, held: Taken | None) -> bool:
         """Whether a call could go on there, by the limits."""
@@ -172,7 +179,7 @@ class Decider:
         """The model of the policy closest to the call: with most conditions; of equals the oldest."""
         request_type = case.attribution.request_type
         found = [
-            (-rule.rank, rule.policy.created_us, rule.policy.policy_id, model)
+            (_closeness(rule), model)
             for rule in self._forces.about(case)
             if (model := rule.terms.force_models.get(request_type) or rule.terms.force_models.get(ANY_TYPE))
         ]
@@ -181,6 +188,11 @@ class Decider:
         forced = min(found)[-1]
         if forced != case.model:
             case.model = case.model_forced = forced
+
+
+def _closeness(rule: Rule) -> tuple[int, int, str]:
+    """Of policies that would each decide alone, the lowest does: the one with most conditions; of equals the oldest."""
+    return -rule.rank, rule.policy.created_us, rule.policy.policy_id
 
 
 def case_of(credential: Credential, attribution: Attribution, asked: Asked, operation: str, body_bytes: int) -> Case:
@@ -208,10 +220,12 @@ def tokens_used(record: Settled, body_bytes: int) -> int:
 def as_decided(asked: Asked, body: bytes, case: Case, dialect: Dialect) -> tuple[Asked, bytes]:
     """What is asked and the body that asks it, as the policies leave it: the same objects if nothing changed.
 
-    Raises BadRequest where a field that must change is given twice.
+    Raises BadRequest where a field that must change is given twice, or none is known.
     """
     if case.model_forced:
         asked, body = with_model(asked, body, case.model_forced, dialect)
+    if case.tier_sent:
+        asked, body = _with_tier(asked, body, case.tier_sent, dialect)
     if case.output_tokens_sent:
         body = changed(dialect.with_output_limit(body, case.output_tokens_sent), "max_tokens")
         asked = msgspec.structs.replace(asked, max_output_tokens=case.output_tokens_sent)
@@ -235,6 +249,16 @@ def with_model(asked: Asked, body: bytes, model: str, dialect: Dialect) -> tuple
     return msgspec.structs.replace(asked, model=model), body
 
 
+def _with_tier(asked: Asked, body: bytes, tier: str, dialect: Dialect) -> tuple[Asked, bytes]:
+    found = with_tier(dialect.name, asked, body, tier)
+    if found is None:
+        raise BadRequest(
+            f"a policy asks for the {tier} service tier, and it can't be changed in this request: say none",
+            field="service_tier",
+        )
+    return found
+
+
 def changed(body: bytes | None, field: str) -> bytes:
     """The body. Raises BadRequest where there is none: the field's place was in doubt."""
     if body is None:
@@ -251,13 +275,15 @@ def as_attributed(case: Case, attributed: Attributed) -> Attributed:
     return msgspec.structs.replace(attributed, attribution=case.attribution)
 
 
-def notes_of(case: Case) -> Headers:
-    """What the client must know of it: headers of the answer."""
+def notes_of(case: Case, asked: Asked) -> Headers:
+    """What the client must know of it: headers of the answer. asked: as it goes out."""
     notes: Headers = []
     if case.model_forced:
         notes.append((b"x-bursar-model-forced", case.model_forced.encode("ascii", "replace")))
     if case.output_tokens_sent:
         notes.append((b"x-bursar-max-tokens", b"%d" % case.output_tokens_sent))
+    if case.tier_sent and (asked.tier or STANDARD) == case.tier_sent:  # a dialect may know no such tier
+        notes.append((b"x-bursar-service-tier", case.tier_sent.encode()))
     if case.warnings:
         notes.append((b"x-bursar-policy-warning", "; ".join(case.warnings).encode("ascii", "replace")))
     return notes

@@ -205,6 +205,8 @@ def costs_too_much(worker: Worker, call: Call, attempt: Attempt) -> bool:
     """
     if attempt.bound_pico is None:
         return False
+    if attempt.number == 1:
+        return attempt.bound_pico > worker.retry_pico_max
     retried = sum(earlier.bound_pico or 0 for earlier in call.attempts[1:])
     return retried + attempt.bound_pico > worker.retry_pico_max
 

@@ -41,7 +41,7 @@ class Credential(NamedTuple):
     """Who calls, and what the upstream will be shown.
 
     client_header, client_secret: the client's own provider key and the header it came in; b"" when it brought none
-    (a virtual key: the operator's key is used).
+    (a virtual key: the operator's key is used). own_key: the id of that key, alone or beside a Bursar key; "": none.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Credential(NamedTuple):
     defaults: Attribution
     client_header: bytes
     client_secret: bytes
+    own_key: str = ""
 
 
 def identify(
@@ -82,8 +83,8 @@ def identify(
     if virtual:
         return _virtual(virtual, own_header, own_secret, snapshot, secret)
     if own_secret:
-        credential_id = "pt_" + keyed_hash(secret, own_secret)[:20]
-        return Credential(credential_id, "passthrough", Scope(organization), Attribution(), own_header, own_secret)
+        own_key = _own_key_id(secret, own_secret)
+        return Credential(own_key, "passthrough", Scope(organization), Attribution(), own_header, own_secret, own_key)
     if any(name == b"authorization" and _SIGNED.match(value) for name, value in headers):
         raise Unauthenticated(
             "a signature of AWS's holds for AWS's own address and can't be passed on: send a Bursar key "
@@ -133,7 +134,12 @@ def _virtual(key: bytes, own_header: bytes, own_secret: bytes, snapshot: Snapsho
         raise Unauthenticated(f"Bursar key …{last4} is not known here (`bursar keys list`)", field="authorization")
     if facts.revoked:
         raise KeyRevoked(f"Bursar key …{last4} ({facts.name}) was revoked", field="authorization")
-    return Credential(facts.credential_id, "virtual", facts.scope, facts.defaults, own_header, own_secret)
+    own_key = _own_key_id(secret, own_secret) if own_secret else ""
+    return Credential(facts.credential_id, "virtual", facts.scope, facts.defaults, own_header, own_secret, own_key)
+
+
+def _own_key_id(secret: bytes, own_secret: bytes) -> str:
+    return "pt_" + keyed_hash(secret, own_secret)[:20]
 
 
 def kind_of_key(credential: Credential) -> Literal["virtual", "passthrough"]:

@@ -5,7 +5,7 @@ whoever answers `/metrics` adds the files up. Labels are bounded: models past MO
 """
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +29,10 @@ HELP = {
     "bursar_retries_capped_total": ("counter", "Retries that the hourly cap on what they cost didn't allow."),
     "bursar_shadows_sent_total": ("counter", "Shadows that went to a candidate, by route."),
     "bursar_shadows_dropped_total": ("counter", "Calls of the sample that no shadow followed, by route and reason."),
+    "bursar_semantic_embeddings_total": ("counter", "Questions that an upstream embedded for the semantic cache."),
+    "bursar_semantic_embeddings_dropped_total": ("counter", "Questions that have no vector, by upstream and reason."),
+    "bursar_semantic_dropped_total": ("counter", "Comparisons of the semantic cache that were too slow, or too many."),
+    "bursar_semantic_faults_total": ("counter", "Comparisons of the semantic cache that failed."),
     "bursar_call_seconds": ("histogram", "Time from the request's last byte to the answer's last byte."),
     "bursar_in_flight": ("gauge", "Calls under way."),
     "bursar_budgets": ("gauge", "Budgets in force, over all workers."),
@@ -36,6 +40,7 @@ HELP = {
     "bursar_journal_failures_total": ("counter", "Writes that the journal refused."),
     "bursar_journal_lost_total": ("counter", "Records that not even the backlog could hold."),
     "bursar_upstream_resting": ("gauge", "Workers that put the upstream behind others: it failed, or asked for it."),
+    "bursar_upstream_has_key": ("gauge", "Workers that have a key of the operator's for the upstream, or need none."),
     "bursar_upstream_connections": ("gauge", "Connections to providers by state."),
 }
 
@@ -57,8 +62,7 @@ class Metrics:
     def __init__(self) -> None:
         self.counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self._kept: list[tuple[Settled, str, str, str, int]] = []
-        self._attempts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-        self._calls: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._ends: defaultdict[tuple[str, str, str, str, str], int] = defaultdict(int)
         self._cost_pico: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._durations = [0] * (len(_BUCKETS_US) + 1)
@@ -79,9 +83,15 @@ class Metrics:
         """All counters with their labels."""
         self._fold()
         yield from self.counts.items()
-        for (provider, outcome, quality), count in self._attempts.items():
+        attempts: Counter[tuple[str, str, str]] = Counter()
+        calls: Counter[tuple[str, str]] = Counter()
+        for (provider, outcome, quality, dialect, call_outcome), count in self._ends.items():
+            attempts[provider, outcome, quality] += count
+            if call_outcome:
+                calls[dialect, call_outcome] += count
+        for (provider, outcome, quality), count in attempts.items():
             yield ("bursar_attempts_total", f"provider={provider}", f"outcome={outcome}", f"quality={quality}"), count
-        for (dialect, outcome), count in self._calls.items():
+        for (dialect, outcome), count in calls.items():
             yield ("bursar_calls_total", f"dialect={dialect}", f"outcome={outcome}"), count
         for (provider, model), pico in self._cost_pico.items():
             yield ("bursar_cost_pico_usd_total", f"provider={provider}", f"model={model}"), pico
@@ -100,14 +110,14 @@ class Metrics:
     def _fold(self) -> None:
         """Count what was kept."""
         for record, provider, dialect, model, received_us in self._kept:
-            self._attempts[provider, record.outcome, record.quality] += 1
+            call_outcome = record.call_outcome if record.final else ""  # one place to count in costs half of two
+            self._ends[provider, record.outcome, record.quality, dialect, call_outcome] += 1
             if record.list_pico:
                 label = model if model in self._models else self._model(model)
                 self._cost_pico[provider, label] += record.list_pico
             for unit, quantity, _ in record.lines:
                 self._tokens[provider, unit] += quantity
             if record.final:
-                self._calls[dialect, record.call_outcome] += 1
                 took_us = record.ended_us - received_us
                 self._durations[bisect_left(_BUCKETS_US, took_us)] += 1
                 self._duration_us += took_us

@@ -115,6 +115,8 @@ def judge(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Asked, at
     model that may answer in the place of the one asked for, and Forbidden where such a one stands beside a forced one.
     """
     case: Case | None = None
+    if not worker.decider.is_active:
+        return case
     for model in (*(name for name, _ in asked.also), asked.model):
         case = worker.decider.judge(
             envelope.credential,

@@ -50,7 +50,7 @@ def prepare(
     notes: Headers = []
     if case:
         asked, body = as_decided(asked, body, case, dialect)
-        notes = notes_of(case)
+        notes = notes_of(case, asked)
     head, translation = plan.head, None
     if plan.other is not None:
         spoken = translate(plan.other, dialect, asked, body)
@@ -73,6 +73,7 @@ def prepare(
         notes=notes,
         translation=translation,
         wishes=envelope.wishes,
+        own_key=credential.own_key,
     )
 
 

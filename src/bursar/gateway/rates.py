@@ -173,13 +173,16 @@ class Taken:
         self._counters = ()
 
 
-def take(rules: Sequence[RateRule], case: Case, now_us: int) -> Taken | None:
-    """A place in all the limits, or in none. Raises RateLimited."""
+def take(rules: Sequence[RateRule], case: Case, now_us: int, beside: Taken | None = None) -> Taken | None:
+    """A place in all the limits, or in none. Raises RateLimited.
+
+    beside: the places of a call that this one is made for: one request of a caller isn't counted twice.
+    """
     second = now_us // 1_000_000
     counters = []
     for rule in rules:
         counter = rule.counter(case, second)
-        if counter is not None:
+        if counter is not None and (beside is None or not beside.holds(counter)):
             rule.check(counter, case, second)
             counters.append(counter)
     if not counters:

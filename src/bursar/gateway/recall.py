@@ -9,7 +9,7 @@ import msgspec
 from bursar.cache.answers import Answers, Found
 from bursar.cache.entry import Entry
 from bursar.cache.flights import Lead
-from bursar.cache.key import Meanings, key_of, meaning_of, provider_headers, tenant_of
+from bursar.cache.key import Meanings, key_of, meaning_of, provider_headers, space_of, tenant_of
 from bursar.cache.wishes import Wishes
 from bursar.domain.caching import NO_UPSTREAM, CacheRule, ExactCaching, SemanticCaching
 from bursar.domain.charge import Operation, Outcome, Quality
@@ -29,7 +29,7 @@ from bursar.gateway.keep import said_of_cache
 from bursar.gateway.keeping import Keeping
 from bursar.gateway.likeness import ENTRY_BYTES_MAX
 from bursar.gateway.meter import Metered
-from bursar.gateway.resemble import LOOK_S_MAX, begin_look, is_sampled, look_up, looked_up, question_in, resembling
+from bursar.gateway.resemble import begin_look, is_sampled, question_in, resembling, within
 from bursar.gateway.settle import settle
 from bursar.gateway.translation import notes_of
 from bursar.gateway.turns import receipt_of
@@ -74,7 +74,7 @@ async def recall(
     if rule is None or worker.answers is None or not (wishes.reads or wishes.keeps):
         return False
     exact, semantic = rule.terms.exact, rule.terms.semantic
-    if exact is not None and await recall_equal(worker, worker.answers, call, arrival, envelope, exact, client):
+    if exact is not None and await recall_equal(worker, worker.answers, call, arrival, envelope, rule, exact, client):
         return True
     if semantic is None or not (wishes.reads and wishes.keeps):
         return False
@@ -87,12 +87,13 @@ async def recall_equal(
     call: Call,
     arrival: Arrival,
     envelope: Envelope,
+    rule: CacheRule,
     exact: ExactCaching,
     client: Client,
 ) -> bool:
     """The same request was answered before, or is being answered now."""
     wishes = envelope.wishes
-    key = key_for(worker, call, arrival, envelope, exact)
+    key = key_for(worker, call, arrival, envelope, rule, exact)
     if key is None:
         return False
     found = Found()
@@ -132,12 +133,12 @@ async def recall_like(
     question = question_in(worker, call, arrival, envelope, rule)
     if question is None:
         return False
-    is_live = semantic.mode == "on"
+    is_live, look = semantic.mode == "on", begin_look(worker, rule, question)
     if is_live:
-        looked = await look_up(worker, rule, question, LOOK_S_MAX)
-        if looked is None:
+        looked = await within(worker, look, worker.settings.cache_semantic_wait_s)
+        if looked is None and look.done():  # it can't be compared
             return False
-        near, now_us = looked.near, worker.clock.now_us()
+        near, now_us = looked.near if looked is not None else None, worker.clock.now_us()
         wished_s = envelope.wishes.age_s_max
         age_s_max = semantic.ttl_s if wished_s is None else min(semantic.ttl_s, wished_s)
         is_fresh = near is not None and near.value.is_fresh(now_us, age_s_max)
@@ -146,9 +147,6 @@ async def recall_like(
                 call.keeping.drop()
             await answer_again(worker, call, client, near.value, envelope.wishes, near.similarity)
             return True
-        look = looked_up(looked)
-    else:
-        look = begin_look(worker, rule, question)
     like = resembling(worker, call, arrival, rule, question, look, is_live=is_live)
     if call.keeping is None:
         call.keeping = keeping_of(call, answers, b"", semantic.ttl_s, ENTRY_BYTES_MAX, None)
@@ -156,7 +154,9 @@ async def recall_like(
     return False
 
 
-def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, exact: ExactCaching) -> bytes | None:
+def key_for(
+    worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, rule: CacheRule, exact: ExactCaching
+) -> bytes | None:
     """What the call's equals have in common; None: its answer must not be another's."""
     asked, facts, credential = call.asked, call.facts, envelope.credential
     if facts.operation not in KEPT_OPERATIONS or asked.continues:
@@ -174,6 +174,7 @@ def key_for(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope, ex
     flags = b"%d%d%d" % (asked.stream, call.strips_usage, asked.streams_array)
     return key_of(
         worker.secret,
+        space_of(worker.secret, rule.rule_id, rule.cleared_us),
         tenant,
         credential.client_secret,
         place.encode(),

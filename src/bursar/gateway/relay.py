@@ -23,6 +23,7 @@ from bursar.gateway.translation import Interpreter, Translation, kept_headers, n
 from bursar.gateway.upstream import Reply
 from bursar.providers.base import Answer, read_reply, said_in_headers
 from bursar.providers.sse import StreamReader
+from bursar.spool.records import Traffic
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 EVENT_STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
@@ -254,13 +255,17 @@ def meter(worker: Worker, call: Call, answer: Answer, status: int, out_bytes: in
         call.route.name,
     )
     if call.routing is None:
-        return cost_of_shadow(metered) if call.receipt else metered
+        return cost_of_lever(metered, call.facts.traffic) if call.receipt else metered
     return beside_default(worker, call, metered)
 
 
-def cost_of_shadow(metered: Metered) -> Metered:
-    """A shadow's charge: without it nothing would have been spent. It is what finding a cheaper route costs."""
-    return metered if metered.list_pico is None else with_saved(metered, Saved(routing=-metered.list_pico))
+def cost_of_lever(metered: Metered, traffic: Traffic) -> Metered:
+    """A charge that no client asked for: without the lever nothing would have been spent. A shadow is what finding a
+    cheaper route costs, an embedding what comparing by meaning does."""
+    pico = metered.list_pico
+    if pico is None:
+        return metered
+    return with_saved(metered, Saved(semantic_cache=-pico) if traffic == "cache_embedding" else Saved(routing=-pico))
 
 
 def beside_default(worker: Worker, call: Call, metered: Metered) -> Metered:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bursar.cache.entry import Entry
-from bursar.cache.key import key_of, provider_headers, tenant_of
-from bursar.domain.caching import CacheRule, SemanticCaching, measured_as
+from bursar.cache.key import key_of, provider_headers, space_of, tenant_of
+from bursar.domain.caching import LOCAL, CacheRule, SemanticCaching, measured_as
 from bursar.domain.charge import Operation
 from bursar.gateway.agreement import Said, compare
 from bursar.gateway.call import Arrival, Call, Worker
+from bursar.gateway.embedding_calls import Asking, asking_of, vector_of
 from bursar.gateway.envelope import Envelope
 from bursar.gateway.heard import Heard
 from bursar.gateway.identify import kind_of_key
@@ -25,6 +26,7 @@ from bursar.gateway.translation import bound
 from bursar.providers.reading import UNREADABLE
 from bursar.providers.services import has_request_fee
 from bursar.providers.splice import doubled_field
+from bursar.semantic.answers import contradict
 from bursar.spool.records import Resembled
 from bursar.translate.codec import Codec
 from bursar.translate.registry import CODECS
@@ -32,16 +34,19 @@ from bursar.translate.registry import CODECS
 if TYPE_CHECKING:
     from bursar.semantic.room import Looked
 
-LOOK_S_MAX = 0.5
-"""How long a call that may be answered waits for the comparison; then it goes to its provider."""
 SHADOW_S_MAX = 30.0
+"""How long a question waits for its turn to be compared, while its provider answers."""
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What of a call is compared. key: of its tenant and of all that must be the same."""
+    """What of a call is compared. key: of its tenant and of all that must be the same.
+
+    asking: how its vector is asked for; None: the local model makes it.
+    """
 
     key: bytes
     text: str
+    asking: Asking | None = None
 
 
 class Resembling(msgspec.Struct):
@@ -102,7 +107,15 @@ class Resembling(msgspec.Struct):
         one, other = await said_by_entry(kept, self.codec), await said_by_entry(asked, self.codec)
         if one is None or other is None:
             return None
-        return compare(one, other, wants_json=self.wants_json).agreement
+        return agreement_of(one, other, wants_json=self.wants_json)
+
+
+def agreement_of(kept: Said, asked: Said, *, wants_json: bool) -> float:
+    """How far two answers agree, 0 to 1. Where one says yes and the other no, or another number, they don't, however
+    many words they share."""
+    found = compare(kept, asked, wants_json=wants_json)
+    by_words = found.tool_calls is None and found.json is None
+    return 0.0 if by_words and contradict(kept.text, asked.text) else found.agreement
 
 
 async def said_by_entry(entry: Entry, codec: Codec) -> Said | None:
@@ -133,6 +146,7 @@ def question_in(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope
         return None
     key = key_of(
         worker.secret,
+        space_of(worker.secret, rule.rule_id, rule.cleared_us),
         tenant,
         credential.client_secret,
         measured_as(rule.terms).encode(),
@@ -144,25 +158,35 @@ def question_in(worker: Worker, call: Call, arrival: Arrival, envelope: Envelope
         found[1],
         sent[1],
     )
-    return Question(key, found[0])
+    if terms.embedder == LOCAL:
+        return Question(key, found[0])
+    asking = asking_of(worker, call, envelope, tenant, found[0], rule, terms)
+    return None if asking is None else Question(key, found[0], asking)
 
 
 def begin_look(worker: Worker, rule: CacheRule, question: Question) -> "asyncio.Future[Looked[Entry] | None]":
     """Begin to compare, and go on at once."""
-    return asyncio.ensure_future(look_up(worker, rule, question, SHADOW_S_MAX))
+    return asyncio.ensure_future(look_up(worker, rule, question))
 
 
-async def look_up(worker: Worker, rule: CacheRule, question: Question, wait_s: float) -> "Looked[Entry] | None":
-    """What is known of a question; None: nothing, within that time."""
-    terms = rule.terms.semantic or SemanticCaching()
+async def look_up(worker: Worker, rule: CacheRule, question: Question) -> "Looked[Entry] | None":
+    """What is known of a question; None: it can't be compared."""
+    terms, vector = rule.terms.semantic or SemanticCaching(), None
+    if question.asking is not None:
+        vector = await vector_of(worker, question.asking, question.text)
+        if vector is None:
+            return None
     now_us = worker.clock.now_us()
-    return await worker.likeness.look(question.key, question.text, terms.similarity_min, now_us, wait_s)
+    return await worker.likeness.look(question.key, question.text, terms.similarity_min, now_us, SHADOW_S_MAX, vector)
 
 
-def looked_up(looked: "Looked[Entry] | None") -> "asyncio.Future[Looked[Entry] | None]":
-    found: asyncio.Future[Looked[Entry] | None] = asyncio.get_running_loop().create_future()
-    found.set_result(looked)
-    return found
+async def within(worker: Worker, look: "asyncio.Future[Looked[Entry] | None]", wait_s: float) -> "Looked[Entry] | None":
+    """What a look has found, if it has by then; it goes on, and its vector is known for the next one."""
+    done, _ = await asyncio.wait([look], timeout=wait_s)
+    if not done:
+        worker.likeness.dropped += 1
+        return None
+    return look.result()
 
 
 def resembling(

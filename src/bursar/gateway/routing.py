@@ -71,7 +71,7 @@ def route_call(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Aske
     judged = None
     if rule.quality_gate is not None:
         judged = judge_way(worker, arrival, asked, rule.quality_gate, ways)
-    ordered = _in_order(worker, arrival, asked, rule, case, ways)
+    ordered = _in_order(worker, arrival, asked, rule, case, ways, envelope.credential.own_key)
     default_model = case.model
     if default is None and judged is not None:  # only the route knows this model: what the gate saves is the dear one
         dear = next((way for way in ways if not way.is_cheap), ways[0])
@@ -80,7 +80,7 @@ def route_call(worker: Worker, arrival: Arrival, envelope: Envelope, asked: Aske
 
 
 def _in_order(
-    worker: Worker, arrival: Arrival, asked: Asked, rule: RouteRule, case: Case, ways: list[Way]
+    worker: Worker, arrival: Arrival, asked: Asked, rule: RouteRule, case: Case, ways: list[Way], own_key: str
 ) -> list[Way]:
     """By the strategy; those that are down or ask for a rest come last, so that they are tried only if all are."""
     if len(ways) == 1:
@@ -90,7 +90,6 @@ def _in_order(
     if ways[0].leads:
         ordered.sort(key=lambda way: not way.leads)
     rested = []
-    own_key = case.credential_id if case.credential_kind == "passthrough" else ""
     for way in ordered:
         why = way.plan.route.health.why_not(now_us, own_key)
         if why:

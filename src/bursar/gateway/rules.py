@@ -79,7 +79,7 @@ class Rule:
         if models is not None and (rule := models.refusal(case.model)):
             raise self.no(rule, case.model, f"model {case.model!r} may not be called", "model")
         if body_bytes_max is not None and case.body_bytes > body_bytes_max:
-            raise self._too_large(case, body_bytes_max)
+            self._meet_large(case, body_bytes_max)
         if output_tokens_max is not None:
             asked = case.output_tokens_max
             if (asked is None or asked > output_tokens_max) and case.operation in GENERATES:
@@ -96,11 +96,17 @@ class Rule:
         }  # fmt: skip
         return error
 
-    def _too_large(self, case: Case, most: int) -> PolicyRule:
+    def _meet_large(self, case: Case, most: int) -> None:
+        """Refuse a body above the cap, or say so and let it go on."""
+        if self.terms.on_input_excess == "warn":
+            told = f"{self.policy.name}: input of {case.body_bytes} bytes is above {most}"
+            if told not in case.warnings:  # a call that is looked at anew, for another model
+                case.warnings = (*case.warnings, told)
+            return
         told = f"the request has {case.body_bytes} bytes; at most {most} may be sent"
         if self.terms.input_tokens_max:
             told += f" ({self.terms.input_tokens_max} input tokens are taken as four bytes each)"
-        return self.no("input_too_large", str(case.body_bytes), told, "body")
+        raise self.no("input_too_large", str(case.body_bytes), told, "body")
 
     def _cap_output(self, case: Case, most: int) -> None:
         if self.terms.on_output_excess == "refuse":

@@ -77,6 +77,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     cache_disk_bytes_max: int = 1024 * 1024 * 1024
     cache_redis_url: str = ""
     cache_redis_password_env: str = ""
+    cache_semantic_wait_s: float = 0.5
+    cache_embedding_timeout_s: float = 5.0
 
 
 def load_settings(path: Path) -> WorkerSettings:

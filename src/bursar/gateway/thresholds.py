@@ -156,7 +156,9 @@ def _as_routed(
         translation, dialect, head, asked, decided = msgspec.structs.astuple(spoken)
         limited = limit_note(spoken)
     body = body_for(plan.route, dialect, asked, decided)
-    forced = notes_of(case) if case is not None else [(b"x-bursar-model-forced", model.encode("ascii", "replace"))]
+    forced = (
+        notes_of(case, asked) if case is not None else [(b"x-bursar-model-forced", model.encode("ascii", "replace"))]
+    )
     notes = [*(note for note in call.notes if note[0].startswith(b"x-bursar-budget")), *forced, *limited]
     routed = msgspec.structs.replace(
         call,

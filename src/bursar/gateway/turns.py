@@ -59,7 +59,7 @@ def next_way(worker: Worker, call: Call) -> Way | None:
     They are asked one after the other whether they suit, since each answer may cost a translation.
     """
     now_us = worker.clock.now_us()
-    ways = sorted(left(call), key=lambda way: bool(way.plan.route.health.why_not(now_us, own_key_of(call))))
+    ways = sorted(left(call), key=lambda way: bool(way.plan.route.health.why_not(now_us, call.own_key)))
     for way in ways:
         if suits(call, way) and (way.case is None or may_enter(worker, call, way.case, now_us)):
             return way
@@ -174,12 +174,7 @@ def note_answer(worker: Worker, call: Call, attempt: Attempt, reply: Reply) -> N
         health.answered(now_us, max(0, (reply.first_byte_us or now_us) - attempt.dispatched_us))
     until_us = cool_until_us(reply.status, reply.headers, now_us)
     if until_us:
-        health.cool(until_us, now_us, own_key_of(call))
-
-
-def own_key_of(call: Call) -> str:
-    """The id of the caller's own provider key, whose limits are not the operator's; "" where that one is shown."""
-    return call.facts.credential_id if call.facts.credential_kind == "passthrough" else ""
+        health.cool(until_us, now_us, call.own_key)
 
 
 def receipt_of(routing: Routing) -> str:

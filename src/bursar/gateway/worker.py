@@ -20,6 +20,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from bursar.cache.key import spaces_of
 from bursar.domain.clock import Clock, SystemClock
 from bursar.domain.errors import BursarError
 from bursar.domain.ids import Ids
@@ -43,6 +44,7 @@ from bursar.gateway.learned import LearnedFile
 from bursar.gateway.loop_table import open_tables
 from bursar.gateway.loop_watch import LoopWatch
 from bursar.gateway.loops import LoopBreaker
+from bursar.gateway.may_embed import HAS_KEY
 from bursar.gateway.memory import keep_freed_memory, settle_collector
 from bursar.gateway.meter import Meter
 from bursar.gateway.metrics import Metrics
@@ -183,6 +185,11 @@ def use_snapshot(worker: Worker, path: Path) -> None:
         worker.decider.use(snapshot)
         worker.cache_table = CacheTable(snapshot.cache_rules)
         worker.prompt_caches.watch.use(snapshot.cache_rules)
+        if snapshot.kept_spaces is not None:
+            spaces = spaces_of(worker.secret, snapshot.kept_spaces)
+            worker.likeness.use(spaces)
+            if worker.answers is not None:
+                worker.answers.use(spaces)
         settings, upstreams = worker.settings, worker.routes.by_name
         filed = with_stops(settings.routes, snapshot.stopped)
         worker.route_table = compile_table(snapshot.routes, filed, settings.ladders, upstreams)
@@ -209,6 +216,7 @@ def write_metrics(worker: Worker, path: Path) -> None:
     counts["bursar_semantic_faults_total",] = worker.likeness.faults
     counts["bursar_semantic_dropped_total",] = worker.likeness.dropped
     for route in worker.routes.routes:
+        counts[HAS_KEY, f"upstream={route.name}"] = int(bool(route.api_key) or not route.settings.api_key_env)
         stats = route.pool.stats()
         counts["bursar_upstream_resting", f"upstream={route.name}"] = int(route.health.why_not(now_us) != "")
         for state in ("open", "idle", "waiting"):
@@ -290,6 +298,7 @@ async def run(settings: WorkerSettings, slot: int) -> None:
         for watcher in watchers:
             watcher.cancel()
         await worker.shadows.close(SHADOWS_GRACE_S)
+        await worker.vectors.work.close(SHADOWS_GRACE_S)
         await worker.resemblances.close(SHADOWS_GRACE_S)
         worker.likeness.close()
         if worker.answers is not None:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bursar.domain.caching import CacheTerms, faults_of_caching
+from bursar.domain.caching import CacheTerms, WhyNot, faults_of_caching
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.controls import MATCHED, TAG_PREFIX, KillTerms, LimitTerms, Match, PolicyTerms
 from bursar.domain.errors import BadControl
@@ -54,13 +54,15 @@ def check_policy(terms: PolicyTerms) -> PolicyTerms:
         _check_texts(field, getattr(terms, field), TAG_VALUE_CHARS_MAX)
     for field in ("input_bytes_max", "input_tokens_max", "output_tokens_max"):
         _check_figure(field, getattr(terms, field))
+    if terms.on_input_excess == "warn" and terms.body_bytes_max is None:
+        raise BadControl("on_input_excess: no cap on input is given, which it is about", field="on_input_excess")
     _check_texts("force_models", [*terms.force_models, *terms.force_models.values()], TAG_VALUE_CHARS_MAX)
     terms = _check_tags(terms)
-    if "provider" in terms.match and (terms.force_models or terms.require_tags or terms.tag_values
-                                      or terms.tag_values_max):  # fmt: skip
+    if "provider" in terms.match and (terms.force_models or terms.service_tier or terms.require_tags
+                                      or terms.tag_values or terms.tag_values_max):  # fmt: skip
         raise BadControl(
-            "match.provider: tags and forced models are decided before the provider is known; match on model, or leave "
-            "them out of this policy",
+            "match.provider: tags, forced models and tiers are decided before the provider is known; match on model, "
+            "or leave them out of this policy",
             field="match.provider",
         )
     return terms
@@ -91,13 +93,14 @@ def check_kill(terms: KillTerms) -> KillTerms:
     return msgspec.structs.replace(terms, reason=reason)
 
 
-def check_caching(terms: CacheTerms) -> CacheTerms:
+def check_caching(terms: CacheTerms, why_no_embeddings: WhyNot | None = None) -> CacheTerms:
     """The same terms, written alike however they were given. Raises BadControl.
 
-    A rule without any cache is one too: its calls are cached by no other.
+    A rule without any cache is one too: its calls are cached by no other. why_no_embeddings: of an upstream; None: that
+    isn't known here.
     """
     check_match(terms.match)
-    for field, wrong in faults_of_caching(terms):
+    for field, wrong in faults_of_caching(terms, why_no_embeddings):
         raise BadControl(f"{field}: {wrong}", field=field)
     return msgspec.structs.replace(
         terms, prompt=_sparse(terms.prompt), exact=_sparse(terms.exact), semantic=_sparse(terms.semantic)

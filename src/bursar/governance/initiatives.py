@@ -5,13 +5,14 @@ import string
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from bursar.domain.clock import Clock, datetime_from_us
-from bursar.domain.errors import BadControl, NameTaken, UnknownControl
+from bursar.domain.errors import BadControl, ChangedMeanwhile, NameTaken, UnknownControl
 from bursar.domain.initiatives import Booking, Initiative, InitiativeTerms, Status, faults_of_initiative
 from bursar.domain.money import plain
 from bursar.governance.audit import record_change
@@ -55,7 +56,7 @@ class InitiativeBook:
             if connection.execute(_kept().where(INITIATIVES.c.name == name)).first():
                 raise NameTaken(f"there is an initiative named {name!r} (`bursar initiatives list`)", field="name")
             count = connection.execute(select(func.count()).select_from(_kept().subquery())).scalar_one()
-            if count >= INITIATIVES_MAX:
+            if count + len(_gone_but_booked(connection)) >= INITIATIVES_MAX:
                 raise BadControl(f"there are {count} initiatives, at most {INITIATIVES_MAX}: remove some", field="name")
             text, now_us = msgspec.json.encode(terms).decode(), self._clock.now_us()
             connection.execute(
@@ -66,12 +67,21 @@ class InitiativeBook:
             self._record(connection, "create", new_id, actor, {"name": name, "terms": text})
             return _initiative(self._find(connection, new_id))
 
-    def change(self, name_or_id: str, terms: InitiativeTerms, *, actor: str) -> Initiative:
-        """Other terms. What was booked stays as it is: a difference is a later entry. Raises BadControl,
-        UnknownControl."""
+    def change(self, name_or_id: str, terms: InitiativeTerms, *, actor: str, seen: str | None = None) -> Initiative:
+        """Other terms. What was booked stays as it is: a difference is a later entry.
+
+        seen: the mark (`mark_of_terms`) of what its writer had before them; None: whatever it says now.
+        Raises BadControl, UnknownControl, ChangedMeanwhile.
+        """
         terms = self.check(terms)
         with self._store.writing() as connection:
             found = self._find(connection, name_or_id)
+            if seen is not None and seen != mark_of_terms(_initiative(found).terms):
+                raise ChangedMeanwhile(
+                    f"somebody changed {found.name!r} since this form was opened; open it again, so that their change "
+                    "isn't undone",
+                    field="name",
+                )
             if found.status != "planned" and terms.start is None:
                 raise BadControl("start: it has begun, so it needs the day on which it did", field="start")
             if found.ended and terms.start and date.fromisoformat(found.ended) <= terms.start:
@@ -92,9 +102,7 @@ class InitiativeBook:
 
     def start(self, name_or_id: str, on: date | None = None, *, actor: str) -> Initiative:
         """Running. on: its first day; None: the one it has, else today. Raises BadControl, UnknownControl."""
-        terms = self.one(name_or_id).terms
-        first = on or terms.start or self._today()
-        return self._turn(name_or_id, "running", None, actor, self.check(msgspec.structs.replace(terms, start=first)))
+        return self._turn(name_or_id, "running", None, actor, on)
 
     def finish(self, name_or_id: str, *, actor: str) -> Initiative:
         """Done: it is delivered, and goes on being measured. Raises BadControl, UnknownControl."""
@@ -122,6 +130,12 @@ class InitiativeBook:
         """Those that weren't removed, oldest first."""
         with self._store.reading() as connection:
             return [_initiative(row) for row in connection.execute(_kept())]
+
+    def gone_but_booked(self) -> list[Initiative]:
+        """Those that were removed after something of them was booked, as stopped on that day at the latest: what is in
+        the books once is nobody else's, so that no cent is booked twice."""
+        with self._store.reading() as connection:
+            return _gone_but_booked(connection)
 
     def bookings(self) -> list[Booking]:
         """Every entry, oldest first; of initiatives that were removed too."""
@@ -163,8 +177,9 @@ class InitiativeBook:
         return list(connection.execute(select(INITIATIVE_BOOKINGS.c.number)).scalars())
 
     def _turn(
-        self, name_or_id: str, status: Status, ended: date | None, actor: str, terms: InitiativeTerms | None = None
+        self, name_or_id: str, status: Status, ended: date | None, actor: str, on: date | None = None
     ) -> Initiative:
+        """on: the first day of one that is to run."""
         with self._store.writing() as connection:
             found = self._find(connection, name_or_id)
             before = _initiative(found)
@@ -174,11 +189,13 @@ class InitiativeBook:
                 least = before.terms.start + timedelta(days=1)
                 raise BadControl(f"ended: it began on {before.terms.start}; stop it from {least} on", field="ended")
             values: dict[str, Any] = {"status": status, "ended": ended.isoformat() if ended else None}
-            if terms is not None:
+            start = before.terms.start
+            if status == "running":  # in the same transaction: what somebody else changed meanwhile stays
+                start = on or start or self._today()
+                terms = self.check(msgspec.structs.replace(before.terms, start=start))
                 values["terms"] = msgspec.json.encode(terms).decode()
             if any(found._mapping[name] != value for name, value in values.items()):
                 connection.execute(update(INITIATIVES).where(INITIATIVES.c.id == found.id).values(values))
-                start = terms.start if terms else before.terms.start
                 detail = {"name": found.name, "start": str(start), "ended": str(ended or "")}
                 self._record(connection, status, found.id, actor, detail)
             return _initiative(self._find(connection, found.id))
@@ -207,6 +224,30 @@ class InitiativeBook:
             connection, self._secret, at_us=self._clock.now_us(), actor=actor, action=f"initiative.{action}",
             subject=subject, detail=detail,
         )  # fmt: skip
+
+
+def mark_of_terms(terms: InitiativeTerms) -> str:
+    """What tells whether an initiative still says what somebody saw."""
+    return blake2b(msgspec.json.encode(terms, order="deterministic"), digest_size=8).hexdigest()
+
+
+def _gone_but_booked(connection: Connection) -> list[Initiative]:
+    booked: dict[str, Decimal] = {}
+    entries = select(INITIATIVE_BOOKINGS.c.initiative_id, INITIATIVE_BOOKINGS.c.amount).join(INITIATIVES)
+    for entry in connection.execute(entries.where(INITIATIVES.c.removed_us.is_not(None))):
+        booked[entry.initiative_id] = booked.get(entry.initiative_id, _ZERO) + Decimal(entry.amount)
+    found = []
+    for row in connection.execute(_removed()):
+        if booked.get(row.id):
+            one = _initiative(row)
+            gone = datetime_from_us(row.removed_us).date()
+            found.append(msgspec.structs.replace(one, status="stopped", ended=min(one.ended or gone, gone)))
+    return found
+
+
+def _removed() -> Select[Any]:
+    table = INITIATIVES
+    return select(table).where(table.c.removed_us.is_not(None)).order_by(table.c.created_us, table.c.id)
 
 
 def _kept() -> Select[Any]:

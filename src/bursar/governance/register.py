@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, TypedDict
 
 import msgspec
-from sqlalchemy import Connection, Row, Table, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, case, func, insert, select, update
 
-from bursar.domain.caching import CacheRule, CacheTerms
+from bursar.domain.caching import CacheRule, CacheTerms, keeps_answers
 from bursar.domain.clock import Clock
 from bursar.domain.controls import CONTROLS_MAX, Kill, KillTerms, Limit, LimitTerms, Match, Policy, PolicyTerms
 from bursar.domain.errors import BadControl, NameTaken, UnknownControl, UnknownKey
@@ -45,7 +45,8 @@ CACHE = Kind(CACHE_RULES, "ca_", "cache", "remove", "bursar caches")
 
 
 class InForce(TypedDict):
-    """What a snapshot carries of them. routes, cache_rules: in the order in which they are asked."""
+    """What a snapshot carries of them. routes, cache_rules: in the order in which they are asked. kept_spaces: of those
+    that keep answers, on or off."""
 
     policies: list[Policy]
     limits: list[Limit]
@@ -53,6 +54,7 @@ class InForce(TypedDict):
     routes: list[RouteRule]
     stopped: list[StoppedTrial]
     cache_rules: list[CacheRule]
+    kept_spaces: dict[str, int]
 
 
 class Register:
@@ -136,6 +138,29 @@ class Register:
                 self._record(connection, self._clock.now_us(), actor, action, found.id, told)
             return connection.execute(select(table).where(table.c.id == found.id)).one()
 
+    def stamp(self, name_or_id: str | None, field: str, action: str, *, actor: str) -> list[Row[Any]]:
+        """The moment of now in one column, of one row or (None) of all in force; later than what stood there, whatever
+        the clock says. One entry in the audit log. Raises UnknownControl.
+        """
+        table, now_us = self.kind.table, self._clock.now_us()
+        column = table.c[field]
+        with self.store.writing() as connection:
+            chosen = _in_force(table)
+            if name_or_id is not None:
+                found = self._find(connection, name_or_id)
+                subject, detail = found.id, {"name": found.name}
+                chosen = chosen.where(table.c.id == found.id)
+            rows = list(connection.execute(chosen))
+            if not rows:
+                return []
+            later = case((column >= now_us, column + 1), else_=now_us)
+            which = table.c.ended_us.is_(None) if name_or_id is None else table.c.id == subject
+            connection.execute(update(table).where(which).values({field: later}))
+            if name_or_id is None:
+                subject, detail = "all", {"count": str(len(rows))}
+            self._record(connection, now_us, actor, action, subject, detail)
+            return list(connection.execute(chosen))
+
     def note(self, row_id: str, field: str, value: str) -> None:
         """A figure of the system's own in one column: nobody decided it, so it isn't in the audit log."""
         table = self.kind.table
@@ -174,13 +199,15 @@ class Register:
 
 def controls_in_force(connection: Connection) -> InForce:
     """What workers must know: policies, routes and cache rules that are on, every limit and every kill in force."""
+    caches = caches_in_order(connection.execute(_in_force(CACHE_RULES)))
     return {
         "policies": [policy_of(row) for row in connection.execute(_in_force(POLICIES)) if row.is_on],
         "limits": [limit_of(row) for row in connection.execute(_in_force(LIMITS))],
         "kills": [kill_of(row) for row in connection.execute(_in_force(KILLS))],
         "routes": [one.rule for one in in_order(connection.execute(_in_force(ROUTES))) if one.is_on],
         "stopped": [stop_of(row) for row in connection.execute(_in_force(STOPPED_TRIALS))],
-        "cache_rules": [one for one in caches_in_order(connection.execute(_in_force(CACHE_RULES))) if one.is_on],
+        "cache_rules": [one for one in caches if one.is_on],
+        "kept_spaces": {one.rule_id: one.cleared_us for one in caches if keeps_answers(one.terms)},
     }
 
 
@@ -208,7 +235,9 @@ def stop_of(row: Row[Any]) -> StoppedTrial:
 
 def cache_of(row: Row[Any]) -> CacheRule:
     terms = msgspec.json.decode(row.terms, type=CacheTerms)
-    return CacheRule(row.id, row.name, terms, row.is_on, row.created_us, row.created_by, row.stopped, row.measured)
+    return CacheRule(
+        row.id, row.name, terms, row.is_on, row.created_us, row.created_by, row.stopped, row.measured, row.cleared_us
+    )
 
 
 def caches_in_order(rows: Iterable[Row[Any]]) -> list[CacheRule]:

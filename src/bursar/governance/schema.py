@@ -1,5 +1,7 @@
 """The tables of the control store, as the newest migration leaves them; `tests/governance` compares the two."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -14,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0011"
+HEAD = "0013"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -120,7 +122,7 @@ ALERT_LOG = Table(
 )
 
 
-def _controls(name: str, *more: Column[str]) -> Table:
+def _controls(name: str, *more: Column[Any]) -> Table:
     """Policies, limits, kills, routes and cache rules are kept alike. An ended row stays as history."""
     return Table(
         name,
@@ -147,6 +149,7 @@ CACHE_RULES = _controls(
     "cache_rules",
     Column("stopped", Text, nullable=False, server_default=""),
     Column("measured", Text, nullable=False, server_default=""),
+    Column("cleared_us", BigInteger, nullable=False, server_default="0"),  # what it had kept; 0: never
 )
 
 INITIATIVES = Table(
@@ -177,6 +180,40 @@ INITIATIVE_BOOKINGS = Table(  # appended only: a later difference is another ent
     Column("computed_us", BigInteger, nullable=False),
     Column("computed_by", String(200), nullable=False),
     Index("ix_initiative_bookings_month", "initiative_id", "month"),
+)
+
+REVIEWS_HELD = Table(  # appended only
+    "reviews_held",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),  # weekly, monthly
+    Column("at_us", BigInteger, nullable=False),
+    Column("held_by", String(200), nullable=False),
+    Index("ix_reviews_held_at_us", "kind", "at_us"),
+)
+
+MATURITY_EVIDENCE = Table(  # what people say of what Bursar can't see; one that is withdrawn stays
+    "maturity_evidence",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("check_id", String(64), nullable=False),  # of `bursar.maturity.steps`
+    Column("who", String(200), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("added_by", String(200), nullable=False),
+    Column("withdrawn_us", BigInteger, nullable=True),
+    Column("withdrawn_by", String(200), nullable=True),
+)
+
+MATURITY_LOG = Table(  # appended only: once a day, and whenever the step is another one
+    "maturity_log",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("states", Text, nullable=False),  # JSON: check → passed, failed, unseen
+    Column("advised", Text, nullable=False),  # JSON: what advice expected then; "" where it wasn't asked
 )
 
 PROVIDER_JOBS = Table(  # work that a provider finishes later: batches, responses in the background

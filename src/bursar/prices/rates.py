@@ -133,19 +133,29 @@ def bound_pico(sheet: PriceSheet, input_bytes: int, max_output: int, searches: i
     No more than a charge can hold.
     Raises UnpricedUnit if input, or output or searches where some are allowed, have no price.
     """
+    return bounds_pico(sheet, input_bytes, max_output, max_output, searches)[0]
+
+
+def bounds_pico(
+    sheet: PriceSheet, input_bytes: int, max_output: int, likely_output: int, searches: int = 0
+) -> tuple[int, int]:
+    """The same, and what a call costs whose answer has `likely_output` tokens and no more, in one go."""
     if sheet.dearest_input is None:
         raise UnpricedUnit(sheet.sku_id, Unit.INPUT)
     femto = input_bytes * sheet.dearest_input + (sheet.request_price or 0)
+    output_price = 0
     if max_output:
         if sheet.dearest_output is None:
             raise UnpricedUnit(sheet.sku_id, Unit.OUTPUT)
-        femto += max_output * sheet.dearest_output
+        output_price = sheet.dearest_output
     if searches:
         price = sheet.unit_prices.get(Unit.WEB_SEARCH)
         if price is None:
             raise UnpricedUnit(sheet.sku_id, Unit.WEB_SEARCH)
         femto += searches * price
-    return min(-(-femto // FEMTO_PER_PICO), PICO_MAX)
+    bound = -(-(femto + max_output * output_price) // FEMTO_PER_PICO)
+    likely = -(-(femto + likely_output * output_price) // FEMTO_PER_PICO)
+    return min(bound, PICO_MAX), min(likely, PICO_MAX)
 
 
 def storage_bound_pico(sheet: PriceSheet, tokens: int, kept_us: int, input_tokens: int = 0) -> int:

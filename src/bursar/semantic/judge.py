@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bursar.semantic.guards import marks_of, why_not_one
+from bursar.semantic.guards import why_not_one
+from bursar.semantic.marks import marks_of
 
 SAME = "same"
 NEAREST = "nearest other"

@@ -14,7 +14,8 @@ def _groups(text: str) -> list[list[str]]:
 
 NEGATIONS = _words("""
 no not never none neither nor without cannot nobody nothing nowhere hardly barely rarely seldom lacks lack lacking
-fails fail failed refuse refuses unable except excluding excludes exclude instead unless
+fails fail failed refuse refuses unable except excluding excludes exclude instead unless non
+aint arent cant couldnt didnt doesnt dont hadnt hasnt havent isnt mustnt shouldnt wasnt werent wont wouldnt
 """)
 """Words that turn a sentence, or leave something out. What ends in n't is one too."""
 
@@ -136,7 +137,7 @@ _CLASSES = {
     ),
     "task": (
         "translate translation|summarize summarise summary|rewrite rephrase paraphrase|classify|compare|fix debug|"
-        "prove|refactor"
+        "prove|refactor|pronounce pronunciation|spell spelling|rhyme|synonym|antonym|proofread|conjugate"
     ),
     "scope": "only|per|average|median|half|double twice|triple",
     "people": "child kid baby infant toddler|adult|teenager teen|dog|cat|pregnant|elderly senior",
@@ -147,6 +148,9 @@ CLASSES: dict[str, dict[str, str]] = {}
 
 for _name, _forms in _CLASSES.items():
     CLASSES[_name] = {stem(form): forms[0] for forms in _groups(_forms) for form in forms}
+
+TEXT_TASKS = _words("translate summarize rewrite classify pronounce spell rhyme synonym antonym proofread conjugate")
+"""Tasks about a text: another word in it is another task."""
 
 _ALIKE = """
 buy purchase order | get obtain retrieve fetch receive | start begin launch | stop end halt cease | create make
@@ -176,7 +180,8 @@ nineteen twenty
 NUMBER_WORDS = {word: str(value) for value, word in enumerate(_COUNTED.split()) if word != "*"} | {
     "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
     "hundred": "100", "thousand": "1000", "million": "1000000", "billion": "1000000000", "dozen": "12",
-    "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th", "tenth": "10th",
+    "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th", "sixth": "6th",
+    "seventh": "7th", "eighth": "8th", "ninth": "9th", "tenth": "10th", "thrice": "3",
 }  # fmt: skip
 
 FILLERS = _words("""
@@ -194,6 +199,11 @@ RELATIONS = _words("""
 from to than into over after before against versus vs
 """)
 """Words after which it matters who stands there."""
+
+TURNING = _words("""
+by about from into onto off out over under up down against for with
+""")
+"""Of which one in place of another says something else: a book by Kant, a book about Kant."""
 
 CIRCUMSTANCES = _words("""
 in on for with at using by
@@ -225,6 +235,27 @@ o a os as é são um uma como que por quando onde e ou com posso não de do da e
 """),
     "nl": _words("""
 de het een is zijn hoe wat waarom wanneer waar en of met ik kan niet van in op voor mijn te
+"""),
+    "pl": _words("""
+jak czy co to jest są nie na w do z się mogę kiedy gdzie dlaczego moje mój dla po od oraz ile
+"""),
+    "sv": _words("""
+hur vad jag kan är det en ett och att för i på inte varför när var min mitt mina av om till med som
+"""),
+    "da": _words("""
+hvordan hvad jeg kan er det en et og at for i på ikke hvorfor når hvor min mit mine af om til med som
+"""),
+    "tr": _words("""
+nasıl ne bir ve bu için mi mı mu nerede neden ben benim değil ile var yok kadar daha çok
+"""),
+    "id": _words("""
+bagaimana cara apa yang saya di ke dari dan ini itu untuk tidak bisa dengan akan atau berapa kapan mengapa
+"""),
+    "hi": _words("""
+kya kaise kab kahan kyun hai hain mera meri mere nahi ka ki ke ko se aur hoga karna kare
+"""),
+    "ro": _words("""
+cum ce unde de la este sunt nu pot un o și sau cu pentru din în meu mea care când
 """),
 }  # fmt: skip
 

@@ -5,12 +5,14 @@ one thread owns a room.
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from bursar.semantic.guards import Marks, marks_of, why_not_one
-from bursar.semantic.minilm import DIMENSIONS, Floats, MiniLM
+from bursar.semantic.guards import why_not_one
+from bursar.semantic.marks import Marks, marks_of
+from bursar.semantic.minilm import Floats, MiniLM
 
 T = TypeVar("T")
 
@@ -19,7 +21,7 @@ ROWS_MAX = 1_024
 BYTES_MAX = 64 * 1024 * 1024
 """Of all partitions of a worker; the one that was used longest ago goes first."""
 CANDIDATES_MAX = 8
-"""How many of the nearest are shown to the guards."""
+"""How many of the nearest that are fresh are shown to the guards."""
 MARKS_BYTES = 8 * 1024  # of a text's marks, about
 
 
@@ -48,10 +50,11 @@ class Item(NamedTuple, Generic[T]):
 
 
 class Partition(Generic[T]):
-    """One tenant's questions in one context: rows of a matrix that grows by doubling."""
+    """One tenant's questions in one context: rows of a matrix that grows by doubling. dimensions: of each vector."""
 
-    def __init__(self) -> None:
-        self._matrix = np.zeros((4, DIMENSIONS), np.float32)
+    def __init__(self, dimensions: int) -> None:
+        self.dimensions = dimensions
+        self._matrix = np.zeros((4, dimensions), np.float32)
         self._items: list[Item[T]] = []
         self._next = 0  # the row that is written over when all are full
         self.bytes = self._matrix.nbytes
@@ -59,12 +62,16 @@ class Partition(Generic[T]):
     def nearest(self, vector: Floats, marks: Marks, similarity_min: float, now_us: int) -> Near[T] | None:
         """The nearest row from `similarity_min` on that is fresh and that no guard refuses."""
         cosines = self._matrix[: len(self._items)] @ vector
-        for at in np.argsort(-cosines)[:CANDIDATES_MAX]:
+        seen = 0
+        for at in np.argsort(-cosines, kind="stable"):
             item, similarity = self._items[at], float(cosines[at])
-            if similarity < similarity_min:
+            if similarity < similarity_min or seen == CANDIDATES_MAX:
                 return None
-            if item.expires_us > now_us and not why_not_one(marks, item.marks):
+            if item.expires_us <= now_us:
+                continue  # else a question that is asked each day would stand behind its own old answers
+            if not why_not_one(marks, item.marks):
                 return Near(min(similarity, 1.0), item.value)
+            seen += 1
         return None
 
     def keep(self, vector: Floats, item: Item[T]) -> None:
@@ -88,22 +95,27 @@ class Partition(Generic[T]):
 
 
 class Room(Generic[T]):
-    """All partitions of one worker. key: made of tenant and context; whoever has another one meets nothing of it."""
+    """All partitions of one worker. key: made of tenant and context; whoever has another one meets nothing of it.
 
-    def __init__(self, model: MiniLM, bytes_max: int = BYTES_MAX) -> None:
-        self._model = model
+    model: embeds texts that come without a vector; None: all have one.
+    """
+
+    def __init__(self, model: MiniLM | None = None, bytes_max: int = BYTES_MAX) -> None:
+        self.model = model
         self._partitions: OrderedDict[bytes, Partition[T]] = OrderedDict()
         self._bytes_max = bytes_max
         self.bytes = 0
 
-    def look(self, key: bytes, text: str, similarity_min: float, now_us: int) -> Looked[T]:
-        """What is known of a text. Takes some 10 ms."""
-        [vector] = self._model.embed([text])
+    def look(self, key: bytes, text: str, similarity_min: float, now_us: int, given: Floats | None = None) -> Looked[T]:
+        """What is known of a text. given: its vector, of length 1; None: the model makes it, in some 10 ms."""
+        vector = given
+        if vector is None and self.model is not None:
+            [vector] = self.model.embed([text])
         if vector is None:
             return Looked(None, None)
         marks = marks_of(text)
         partition = self._partitions.get(key)
-        if partition is None:
+        if partition is None or partition.dimensions != len(vector):
             return Looked(vector, marks)
         self._partitions.move_to_end(key)
         return Looked(vector, marks, partition.nearest(vector, marks, similarity_min, now_us))
@@ -113,8 +125,11 @@ class Room(Generic[T]):
         if looked.vector is None or looked.marks is None or size > self._bytes_max:
             return
         partition = self._partitions.get(key)
+        if partition is not None and partition.dimensions != len(looked.vector):  # the upstream's model is another now
+            self.bytes -= self._partitions.pop(key).bytes
+            partition = None
         if partition is None:
-            partition = self._partitions[key] = Partition()
+            partition = self._partitions[key] = Partition(len(looked.vector))
             self.bytes += partition.bytes
         self._partitions.move_to_end(key)
         before = partition.bytes
@@ -126,6 +141,12 @@ class Room(Generic[T]):
         if self.bytes > self._bytes_max:  # one partition alone is too large
             self._partitions.clear()
             self.bytes = 0
+
+    def keep_only(self, begins: Collection[bytes]) -> None:
+        """Forget all partitions but those whose key begins with one of these, all of one length."""
+        lengths = {len(begin) for begin in begins}
+        for key in [key for key in self._partitions if all(key[:length] not in begins for length in lengths)]:
+            self.bytes -= self._partitions.pop(key).bytes
 
     def __len__(self) -> int:
         return sum(map(len, self._partitions.values()))

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bursar.simulate.plan import Plan
+from bursar.simulate.vectors import vector_of
 
 DONE = b"data: [DONE]\n\n"
-EMBEDDING_DIMENSIONS = 8  # a short vector will do: no one bills by its length
 _encode = msgspec.json.Encoder().encode
 
 
@@ -139,16 +139,14 @@ def completion_events(plan: Plan) -> list[Event]:
 
 def embeddings(plan: Plan) -> bytes:
     ask = plan.ask
-    dimensions = (ask.dimensions if ask else None) or EMBEDDING_DIMENSIONS
     given = msgspec.json.decode(bytes(ask.input) or b'""') if ask else ""
-    many = len(given) if isinstance(given, list) and given and not isinstance(given[0], int) else 1
-    vector = [round(0.01 * ((plan.created_s + i) % 97), 4) for i in range(dimensions)]
-    packed: Any = vector
+    texts = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
+    vectors: list[Any] = [vector_of(str(text), ask.dimensions if ask else None) for text in texts]
     if ask is not None and ask.encoding_format == "base64":
-        packed = base64.b64encode(struct.pack(f"<{dimensions}f", *vector)).decode()
+        vectors = [base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode() for vector in vectors]
     body: dict[str, Any] = {
         "object": "list",
-        "data": [{"object": "embedding", "index": index, "embedding": packed} for index in range(many)],
+        "data": [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(vectors)],
         "model": plan.model_served,
     }
     if plan.include_usage:

@@ -14,6 +14,10 @@ from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 from bursar.domain.usage import Usage
 
+Traffic = Literal["live", "shadow", "cache_embedding"]
+"""Who made a call: a client; a route, as a shadow of one, whose answer nobody is shown; the semantic cache, to compare
+one."""
+
 CostLineRow = tuple[str, int, int]
 """(unit, quantity, unit price in femto-USD)"""
 
@@ -36,7 +40,7 @@ class CallFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tags_dropped: int = 0
     client: str = ""  # the SDK or tool that called, from its user agent: "openai-python/2.7"
     client_retry: int = 0  # what the SDK says of its own retries (X-Stainless-Retry-Count)
-    traffic: Literal["live", "shadow"] = "live"  # a shadow was made by a route, and its answer shown to nobody
+    traffic: Traffic = "live"
 
 
 class Dispatched(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="d"):
@@ -162,7 +166,8 @@ class Resembled(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="m")
     similarity: of the kept question whose answer it would have got; None: none means the same.
     agreement: of that answer with the one that its provider gave; None: there was none.
     cost_pico: what the provider's answer cost at its list price, so what the hit would have saved; None: unpriced.
-    embed_pico: what comparing cost. is_live: the cache answered then, and this hit was asked anyway.
+    embed_pico: what comparing cost beside the attempts that were booked for it: nothing.
+    is_live: the cache answered then, and this hit was asked anyway.
     """
 
     looked_us: int

@@ -15,8 +15,9 @@ from bursar.advisor.families.jobs import stop_repeated_jobs
 from bursar.advisor.families.models import take_cheaper_models
 from bursar.advisor.families.output import cap_output, shorten_answers, stop_cutting_off
 from bursar.advisor.families.places import take_cheaper_places
-from bursar.advisor.families.prompts import mark_prompts, repair_marks
+from bursar.advisor.families.prompts import mark_prompts
 from bursar.advisor.families.reasoning import reason_less
+from bursar.advisor.families.repairs import repair_marks
 from bursar.advisor.families.retries import stop_asking_again
 from bursar.advisor.families.tiers import take_the_standard_tier
 from bursar.advisor.look import Look

@@ -4,10 +4,11 @@ from collections import defaultdict
 from datetime import date
 from decimal import Decimal
 
-from bursar.advisor.advice import Advice
-from bursar.advisor.drafts import client_draft
+from bursar.advisor.advice import Advice, Draft
+from bursar.advisor.drafts import client_draft, draft_name, match_of, policy_draft
 from bursar.advisor.giving import give
 from bursar.advisor.look import Look, Segment, Slice
+from bursar.domain.controls import PolicyTerms
 from bursar.domain.usage import Usage
 
 ABOVE_MAX = 0.1  # of the band's start: so much can be left out of a long input
@@ -42,14 +43,27 @@ def _advice(
         title=f"Keep {segment.name} at {band:,} tokens of input",
         why=f"{calls:,} calls had up to {ABOVE_MAX:.0%} more than {band:,} tokens of input; from there on all "
         "of a call's tokens cost more.",
-        change=client_draft(
-            f"up to {band * (1 + ABOVE_MAX):,.0f} tokens of input", f"{band:,} at most",
-            "count the tokens before sending (count_tokens is free), and leave out what is least needed",
-        ),
+        change=_change(look, segment, band, where),
         confidence="estimated", effort="medium", risk="low",
         doubts=("What is left out may have been needed.",),
         about=str(band),
     )  # fmt: skip
+
+
+def _change(look: Look, segment: Segment, band: int, where: str) -> Draft:
+    """The caller's, and a policy that warns of requests of that size: their bytes, as these calls' tokens have them."""
+    claim = look.claim(segment, where)
+    row = look.ask(
+        f"SELECT SUM(request_bytes) / SUM(total_input) AS of_token FROM {{base}} WHERE {claim.sql}", **claim.params
+    )[0]
+    before, after = f"up to {band * (1 + ABOVE_MAX):,.0f} tokens of input", f"{band:,} at most"
+    step = "count the tokens before sending (count_tokens is free), and leave out what is least needed"
+    if not row["of_token"]:
+        return client_draft(before, after, step)
+    most = round(float(row["of_token"]) * band)
+    terms = PolicyTerms(match=match_of(look, segment), input_bytes_max=most, on_input_excess="warn")
+    warned = f"{after}; a request above {most:,} bytes is warned of in its answer's headers, and goes on"
+    return policy_draft(draft_name(f"band-{band}", segment), terms, before, warned, step)
 
 
 def _at_the_edge(look: Look, one: Slice, band: int) -> Decimal | None:

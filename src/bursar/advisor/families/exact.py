@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from bursar.advisor.advice import Advice
 from bursar.advisor.drafts import cache_draft, draft_name, match_of
-from bursar.advisor.families.repeats import Repeat, repeats
+from bursar.advisor.families.repeats import Repeat, jobs_and_others
 from bursar.advisor.giving import give
 from bursar.advisor.look import Look, Segment, total
 from bursar.domain.caching import CacheTerms, ExactCaching
@@ -26,9 +26,8 @@ FINGERPRINTS_MAX = 20_000
 def keep_equal_answers(look: Look) -> list[Advice]:
     """An exact cache for each segment that would have had hits worth it."""
     by_segment: dict[Segment, list[Repeat]] = defaultdict(list)
-    for one in look.once("repeats", repeats):
-        if not one.is_job:
-            by_segment[one.segment].append(one)
+    for one in jobs_and_others(look)[1]:
+        by_segment[one.segment].append(one)
     return [
         advice
         for segment, found in by_segment.items()
@@ -37,6 +36,7 @@ def keep_equal_answers(look: Look) -> list[Advice]:
 
 
 def _advice(look: Look, segment: Segment, found: list[Repeat]) -> Advice | None:
+    found = sorted(found, key=lambda one: -sum(one.costs))[:FINGERPRINTS_MAX]  # what isn't claimed isn't promised
     by_ttl = {ttl_s: hits_by_day(found, ttl_s) for ttl_s in TTLS_S}
     most = max(total(daily) for _, daily in by_ttl.values())
     ttl_s = next(ttl_s for ttl_s, (_, daily) in by_ttl.items() if total(daily) >= ENOUGH * most)
@@ -44,11 +44,10 @@ def _advice(look: Look, segment: Segment, found: list[Repeat]) -> Advice | None:
     if not look.is_worth(daily):
         return None
     terms = CacheTerms(match=match_of(look, segment), exact=ExactCaching(ttl_s=ttl_s))
-    dearest = sorted(found, key=lambda one: -sum(one.costs))[:FINGERPRINTS_MAX]
     claim = look.claim(
         segment,
         "outcome = 'ok' AND request_fingerprint IN (SELECT unnest($prints))",
-        prints=[one.fingerprint for one in dearest],
+        prints=[one.fingerprint for one in found],
     )
     return give(
         look, "exact_cache", segment, claim, look.monthly(daily),

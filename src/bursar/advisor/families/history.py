@@ -1,11 +1,14 @@
 """Conversations that send all of their past with each turn, at the full price: what a window of turns saves."""
 
 from decimal import Decimal
+from typing import Any
 
-from bursar.advisor.advice import Advice
-from bursar.advisor.drafts import client_draft
+from bursar.advisor.advice import Advice, Draft
+from bursar.advisor.drafts import client_draft, draft_name, match_of, policy_draft
+from bursar.advisor.families.talks import NO_TALKS, talks
 from bursar.advisor.giving import give
-from bursar.advisor.look import Look, Slice
+from bursar.advisor.look import Look, Segment, Slice
+from bursar.domain.controls import PolicyTerms
 from bursar.domain.usage import Usage
 
 WINDOW = 8  # turns that are kept, beside the first input
@@ -13,6 +16,8 @@ LONG_MIN = 12  # turns of a conversation that has a past
 GROWS_MIN = 0.9
 CACHED_SHARE_MAX = 0.5  # of the input: above, the past costs a tenth already, and a window would break its cache
 DOUBT = 0.1
+NEARLY_ALL = 0.99  # of the requests, as they would be
+KIB = 1_024
 
 
 def send_less_history(look: Look) -> list[Advice]:
@@ -20,7 +25,9 @@ def send_less_history(look: Look) -> list[Advice]:
     found = []
     for segment, slices in look.segments.items():
         read = sum(one.usage.cache_read for one in slices)
-        if not look.worth_a_look(segment) or read > CACHED_SHARE_MAX * sum(one.usage.total_input for one in slices):
+        is_long = look.once("talks", talks).get(segment, NO_TALKS).turns_max >= LONG_MIN
+        is_cached = read > CACHED_SHARE_MAX * sum(one.usage.total_input for one in slices)
+        if not is_long or is_cached or not look.worth_a_look(segment):
             continue
         claim = look.claim(segment, "session <> ''")
         row = look.ask(_LONG.format(where=claim.sql, base="{base}"), **claim.params)[0]
@@ -37,10 +44,7 @@ def send_less_history(look: Look) -> list[Advice]:
                 title=f"Send only the last {WINDOW} turns in {segment.name}",
                 why=f"{row['conversations']:,} conversations have {LONG_MIN} turns or more, and each turn sends all "
                 "before it again: the cost of a conversation grows with the square of its length.",
-                change=client_draft(
-                    "the whole past with each turn", f"the first input and the last {WINDOW} turns",
-                    "summarise what falls out of the window, or drop it",
-                ),
+                change=_change(look, segment, source, claim.params),
                 confidence="estimated", effort="medium", risk="high", is_proven=False,
                 doubts=(
                     "What falls out of the window may be needed: the ledger can't tell what an answer drew on.",
@@ -49,6 +53,28 @@ def send_less_history(look: Look) -> list[Advice]:
             )
         )  # fmt: skip
     return found
+
+
+def _change(look: Look, segment: Segment, turns: str, params: dict[str, Any]) -> Draft:
+    """The caller's, and a policy that warns of requests longer than nearly all would be with a window.
+
+    turns: charges with `past`, the tokens that would fall out.
+    """
+    row = look.ask(
+        f"""
+        SELECT quantile_disc(round(request_bytes * (total_input - past) / total_input)::BIGINT, {NEARLY_ALL}) AS size
+        FROM {turns} WHERE past > 0 AND request_bytes > 0
+        """,
+        **params,
+    )[0]
+    before, after = "the whole past with each turn", f"the first input and the last {WINDOW} turns"
+    step = "summarise what falls out of the window, or drop it"
+    if not row["size"]:
+        return client_draft(before, after, step)
+    most = -(-int(row["size"]) // KIB) * KIB
+    terms = PolicyTerms(match=match_of(look, segment), input_bytes_max=most, on_input_excess="warn")
+    warned = f"{after}; a request above {most:,} bytes is warned of in its answer's headers, and goes on"
+    return policy_draft(draft_name("history", segment), terms, before, warned, step)
 
 
 def _without_past(look: Look, one: Slice) -> Decimal | None:

@@ -12,7 +12,7 @@ from bursar.advisor.drafts import draft_name, match_of, route_draft
 from bursar.advisor.families.arms import arm_proofs
 from bursar.advisor.families.proofs import COMPARED_MIN, SIGMAS, Proof, shadow_proofs
 from bursar.advisor.giving import give
-from bursar.advisor.look import Look, Segment, Slice, total
+from bursar.advisor.look import SEGMENT_COLUMNS, Look, Segment, Slice, total
 from bursar.domain.routes import RouteRule, Shadow, Target
 
 SHORT_ANSWER = 64  # tokens, half of them: classes, extracts, yes and no
@@ -123,10 +123,16 @@ def _there(look: Look, one: Slice, model: str) -> Decimal | None:
 
 def _is_simple(look: Look, segment: Segment) -> bool:
     """Whether the answers are short and nothing is done by them."""
-    claim = look.claim(segment)
-    row = look.ask(
-        f"SELECT quantile_disc(total_output, 0.5) AS middle, bool_or(finish_reason IN ('tool_calls', 'tool_use')) AS "
-        f"acts, bool_and(operation = 'chat') AS chats, bool_or(session <> '') AS talks FROM {{base}} WHERE {claim.sql}",
-        **claim.params,
-    )[0]
-    return row["middle"] <= SHORT_ANSWER and row["chats"] and not row["acts"] and not row["talks"]
+    return segment in look.once("simple", _simple)
+
+
+def _simple(look: Look) -> frozenset[Segment]:
+    keys = ", ".join(SEGMENT_COLUMNS)
+    rows = look.ask(
+        f"""
+        SELECT {keys} FROM {{base}} GROUP BY ALL
+        HAVING quantile_disc(total_output, 0.5) <= {SHORT_ANSWER} AND bool_and(operation = 'chat' AND session = ''
+          AND finish_reason NOT IN ('tool_calls', 'tool_use'))
+        """
+    )
+    return frozenset(Segment(*(row[name] for name in SEGMENT_COLUMNS)) for row in rows)

@@ -30,7 +30,8 @@ def cap_output(look: Look) -> list[Advice]:
     rows = look.ask(
         f"""
         SELECT {keys}, quantile_disc(output_tokens, 0.99) FILTER (outcome = 'ok') AS most,
-          count(*) FILTER (outcome = 'ok') AS answers
+          count(*) FILTER (outcome = 'ok') AS answers,
+          max(output_tokens) FILTER (outcome = 'truncated') AS longest_cut
         FROM {{base}} WHERE operation = 'chat' GROUP BY ALL
         """
     )
@@ -40,6 +41,8 @@ def cap_output(look: Look) -> list[Advice]:
         if row["answers"] < ANSWERS_MIN or not look.worth_a_look(segment):
             continue
         cap = max(-(-HEADROOM * row["most"] // STEP) * STEP, STEP)
+        if (row["longest_cut"] or 0) <= cap:
+            continue
         claim = look.claim(segment, "output_tokens > $cap", cap=cap)
         extra = {
             "above": f"output_tokens - {cap}",
@@ -72,11 +75,12 @@ def _capped(look: Look, segment: Segment, cap: int, most: int, claim: Claim, dai
 def stop_cutting_off(look: Look) -> list[Advice]:
     """Answers that were cut off by max_tokens and asked for again, of the same input, until they were whole."""
     keys = ", ".join(SEGMENT_COLUMNS)
+    alike = "feature, session, total_input"  # enough to leave out nearly all that nothing was cut off of
     lost = f"""
         SELECT * FROM (
           SELECT *, lead(outcome) OVER again AS next_outcome,
             epoch(lead(received_at) OVER again) - epoch(received_at) AS gap_s
-          FROM {{base}}
+          FROM {{base}} WHERE ({alike}) IN (SELECT {alike} FROM {{base}} WHERE outcome = 'truncated')
           WINDOW again AS (PARTITION BY {keys}, credential_id, session, consumer_id, total_input ORDER BY received_at)
         ) WHERE outcome = 'truncated' AND next_outcome IN ('ok', 'truncated') AND gap_s <= {AGAIN_S}
     """

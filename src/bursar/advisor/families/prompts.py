@@ -1,5 +1,4 @@
-"""The provider's own prompt cache: marks where large inputs come again within its time and none are set, and marks
-that cost more than they bring.
+"""The provider's own prompt cache: marks where large inputs come again within its time and none are set.
 
 The ledger has no text, so it can't say how much of an input is the same each time. Two signs can:
 
@@ -11,18 +10,17 @@ The ledger has no text, so it can't say how much of an input is the same each ti
 Both are estimates, and say so.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import msgspec
-
 from bursar.advisor.advice import Advice
-from bursar.advisor.drafts import cache_draft, client_draft, draft_name, match_of
+from bursar.advisor.drafts import cache_draft, draft_name, match_of
+from bursar.advisor.families.talks import NO_TALKS, talks
 from bursar.advisor.giving import give
-from bursar.advisor.look import Look, Segment, Slice, total
+from bursar.advisor.look import SEGMENT_COLUMNS, Look, Segment, Slice, total
+from bursar.domain.cacheable import Cacheable, cacheable
 from bursar.domain.caching import CacheTerms, PromptCaching, Ttl
 from bursar.domain.usage import Unit, Usage
 
@@ -34,16 +32,8 @@ FLOOR = 0.02
 STRAY_MAX = 0.01  # of the bytes, from what the tokens let one expect, and of the tokens from the bytes
 VARYING_IN_FLOOR = 0.25  # of what the middle is above the floor: the least varying part is in the floor too
 GAPS_S: dict[Ttl, int] = {"5m": 300, "1h": 3_600}
-SHORT_GAPS_MIN = 20  # calls, to say how much of what comes again soon is read
-READ_AGAIN_MIN = 0.5
 DOUBT_TALK, DOUBT_FLOOR = 0.1, 0.2
-LEAST_TOKENS = 1_024
-LEAST_TOKENS_OF = (
-    (re.compile(r"claude-(opus-4[-.][56]|haiku-4)"), 4_096),
-    (re.compile(r"claude-(opus-4[-.]7|sonnet-4[-.]6|.*haiku)"), 2_048),
-)
-"""What a provider caches at least. Source: Anthropic, prompt caching, minimum cacheable length, read 2026-10; the
-gateway, which sets the marks, has the whole table (`gateway/prompt_cache/models.py`)."""
+BEDROCK = "aws"  # as price lists call it
 
 
 class Marked(NamedTuple):
@@ -57,82 +47,57 @@ def mark_prompts(look: Look) -> list[Advice]:
     """Marks for segments that would read more than they write, at providers that cache only what is marked."""
     found = []
     for segment, slices in look.segments.items():
-        if look.worth_a_look(segment) and _is_unmarked(look, slices):
-            advice = _of_conversations(look, segment) or _of_a_fixed_part(look, segment)
+        takes = marks_of(segment)
+        is_ruled = bool(look.breaks_of(segment))  # a rule marks these already, and finds what breaks their cache
+        if takes is not None and not is_ruled and look.worth_a_look(segment) and _is_unmarked(look, slices):
+            advice = _of_conversations(look, segment, takes) or _of_a_fixed_part(look, segment, takes)
             if advice is not None:
                 found.append(advice)
     return found
 
 
-def repair_marks(look: Look) -> list[Advice]:
-    """Where what was written to the cache cost more than what was read from it has saved."""
-    found = []
-    for segment, slices in look.segments.items():
-        written = sum(one.usage.cache_write_5m + one.usage.cache_write_1h for one in slices)
-        if not written or not look.worth_a_look(segment):
-            continue
-        claim = look.claim(segment, "cache_write_5m_tokens + cache_write_1h_tokens + cache_read_tokens > 0")
-        kept = look.slice(claim.sql, **claim.params)
-        stopped = look.saved(kept, lambda one: _without_marks(look, one))
-        longer = _with_longer_life(look, segment)
-        best = max((stopped, longer), key=total)
-        if not look.is_worth(best):
-            continue
-        is_longer = best is longer
-        found.append(
-            give(
-                look, "cache_repair", segment, claim, look.monthly(best, DOUBT_FLOOR if is_longer else 0.0),
-                title=f"{'Keep' if is_longer else 'Stop writing'} the prompt cache of {segment.name}"
-                f"{' for an hour' if is_longer else ''}",
-                why="More is written to the provider's cache than is read: "
-                + ("the next call mostly comes after five minutes and within the hour." if is_longer
-                   else "what is written is hardly ever read again."),
-                change=client_draft(
-                    "cache_control with its five minutes" if is_longer else "cache_control on parts that differ",
-                    'cache_control with "ttl": "1h"' if is_longer else "no cache_control, or on what stays the same",
-                    "the caller sets these marks itself; Bursar sets its own only where there are none",
-                ),
-                confidence="estimated" if is_longer else "measured", effort="low", risk="low",
-                doubts=(
-                    "What breaks the reuse may be small, such as a time in the system prompt: mended, it saves more.",
-                ),
-                about="1h" if is_longer else "stop",
-            )
-        )  # fmt: skip
-    return found
+def marks_of(segment: Segment) -> Cacheable | None:
+    """What the gateway may mark of a segment's prompts; None where its provider takes no marks that are known."""
+    return cacheable(segment.model, at_bedrock=segment.provider == BEDROCK)
 
 
-def _of_conversations(look: Look, segment: Segment) -> Advice | None:
-    claim = look.claim(segment, "session <> ''")
-    row = look.ask(_TALKS.format(where=claim.sql, base="{base}"), **claim.params)[0]
-    if not row["sessions"] or row["turns"] < TURNS_MIN or row["grows"] < GROWS_MIN:
+def _of_conversations(look: Look, segment: Segment, takes: Cacheable) -> Advice | None:
+    found = look.once("talks", talks).get(segment, NO_TALKS)
+    if found.turns < TURNS_MIN:
         return None
-    best = _best(look, _TURNS.format(where=claim.sql, base="{base}"), claim.params)
+    claim = look.claim(segment, "session <> ''")
+    row = look.ask(_GROWS.format(where=claim.sql, base="{base}"), **claim.params)[0]
+    if row["grows"] < GROWS_MIN:
+        return None
+    best = _best(look, takes, _TURNS.format(where=claim.sql, base="{base}"), {**claim.params, "least": takes.minimum})
     why = (
-        f"{row['sessions']:,} conversations of {row['turns']:.0f} turns on average: each turn sends all before it "
+        f"{found.sessions:,} conversations of {found.turns:.0f} turns on average: each turn sends all before it "
         "again, at the full price."
     )
     return _advice(look, segment, best, why, DOUBT_TALK, "session <> ''")
 
 
-def _of_a_fixed_part(look: Look, segment: Segment) -> Advice | None:
+def _of_a_fixed_part(look: Look, segment: Segment, takes: Cacheable) -> Advice | None:
     claim = look.claim(segment)
-    row = look.ask(
-        _FLOOR.format(where=claim.sql, base="{base}"),
-        **claim.params,
-    )[0]
+    row = look.once("floors", _floors)[segment]
     above = row["middle"] - row["floor"]
     fixed = round(row["floor"] - VARYING_IN_FLOOR * above)
-    if fixed < least_tokens(segment.model) or above > ABOVE_FLOOR_MAX * row["floor"]:
+    if fixed < takes.minimum or above > ABOVE_FLOOR_MAX * row["floor"]:
         return None
     if max(row["bytes_stray"], row["tokens_stray"]) > STRAY_MAX:
         return None
-    best = _best(look, _FIXED.format(where=claim.sql, base="{base}"), {**claim.params, "fixed": fixed})
+    best = _best(look, takes, _FIXED.format(where=claim.sql, base="{base}"), {**claim.params, "fixed": fixed})
     why = (
         f"Inputs hardly differ: half have at most {row['middle']:,} tokens, and nearly none has less than "
         f"{row['floor']:,}. So about {fixed:,} of them seem to be a fixed part, sent anew at the full price each time."
     )
     return _advice(look, segment, best, why, DOUBT_FLOOR, "")
+
+
+def _floors(look: Look) -> dict[Segment, dict[str, Any]]:
+    """How sizes of inputs lie in each segment of whose prompts the gateway could mark some."""
+    rows = look.ask(_FLOOR, unmarked=sorted({one.model for one in look.segments if marks_of(one) is not None}))
+    return {Segment(*(row[name] for name in SEGMENT_COLUMNS)): row for row in rows}
 
 
 def _advice(look: Look, segment: Segment, best: Marked, why: str, doubt: float, more: str) -> Advice | None:
@@ -153,24 +118,23 @@ def _advice(look: Look, segment: Segment, best: Marked, why: str, doubt: float, 
     )  # fmt: skip
 
 
-def _best(look: Look, source: str, params: dict[str, Any]) -> Marked:
+def _best(look: Look, takes: Cacheable, source: str, params: dict[str, Any]) -> Marked:
     """Five minutes or an hour, whichever saves more. source: charges with `shared`, `fresh` and `gap_s`."""
-    tried = []
-    for ttl, gap_s in GAPS_S.items():
-        again = f"coalesce(gap_s <= {gap_s}, false)"
-        extra = {
-            "read": f"CASE WHEN {again} THEN shared ELSE 0 END",
-            "written": f"CASE WHEN {again} THEN fresh ELSE shared + fresh END",
-        }
-        slices = look.slice(source=f"({source})", extra=extra, **params)
-        tried.append(Marked(ttl, look.saved(slices, lambda one, ttl=ttl: _with_marks(look, one, ttl))))  # type: ignore[misc]
+    ttls = [ttl for ttl in GAPS_S if ttl == "5m" or takes.has_hour]
+    extra = {}
+    for ttl in ttls:
+        again = f"coalesce(gap_s <= {GAPS_S[ttl]}, false)"
+        extra[f"read_{ttl}"] = f"CASE WHEN {again} THEN shared ELSE 0 END"
+        extra[f"written_{ttl}"] = f"CASE WHEN {again} THEN fresh ELSE shared + fresh END"
+    slices = look.slice(source=f"({source})", extra=extra, **params)
+    tried = [Marked(ttl, look.saved(slices, lambda one, ttl=ttl: _with_marks(look, one, ttl))) for ttl in ttls]  # type: ignore[misc]
     return max(tried, key=lambda one: total(one.daily))
 
 
 def _with_marks(look: Look, one: Slice, ttl: Ttl) -> Decimal | None:
     """What a slice would cost if of its plain input `read` came from the cache and `written` went to it."""
     sheet = look.sheet(one)
-    read, written = one.extra["read"], one.extra["written"]
+    read, written = one.extra[f"read_{ttl}"], one.extra[f"written_{ttl}"]
     usage = Usage(cache_read=read, **{"cache_write_5m" if ttl == "5m" else "cache_write_1h": written})
     would, plain = look.price(one, sheet, usage), look.price(one, sheet, Usage(input=read + written))
     return None if would is None or plain is None else one.cost - plain + would
@@ -185,89 +149,33 @@ def _is_unmarked(look: Look, slices: Sequence[Slice]) -> bool:
     return sheet is not None and {Unit.CACHE_READ, Unit.CACHE_WRITE_5M} <= sheet.listed
 
 
-def _with_longer_life(look: Look, segment: Segment) -> dict[date, Decimal]:
-    """What is saved where marks of five minutes become ones of an hour; nothing where there are none of an hour, or
-    where even what comes again within five minutes is hardly read: it isn't the same then."""
-    sheet = look.sheet(look.segments[segment][0])
-    if sheet is None or Unit.CACHE_WRITE_1H not in sheet.listed:
-        return {}
-    claim = look.claim(segment, "cache_write_5m_tokens + cache_read_tokens > 0")
-    marked = _MARKED.format(where=claim.sql, base="{base}")
-    row = look.ask(
-        f"SELECT count(*) AS calls, SUM(cache_read_tokens) / nullif(SUM(least(before, kept)), 0) AS share "
-        f"FROM ({marked}) WHERE gap_s <= {GAPS_S['5m']}",
-        **claim.params,
-    )[0]
-    share = float(row["share"] or 0) if row["calls"] >= SHORT_GAPS_MIN else 1.0
-    if share < READ_AGAIN_MIN:
-        return {}
-    late = f"CASE WHEN gap_s > {GAPS_S['5m']} AND gap_s <= {GAPS_S['1h']} THEN {share:.4f} ELSE 0 END"
-    more = f"round(least(cache_write_5m_tokens, greatest(before - cache_read_tokens, 0)) * {late})"
-    slices = look.slice(source=f"({marked})", extra={"read": f"coalesce({more}, 0)"}, **claim.params)
-
-    def otherwise(one: Slice) -> Decimal | None:
-        written, read = one.usage.cache_write_5m, one.extra["read"]
-        here = look.price(one, look.sheet(one), Usage(cache_write_5m=written))
-        would = look.price(one, look.sheet(one), Usage(cache_read=read, cache_write_1h=written - read))
-        return None if would is None or here is None else one.cost - here + would
-
-    return look.saved(slices, otherwise)
-
-
-def _without_marks(look: Look, one: Slice) -> Decimal | None:
-    sheet = look.sheet(one)
-    here, would = look.price(one, sheet, one.usage), look.price(one, sheet, _plain(one.usage))
-    return None if here is None or would is None else one.cost - here + would
-
-
-def _plain(usage: Usage) -> Usage:
-    """The same without any cache."""
-    cached = usage.cache_read + usage.cache_write_5m + usage.cache_write_1h
-    return msgspec.structs.replace(usage, input=usage.input + cached, cache_read=0, cache_write_5m=0, cache_write_1h=0)
-
-
-def least_tokens(model: str) -> int:
-    """The shortest input that a provider caches.
-
-    >>> least_tokens("claude-haiku-4-5-20251001"), least_tokens("claude-sonnet-4-5")
-    (4096, 1024)
-    """
-    return next((least for named, least in LEAST_TOKENS_OF if named.search(model)), LEAST_TOKENS)
-
-
-_TALKS = """
-SELECT count(DISTINCT session) AS sessions, count(*) / nullif(count(DISTINCT session), 0) AS turns,
-  coalesce(avg((total_input >= before)::INTEGER) FILTER (before IS NOT NULL), 0) AS grows
+_GROWS = """
+SELECT coalesce(avg((total_input >= before)::INTEGER) FILTER (before IS NOT NULL), 0) AS grows
 FROM (
   SELECT session, total_input, lag(total_input) OVER (PARTITION BY session ORDER BY received_at) AS before
   FROM {base} WHERE {where}
 )
 """
 _TURNS = """
-SELECT *, least(coalesce(before, 0), input_tokens) AS shared,
-  input_tokens - least(coalesce(before, 0), input_tokens) AS fresh
+SELECT *, CASE WHEN input_tokens < $least THEN 0 ELSE least(before, input_tokens) END AS shared,
+  CASE WHEN input_tokens < $least THEN 0 ELSE input_tokens - least(before, input_tokens) END AS fresh
 FROM (
-  SELECT *, lag(input_tokens) OVER talk AS before,
+  SELECT *, CASE WHEN lag(input_tokens) OVER talk >= $least THEN lag(input_tokens) OVER talk ELSE 0 END AS before,
     epoch(received_at) - epoch(lag(received_at) OVER talk) AS gap_s
   FROM {base} WHERE {where} WINDOW talk AS (PARTITION BY session ORDER BY received_at)
 )
 """
 _FLOOR = f"""
-SELECT quantile_disc(total_input, {FLOOR}) AS floor, quantile_disc(total_input, 0.5) AS middle,
+SELECT {", ".join(SEGMENT_COLUMNS)},
+  quantile_disc(total_input, {FLOOR}) AS floor, quantile_disc(total_input, 0.5) AS middle,
   sqrt(regr_syy(request_bytes, total_input) * (1 - coalesce(regr_r2(request_bytes, total_input), 0)) / count(*))
     / avg(request_bytes) AS bytes_stray,
   sqrt(regr_syy(total_input, request_bytes) * (1 - coalesce(regr_r2(total_input, request_bytes), 0)) / count(*))
     / avg(total_input) AS tokens_stray
-FROM {{base}} WHERE {{where}}
+FROM {{base}} WHERE list_contains($unmarked, model) GROUP BY ALL
 """
 _FIXED = """
 SELECT *, least($fixed, input_tokens) AS shared, 0 AS fresh,
   epoch(received_at) - epoch(lag(received_at) OVER (ORDER BY received_at)) AS gap_s
 FROM {base} WHERE {where}
-"""
-_MARKED = """
-SELECT *, cache_read_tokens + cache_write_5m_tokens AS kept,
-  lag(cache_read_tokens + cache_write_5m_tokens) OVER again AS before,
-  epoch(received_at) - epoch(lag(received_at) OVER again) AS gap_s
-FROM {base} WHERE {where} WINDOW again AS (PARTITION BY session ORDER BY received_at)
 """

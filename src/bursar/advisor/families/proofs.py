@@ -61,7 +61,9 @@ WITH tried AS (
 ), pairs AS (
   SELECT {keys}, there_provider, there_upstream, there_model, tried.outcome NOT IN ('ok', 'truncated') AS failed,
     compared.agreement, tried.list_cost::DOUBLE AS there, shown.list_cost::DOUBLE AS here
-  FROM tried JOIN (SELECT * FROM {base} WHERE is_final) AS shown ON shown.call_id = tried.shown_id
+  FROM tried JOIN (
+    SELECT * FROM {base} WHERE is_final AND call_id IN (SELECT shown_id FROM tried)
+  ) AS shown ON shown.call_id = tried.shown_id
   LEFT JOIN (
     SELECT * FROM comparisons QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY compared_at) = 1
   ) AS compared ON compared.call_id = tried.call_id

@@ -25,6 +25,7 @@ from bursar.site import Site, actor
 
 PERIOD = "30d"
 COMMANDS = {"policy": "policies on", "route": "routes on", "cache": "caches on"}
+DRY_RUN = "is kept, as a dry run: it refuses nothing, and says when a day costs more; its page gives it another mode."
 
 
 class SavingTold(msgspec.Struct):
@@ -40,6 +41,7 @@ class ChangeTold(msgspec.Struct):
     before: list[str]
     after: list[str]
     steps: list[str]
+    is_on: bool = False
 
 
 class AdviceTold(msgspec.Struct):
@@ -60,6 +62,7 @@ class AdviceTold(msgspec.Struct):
     is_proven: bool
     change: ChangeTold
     doubts: list[str]
+    evidence: list[str]
 
 
 class ReviewTold(msgspec.Struct):
@@ -130,7 +133,8 @@ def show(
         raise BadRequest("one advice is told as table or json; `bursar advice --format csv` has all", field="format")
     saving = "no figure" if one.saving is None else f"{_usd(one.saving.low)} to {_usd(one.saving.high)} a month"
     lines = [
-        ("advice", one.title), ("why", one.why), ("saves", _expected(one)), ("between", saving),
+        ("advice", one.title), ("why", one.why), *(("seen", line) for line in one.evidence),
+        ("saves", _expected(one)), ("between", saving),
         ("sure", f"{one.confidence}; effort {one.effort}, risk {one.risk}"), ("calls", " ".join(one.scope)),
         *(("before", line) for line in one.change.before), *(("after", line) for line in one.change.after),
         *(("do", line) for line in one.change.steps), *(("doubt", line) for line in one.doubts),
@@ -151,8 +155,8 @@ def apply(
 ) -> None:
     """Keep an advice's change as a control that is off: `bursar advice apply ad_217a9ad369 --draft`.
 
-    It is a policy, a route or a cache rule, and nothing changes until somebody switches it on. Where only the caller
-    can make the change, its steps are printed.
+    It is a policy, a route, a cache rule, or a budget that refuses nothing, and nothing changes until somebody switches
+    it on. What the caller does, beside it or alone, is printed.
     """
     site = resolve_site(config, data)
     one = _one(site, advice_id, _asked(period, timezone, filters))
@@ -166,16 +170,22 @@ def apply(
         return
     if not draft:
         raise BadRequest("it is kept as a draft only, which somebody then switches on: say --draft", field="draft")
+    budgets = site.budgets() if change.kind == "budget" else None
     kept: KeptDraft = changed(
-        site, lambda controls: keep_draft(controls, change.kind, change.name, change.terms, actor=actor())
+        site, lambda controls: keep_draft(controls, budgets, change.kind, change.name, change.terms, actor=actor())
     )
+    if budgets is not None:
+        site.publish_budgets(budgets)
     if fmt is Format.JSON:
         print_json(msgspec.to_builtins(kept))
         return
-    say(
-        f"{kept.kind} {kept.name} ({kept.id}) is kept, and off; "
-        f"`bursar {COMMANDS[kept.kind]} {kept.id}` switches it on."
-    )
+    named = f"{kept.kind} {kept.name} ({kept.id})"
+    if kept.kind == "budget":
+        say(f"{named} {DRY_RUN}")
+    else:
+        say(f"{named} is kept, and off; `bursar {COMMANDS[kept.kind]} {kept.id}` switches it on.")
+    for step in change.steps:
+        say(f"to do beside it: {step}")
 
 
 def register(app: typer.Typer) -> None:
@@ -206,7 +216,7 @@ def _show_all(told: ReviewTold) -> None:
         {
             "id": one.id, "title": one.title, "expected": one.saving.expected if one.saving else None,
             "between": f"{_usd(one.saving.low)} – {_usd(one.saving.high)}" if one.saving else "no figure",
-            "net": one.net, "sure": one.confidence if one.is_proven else f"{one.confidence}, try first",
+            "net": one.net, "sure": _sure(one),
             "effort": one.effort, "risk": one.risk,
         }
         for one in told.advice
@@ -227,6 +237,10 @@ def _show_all(told: ReviewTold) -> None:
         columns, rows, totals={"title": "together, each charge once", "net": told.total},
         notes=[f"{share} of {_usd(told.spent_monthly)} a month; `bursar advice show ID` has evidence and change"],
     )  # fmt: skip
+
+
+def _sure(one: AdviceTold) -> str:
+    return f"{one.confidence}, {'is on' if one.change.is_on else 'try first'}" if one.net is None else one.confidence
 
 
 def _expected(one: AdviceTold) -> str:

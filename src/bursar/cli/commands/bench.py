@@ -23,6 +23,13 @@ class Part(StrEnum):
     KEPT = "kept"
     ADVICE = "advice"
     FORECAST = "forecast"
+    MATURITY = "maturity"
+    SEMANTIC = "semantic"
+    ADVISING = "advising"
+
+
+DOCUMENTED = (Part.ADVICE, Part.SEMANTIC)
+"""Parts that make tables of a page of the docs."""
 
 
 def bench(
@@ -34,7 +41,7 @@ def bench(
         bool, typer.Option("--peers", help="Beside LiteLLM, Portkey and TensorZero, installed for it.")
     ] = False,
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="The table of docs/advice.md, with `bursar bench advice`.")
+        bool, typer.Option("--markdown", help="The tables of the docs, with `bursar bench advice` or `semantic`.")
     ] = False,
 ) -> None:
     """Measure this machine against the figures we promise.
@@ -42,9 +49,10 @@ def bench(
     Example: `bursar bench gateway --scale 0.1`. Exit code 1 if a figure misses its target.
     """
     if markdown:
-        if part is not Part.ADVICE:
-            raise typer.BadParameter("goes with `bursar bench advice` only", param_hint="--markdown")
-        typer.echo(importlib.import_module("bursar.bench.advice").documented())
+        if part not in DOCUMENTED:
+            known = " or ".join(f"`bursar bench {one}`" for one in DOCUMENTED)
+            raise typer.BadParameter(f"goes with {known} only", param_hint="--markdown")
+        typer.echo(importlib.import_module(f"bursar.bench.{part}").documented())
         return
     if peers:
         if part is not Part.GATEWAY:

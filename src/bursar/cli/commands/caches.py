@@ -19,7 +19,10 @@ from bursar.domain.resemblance import shown_measured
 from bursar.governance.checks import read_terms
 from bursar.site import actor
 
-EXPORTED = ("id", "name", "on", "position", "match", "says", "stopped", "measured", "terms", "created_at", "created_by")
+EXPORTED = (
+    "id", "name", "on", "position", "match", "says", "stopped", "measured", "terms", "created_at", "created_by",
+    "cleared_at",
+)  # fmt: skip
 NameArgument = Annotated[str, typer.Argument(help="The rule's name or id.")]
 
 
@@ -46,7 +49,7 @@ def set_(
         str, typer.Option(help="shadow: measure answers to requests that mean the same; on: give them.")
     ] = "",
     semantic_ttl: Annotated[str, typer.Option(help="For how long those (1h).")] = "",
-    embedder: Annotated[str, typer.Option(help="What tells how close two are: local.")] = "",
+    embedder: Annotated[str, typer.Option(help="What tells how close two are: local, or UPSTREAM/MODEL.")] = "",
     similarity_min: Annotated[float | None, typer.Option(help="The cosine from which two are one (0.95).")] = None,
     sample_percent: Annotated[
         float | None, typer.Option(help="Of hits, how many are asked anyway and compared (10).")
@@ -111,6 +114,24 @@ def resume(name: NameArgument, data: DataOption = None, config: ConfigOption = N
     say(f"cache rule {rule.name} ({rule.rule_id}) is not stopped.")
 
 
+def clear(
+    rule: Annotated[str | None, typer.Option(help="Only what this rule has kept, by its name or id.")] = None,
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Clear kept answers, of all rules or of one: `bursar caches clear --rule support`. No call meets them any more.
+
+    In force on all workers within a second. The rules stay as they are, and keep anew; one that is off is cleared too.
+    """
+    done = changed_existing(data, config, lambda controls: controls.caches.clear(rule, actor=actor()))
+    if not done:
+        say("no cache rules, so nothing is kept.")
+    elif rule is not None:
+        say(f"what cache rule {done[0].name} ({done[0].rule_id}) had kept is cleared.")
+    else:
+        say(f"what {len(done)} cache rule{'s' if len(done) != 1 else ''} had kept is cleared.")
+
+
 def remove(name: NameArgument, data: DataOption = None, config: ConfigOption = None) -> None:
     """Remove a cache rule: `bursar caches remove support`. The next that matches decides then."""
     gone = changed_existing(data, config, lambda controls: controls.caches.remove(name, actor=actor()))
@@ -119,11 +140,11 @@ def remove(name: NameArgument, data: DataOption = None, config: ConfigOption = N
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        no_args_is_help=True, help="Which calls may be answered from a cache: list, set, switch, resume, remove.",
-        rich_markup_mode=None,
+        no_args_is_help=True, rich_markup_mode=None,
+        help="Which calls may be answered from a cache: list, set, switch, resume, clear, remove.",
     )  # fmt: skip
     for name, command in (("list", list_caches), ("set", set_), ("on", on), ("off", off_), ("resume", resume),
-                          ("remove", remove)):  # fmt: skip
+                          ("clear", clear), ("remove", remove)):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="caches")
 
@@ -141,6 +162,7 @@ def _told(rules: list[CacheRule], fmt: Format) -> None:
             "measured": shown_measured(rule),
             "terms": msgspec.to_builtins(rule.terms), "created_at": datetime_from_us(rule.created_us).isoformat(),
             "created_by": rule.created_by,
+            "cleared_at": datetime_from_us(rule.cleared_us).isoformat() if rule.cleared_us else None,
         }
         for rule in rules
     ]  # fmt: skip

@@ -40,11 +40,15 @@ def add(
     deny_region: Annotated[Texts, typer.Option(help="Not these regions.")] = [],  # noqa: B006
     input_bytes_max: Annotated[int | None, typer.Option(help="The largest request body.")] = None,
     input_tokens_max: Annotated[int | None, typer.Option(help="The same in tokens, four bytes each.")] = None,
+    on_input_excess: Annotated[str, typer.Option(help="refuse a larger one, or warn and let it go on.")] = "refuse",
     output_tokens_max: Annotated[int | None, typer.Option(help="The largest max_tokens.")] = None,
     on_output_excess: Annotated[str, typer.Option(help="lower max_tokens, or refuse the call.")] = "lower",
     force_model: Annotated[
         Texts, typer.Option(help="REQUEST_TYPE=MODEL: send that model instead; *=MODEL for any type.")
     ] = [],  # noqa: B006
+    service_tier: Annotated[
+        str, typer.Option(help="standard: ask for no dearer tier; flex: ask for that one, which may take minutes.")
+    ] = "",
     require_tag: Annotated[Texts, typer.Option(help="A dimension or tag each call must say.")] = [],  # noqa: B006
     on_missing: Annotated[str, typer.Option(help="reject, default or warn (reject; default with --tag-default).")] = "",
     tag_default: Annotated[Texts, typer.Option(help="NAME=VALUE for calls that don't say it.")] = [],  # noqa: B006
@@ -62,6 +66,7 @@ def add(
         "match": read_pairs("--match", match), "allow_models": allow_model, "deny_models": deny_model,
         "allow_providers": allow_provider, "deny_providers": deny_provider, "allow_regions": allow_region,
         "deny_regions": deny_region, "input_bytes_max": input_bytes_max, "input_tokens_max": input_tokens_max,
+        "on_input_excess": on_input_excess, "service_tier": service_tier or None,
         "output_tokens_max": output_tokens_max, "on_output_excess": on_output_excess,
         "force_models": read_pairs("--force-model", force_model),
         "require_tags": list(dict.fromkeys([*require_tag, *defaults])),

@@ -18,11 +18,13 @@ Asked = Request[Any, Any, Any]
 
 
 class Asks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The period and filters on which the advice was given; as in an address."""
+    """The period and filters on which the advice was given; as in an address. seen: the mark of its change, as it was
+    told; null: whatever it is by now."""
 
     period: str = ""
     tz: str = ""
     filter: list[str] = []
+    seen: str | None = None
 
 
 @get("/api/advice", sync_to_thread=True, responses=PROBLEMS, summary="What would save money, by how much")
@@ -37,15 +39,16 @@ def advice(
 
 @post("/api/advice/{advice_id:str}/apply", responses=PROBLEMS, summary="Keep an advice's change as a draft")
 async def apply(request: Asked, advice_id: FromPath[str], data: JSONBody[Asks]) -> KeptDraft:
-    """A policy, route or cache rule that is off: somebody looks at it and switches it on.
+    """A policy, route or cache rule that is off, or a budget that is a dry run: somebody looks at it, and switches it
+    on.
 
     404 `unknown_advice`, 400 `bad_control` where only the caller can make the change, 409 `name_taken` where the draft
-    is there already.
+    is there already, 409 `changed_meanwhile` where it is another change by now than the one that was `seen`.
     """
     context: ConsoleContext = request.app.state.context
 
     def keep() -> KeptDraft:
-        return apply_advice(context, _view(context, data.period, data.tz, data.filter), advice_id)
+        return apply_advice(context, _view(context, data.period, data.tz, data.filter), advice_id, data.seen)
 
     return await asyncio.to_thread(keep)
 

@@ -1,4 +1,4 @@
-"""The JSON API of cache rules: reading, making, changing, switching, resuming, removing.
+"""The JSON API of cache rules: reading, making, changing, switching, resuming, clearing, removing.
 
 Handlers that share a path are coroutines, as in `controls.py`.
 """
@@ -26,7 +26,7 @@ class CacheAnswer(msgspec.Struct, frozen=True):
     """A cache rule. `terms` holds what it says, defaults left out; `says` the same in words.
 
     stopped: why its prompt caching was turned off by what it cost; "": it wasn't. measured: what the shadow of its
-    semantic cache has shown, in words; "": it has none.
+    semantic cache has shown, in words; "": it has none. cleared_at: when what it had kept was cleared last, if ever.
     """
 
     rule_id: str
@@ -39,6 +39,7 @@ class CacheAnswer(msgspec.Struct, frozen=True):
     measured: str
     created_at: datetime
     created_by: str
+    cleared_at: datetime | None = None
 
 
 class NewCache(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +110,22 @@ def resume_cache(request: Asked, name: FromPath[str]) -> CacheAnswer:
     return cache_answer(changing(request, lambda controls: controls.caches.resume(name, actor=ACTOR)))
 
 
+@delete("/api/caches/{name:str}/answers", sync_to_thread=True, status_code=200, responses=PROBLEMS,
+        summary="Clear what a cache rule has kept")  # fmt: skip
+def clear_cache(request: Asked, name: FromPath[str]) -> CacheAnswer:
+    """By its name or id. No call meets any of it from about a second on, also of its semantic cache; the rule stays as
+    it is. 404 `unknown_control`."""
+    [cleared] = changing(request, lambda controls: controls.caches.clear(name, actor=ACTOR))
+    return cache_answer(cleared)
+
+
+@delete("/api/kept-answers", sync_to_thread=True, status_code=200, responses=PROBLEMS,
+        summary="Clear what all cache rules have kept")  # fmt: skip
+def clear_caches(request: Asked) -> list[CacheAnswer]:
+    """Of rules that are off too. The rules whose answers went."""
+    return [cache_answer(one) for one in changing(request, lambda controls: controls.caches.clear(actor=ACTOR))]
+
+
 @get("/api/prompt-breaks", sync_to_thread=True, responses=PROBLEMS, summary="What breaks prompt caches, and its cost")
 def prompt_breaks(request: Asked) -> list[BreaksTold]:
     """Of calls that a rule with `prompt` is about, today and yesterday, dearest first; from hashes, without a text."""
@@ -120,7 +137,11 @@ def cache_answer(one: CacheRule) -> CacheAnswer:
         one.rule_id, one.name, one.is_on, written(one.terms.match), one.terms, cache_phrases(one.terms), one.stopped,
         shown_measured(one),
         datetime_from_us(one.created_us), one.created_by,
+        datetime_from_us(one.cleared_us) if one.cleared_us else None,
     )  # fmt: skip
 
 
-CACHE_HANDLERS = [caches, make_cache, change_cache, remove_cache, switch_cache, resume_cache, prompt_breaks]
+CACHE_HANDLERS = [
+    caches, make_cache, change_cache, remove_cache, switch_cache, resume_cache, clear_cache, clear_caches,
+    prompt_breaks,
+]  # fmt: skip

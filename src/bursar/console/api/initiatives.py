@@ -18,7 +18,7 @@ from bursar.console.api.answers import csv_bytes
 from bursar.console.api.controls import Asked, as_csv, listed
 from bursar.console.api.parameters import PROBLEMS, Shape
 from bursar.console.context import ACTOR, ConsoleContext
-from bursar.console.initiatives import InitiativeDesk
+from bursar.console.initiatives import InitiativeDesk, booked_by_month
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import UnknownControl
 from bursar.domain.initiatives import Booking, Initiative, InitiativeTerms
@@ -31,7 +31,8 @@ class MonthAnswer(msgspec.Struct, frozen=True):
     first, until: the days that were measured, the last one excluded. realised = expected - actual - handed, exactly;
     low, high: its 90 % interval. handed: what later initiatives that share its calls go on from.
     booked: what the entries of a closed month add up to; null: none yet. method:
-    `comparison`, `carried` (by the last trend that was seen) or `before_after`.
+    `comparison`, `carried` (by the last trend that was seen), `before_after`, or `unmeasured`: it was booked, and other
+    terms or another initiative have it now.
     new_calls, new_cost: of kinds of calls that the baseline doesn't know: in none of the sums.
     """
 
@@ -212,14 +213,6 @@ def one_answer(desk: InitiativeDesk, name: str) -> InitiativeAnswer:
         if name in (one.name, one.initiative_id):
             return one
     raise UnknownControl(f"no initiative is named {name[:200]!r} (`bursar initiatives list`)", field="name")
-
-
-def booked_by_month(entries: Sequence[Booking]) -> dict[tuple[str, str], Decimal]:
-    """(initiative's id, month) → what its entries add up to."""
-    found: dict[tuple[str, str], Decimal] = {}
-    for one in entries:
-        found[one.initiative_id, one.month] = found.get((one.initiative_id, one.month), Decimal(0)) + one.amount
-    return found
 
 
 TAKE_OUT = (

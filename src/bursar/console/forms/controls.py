@@ -17,7 +17,13 @@ from bursar.domain.errors import BursarError
 
 LISTS = ("allow_models", "deny_models", "allow_providers", "deny_providers", "allow_regions", "deny_regions")
 FIGURES = ("input_bytes_max", "input_tokens_max", "output_tokens_max")
-CHOICES = {"on_output_excess": "lower", "on_missing": "reject", "on_tag_value": "reject"}
+CHOICES = {
+    "on_input_excess": "refuse",
+    "on_output_excess": "lower",
+    "service_tier": "",
+    "on_missing": "reject",
+    "on_tag_value": "reject",
+}
 LIMIT_FIGURES = ("requests_per_minute", "tokens_per_minute", "concurrent")
 PAIRS = {
     "force_models": "tagging=gpt-4o-mini, or *=gpt-4o-mini for every type of request",

@@ -23,7 +23,7 @@ def read_initiative(form: Fields) -> InitiativeTerms | None:
     """What was typed; None where something can't be read. Raises BadControl that names the field."""
     said: dict[str, Any] = {
         "owner": form.text("owner"),
-        "hypothesis": form.text("hypothesis"),
+        "hypothesis": form.text("hypothesis").replace("\r\n", "\n"),
         "target": _decimal(form, "target", "500 or 1250.50"),
         "filters": _lines(form, "filters"),
         "unit": form.text("unit") or CALLS,
@@ -60,6 +60,15 @@ def fill_initiative(terms: InitiativeTerms) -> dict[str, str]:
     }
 
 
+def can_say(terms: InitiativeTerms) -> bool:
+    """Whether the form says all that an initiative does: one made elsewhere may have a comma where it parts words."""
+    form = Fields(fill_initiative(terms))
+    try:
+        return read_initiative(form) == terms
+    except BursarError:
+        return False
+
+
 def place_of_error(error: BursarError) -> str:
     """The form's field that an error is about; "" for the form as a whole."""
     field = error.field or ""
@@ -73,7 +82,7 @@ def unknown_fields(typed: Mapping[str, str]) -> list[str]:
 
 
 def _guard(guard: Guard | None) -> dict[str, str]:
-    return {} if guard is None else {"guard": guard.metric, "guard_limit": f"{guard.limit:g}"}
+    return {} if guard is None else {"guard": guard.metric, "guard_limit": plain(Decimal(str(guard.limit)))}
 
 
 def _comparison(form: Fields) -> tuple[str, ...]:

@@ -8,15 +8,16 @@ import msgspec
 
 from bursar.advisor.advice import KINDS, Advice
 from bursar.advisor.review import Ranked, Review
-from bursar.console.advising import apply_advice, monthly_spend, reviewed
+from bursar.console.advising import apply_advice, mark_of_change, monthly_spend, reviewed
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.costs import gateway_address
 from bursar.console.view import View, filter_text
 from bursar.governance.drafts import KeptDraft, kept_drafts
 
-PAGES_OF_DRAFTS = {"policy": "/controls#policies", "route": "/routes", "cache": "/caches#rules"}
-WORDS = {"policy": "policy", "route": "route", "cache": "cache rule"}
+PAGES_OF_DRAFTS = {"policy": "/controls#policies", "route": "/routes", "cache": "/caches#rules", "budget": "/budgets"}
+WORDS = {"policy": "policy", "route": "route", "cache": "cache rule", "budget": "budget"}
+ON = "in no total: what it saves shows in the calls since, and these are mostly from before"
 SURE = {
     "measured": "all of it is in the ledger",
     "sampled": "measured on a part of the calls",
@@ -28,6 +29,7 @@ class ShownAdvice(msgspec.Struct):
     """One advice. place: in the ranking. net_note: why it adds less than it saves; "" if it doesn't.
 
     draft: the word for what is kept; "" where only the caller can make the change. kept: if that is there already.
+    mark: what the form says was seen.
     """
 
     advice: Advice
@@ -41,15 +43,21 @@ class ShownAdvice(msgspec.Struct):
     draft: str
     kept: KeptDraft | None
     kept_href: str
+    mark: str
+
+    @property
+    def is_on(self) -> bool:
+        return self.kept is not None and self.kept.is_on
 
 
 def advice_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     """Everything the template reads."""
     found = reviewed(context, view)
-    drafts = {} if context.open_controls is None else kept_drafts(context.controls())
+    budgets = context.budgets and context.budgets()
+    drafts = {} if context.open_controls is None else kept_drafts(context.controls(), budgets)
     rows = [_shown(row, place, view, drafts) for place, row in enumerate(found.ranked, 1)]
     ready = [row for row in rows if row.net is not None]
-    to_try = [row for row in rows if row.net is None and row.advice.saving is not None]
+    to_try = [row for row in rows if row.net is None and row.advice.saving is not None and not row.is_on]
     return {
         "data": {
             "lead": _lead(found, ready, f),
@@ -61,6 +69,7 @@ def advice_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any
                 for title, note, part in (
                     ("Ready", "largest first; together each charge counts once", ready),
                     ("To be tried first", "in no total: what it saves isn't proven yet", to_try),
+                    ("Switched on", ON, [row for row in rows if row.is_on and row.net is None]),
                     ("To talk about", "no figure is claimed", [row for row in rows if row.advice.saving is None]),
                 )
                 if part
@@ -80,7 +89,7 @@ def apply_from_page(context: ConsoleContext, form: Mapping[str, str]) -> KeptDra
     """What the button of an advice asks for. Raises as `apply_advice` does."""
     filters = [line for line in form.get("filters", "").splitlines() if line]
     query = {"period": [form.get("period", "")], "tz": [form.get("tz", "")], "filter": filters}
-    return apply_advice(context, context.view("/advice", query), form.get("id", ""))
+    return apply_advice(context, context.view("/advice", query), form.get("id", ""), form.get("seen", ""))
 
 
 def _lead(found: Review, ready: list[ShownAdvice], f: Format) -> str:
@@ -98,5 +107,5 @@ def _shown(row: Ranked, place: int, view: View, drafts: Mapping[tuple[str, str],
         is_overlapped=row.net is not None and one.saving is not None and row.net < one.saving.expected,
         calls_href=view.url("/calls", filters=tuple(dict.fromkeys((*view.filters, *one.scope))), order="dearest"),
         examples=[(call, view.url(f"/calls/{call}")) for call in one.examples], draft=WORDS.get(kind, ""), kept=kept,
-        kept_href=PAGES_OF_DRAFTS.get(kind, ""),
+        kept_href=PAGES_OF_DRAFTS.get(kind, ""), mark=mark_of_change(one.change),
     )  # fmt: skip

@@ -33,6 +33,7 @@ KIND_WORDS = {
     "loops": "loops that were cut",
     "retry_cap": "retries past their hourly cap",
     "approvals": "calls that wait for an approval",
+    "review": "the review of a week or month",
 }
 DOTS = {"critical": "danger", "warning": "doubt", "info": "accent"}
 RESULT_BADGES = {"delivered": "good", "failed": "doubtful", "given_up": "bad", "held": ""}

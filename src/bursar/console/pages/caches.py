@@ -1,4 +1,4 @@
-"""Caches: which rule decides about which calls, and what it says in words; switched, resumed and removed."""
+"""Caches: which rule decides about which calls, and what it says in words; switched, resumed, cleared and removed."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ from bursar.console.pages.controls import about_match
 from bursar.console.prompt_breaks import BreaksTold, breaks_told
 from bursar.console.view import View
 from bursar.domain.cache_words import cache_phrases
-from bursar.domain.caching import CacheRule
+from bursar.domain.caching import CacheRule, keeps_answers
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadControl
 from bursar.domain.resemblance import shown_measured
@@ -43,7 +43,8 @@ class ShownBreak(msgspec.Struct, frozen=True):
 class ShownRule(msgspec.Struct, frozen=True):
     """A row. order: 1 is asked first; 0: it is off, and isn't asked. stopped: why its marks are set no more.
 
-    measured: what its semantic cache's shadow has shown, in words."""
+    measured: what its semantic cache's shadow has shown, in words. keeps: it keeps answers. cleared: when those it had
+    were cleared last; None: never."""
 
     id: str
     name: str
@@ -56,6 +57,8 @@ class ShownRule(msgspec.Struct, frozen=True):
     since: datetime
     by: str
     edit_href: str
+    keeps: bool
+    cleared: datetime | None
 
 
 def caches_answer(context: ConsoleContext) -> CachesAnswer:
@@ -80,6 +83,7 @@ def caches_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any
             "lead": f"{lead}, {f.count(stopped)} stopped" if stopped else lead,
             "rules": [_shown(rule, orders.get(rule.rule_id, 0), names) for rule in rules],
             "breaks": [_shown_break(view, one, context.key_namer()) for one in breaks_told(context)[:BREAKS_SHOWN]],
+            "keeps": any(keeps_answers(rule.terms) for rule in rules),
             "is_looked_for": any(rule.terms.prompt is not None for rule in rules),
         },
         "csrf": context.csrf,
@@ -108,10 +112,14 @@ def change_caches(context: ConsoleContext, form: Mapping[str, str]) -> None:
             controls.caches.switch(name, act == "on", actor=ACTOR)
         case "resume":
             controls.caches.resume(name, actor=ACTOR)
+        case "clear":
+            controls.caches.clear(name, actor=ACTOR)
+        case "clear-all":
+            controls.caches.clear(actor=ACTOR)
         case "remove":
             controls.caches.remove(name, actor=ACTOR)
         case _:
-            raise BadControl(f"act is {act[:40]!r}; it is on, off, resume or remove", field="act")
+            raise BadControl(f"act is {act[:40]!r}; it is on, off, resume, clear, clear-all or remove", field="act")
     controls.publish()
 
 
@@ -119,5 +127,6 @@ def _shown(rule: CacheRule, order: int, names: Mapping[str, str]) -> ShownRule:
     return ShownRule(
         rule.rule_id, rule.name, order, rule.terms.position, about_match(rule.terms.match, names),
         cache_phrases(rule.terms), rule.stopped, shown_measured(rule), datetime_from_us(rule.created_us),
-        rule.created_by, f"/edit/cache?of={quote(rule.name, safe='')}",
+        rule.created_by, f"/edit/cache?of={quote(rule.name, safe='')}", keeps_answers(rule.terms),
+        datetime_from_us(rule.cleared_us) if rule.cleared_us else None,
     )  # fmt: skip

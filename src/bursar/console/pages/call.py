@@ -13,7 +13,7 @@ from bursar.console.pages.prices import since
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.money import plain
-from bursar.domain.routes import RECEIPTS, receipt_words
+from bursar.domain.routes import RECEIPTS, receipt_words, traffic_of
 from bursar.explore.calls import CallSummary
 from bursar.explore.detail import AttemptDetail, CallDetail
 from bursar.prices.book import STANDARD_TIERS, PriceBook
@@ -360,9 +360,10 @@ def _decimals(amount: Decimal) -> int:
 def _placeholder(detail: CallDetail) -> dict[str, Any]:
     """What the head of the page says of a call that hasn't ended."""
     first = detail.attempts[0]
-    is_shadow = bool(first.routing and RECEIPTS.decode(first.routing).shadow_of)
+    receipt = RECEIPTS.decode(first.routing) if first.routing else None
+    traffic = "live" if receipt is None else traffic_of(receipt)
     return {
-        "call_id": detail.call_id, "outcome": "in flight", "traffic": "shadow" if is_shadow else "live",
+        "call_id": detail.call_id, "outcome": "in flight", "traffic": traffic,
         "quality": "", "received_at": first.dispatched_at,
         "feature": "", "customer": "", "model": first.model_sent, "effective_cost": None, "tags_dropped": 0,
     }  # fmt: skip

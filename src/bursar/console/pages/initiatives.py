@@ -11,11 +11,10 @@ import msgspec
 from litestar import Response, get, post
 from litestar.response import Redirect
 
-from bursar.advisor.initiatives import MonthSaving, Standing
+from bursar.advisor.initiatives import UNMEASURED, MonthSaving, Standing
 from bursar.advisor.initiatives_flags import guard_figure
 from bursar.console.api.initiatives import (
     InitiativeAnswer,
-    booked_by_month,
     initiative_answers,
     one_answer,
     take_out_csv,
@@ -23,15 +22,23 @@ from bursar.console.api.initiatives import (
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.format import Format
 from bursar.console.forms.fields import Fields
-from bursar.console.forms.initiatives import fill_initiative, place_of_error, read_initiative, unknown_fields
+from bursar.console.forms.initiatives import (
+    can_say,
+    fill_initiative,
+    place_of_error,
+    read_initiative,
+    unknown_fields,
+)
+from bursar.console.initiatives import booked_by_month
 from bursar.console.pages.serving import Asked, fields_of, html
 from bursar.console.quarters import QuarterRow, quarter_row, read_quarter, total_row
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.errors import BadControl, BursarError, UnknownControl
-from bursar.domain.initiatives import GUARD_METRICS, Booking, Guard
+from bursar.domain.errors import BadControl, BursarError, ChangedMeanwhile, UnknownControl
+from bursar.domain.initiatives import GUARD_METRICS, Booking, Guard, Initiative, InitiativeTerms
 from bursar.explore.filters import parse_filter
+from bursar.governance.initiatives import InitiativeBook, mark_of_terms
 
 ENTRIES_SHOWN = 30
 GUARD_WORDS = {
@@ -138,7 +145,7 @@ def initiative_page(context: ConsoleContext, view: View, f: Format, name: str) -
             "saved_percent": _percent(one.months),
             "since": datetime_from_us(kept.created_us),
             "guard": _guard_text(terms.guard),
-            "method": one.months[-1].method if one.months else "",
+            "method": next((month.method for month in reversed(one.months) if month.method != UNMEASURED), ""),
             "edit_href": f"/edit/initiative?of={quote(kept.name, safe='')}",
             "baseline_href": _explore(view, one, terms.baseline_from, terms.baseline_until),
             "days": (display.days(terms.baseline_from, terms.baseline_to), _day(terms.start), _day(kept.ended)),
@@ -184,8 +191,11 @@ async def show_form(request: Asked) -> Response[Any]:
     name = request.query_params.get("of", "")
 
     def build() -> Response[Any]:
-        typed = fill_initiative(context.initiatives().book.one(name).terms) if name else {}
-        return _form(request, context, name, Fields(typed or {"mix": "feature, request_type"}))
+        if not name:
+            return _form(request, context, name, Fields({"mix": "feature, request_type"}))
+        terms = context.initiatives().book.one(name).terms
+        typed = fill_initiative(terms) | {"seen": mark_of_terms(terms)}
+        return _form(request, context, name, Fields(typed), says_all=can_say(terms))
 
     return await asyncio.to_thread(build)
 
@@ -209,22 +219,41 @@ def _sent(request: Asked, context: ConsoleContext, fields: dict[str, str]) -> Re
             raise BadControl(f"{unknown[0][:40]!r} is no field of this form", field="")
         terms = read_initiative(form)
         if terms is not None:
-            kept = book.change(name, terms, actor=ACTOR) if name else book.create(form.text("name"), terms, actor=ACTOR)
+            kept = _kept(book, name, form, terms)
             return Redirect(f"/initiatives/{kept.initiative_id}", status_code=303)
     except BursarError as error:
-        if error.status >= 500 or (name and isinstance(error, UnknownControl)):
+        if error.status >= 500:
             raise
         form.wrong(place_of_error(error), error.message.removeprefix(f"{error.field}: "))
     return _form(request, context, name, form, status=400)
 
 
-def _form(request: Asked, context: ConsoleContext, name: str, form: Fields, *, status: int = 200) -> Response[Any]:
+def _kept(book: InitiativeBook, name: str, form: Fields, terms: InitiativeTerms) -> Initiative:
+    """What the form makes or changes. Raises BadControl, NameTaken, ChangedMeanwhile, UnknownControl."""
+    if not name:
+        return book.create(form.text("name"), terms, actor=ACTOR)
+    try:
+        before = book.one(name)
+        if not can_say(before.terms):
+            raise BadControl(
+                "this form can't say all that it does, and saving would lose the rest; change it where it was made",
+                field="",
+            )
+        return book.change(name, terms, actor=ACTOR, seen=form.text("seen"))
+    except UnknownControl as error:
+        gone = f"{name[:200]!r} was removed meanwhile; make a new one if it is still wanted"
+        raise ChangedMeanwhile(gone, field="name") from error
+
+
+def _form(
+    request: Asked, context: ConsoleContext, name: str, form: Fields, *, status: int = 200, says_all: bool = True
+) -> Response[Any]:
     view = context.view("/edit/initiative", {"of": [name]} if name else {})
     known = dict(UNIT_CHOICES)
     unit = form.text("unit")
     page = FormPage(
         "initiative", name, form.typed, form.errors, f"/initiatives/{quote(name, safe='')}" if name else "/initiatives",
-        says_all=True, units=[*UNIT_CHOICES, *([] if not unit or unit in known else [(unit, unit)])],
+        says_all=says_all, units=[*UNIT_CHOICES, *([] if not unit or unit in known else [(unit, unit)])],
         guards=[("", "nothing"), *((metric, GUARD_WORDS[metric]) for metric in GUARD_METRICS)],
     )  # fmt: skip
     return html(

@@ -7,11 +7,13 @@ from litestar import Response, get
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from bursar.console.advising import review_answer, review_csv
+from bursar.console.advising import review_answer
+from bursar.console.advising import review_csv as advice_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
 from bursar.console.api.forecast import forecast_answer, forecast_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
+from bursar.console.api.maturity import maturity_csv
 from bursar.console.api.savings import ROWS_DEFAULT as SAVINGS_ROWS
 from bursar.console.api.savings import savings_answer, savings_csv
 from bursar.console.api.whatif import whatif_answer, whatif_csv
@@ -34,8 +36,17 @@ from bursar.console.pages.initiatives import (
     initiatives_page,
 )
 from bursar.console.pages.loops import loops_page
+from bursar.console.pages.maturity import maturity_figures, maturity_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_csv, prices_page
+from bursar.console.pages.reviews import (
+    listed,
+    review_csv,
+    review_figures,
+    review_page,
+    reviews_csv,
+    reviews_page,
+)
 from bursar.console.pages.routing import (
     route_csv,
     route_figures,
@@ -105,7 +116,7 @@ PAGES = (
     ),
     Page(
         "/advice", "advice", "Advice", "advice.html", advice_page,
-        lambda context, view, _: review_answer(context, view), lambda a, _: review_csv(a),
+        lambda context, view, _: review_answer(context, view), lambda a, _: advice_csv(a),
     ),
     Page(
         "/loops", "loops", "Loops and waste", "loops.html", loops_page,
@@ -133,6 +144,14 @@ PAGES = (
         "/initiatives", "initiatives", "Initiatives", "initiatives.html", initiatives_page,
         lambda context, _view, _: initiatives_answer(context), lambda a, _: take_out_csv(a),
     ),
+    Page(
+        "/maturity", "maturity", "Maturity", "maturity.html", maturity_page,
+        lambda context, _view, _: maturity_figures(context), lambda a, _: maturity_csv(a),
+    ),
+    Page(
+        "/reviews", "reviews", "Reviews", "reviews.html", reviews_page,
+        lambda context, view, _: listed(context, view), lambda a, _: reviews_csv(a),
+    ),
 )  # fmt: skip
 PAGES_OF_ONE = (
     Page(
@@ -150,6 +169,10 @@ PAGES_OF_ONE = (
     Page(
         "/initiatives", "initiatives", "Initiative", "initiative.html", initiative_page,
         lambda context, _view, _, name: initiative_figures(context, name), lambda a, _: initiative_csv(a),
+    ),
+    Page(
+        "/reviews", "reviews", "Review", "review.html", review_page,
+        lambda context, view, _, name: review_figures(context, view, name), lambda a, _: review_csv(a),
     ),
 )  # fmt: skip
 

@@ -7,13 +7,13 @@ The way of a call: `mark` before it is sent, once for each body that goes out; `
 import msgspec
 from xxhash import xxh3_64_intdigest
 
+from bursar.domain.cacheable import Cacheable, cacheable
 from bursar.domain.caching import PromptCaching
 from bursar.domain.usage import Usage
 from bursar.gateway.prompt_cache.account import Account
 from bursar.gateway.prompt_cache.agents import is_coding_agent
 from bursar.gateway.prompt_cache.breaks import BreakFinder, Breaks, merged
 from bursar.gateway.prompt_cache.marks import has_marks, with_marks
-from bursar.gateway.prompt_cache.models import Cacheable, cacheable
 from bursar.gateway.prompt_cache.pieces import BYTES_PER_TOKEN, SHAPES, Piece, read_pieces
 from bursar.gateway.prompt_cache.policy import SYSTEM, TOOLS, Block, Plan, Series, Terms, plan_marks
 from bursar.gateway.prompt_cache.prefixes import Prefixes, Seen, drop

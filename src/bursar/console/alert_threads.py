@@ -1,0 +1,38 @@
+"""What looks by the rules and delivers, put together for the process that has the ledger."""
+
+from collections.abc import Callable
+
+from bursar.alerts.desk import AlertDesk
+from bursar.alerts.ledger_facts import LedgerFacts
+from bursar.alerts.run import AlertThreads, Parts
+from bursar.alerts.watch import Watch
+from bursar.console.budgeting import budget_facts
+from bursar.console.context import ConsoleContext
+from bursar.console.refused import approvals_asked, retries_capped
+from bursar.console.reviewing import review_told
+from bursar.ledger.store import Ledger
+from bursar.site import Site
+
+
+def alert_threads(
+    site: Site, desk: Callable[[], AlertDesk], ledger: Ledger, context: Callable[[], ConsoleContext]
+) -> AlertThreads:
+    """Not begun yet. desk: opens the control store. context: what knows of budgets, retries, approvals and reviews;
+    asked when it is needed, since it is made after these threads."""
+    facts = LedgerFacts(
+        ledger,
+        site.clock,
+        site.config.console.timezone,
+        lambda: budget_facts(context()),
+        site.loop_cuts,
+        lambda: retries_capped(context()),
+        lambda: approvals_asked(context()),
+        lambda period: review_told(context(), period),
+    )
+
+    def open_parts() -> Parts:
+        opened = desk()
+        watch = Watch(opened.outbox, opened.book, opened.settings, facts, site.clock)
+        return Parts(watch, site.deliverer(opened), opened.outbox)
+
+    return AlertThreads(open_parts, site.clock, look_every_s=site.config.alerts.look_every_s)

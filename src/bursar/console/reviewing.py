@@ -1,0 +1,193 @@
+"""Reviews for the console: their facts from the books, the budgets and the advice, and the answer for programs."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, get_args
+
+import msgspec
+
+from bursar.alerts.facts import ReviewTold
+from bursar.console.advising import reviewed
+from bursar.console.context import ConsoleContext
+from bursar.console.figures import totals_of
+from bursar.console.reviewing_controls import budgets_now, initiatives_in, waiting_now
+from bursar.console.reviewing_spend import groups_of, months_until, repeated_in, spend_of, wasted_in
+from bursar.console.view import View, filter_text
+from bursar.domain.errors import BadRequest
+from bursar.domain.periods import Period, previous, zone
+from bursar.reviews.compose import compose
+from bursar.reviews.facts import Advised, Facts, Kind, Opens
+from bursar.reviews.said import Review
+from bursar.reviews.text import to_text
+from bursar.reviews.words import Words
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ADVICE_PERIOD = "30d"
+ADVISED_MOST = 5
+
+
+class SaidAnswer(msgspec.Struct, frozen=True):
+    """A sentence. money: USD it is ranked by, decimal text. tone: bad, good or plain. url: where its number opens."""
+
+    text: str
+    money: Decimal | None
+    tone: str
+    url: str
+
+
+class SectionAnswer(msgspec.Struct, frozen=True):
+    """nothing: what is said where there is nothing to say, "" elsewhere."""
+
+    title: str
+    minutes: int
+    nothing: str
+    said: list[SaidAnswer]
+
+
+class ReviewAnswer(msgspec.Struct, frozen=True):
+    """A review for programs. period: "2026-W47" or "2026-10", as an address has it."""
+
+    kind: str
+    period: str
+    title: str
+    said_of: str
+    against: str
+    minutes: int
+    lead: str
+    sections: list[SectionAnswer]
+
+
+class MadeReview(msgspec.Struct, frozen=True):
+    """A review and the view that its numbers open in."""
+
+    review: Review
+    view: View
+
+    def address(self, opens: Opens) -> str:
+        """The page behind a sentence, in the review's own period and time zone."""
+        extra: dict[str, Any] = dict(opens.extra)
+        anchor = extra.pop("#", "")
+        if not opens.has_period:
+            extra = {"period": None, **extra}
+        url = self.view.url(opens.path, filters=opens.filters, compare=None, **extra)
+        return f"{url}#{anchor}" if anchor else url
+
+
+def kind_named(name: str) -> Kind:
+    """`2026-W47` is a week, `2026-10` a month. Raises BadRequest."""
+    if re.fullmatch(r"\d{4}-W\d\d", name):
+        return "weekly"
+    if re.fullmatch(r"\d{4}-\d\d", name):
+        return "monthly"
+    raise BadRequest(f"{name[:40]!r} is no review; write 2026-W47 for a week, 2026-10 for a month", field="period")
+
+
+def last_complete(kind: Kind, now: datetime, timezone: str) -> str:
+    """The name of the last week or month that is over: "2026-W47", "2026-10"."""
+    today = now.astimezone(zone(timezone)).date()
+    if kind == "weekly":
+        year, week, _ = (today - timedelta(days=today.isoweekday())).isocalendar()
+        return f"{year}-W{week:02d}"
+    last = today.replace(day=1) - timedelta(days=1)
+    return f"{last:%Y-%m}"
+
+
+def make_review(context: ConsoleContext, kind: Kind, view: View) -> MadeReview:
+    """The review of the view's period, whole calls of all kinds but those that its filters leave out."""
+    words = Words(context.config.console.locale, context.config.console.currency)
+    return MadeReview(compose(facts_of(context, kind, view), words), view)
+
+
+def review_told(context: ConsoleContext, period: str) -> ReviewTold:
+    """A week's or month's review as it is sent to people, with the addresses of this console."""
+    page = f"/reviews/{period}"
+    made = make_review(context, kind_named(period), context.view(page, {"period": [period]}))
+    text = to_text(made.review, lambda opens: f"{console_url(context)}{made.address(opens)}")
+    return ReviewTold(f"{made.review.title}, {made.review.period}: {made.review.lead}", text, page)
+
+
+def console_url(context: ConsoleContext) -> str:
+    """Where people reach this console, without a slash at its end."""
+    config = context.config
+    return config.alerts.console_url.rstrip("/") or f"http://{config.console.host}:{config.console.port}"
+
+
+def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
+    """Everything that the rules look at."""
+    explorer, before = context.explorer, view.before or previous(view.period)
+    view = msgspec.structs.replace(view, before=before)
+    totals = totals_of(explorer, view)
+    is_monthly = kind == "monthly"
+    return Facts(
+        kind=kind,
+        period=view.days_label,
+        before=before_words(kind, before),
+        now=spend_of(totals.now),
+        then=spend_of(totals.before),
+        features=groups_of(explorer, view, "feature"),
+        models=groups_of(explorer, view, "model") if is_monthly else (),
+        customers=groups_of(explorer, view, "customer") if is_monthly else (),
+        prompts=groups_of(explorer, view, "feature", "model"),
+        wasted=wasted_in(explorer, view),
+        repeated=repeated_in(explorer, view),
+        advised=advised_now(context, view),
+        budgets=budgets_now(context),
+        initiatives=initiatives_in(context, f"{view.first_day:%Y-%m}") if is_monthly else (),
+        waiting=waiting_now(context, view),
+        months=months_until(explorer, view) if is_monthly else (),
+    )
+
+
+def before_words(kind: Kind, before: Period) -> str:
+    """The period before, as a sentence names it."""
+    if kind == "weekly":
+        return "the week before"
+    return f"{before.start.astimezone(zone(before.timezone)):%B}"
+
+
+def advised_now(context: ConsoleContext, view: View) -> list[Advised]:
+    """What advice says of the last thirty days, largest first; each with what it adds to those before it."""
+    found = reviewed(context, context.view("/advice", {"period": [ADVICE_PERIOD], "tz": [view.timezone]}))
+    return [
+        Advised(
+            row.advice.id,
+            row.advice.title,
+            f"effort {row.advice.effort}",
+            row.advice.confidence,
+            row.net,
+            None if row.advice.saving is None else row.advice.saving.low,
+            None if row.advice.saving is None else row.advice.saving.high,
+        )
+        for row in found.ranked
+        if row.net is not None
+    ][:ADVISED_MOST]
+
+
+def review_answer(made: MadeReview, address: Callable[[Opens], str]) -> ReviewAnswer:
+    """The same for programs."""
+    review = made.review
+    return ReviewAnswer(
+        kind=review.kind,
+        period=made.view.period_name,
+        title=review.title,
+        said_of=review.period,
+        against=review.before,
+        minutes=review.minutes,
+        lead=review.lead,
+        sections=[
+            SectionAnswer(
+                section.title,
+                section.minutes,
+                "" if section.said else section.nothing,
+                [SaidAnswer(one.text, one.money, one.tone, address(one.opens)) for one in section.said],
+            )
+            for section in review.sections
+        ],
+    )
+
+
+def filters_line(view: View) -> str:
+    """What the review is narrowed to, in an address's words."""
+    return ", ".join(filter_text(one) for one in view.filters)

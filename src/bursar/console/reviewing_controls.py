@@ -1,0 +1,118 @@
+"""What a review says of budgets, initiatives, and decisions that wait for a person."""
+
+from datetime import datetime
+from decimal import Decimal
+from urllib.parse import quote
+
+from bursar.console.budgeting import foresee, known_budgets
+from bursar.console.context import ConsoleContext
+from bursar.console.refused import approvals_asked
+from bursar.console.view import View
+from bursar.domain.clock import datetime_from_us
+from bursar.domain.errors import Unavailable
+from bursar.domain.money import usd_from_pico
+from bursar.domain.periods import zone
+from bursar.explore.filters import Filter
+from bursar.governance.drafts import kept_drafts
+from bursar.reviews.facts import BudgetFact, InitiativeFact, Opens, Waiting
+
+FORESEEN_MAX = 10
+MODELS_LISTED = 3
+PLACES = {"policy": "/controls", "route": "/routes", "cache": "/caches"}
+
+
+def budgets_now(context: ConsoleContext) -> list[BudgetFact]:
+    """The fullest first, each by the value that has least left; the first ones with a forecast."""
+    facts = []
+    for number, known in enumerate(known_budgets(context)):
+        nearest = known.nearest
+        if nearest is None or nearest.limit is None:
+            continue
+        exhausted = None
+        if number < FORESEEN_MAX:
+            ahead = foresee(context, known).forecast
+            at_us = ahead.at_us if ahead.state == "exhausts" else None
+            exhausted = None if at_us is None else _day(context, datetime_from_us(at_us))
+        facts.append(
+            BudgetFact(
+                known.budget.name,
+                nearest.key.value,
+                usd_from_pico(nearest.posted + nearest.held),
+                usd_from_pico(nearest.limit),
+                Decimal(nearest.posted + nearest.held) / nearest.limit if nearest.limit else Decimal(0),
+                usd_from_pico(nearest.overrun),
+                None if exhausted is None else exhausted.date(),
+            )
+        )
+    return facts
+
+
+def initiatives_in(context: ConsoleContext, month: str) -> list[InitiativeFact]:
+    """All that are not over, with what the books say they saved in that month."""
+    try:
+        standings = context.initiatives().standings()
+    except Unavailable:
+        return []
+    facts = []
+    for one in standings:
+        mine = next((saving for saving in one.months if saving.month == month), None)
+        if mine is None and one.initiative.status == "done":
+            continue
+        facts.append(
+            InitiativeFact(
+                one.initiative.initiative_id,
+                one.initiative.name,
+                one.initiative.terms.owner,
+                one.initiative.status,
+                None if mine is None else mine.realised,
+                None if mine is None else mine.target,
+                tuple(flag.text for flag in one.flags),
+            )
+        )
+    return facts
+
+
+def waiting_now(context: ConsoleContext, view: View) -> list[Waiting]:
+    """Approvals, models without a price, loops that are cut, drafts that nobody switched on."""
+    waits = [
+        Waiting(
+            f"{one.calls} call{'s' if one.calls != 1 else ''} of budget {one.name} wait for an approval past "
+            f"{one.percent} %.",
+            Opens(f"/budgets/{quote(one.name, safe='')}", has_period=False),
+        )
+        for one in approvals_asked(context)
+    ]
+    loops = context.loops_in_force()
+    if loops:
+        waits.append(Waiting(f"{loops} loop{'s are' if loops != 1 else ' is'} cut now.", Opens("/loops")))
+    waits += _unpriced(context, view)
+    if context.open_controls is not None:
+        off = [one for one in kept_drafts(context.controls(), None).values() if not one.is_on]  # a dry run may stay one
+        waits += [
+            Waiting(f"The {one.kind} {one.name} is kept and off: switch it on, or drop it.",
+                    Opens(PLACES[one.kind], has_period=False))
+            for one in off
+        ]  # fmt: skip
+    return waits
+
+
+def _unpriced(context: ConsoleContext, view: View) -> list[Waiting]:
+    only = (*view.filters, Filter("quality", ("unpriced",)))
+    table = context.explorer.cost_by(
+        "model", view.period, filters=only, measures=("attempts",), order="attempts", limit=MODELS_LISTED
+    )
+    return [
+        Waiting(
+            f"{row['model'] or 'A model without a name'} has no price; {_attempts(row['attempts'])} in no sum.",
+            Opens("/calls", (Filter("model", (str(row["model"] or ""),)), Filter("quality", ("unpriced",)))),
+        )
+        for row in table.dicts()
+    ]
+
+
+def _attempts(number: int) -> str:
+    return "1 attempt is" if number == 1 else f"{number} attempts are"
+
+
+def _day(context: ConsoleContext, at: datetime) -> datetime:
+    return at.astimezone(zone(context.config.console.timezone))

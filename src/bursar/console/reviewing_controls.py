@@ -51,7 +51,7 @@ def budgets_now(context: ConsoleContext) -> list[BudgetFact]:
 
 
 def outlook_now(context: ConsoleContext, view: View) -> Outlook | None:
-    """How the running month will end, as the page Forecast has it; None in a review of long ago, or if that is unknown."""
+    """How the running month will end, as the page Forecast has it; None long after what is reviewed, or if unknown."""
     if context.now() - view.period.end > OUTLOOK_LASTS:
         return None
     asked = {"tz": [view.timezone], "filter": [filter_text(one) for one in view.filters]}

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "bursar"
 LINES_MAX = 400
 
 BELOW_SITE = {
-    "advisor", "cache", "semantic", "gateway", "alerts", "budgets", "explore", "ledger", "spool", "governance",
-    "providers", "prices", "simulate", "translate", "controlfile", "quality", "reviews", "maturity",
+    "advisor", "cache", "semantic", "gateway", "alerts", "budgets", "forecast", "explore", "ledger", "spool",
+    "governance", "providers", "prices", "simulate", "translate", "controlfile", "quality", "reviews", "maturity",
     "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
@@ -34,6 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "ledger": {"spool", "prices", "domain"},
     "explore": {"ledger", "domain"},
     "advisor": {"explore", "ledger", "prices", "domain"},
+    "forecast": {"explore", "ledger", "domain"},
     "reviews": {"explore", "domain"},
     "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
     "maturity": {"explore", "ledger", "governance", "budgets", "alerts", "domain"},

@@ -209,12 +209,15 @@ class Site:
         # start-up: as above
         from bursar.advisor.initiatives import check_terms
         from bursar.controlfile.state import ControlState
+        from bursar.forecast.factors import check_scope
         from bursar.governance.store import ControlStore
 
         self.prepare()
         store = ControlStore(self.control_location)
         known = (self.config.console.timezone, self.config.upstreams, self.known_models())
-        return ControlState(store, self.secret(), self.clock, *known, check_terms, self.why_no_embeddings())
+        return ControlState(
+            store, self.secret(), self.clock, *known, check_terms, self.why_no_embeddings(), check_scope
+        )
 
     def why_no_embeddings(self) -> "WhyNot":
         """Which upstreams may embed for the semantic cache, by this environment and what the workers say."""

@@ -22,7 +22,7 @@ FORMS = (
 )
 PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
          "/prices?find=haiku-4", "/search?q=har", SAVINGS,
-         "/controls?stop=feature&value=support-bot&reason=loops", "/caches", "/advice",
+         "/controls?stop=feature&value=support-bot&reason=loops", "/caches", "/advice", "/forecast?growth=10",
          "/initiatives", "/initiatives/shorter%20prompts", "/maturity", *FORMS)  # fmt: skip
 
 
@@ -60,11 +60,22 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     ("page", "size", "paths"),
     [
         ({"color_scheme": "light"}, "wide", PATHS),
-        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, "/initiatives", "/maturity", FORMS[1])),
+        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, "/initiatives", "/forecast", "/maturity", FORMS[1])),
         (
             {"color_scheme": "light"},
             "phone",
-            ("/", "/budgets", ALERTS, SAVINGS, "/caches", "/advice", "/initiatives", "/maturity", FORMS[0]),
+            (
+                "/",
+                "/budgets",
+                ALERTS,
+                SAVINGS,
+                "/caches",
+                "/advice",
+                "/initiatives",
+                "/forecast",
+                "/maturity",
+                FORMS[0],
+            ),
         ),
     ],
     indirect=["page"],

@@ -13,6 +13,7 @@ from tests.console.records import awkward_calls
 from bursar.config import load_config
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
+from bursar.console.forecasting import open_plans
 from bursar.console.initiatives import open_initiatives, open_store
 from bursar.demo import fill_history
 from bursar.domain.clock import FixedClock, us_from_datetime
@@ -62,6 +63,7 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
         clock=clock,
         open_controls=Site(config, clock).controls,
         open_initiatives=functools.partial(open_initiatives, Site(config, clock)),
+        open_plans=functools.partial(open_plans, Site(config, clock)),
         open_store=functools.partial(open_store, Site(config, clock)),
         lift_loop=functools.partial(Site(config, clock).lift_loop, actor="console"),
         alerts=functools.cache(Site(config, clock).alerts),

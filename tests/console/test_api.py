@@ -25,6 +25,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/caches/{name}/answers", "/api/kept-answers",
         "/api/initiatives", "/api/initiatives/{name}", "/api/initiatives/{name}/start",
         "/api/initiatives/{name}/done", "/api/initiatives/{name}/stop", "/api/initiative-bookings",
+        "/api/forecast", "/api/plans", "/api/plans/{name}",
         "/api/maturity", "/api/maturity/reviews", "/api/maturity/evidence", "/api/maturity/evidence/{number}/withdraw",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
         "/api/budgets/{budget_id}/thresholds",
@@ -39,7 +40,7 @@ def api_schema(context: ConsoleContext):
 WITH_PARAMETERS = (
     "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste", "/api/savings",
     "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/limits/{name}/try",
-    "/api/routes", "/api/caches", "/api/initiatives", "/api/initiative-bookings",
+    "/api/routes", "/api/caches", "/api/initiatives", "/api/initiative-bookings", "/api/forecast",
     "/api/advice", "/api/maturity",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]

@@ -76,7 +76,7 @@ def test_the_page_of_a_foreign_currency_says_its_rate_with_source_and_date(clien
 
 def test_the_forecast_is_one_sentence_with_its_basis_and_an_interval(client: TestClient):
     told = client.get("/api/budgets/Support bot").json()["forecast"]
-    assert told["basis"].startswith("each hour of the week as in the last")
+    assert "each day's hours as on its weekday" in told["basis"]
     assert told["state"] in ("holds", "exhausts")
     assert Decimal(told["end_low_usd"]) <= Decimal(told["end_usd"]) <= Decimal(told["end_high_usd"])
     assert Decimal("14.25") <= Decimal(told["end_low_usd"])

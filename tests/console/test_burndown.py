@@ -9,6 +9,7 @@ from bursar.budgets.forecast import HOUR_US, Forecast, forecast
 from bursar.budgets.spec import parse_spec
 from bursar.budgets.windows import window_at
 from bursar.console.burndown import Burndown, Course, burndown
+from bursar.forecast.hours import hours_ahead
 
 START_US = 1_775_001_600_000_000  # 1 April 2026, 00:00 UTC
 DAY_US = 24 * HOUR_US
@@ -21,7 +22,8 @@ def points(path: str) -> list[tuple[float, float]]:
 
 
 def drawn(hours: list[tuple[int, int]], spent: int, held: int, limit: int | None, now_us: int) -> Burndown:
-    ahead = forecast(hours, START_US, MONTH, spent, limit, now_us)
+    expected = hours_ahead(hours, START_US, now_us, 31 * 24)
+    ahead = forecast(expected, dict(hours), MONTH, spent, limit, now_us)
     return burndown(Course(START_US, now_us, MONTH.end_us, hours, spent, held, limit), ahead, HEIGHT)
 
 

@@ -21,6 +21,7 @@ PAGES = (
     "/budgets/Support%20bot",
     "/budgets/Europe",
     "/budgets/fair%20use",
+    "/forecast",
     "/alerts?show=all&rule=loops",
     "/prices",
     "/loops",

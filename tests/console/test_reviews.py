@@ -50,6 +50,15 @@ def test_every_line_opens(client: TestClient, name: str):
         assert client.get(url).status_code == 200, url
 
 
+def test_a_month_says_how_the_running_one_will_end_as_the_forecast_does(client: TestClient):
+    month = client.get("/api/forecast").json()["figures"][0]["amount"]
+    told = client.get(f"/api/reviews/{MONTH}").json()
+    lines = [one for section in told["sections"] for one in section["said"]]
+    (ends,) = [one for one in lines if one["text"].startswith("The running month will end at")]
+    assert (Decimal(ends["money"]), ends["url"]) == (Decimal(month["expected"]), "/forecast")
+    assert "forecasts like it were" in ends["text"]
+
+
 def test_the_sum_and_who_moved_are_what_explore_says(client: TestClient):
     told = client.get(f"/api/reviews/{WEEK}").json()
     spent = told["sections"][0]["said"][0]

@@ -65,6 +65,8 @@ caches:
   never: {match: {feature: payments}, position: -1, enabled: false}
 initiatives:
   planned: {owner: ada, target: 500, baseline_from: 2026-08-01, baseline_to: 2026-08-31}
+plans:
+  launch: {start: 2026-12-01, percent: 12.50, scope: feature=search}
 alert_channels:
   on-call: {kind: apprise, target: "env:ON_CALL"}
   team: {kind: apprise, target: "env:TEAM", escalate_to: on-call, escalate_after_min: 15}
@@ -119,10 +121,10 @@ def test_a_file_with_every_section_becomes_the_state_with_an_audit_entry_for_eac
     assert support.terms.exact == ExactCaching(ttl_s=60, share="team")
     assert support.terms.prompt == PromptCaching()
     assert support.terms.semantic == SemanticCaching(similarity_min=0.97)
-    assert len(desk.actions()) == 13
+    assert len(desk.actions()) == 14
     assert desk.apply(EVERYTHING) == []
     assert desk.compare(desk.state.export()) == []
-    assert len(desk.actions()) == 13, "what is so already is not written again"
+    assert len(desk.actions()) == 14, "what is so already is not written again"
 
 
 def test_a_dry_run_tells_the_difference_and_changes_nothing(desk):
@@ -304,7 +306,7 @@ def test_a_mistake_is_named_with_its_line_or_its_place(desk, text, said):
 def test_the_file_shown_in_the_docs_can_be_used(desk):
     page = (Path(__file__).parents[2] / "docs" / "control-file.md").read_text("utf-8")
     (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    assert len(desk.apply(shown)) == 11
+    assert len(desk.apply(shown)) == 12
     assert desk.compare(shown, prune=False) == []
 
 

@@ -156,7 +156,7 @@ def test_the_month_has_its_trend_budgets_initiatives_anomalies_and_outlook():
         WORDS,
     )
     assert "Aug $80.00, Sep $90.00, Oct $100.00: 25.0\u202f% more than in August." in said(review, "Trend")
-    assert any(line.startswith("This month will end at $120.00") for line in said(review, "Trend"))
+    assert any(line.startswith("The running month will end at $120.00") for line in said(review, "Trend"))
     [budget] = said(review, "Budgets")
     assert budget.endswith("will be exhausted on 28 November at this pace.")
     [initiative] = said(review, "Initiatives")

@@ -53,7 +53,7 @@ def tell_outlook(budget: Budget, found: Forecast, about: str, now_us: int) -> Ou
         end_usd=usd_text(end.pico) if end else None,
         end_low_usd=usd_text(end.low) if end and found.has_band else None,
         end_high_usd=usd_text(end.high) if end and found.has_band else None,
-        basis=_basis(found),
+        basis=found.said_by,
     )
 
 
@@ -87,16 +87,6 @@ def _stretch(window: Window) -> str:
         case "never":
             return "within a year"
     return "in this window"
-
-
-def _basis(found: Forecast) -> str:
-    if not found.hours:
-        return ""
-    days = found.hours // 24
-    if found.by_hour_of_week:
-        return f"each hour of the week as in the last {days} days"
-    stretch = f"{days} days" if days > 2 else f"{found.hours} hours" if found.hours > 1 else "hour"
-    return f"the mean of the last {stretch}"
 
 
 def _at(at_us: int | None) -> datetime | None:

@@ -42,6 +42,11 @@ COMMANDS = {
     "keys": Listed("keys", "Make, list and revoke virtual keys."),
     "alerts": Listed("alerts", "What is watched, who is told, and what was raised."),
     "advice": Listed("advice", "What would save money, by how much, and the change itself."),
+    "forecast": Listed(
+        "forecast",
+        "What will be spent by the end of the month and in 7, 30 and 90 days, and how sure that is.",
+    ),
+    "plans": Listed("forecast", "Events to come that forecasts take into account: add, list, remove."),
     "loops": Listed("loops", "Loops that are cut, and what was wasted: retries, cut-off answers, failures."),
     "whatif": Listed("whatif", "What calls would have cost otherwise: another model, tier, batches, a cache."),
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),

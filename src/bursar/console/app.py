@@ -20,6 +20,7 @@ from bursar.console.api.alerts import ALERT_API_HANDLERS
 from bursar.console.api.budgets import BUDGET_HANDLERS
 from bursar.console.api.caches import CACHE_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
+from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
 from bursar.console.api.maturity import MATURITY_HANDLERS
 from bursar.console.api.reviews import REVIEW_HANDLERS
@@ -31,6 +32,7 @@ from bursar.console.guard import GuardMiddleware, is_loopback
 from bursar.console.pages.alerts import ALERT_HANDLERS
 from bursar.console.pages.changes import CHANGE_HANDLERS
 from bursar.console.pages.edit import EDIT_HANDLERS
+from bursar.console.pages.forecast import FORECAST_PAGES
 from bursar.console.pages.initiatives import INITIATIVE_PAGES
 from bursar.console.pages.maturity import MATURITY_PAGES
 from bursar.console.pages.routes import PAGE_HANDLERS
@@ -102,7 +104,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *INITIATIVE_PAGES, *EDIT_HANDLERS,
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
-            *MATURITY_HANDLERS,
+            *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

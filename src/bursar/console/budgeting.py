@@ -8,7 +8,7 @@ import msgspec
 
 from bursar.alerts.facts import BudgetStanding
 from bursar.budgets.budget import Budget
-from bursar.budgets.forecast import HISTORY_HOURS, HORIZON_HOURS, HOUR_US, Forecast, forecast
+from bursar.budgets.forecast import HORIZON_HOURS, HOUR_US, Forecast, forecast, horizon
 from bursar.budgets.lease import Standing
 from bursar.budgets.outlook import Outlook, tell_outlook
 from bursar.budgets.schedule import scheduled_window
@@ -33,6 +33,7 @@ from bursar.domain.money import pico_from_usd, plain
 from bursar.domain.periods import Period, parse_period
 from bursar.explore.filters import Filter
 from bursar.explore.query import Query
+from bursar.forecast.hours import HISTORY_HOURS, hours_ahead
 
 FORESEEN_MAX = 50
 
@@ -197,7 +198,9 @@ def foresee(context: ConsoleContext, known: Known) -> Foreseen:
     recent = now_us - HISTORY_HOURS * HOUR_US
     since_us = min((at for at, pico in hours if pico and at >= recent), default=now_us)
     limit, spent = (None, 0) if nearest is None else (nearest.limit, nearest.posted)
-    return Foreseen(hours, forecast(hours, since_us, window, spent, limit, now_us))
+    hours_to_come = -(-(horizon(window, now_us) - now_us) // HOUR_US) + 1
+    ahead = hours_ahead(hours, since_us, now_us, hours_to_come)
+    return Foreseen(hours, forecast(ahead, dict(hours), window, spent, limit, now_us))
 
 
 def filters_of(known: Known, value: str = "") -> tuple[Filter, ...]:

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import structlog
@@ -23,9 +23,11 @@ from bursar.domain.errors import BursarError, Forbidden, Unavailable
 from bursar.domain.periods import Period, bucket_start, parse_period
 from bursar.domain.routes import RouteRule, with_stops
 from bursar.explore.query import Explorer
+from bursar.forecast.told import Forecast
 from bursar.gateway.loop_cuts import list_cuts
 from bursar.governance.controls import Controls
 from bursar.governance.initiatives import InitiativeBook
+from bursar.governance.plans import PlanBook
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.maturity.facts import Advised
@@ -45,6 +47,14 @@ PERIODS_REMEMBERED = 64
 REVIEW_LIVES_US = 600_000_000
 
 
+class KeptForecast(NamedTuple):
+    """made_us: when; version: of the ledger that it was made from."""
+
+    made_us: int
+    version: int
+    forecast: Forecast
+
+
 class ConsoleContext(msgspec.Struct, kw_only=True):
     """One console.
 
@@ -52,9 +62,11 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     alerts:  where rules, channels and what was raised are tended; opened when first asked.
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
     open_initiatives: opens the control store's initiatives, at first use; None: there is none.
+    open_plans: opens the control store's planned events, at first use; None: there is none.
     open_store: opens the control store itself with the site's secret, for the measure of maturity; None: there is none.
     lift_loop: lets a loop go that was cut, by its id.
     reviews: advice that was given, by period and filters: (when, what). `advising.py` keeps it.
+    forecasts: forecasts that were made, by what was asked. `forecasting.py` keeps them.
     csrf:    what forms that change something must carry; another one each time the console starts.
     budgets: opens the control store's budgets; None for a console without one, which has no budgets.
     publish_budgets: hands changed ones to the workers.
@@ -74,14 +86,17 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     alerts: Callable[[], AlertDesk] | None = None
     open_controls: Callable[[], Controls] | None = None
     open_initiatives: Callable[[], InitiativeBook] | None = None
+    open_plans: Callable[[], PlanBook] | None = None
     open_store: Callable[[], tuple[ControlStore, bytes]] | None = None
     lift_loop: Callable[[str], object] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
     csrf: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(32))
     reviews: dict[Any, tuple[int, "Review"]] = {}
+    forecasts: dict[Any, KeptForecast] = {}
     _controls: Controls | None = None
     _initiatives: InitiativeDesk | None = None
+    _plans: PlanBook | None = None
     _maturity: MaturityDesk | None = None
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
     _tags: dict[Period, tuple[int, tuple[str, ...]]] = {}
@@ -113,6 +128,14 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
                 raise Unavailable(NO_CONTROL_STORE)
             self._initiatives = InitiativeDesk(self.open_initiatives(), self.ledger, self.clock)
         return self._initiatives
+
+    def plans(self) -> PlanBook:
+        """Planned events. Raises Unavailable in a console without a control store."""
+        if self._plans is None:
+            if self.open_plans is None:
+                raise Unavailable(NO_CONTROL_STORE)
+            self._plans = self.open_plans()
+        return self._plans
 
     def maturity(self) -> MaturityDesk:
         """The step, and all behind it. Raises Unavailable in a console without a control store."""

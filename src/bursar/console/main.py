@@ -24,6 +24,7 @@ from bursar.console.cache_returns import CacheReturns
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
 from bursar.console.following import Following
+from bursar.console.forecasting import open_plans
 from bursar.console.initiatives import Closing, open_initiatives, open_store
 from bursar.console.inside import get
 from bursar.console.measuring import Measuring
@@ -102,6 +103,7 @@ def build_context(
         alerts=desk,
         open_controls=site.controls,
         open_initiatives=functools.partial(open_initiatives, site),
+        open_plans=functools.partial(open_plans, site),
         open_store=functools.partial(open_store, site),
         lift_loop=functools.partial(site.lift_loop, actor=ACTOR),
         clock=site.clock,

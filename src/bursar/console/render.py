@@ -60,6 +60,7 @@ NAV = (
     NavItem("explore", "Explore", "/explore"),
     NavItem("calls", "Calls", "/calls"),
     NavItem("budgets", "Budgets", "/budgets"),
+    NavItem("forecast", "Forecast", "/forecast"),
     NavItem("alerts", "Alerts", "/alerts"),
     NavItem("savings", "Savings", "/savings"),
     NavItem("advice", "Advice", "/advice"),

@@ -1,23 +1,26 @@
 """What a review says of budgets, initiatives, and decisions that wait for a person."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import quote
 
 from bursar.console.budgeting import foresee, known_budgets
 from bursar.console.context import ConsoleContext
+from bursar.console.forecasting import forecast_of
 from bursar.console.refused import approvals_asked
-from bursar.console.view import View
+from bursar.console.view import View, filter_text
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import Unavailable
 from bursar.domain.money import usd_from_pico
 from bursar.domain.periods import zone
 from bursar.explore.filters import Filter
 from bursar.governance.drafts import kept_drafts
-from bursar.reviews.facts import BudgetFact, InitiativeFact, Opens, Waiting
+from bursar.reviews.facts import BudgetFact, InitiativeFact, Opens, Outlook, Waiting
 
 FORESEEN_MAX = 10
 MODELS_LISTED = 3
+OUTLOOK_LASTS = timedelta(days=31)  # after the end of what is reviewed
+OUTLOOK_ERROR_DAYS = 7
 PLACES = {"policy": "/controls", "route": "/routes", "cache": "/caches"}
 
 
@@ -45,6 +48,22 @@ def budgets_now(context: ConsoleContext) -> list[BudgetFact]:
             )
         )
     return facts
+
+
+def outlook_now(context: ConsoleContext, view: View) -> Outlook | None:
+    """How the running month will end, as the page Forecast has it; None long after what is reviewed, or if unknown."""
+    if context.now() - view.period.end > OUTLOOK_LASTS:
+        return None
+    asked = {"tz": [view.timezone], "filter": [filter_text(one) for one in view.filters]}
+    found = forecast_of(context, context.view("/forecast", asked))
+    if found.too_young:
+        return None
+    month = found.figures[0].amount
+    error = next((one.error for one in found.accuracy if one.days == OUTLOOK_ERROR_DAYS), None)
+    return Outlook(
+        usd_from_pico(month.expected), usd_from_pico(month.low), usd_from_pico(month.high),
+        None if error is None else Decimal(str(error)),
+    )  # fmt: skip
 
 
 def initiatives_in(context: ConsoleContext, month: str) -> list[InitiativeFact]:

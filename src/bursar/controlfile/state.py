@@ -13,6 +13,7 @@ from bursar.budgets.reachable import KnowsModel
 from bursar.controlfile.alerts import ChannelSection, RuleSection
 from bursar.controlfile.document import Document, Place, write_document
 from bursar.controlfile.initiatives import InitiativeSection
+from bursar.controlfile.plans import PlanSection
 from bursar.controlfile.sections import (
     BudgetSection,
     CacheSection,
@@ -34,6 +35,7 @@ from bursar.governance.caches import CacheBook
 from bursar.governance.initiatives import InitiativeBook
 from bursar.governance.kills import Kills
 from bursar.governance.limits import Limits
+from bursar.governance.plans import PlanBook
 from bursar.governance.policies import Policies
 from bursar.governance.routes import RouteBook
 from bursar.governance.store import ControlStore, OpenTransaction
@@ -47,6 +49,7 @@ SECTIONS = (
     "routes",
     "caches",
     "initiatives",
+    "plans",
     "alert_channels",
     "alert_rules",
 )
@@ -87,12 +90,17 @@ def _unasked(_: InitiativeTerms) -> None:
     """Where nobody knows what the books can be asked, an initiative is checked by itself alone."""
 
 
+def _unread(_: str) -> None:
+    """Where nobody knows the dimensions, the scope of a plan is taken as it is."""
+
+
 class ControlState:
     """All of an installation that one file says.
 
     timezone: of windows and quiet hours that name none. upstreams: that routes may name, knows_model: for budgets
     that lead to one; None: not known here. check_initiative: raises BadControl for what the books can't be asked.
     why_no_embeddings: for caches that an upstream embeds for; None: not known here.
+    check_scope: of a plan, raises BadRequest.
     """
 
     def __init__(
@@ -105,6 +113,7 @@ class ControlState:
         knows_model: KnowsModel | None = None,
         check_initiative: Callable[[InitiativeTerms], None] = _unasked,
         why_no_embeddings: WhyNot | None = None,
+        check_scope: Callable[[str], object] = _unread,
     ) -> None:
         self._store = store
         self._secret = secret
@@ -114,6 +123,7 @@ class ControlState:
         self._knows_model = knows_model
         self._check_initiative = check_initiative
         self._why_no_embeddings = why_no_embeddings
+        self._check_scope = check_scope
 
     def export(self) -> str:
         """The file that says what is in force now."""
@@ -202,6 +212,7 @@ class ControlState:
             RouteSection(RouteBook(*parts, self._upstreams)),
             CacheSection(CacheBook(*parts, self._why_no_embeddings), store),
             InitiativeSection(InitiativeBook(*parts, self._check_initiative)),
+            PlanSection(PlanBook(*parts, self._check_scope)),
             ChannelSection(desk),
             RuleSection(desk),
         ]

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -248,4 +248,16 @@ PROVIDER_FILES = Table(  # uploaded through Bursar
     Column("owner", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("content", Text, nullable=False),  # JSON of what a batch of it asks for, no text of it
+)
+
+PLANNED_EVENTS = Table(  # removed ones stay, as history
+    "planned_events",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("terms", Text, nullable=False),  # JSON of `domain.plans`
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("removed_us", BigInteger, nullable=True),
+    Column("removed_by", String(200), nullable=True),
 )

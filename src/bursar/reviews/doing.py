@@ -86,7 +86,7 @@ def outlook(facts: Facts, words: Words) -> Iterator[Said]:
     one = facts.outlook
     error = "" if one.error is None else f" (forecasts like it were {words.share(one.error, Decimal(1))} off)"
     yield Said(
-        f"This month will end at {words.money(one.expected)}, with four chances in five between "
+        f"The running month will end at {words.money(one.expected)}, with four chances in five between "
         f"{words.money(one.low)} and {words.money(one.high)}{error}.",
         Opens("/forecast", has_period=False),
         one.expected,

@@ -38,7 +38,7 @@ def apply(
 ) -> None:
     """Make the control state what a file says, all or nothing: `bursar apply -f bursar.yaml --dry-run`.
 
-    Budgets, policies, limits, kills, routes, caches, initiatives, alert channels and rules, by name
+    Budgets, policies, limits, kills, routes, caches, initiatives, plans, alert channels and rules, by name
     (docs/control-file.md).
     """
     site = resolve_site(config, data)

@@ -20,6 +20,7 @@ from bursar.domain.periods import Grain as GrainName
 from bursar.domain.savings import LEVERS
 from bursar.explore.calls import CallOrder
 from bursar.explore.vocabulary import DIMENSIONS, SAVED
+from bursar.forecast.history import PARTS_MAX
 
 LIMIT_MAX = 10_000
 
@@ -149,6 +150,16 @@ Tier = Annotated[
     Literal["", "standard", "flex", "priority", "batch"] | None, QueryParameter(description="Default: as it was.")
 ]
 Percent = Annotated[float | None, QueryParameter(ge=0, le=100, description="A percentage, 0 to 100.")]
+Growth = Annotated[
+    str | None,
+    QueryParameter(
+        description="Percent a month by which it shall have grown, as a scenario.",
+        schema_extra=_pattern("^(-?[1-9][0-9]?([.][0-9]{1,3})?)?$"),
+    ),
+]
+PartLimit = Annotated[
+    int | None, QueryParameter(name="limit", ge=1, le=PARTS_MAX, description="Parts told one by one. Default: 12.")
+]
 OutputPercent = Annotated[
     float | None, QueryParameter(ge=0, le=1_000, description="Output tokens, in percent of what they were.")
 ]

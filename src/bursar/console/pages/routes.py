@@ -10,6 +10,7 @@ from litestar.response import Redirect
 from bursar.console.advising import review_answer
 from bursar.console.advising import review_csv as advice_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
+from bursar.console.api.forecast import forecast_answer, forecast_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
 from bursar.console.api.maturity import maturity_csv
@@ -26,6 +27,7 @@ from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
+from bursar.console.pages.forecast import forecast_page
 from bursar.console.pages.initiatives import (
     initiative_csv,
     initiative_figures,
@@ -99,6 +101,10 @@ PAGES = (
     Page(
         "/budgets", "budgets", "Budgets", "budgets.html", budgets_page,
         lambda context, _view, _: budgets_answer(context), lambda a, _: budgets_csv(a),
+    ),
+    Page(
+        "/forecast", "forecast", "Forecast", "forecast.html", forecast_page,
+        lambda context, view, _: forecast_answer(context, view), lambda a, _: forecast_csv(a),
     ),
     Page(
         "/prices", "prices", "Models and prices", "prices.html", prices_page,

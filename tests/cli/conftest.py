@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 import pytest
 
+from bursar.cli import client
 from bursar.cli.main import run
 from bursar.config import load_config
+from bursar.console import main as console
 from bursar.demo import fill_history
 from bursar.domain.clock import SystemClock
 from bursar.prices.book import PriceBook
@@ -42,14 +44,49 @@ class _Bytes(io.TextIOWrapper):
     def __init__(self) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", newline="")
 
-    def text(self) -> str:
+    def content(self) -> bytes:
         self.flush()
-        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        return bytes(self.buffer.getvalue())  # type: ignore[attr-defined]
+
+    def text(self) -> str:
+        return self.content().decode()
+
+
+class Here:
+    """In `subprocess`'s place where the CLI starts a console for one answer: the same program, in this process.
+
+    To start it takes two seconds, and hundreds of commands are tried.
+    """
+
+    @staticmethod
+    def run(command: list[str], *, input: bytes, capture_output: bool, check: bool) -> "Done":
+        assert command[:4] == [sys.executable, "-P", "-m", console.__name__]
+        assert (capture_output, check) == (True, False)
+        out, err = _Bytes(), _Bytes()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
+            code = console.main(command[4:])
+        return Done(code, out.content(), err.content())
+
+
+class Done(NamedTuple):
+    """What the CLI reads of a process that ended."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
 
 
 @pytest.fixture
-def bursar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bursar:
+def bursar(bursar_apart: Bursar, monkeypatch: pytest.MonkeyPatch) -> Bursar:
     """`bursar("costs", "--by", "team")`, in an empty directory and without settings from outside."""
+    monkeypatch.setattr(client, "subprocess", Here)
+    return bursar_apart
+
+
+@pytest.fixture
+def bursar_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bursar:
+    """The same; without a running console, the answer comes from a process of its own, as it does for people."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.delenv("BURSAR_CONFIG", raising=False)
@@ -108,7 +145,7 @@ def wait_until_loaded(data: Path, process: "subprocess.Popen[bytes]") -> None:
         found = find_running(data)
         if found is not None:
             with contextlib.suppress(OSError, urllib.error.URLError):
-                with urllib.request.urlopen(f"{found.console}/api/status", timeout=5) as reply:
+                with urllib.request.urlopen(f"{found.console}/api/status", timeout=30) as reply:
                     status = json.load(reply)
                 if status["charges"] and not status["process"]["loader"]["unread_bytes"]:
                     return

@@ -105,9 +105,9 @@ def bursar_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bursar:
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with a short history in its spool; nobody has loaded it yet."""
-    data = tmp_path_factory.mktemp("filled") / "data"
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a short history in its spool, to be copied: who loads a spool clears it away."""
+    data = tmp_path_factory.mktemp("history") / "data"
     site = Site(load_config(env={}, overrides={"data": str(data)}))
     site.prepare()
     site.ensure_price_book()
@@ -122,10 +122,16 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def running(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def filled(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with that history, whose site isn't up; the first command that asks loads it."""
+    return Path(shutil.copytree(history, tmp_path_factory.mktemp("filled") / "data"))
+
+
+@pytest.fixture(scope="session")
+def running(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The same history in a data directory whose site is up: the CLI asks its console over HTTP."""
     data = tmp_path_factory.mktemp("running") / "data"
-    shutil.copytree(filled, data, ignore=shutil.ignore_patterns("ledger.duckdb*", "run"))
+    shutil.copytree(history, data)
     command = [sys.executable, "-m", "bursar.cli.main", "up", "--data", str(data)]
     process = subprocess.Popen(
         [*command, "--gateway-port", "0", "--console-port", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

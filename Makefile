@@ -22,8 +22,8 @@ test: setup ## lint, types, layers and every test (CI runs it, and test-clients)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not clients"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not clients"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 test-clients: setup ## real clients against the simulator: SDKs, LangChain, LiteLLM, Claude Code, Codex (installed once)
 	@command -v npm >/dev/null || tools/apt-install npm

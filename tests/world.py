@@ -5,14 +5,16 @@ test decides when. `site_world` runs all of `bursar up`, to be killed. Nothing h
 """
 
 import contextlib
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -23,6 +25,7 @@ import psutil
 
 from bursar.config import Config, Gateway, Upstream, load_config
 from bursar.domain.clock import SystemClock
+from bursar.gateway.metrics import FILE_IN_USE
 from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
 from bursar.simulate.aws_signature import secret_of
@@ -35,7 +38,7 @@ from bursar.spool.reader import read_slice, segments
 from bursar.spool.records import Dispatched, Record, Settled
 
 ROOT = Path(__file__).parents[1]
-READY_S = 30.0
+READY_S = 60.0  # a machine may be busy with other tests
 OPERATOR_KEYS = {
     "SIM_OPENAI_KEY": "sk-operator-openai-canary",
     "SIM_ANTHROPIC_KEY": "sk-ant-operator-canary",
@@ -47,11 +50,22 @@ OPERATOR_KEYS = {
 }
 
 
+PORTS_FIRST, PORTS_OF_EACH = 16_000, 4_000  # below those that Linux gives to who asks for any, and to connections
+TEST_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+_ports = itertools.cycle(range(PORTS_OF_EACH))
+for _ in range(random.randrange(PORTS_OF_EACH)):  # another run of the tests on this machine begins elsewhere
+    next(_ports)
+
+
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that nobody is given before it is listened on: each of the processes that
+    the tests run in has ports of its own, and goes on to the next.
+    """
+    while True:
+        port = PORTS_FIRST + TEST_PROCESS * PORTS_OF_EACH + next(_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def make_config(data: Path, simulator: str, *, control: str = "", **gateway: Any) -> Config:
@@ -59,6 +73,7 @@ def make_config(data: Path, simulator: str, *, control: str = "", **gateway: Any
     config = load_config(env={})
     config.data = str(data)
     config.loops = gateway.pop("loops", config.loops)  # for traffic that is one request on purpose
+    config.cache = gateway.pop("cache", config.cache)
     config.gateway = Gateway(port=free_port(), **gateway)
     config.console.port = free_port()
     config.control.url = control
@@ -150,6 +165,32 @@ class World:
             assert time.monotonic() < deadline, f"a worker did not start\n{self.logs()}"
             time.sleep(0.02)
 
+    def until(self, holds: Callable[[], object], seconds: float = 40.0) -> None:
+        """Wait for a condition, as long as a busy machine may need."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"did not happen in time\n{self.logs()}"
+            time.sleep(0.02)
+
+    def until_known(self, seconds: float = READY_S) -> None:
+        """Until every worker goes by the keys, controls, budgets and prices as they were published last.
+
+        For tests that change something and then look at what it does: they don't depend on how fast the machine is.
+        """
+        self.until(self._is_known, seconds)
+
+    def _is_known(self) -> bool:
+        paths = self.site.paths
+        published = {"snapshot": paths.snapshot, "budgets": paths.budgets, "prices": paths.price_book}
+        wanted = {name: path.stat().st_mtime_ns // 1_000 for name, path in published.items() if path.exists()}
+        return all(wanted.items() <= self._in_use(slot).items() for slot in range(self.site.config.gateway.workers))
+
+    def _in_use(self, slot: int) -> dict[str, int]:
+        """Which states of the published files a worker goes by: when each was written, µs."""
+        written = (self.site.paths.run / f"metrics-{slot}.json").read_bytes()
+        rows = msgspec.json.decode(written, type=list[tuple[list[str], int]])
+        return {key[1].removeprefix("file="): value for key, value in rows if key[0] == FILE_IN_USE}
+
     def stop(self) -> None:
         """Stop everything in order, insisting after a while."""
         for process in self.processes:
@@ -192,7 +233,15 @@ class World:
                 offset = piece.offset
         return found
 
-    def settle_down(self, seconds: float = 30.0) -> None:
+    def dispatched(self, session: str) -> list[Dispatched]:
+        """What went to a provider for a session, be it settled or under way."""
+        return [
+            record
+            for record in self.records()
+            if isinstance(record, Dispatched) and record.call.attribution.session == session
+        ]
+
+    def settle_down(self, seconds: float = 40.0) -> None:
         """Until no attempt is under way any more: each that was dispatched is settled in the journal."""
         deadline = time.monotonic() + seconds
         while True:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
+from tests.world import free_port
 
 from bursar.alerts.deliver import Deliverer
 from bursar.alerts.desk import AlertDesk
@@ -190,10 +191,3 @@ def hook() -> Iterator[Hook]:
     hook = Hook()
     yield hook
     hook.close()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])

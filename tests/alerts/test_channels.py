@@ -5,7 +5,8 @@ import hmac
 
 import msgspec
 import pytest
-from tests.alerts.conftest import MINUTE, T0, free_port
+from tests.alerts.conftest import MINUTE, T0
+from tests.world import free_port
 
 from bursar.alerts.facts import LoopCut
 from bursar.domain.errors import BadAlert, UnknownAlert

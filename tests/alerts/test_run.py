@@ -13,7 +13,7 @@ from bursar.governance.alerts import Channel
 
 
 def until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not what():
         assert time.monotonic() < deadline, "did not happen in time"
         time.sleep(0.01)

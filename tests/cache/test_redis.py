@@ -1,6 +1,7 @@
 """Answers of several nodes in a real Redis: shared, gone in the middle, and back."""
 
 import asyncio
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -26,12 +27,19 @@ def start(port: int, directory: Path) -> subprocess.Popen[bytes]:
          "--requirepass", "hidden"],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    time.sleep(0.5)
-    return process
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return process
+        except OSError:
+            assert time.monotonic() < deadline, "redis-server did not start"
+            time.sleep(0.02)
 
 
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
+def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(redis_store, "TIMEOUT_S", 10.0)  # a busy machine is slower than a Redis may be
     port = free_port()
     process = start(port, tmp_path)
     yield port
@@ -103,9 +111,10 @@ def test_a_redis_that_is_gone_costs_a_moment_once_and_is_found_again(
             dead.keep(KEY, entry(), found.lead)
             assert (await dead.find(KEY, None, 0.1, leads=True)).entry is not None  # at hand all the same
             dead._memory.remove(KEY)
-        assert time.monotonic() - started < 2.0
+        took_s = time.monotonic() - started
+        assert took_s < 20
         assert dead.shared is not None
-        assert dead.shared.faults >= 1
+        assert 1 <= dead.shared.faults <= 4 + 3 * took_s / 0.3  # it isn't asked while it rests
         await dead.close()
         wrong = Answers(
             Box(SECRET), Memory(10**6), Flights(tmp_path / "w"), SystemClock(),

@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 import pytest
 
+from bursar.cli import client
 from bursar.cli.main import run
 from bursar.config import load_config
+from bursar.console import main as console
 from bursar.demo import fill_history
 from bursar.domain.clock import SystemClock
 from bursar.prices.book import PriceBook
@@ -42,14 +44,49 @@ class _Bytes(io.TextIOWrapper):
     def __init__(self) -> None:
         super().__init__(io.BytesIO(), encoding="utf-8", newline="")
 
-    def text(self) -> str:
+    def content(self) -> bytes:
         self.flush()
-        return self.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        return bytes(self.buffer.getvalue())  # type: ignore[attr-defined]
+
+    def text(self) -> str:
+        return self.content().decode()
+
+
+class Here:
+    """In `subprocess`'s place where the CLI starts a console for one answer: the same program, in this process.
+
+    To start it takes two seconds, and hundreds of commands are tried.
+    """
+
+    @staticmethod
+    def run(command: list[str], *, input: bytes, capture_output: bool, check: bool) -> "Done":
+        assert command[:4] == [sys.executable, "-P", "-m", console.__name__]
+        assert (capture_output, check) == (True, False)
+        out, err = _Bytes(), _Bytes()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
+            code = console.main(command[4:])
+        return Done(code, out.content(), err.content())
+
+
+class Done(NamedTuple):
+    """What the CLI reads of a process that ended."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
 
 
 @pytest.fixture
-def bursar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bursar:
+def bursar(bursar_apart: Bursar, monkeypatch: pytest.MonkeyPatch) -> Bursar:
     """`bursar("costs", "--by", "team")`, in an empty directory and without settings from outside."""
+    monkeypatch.setattr(client, "subprocess", Here)
+    return bursar_apart
+
+
+@pytest.fixture
+def bursar_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bursar:
+    """The same; without a running console, the answer comes from a process of its own, as it does for people."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.delenv("BURSAR_CONFIG", raising=False)
@@ -68,9 +105,9 @@ def bursar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bursar:
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with a short history in its spool; nobody has loaded it yet."""
-    data = tmp_path_factory.mktemp("filled") / "data"
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a short history in its spool, to be copied: who loads a spool clears it away."""
+    data = tmp_path_factory.mktemp("history") / "data"
     site = Site(load_config(env={}, overrides={"data": str(data)}))
     site.prepare()
     site.ensure_price_book()
@@ -85,10 +122,16 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def running(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def filled(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with that history, whose site isn't up; the first command that asks loads it."""
+    return Path(shutil.copytree(history, tmp_path_factory.mktemp("filled") / "data"))
+
+
+@pytest.fixture(scope="session")
+def running(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The same history in a data directory whose site is up: the CLI asks its console over HTTP."""
     data = tmp_path_factory.mktemp("running") / "data"
-    shutil.copytree(filled, data, ignore=shutil.ignore_patterns("ledger.duckdb*", "run"))
+    shutil.copytree(history, data)
     command = [sys.executable, "-m", "bursar.cli.main", "up", "--data", str(data)]
     process = subprocess.Popen(
         [*command, "--gateway-port", "0", "--console-port", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -108,7 +151,7 @@ def wait_until_loaded(data: Path, process: "subprocess.Popen[bytes]") -> None:
         found = find_running(data)
         if found is not None:
             with contextlib.suppress(OSError, urllib.error.URLError):
-                with urllib.request.urlopen(f"{found.console}/api/status", timeout=5) as reply:
+                with urllib.request.urlopen(f"{found.console}/api/status", timeout=30) as reply:
                     status = json.load(reply)
                 if status["charges"] and not status["process"]["loader"]["unread_bytes"]:
                     return

@@ -132,9 +132,9 @@ def test_a_call_that_nobody_made_is_wrong_usage(bursar, running):
 @pytest.mark.parametrize(
     "words", [("costs", "--by", "feature", "--and", "model", "--period", "all"), ("calls", "--period", "all")]
 )
-def test_the_answer_is_the_same_with_and_without_a_running_console(bursar, filled, running, words):
-    alone = bursar(*words, "--data", str(filled), "--format", "json")
-    asked = bursar(*words, "--data", str(running), "--format", "json")
+def test_the_answer_is_the_same_with_and_without_a_running_console(bursar_apart, filled, running, words):
+    alone = bursar_apart(*words, "--data", str(filled), "--format", "json")
+    asked = bursar_apart(*words, "--data", str(running), "--format", "json")
     told, heard = json.loads(alone.out), json.loads(asked.out)
     told["period"]["end"] = heard["period"]["end"]  # "all" ends now
     assert told == heard

@@ -12,10 +12,10 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def mine(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mine(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy, in which plans can be made."""
     data = tmp_path_factory.mktemp("forecast") / "data"
-    shutil.copytree(filled, data, ignore=shutil.ignore_patterns("ledger.duckdb*", "run"))
+    shutil.copytree(history, data)
     return data
 
 

@@ -13,7 +13,6 @@ import pytest
 from tests.clients.conftest import Environments
 from tests.clients.documented import claude_settings, examples
 from tests.clients.programs.cases import DEMAND, OUTPUT_TOKENS, TEXT
-from tests.system.test_budget_race import until_in_force
 from tests.world import World
 
 from bursar.budgets.budget import Budget
@@ -123,7 +122,7 @@ def test_claude_code_shows_a_spent_budget_and_asks_no_second_time(
         actor="test",
     )  # fmt: skip
     world.site.publish_budgets(budgets)
-    until_in_force(world, 1)
+    world.until_known()
     done, lines = claude(world, environments, tmp_path, "--tools", "", headers="x-bursar-tags: feature=spent")
     assert done.returncode != 0
     assert lines[-1]["is_error"]

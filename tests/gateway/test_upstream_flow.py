@@ -150,7 +150,7 @@ async def test_an_upload_can_be_cancelled():
         with pytest.raises(asyncio.CancelledError):
             await call
         assert pool.stats().open == 0
-        await asyncio.wait_for(upstream.left.wait(), 2)
+        await asyncio.wait_for(upstream.left.wait(), 20)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
@@ -205,7 +205,7 @@ async def test_a_stream_that_paused_reading_and_was_closed_leaves_nothing():
         reply = await ask(pool)
         await asyncio.sleep(0.05)
         reply.close()
-        await asyncio.wait_for(upstream.left.wait(), 2)
+        await asyncio.wait_for(upstream.left.wait(), 20)
         assert pool.stats().open == 0
 
 

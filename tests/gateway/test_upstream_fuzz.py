@@ -55,7 +55,7 @@ async def exchange(pieces, *, whole):
         await asyncio.sleep(0)
     connection.connection_lost(None)
     try:
-        outcome = await asyncio.wait_for(reader, 1)
+        outcome = await asyncio.wait_for(reader, 20)
     except UpstreamBroken as error:
         outcome = ("broken", error.response_started)
     assert (books.gone_count, books.closed_count) == (1, 1)

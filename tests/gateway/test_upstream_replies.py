@@ -231,7 +231,7 @@ async def test_a_slow_first_byte_and_a_stall_are_told_apart():
         assert await reply.chunk() == b"hello"
         with pytest.raises(UpstreamTimeout):
             await reply.chunk()
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        await asyncio.wait_for(upstream.left.wait(), 20)
         assert pool.stats().open == 0
 
 

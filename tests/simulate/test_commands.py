@@ -24,7 +24,7 @@ def test_the_provider_says_its_port_and_ends_when_told_to():
 
 def test_faults_that_make_no_sense_are_wrong_usage():
     command = [sys.executable, "-m", "bursar.cli.main", "simulate", "provider", "--faults", "42=x"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=90)
     assert ended.returncode == 2
     assert "429=0.02" in ended.stderr
 

@@ -19,7 +19,7 @@ PATH = "/v1/chat/completions"
 def talk(provider: Running, pieces: list[bytes], answers: int) -> bytes:
     """Send pieces one by one, then read until so many answers have begun and nothing more comes for a moment."""
     got = b""
-    with socket.create_connection(("127.0.0.1", provider.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", provider.port), timeout=20) as line:
         for piece in pieces:
             line.sendall(piece)
             time.sleep(0.002)

@@ -24,7 +24,7 @@ CHAT = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "conten
 STREAM = json.dumps({"model": "gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
 
 
-def until(what: Callable[[], object], seconds: float = 20.0) -> None:
+def until(what: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "did not happen in time"
@@ -84,7 +84,7 @@ def test_a_console_that_is_killed_comes_back_and_calls_do_not_notice(world):
 
 def start_another(*words: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "bursar.cli.main", "up", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=90)
 
 
 def test_a_second_up_on_the_same_data_is_refused_and_says_who_has_it(world):
@@ -108,42 +108,52 @@ def test_settings_that_no_process_can_use_end_the_start_with_one_clear_line(tmp_
     assert "Traceback" not in second.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopping_lets_a_stream_under_way_end_and_leaves_nothing_behind(tmp_path, number):
-    with site_world(tmp_path / "data", options=None) as world:
-        process = up_process(world)
-        family = psutil.Process(process.pid).children(recursive=True)
-        raw = request_bytes(
-            "/v1/chat/completions",
-            STREAM,
-            {"authorization": "Bearer sk-test-0123456789", "x-sim": json.dumps({"chunks": 12, "interval_ms": 100})},
-        )
+def stop_beside_a_stream(world: World, number: signal.Signals) -> None:
+    """A stream under way ends as it would have, and nothing is left behind."""
+    process, session = up_process(world), f"until {number.name}"
+    family = psutil.Process(process.pid).children(recursive=True)
+    raw = request_bytes(
+        "/v1/chat/completions",
+        STREAM,
+        {
+            "authorization": "Bearer sk-test-0123456789",
+            "x-sim": json.dumps({"chunks": 12, "interval_ms": 100}),
+            "x-bursar-tags": f"session={session}",
+        },
+    )
 
-        async def play() -> bytes:
-            answer = asyncio.create_task(exchange(world.port, raw))
-            await asyncio.sleep(0.4)
-            process.send_signal(number)
-            return (await answer).body
+    async def play() -> bytes:
+        answer = asyncio.create_task(exchange(world.port, raw))
+        await asyncio.to_thread(until, lambda: world.dispatched(session))  # it is under way
+        process.send_signal(number)
+        return (await answer).body
 
-        body = asyncio.run(play())
-        assert b"data: [DONE]" in body
-        assert process.wait(40) == 0
-        assert [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
-        assert not (world.data / "run" / "run.json").exists()
-        assert find_running(world.data) is None
+    body = asyncio.run(play())
+    assert b"data: [DONE]" in body
+    assert process.wait(40) == 0
+    assert [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+    assert not (world.data / "run" / "run.json").exists()
+    assert find_running(world.data) is None
+
+
+def test_stopping_lets_a_stream_under_way_end_and_leaves_nothing_behind(tmp_path):
+    with site_world(tmp_path / "data") as world:
+        stop_beside_a_stream(world, signal.SIGTERM)
 
 
 def test_killing_the_supervisor_leaves_no_orphan_and_the_next_start_works(tmp_path):
+    """Up to its end, by the other signal."""
     with site_world(tmp_path / "data") as world:
         process = up_process(world)
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) >= 2
         process.kill()
-        process.wait(10)
+        process.wait(40)
         _, alive = psutil.wait_procs(family, timeout=45)
         assert alive == []
         start_site(world)
         assert call(world) == 200
+        stop_beside_a_stream(world, signal.SIGINT)
 
 
 def test_a_free_port_is_found_for_zero(tmp_path: Path):

@@ -134,7 +134,7 @@ def test_a_bursar_key_sees_what_its_own_team_made_and_nothing_else(world: World)
 
 
 def wait_for_key(client: openai.OpenAI) -> str:
-    for _ in range(100):
+    for _ in range(800):
         try:
             return upload(client, lines("red", 2))
         except openai.AuthenticationError:

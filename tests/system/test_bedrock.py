@@ -1,7 +1,6 @@
 """The real boto3 client through the gateway: converse and invoke, plain and streamed, whatever way it shows its key."""
 
 import json
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -14,7 +13,6 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.eventstream import ChecksumMismatch
 from botocore.exceptions import ClientError
-from tests.system.test_budget_race import until_in_force
 from tests.world import OPERATOR_KEYS, World, gateway_world
 
 from bursar.budgets.budget import Budget
@@ -54,7 +52,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, key: list[str]) -> Iterator[
         terms = PolicyTerms(force_models={"summary": NOVA}, output_tokens_max=700)
         controls.policies.create("small", terms, is_on=True, actor="test")
         controls.publish()
-        time.sleep(1.5)  # workers look for changes every quarter of a second
+        world.until_known()
         yield world
 
 
@@ -215,7 +213,7 @@ def test_a_streams_hold_is_freed_with_its_last_event_and_a_spent_budget_is_an_ex
     window = Schedule(parse_spec("lifetime"))
     budgets.create(Budget(budget_id="", name="t", match={"feature": "tea"}, limit=limit, window=window), actor="test")
     world.site.publish_budgets(budgets)
-    until_in_force(world, 1)
+    world.until_known()
     config = {"maxTokens": 700}
     small = connect("small", {"output": 20}, tags="feature=tea")
     for _ in range(5):  # one after the other, at once

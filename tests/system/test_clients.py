@@ -1,7 +1,6 @@
 """The real `openai` and `anthropic` clients, pointed at the gateway by base URL alone."""
 
 import hashlib
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -43,7 +42,7 @@ def virtual_key(world: World) -> str:
     keys = world.site.keys()
     made = keys.create("clients", Scope("default", "core", "apollo"), Attribution(team="core"), actor="test")
     world.site.publish(keys)
-    time.sleep(0.6)  # workers look for changed keys every quarter of a second
+    world.until_known()
     return made.text
 
 

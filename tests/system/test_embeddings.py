@@ -1,7 +1,6 @@
 """OpenAI's own client asks for embeddings of Gemini's, Titan's and Cohere's models, through a real worker."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,7 +33,7 @@ def client(world: World) -> Iterator[openai.OpenAI]:
     keys = world.site.keys()
     made = keys.create("search", Scope("default"), Attribution(team="core"), actor="test")
     world.site.publish(keys)
-    time.sleep(0.6)  # workers look for changed keys every quarter of a second
+    world.until_known()
     with openai.OpenAI(base_url=f"{world.url}/v1", api_key=made.text, max_retries=0) as client:
         yield client
 

@@ -1,6 +1,7 @@
 """Kept answers through real workers: equals ask once, streams come again as streams, nobody meets another's answer."""
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 import time
@@ -24,7 +25,6 @@ from bursar.simulate.provider import Options
 pytestmark = pytest.mark.slow
 
 MODEL = "gpt-4o-mini"
-KNOWN_WITHIN_S = 1.0
 RULES = {
     "own": CacheTerms(match={"feature": "own"}, exact=ExactCaching()),
     "shared": CacheTerms(match={"feature": "shared"}, exact=ExactCaching(share="team")),
@@ -45,7 +45,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for name, terms in RULES.items():
             controls.caches.create(name, terms, is_on=True, actor="test")
         controls.publish()
-        time.sleep(KNOWN_WITHIN_S)
+        world.until_known()
         yield world
 
 
@@ -57,7 +57,7 @@ def keys(world: World) -> dict[str, str]:
     for name, team in (("a", "core"), ("a2", "core"), ("b", "growth")):
         found[name] = book.create(name, Scope("default", team), Attribution(), actor="test").text
     world.site.publish(book)
-    time.sleep(KNOWN_WITHIN_S)
+    world.until_known()
     return found
 
 
@@ -75,7 +75,10 @@ def request(
 
 
 def send(world: World, *requests: bytes) -> list[Answer]:
-    """All at once, each on a connection of its own: the kernel spreads them over both workers."""
+    """All at once, each on a connection of its own: the kernel spreads them over both workers.
+
+    An answer is kept before its caller has the end of it, so that the next call may come at once.
+    """
 
     async def go() -> list[Answer]:
         return await asyncio.gather(*(exchange(world.port, one) for one in requests))
@@ -115,7 +118,6 @@ def test_the_same_bytes_come_again_in_the_same_form(world: World, keys: dict[str
     label = f"again-{stream}"
     one = request(label, "own", keys["a"], stream=stream)
     [first] = send(world, one)
-    time.sleep(0.3)
     [again] = send(world, one)
     assert asked_of_provider(world, label) == 1
     assert again.body == first.body
@@ -138,7 +140,6 @@ def test_real_clients_read_a_kept_answer_plain_and_streamed(world: World, keys: 
                 )
                 pieces = [chunk.choices[0].delta.content or "" for chunk in answer if chunk.choices] if stream else []
                 texts.append("".join(pieces) if stream else answer.choices[0].message.content)
-                time.sleep(0.2)
             assert texts[0] == texts[1] != ""
     with anthropic.Anthropic(base_url=world.url, api_key=keys["a"], max_retries=0) as other:
         told = []
@@ -148,7 +149,6 @@ def test_real_clients_read_a_kept_answer_plain_and_streamed(world: World, keys: 
                 extra_headers=extra,
             )  # fmt: skip
             told.append(message.content[0].text)
-            time.sleep(0.2)
     assert told[0] == told[1]
     assert asked_of_provider(world, "clients") == 3
 
@@ -166,7 +166,7 @@ def test_who_left_while_its_equal_was_asked_for_has_no_answer_in_the_books(world
     asyncio.run(go())
     question = "SELECT call_outcome, client_status, upstream FROM charges WHERE session = 'leaves' ORDER BY 3"
     rows: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(rows) < 2 and time.monotonic() < deadline:  # an equal in the other worker looks only now and then
         world.settle_down()
         world.load()
@@ -179,7 +179,6 @@ def test_nobody_meets_the_answer_of_another_tenant(world: World, keys: dict[str,
         label = f"tenants-{feature}"
         for name in ("a", "b", "own", "a2"):
             [answer] = send(world, request(label, feature, keys[name]))
-            time.sleep(0.2)
             assert said(answer) == ("exact" if name in hits else "miss"), (feature, name)
 
 
@@ -189,7 +188,6 @@ def test_providers_own_keys_that_come_with_one_bursar_key_are_tenants_of_their_o
         for own, expected in (("sk-one", "miss"), ("sk-two", "miss"), ("sk-one", "exact"), ("", "miss")):
             headers = {"x-bursar-key": keys["a"]} if own else {}
             [answer] = send(world, request(f"brought-{feature}", feature, own or keys["a"], headers=headers))
-            time.sleep(0.2)
             assert (answer.status, said(answer)) == (200, expected), (feature, own)
 
 
@@ -214,14 +212,12 @@ def test_what_is_not_the_same_or_has_effects_is_asked_anew(
     for body in (first, change):
         [answer] = send(world, request(label, feature, keys["a"], **body))
         assert (answer.status, said(answer)) == (200, "miss")
-        time.sleep(0.2)
     assert asked_of_provider(world, label) == 2
 
 
 def test_labels_order_and_white_space_change_nothing(world: World, keys: dict[str, str]):
     label = "labels"
     send(world, request(label, "own", keys["a"], user="one", temperature=0.1, top_p=0.5))
-    time.sleep(0.3)
     [again] = send(world, request(label, "own", keys["a"], top_p=0.5, temperature=0.1, user="two"))
     assert said(again) == "exact"
 
@@ -230,7 +226,6 @@ def test_a_tool_call_comes_again_only_where_the_rule_says_so(world: World, keys:
     for expected in ("miss", "exact"):
         [answer] = send(world, request("tools", "tools", keys["a"], tools=TOOLS))
         assert said(answer) == expected
-        time.sleep(0.3)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +240,7 @@ def test_a_tool_call_comes_again_only_where_the_rule_says_so(world: World, keys:
         ("cf-aig-skip-cache", "true", ["miss", "miss", "miss"]),
         ("x-portkey-cache-force-refresh", "true", ["miss", "miss", "exact"]),
         ("x-bf-cache-no-store", "true", ["miss", "miss", "miss"]),
-        ("cf-aig-cache-ttl", "1", ["miss", "exact", "exact"]),
+        ("cf-aig-cache-ttl", "60", ["miss", "exact", "exact"]),
     ],
 )
 def test_a_caller_may_narrow_it_in_its_own_dialect(
@@ -257,7 +252,6 @@ def test_a_caller_may_narrow_it_in_its_own_dialect(
     for headers in ({header: value}, {header: value}, {}):
         [answer] = send(world, request(label, "own", keys["a"], headers=headers))
         found.append(said(answer))
-        time.sleep(0.1)
     assert found == expected
 
 
@@ -269,16 +263,19 @@ def test_a_namespace_is_a_space_of_its_own_and_prism_is_answered_in_its_words(wo
     ):
         [answer] = send(world, request("spaces", "own", keys["a"], headers=headers))
         assert said(answer) == expected
-        time.sleep(0.2)
     assert answer.headers["x-prism-cache-status"] == "HIT"
     assert Decimal(answer.headers["x-prism-cache-saved-cents"]) == 100 * Decimal(answer.headers["x-bursar-saved"])
 
 
 def test_an_answer_is_forgotten_after_its_time(world: World, keys: dict[str, str]):
-    for expected, pause in (("miss", 0.2), ("exact", 1.3), ("miss", 0.0)):
-        [answer] = send(world, request("brief", "brief", keys["a"]))
-        assert said(answer) == expected
-        time.sleep(pause)
+    for number in range(5):
+        one, began = request(f"brief-{number}", "brief", keys["a"]), time.monotonic()
+        found = [said(send(world, one)[0]) for _ in range(2)]
+        if found != ["miss", "miss"] or time.monotonic() - began < 1.0:
+            break  # otherwise this machine took longer than the answer's time
+    assert found == ["miss", "exact"]
+    time.sleep(1.1)
+    assert said(send(world, one)[0]) == "miss"
 
 
 def test_a_shorter_time_holds_for_what_was_kept_before(tmp_path: Path):
@@ -286,15 +283,15 @@ def test_a_shorter_time_holds_for_what_was_kept_before(tmp_path: Path):
         controls = world.site.controls()
         controls.caches.create("own", RULES["own"], is_on=True, actor="test")
         controls.publish()
-        time.sleep(KNOWN_WITHIN_S)
+        world.until_known()
         one = request("shorter", "own", "sk-x")
         send(world, one)
-        time.sleep(0.3)
         assert said(send(world, one)[0]) == "exact"
         shorter = CacheTerms(match={"feature": "own"}, exact=ExactCaching(ttl_s=1))
         controls.caches.change("own", shorter, actor="test")
         controls.publish()
-        time.sleep(2 * KNOWN_WITHIN_S)
+        world.until_known()
+        time.sleep(1.1)
         assert said(send(world, one)[0]) == "miss"
 
 
@@ -305,7 +302,7 @@ def test_what_was_cleared_is_met_by_no_call_of_any_worker_nor_after_a_restart(tm
         for name in ("own", "shared"):
             controls.caches.create(name, RULES[name], is_on=True, actor="test")
         controls.publish()
-        time.sleep(KNOWN_WITHIN_S)
+        world.until_known()
         path = world.data / "cache" / "answers.sqlite"
         kept = [request(f"clear-{number}", "own", "sk-x") for number in range(10)]
         other = request("stays", "shared", "sk-x")
@@ -313,23 +310,23 @@ def test_what_was_cleared_is_met_by_no_call_of_any_worker_nor_after_a_restart(tm
         under_way = request("slow", "own", "sk-x", headers=slow)
 
         def keys_on_disk() -> set[bytes]:
-            with sqlite3.connect(path) as connection:
+            with contextlib.closing(sqlite3.connect(path)) as connection:
                 return {row[0] for row in connection.execute("SELECT key FROM answers")}
 
         def clear(name: str | None) -> None:
             controls.caches.clear(name, actor="test")
             controls.publish()
-            time.sleep(KNOWN_WITHIN_S)
 
         async def cleared_meanwhile() -> Answer:
             asked = asyncio.create_task(exchange(world.port, under_way))
-            await asyncio.sleep(0.5)
+            await asyncio.to_thread(world.until, lambda: world.dispatched("slow"))
             await asyncio.to_thread(clear, "own")
+            await asyncio.to_thread(world.until_known)
             assert not asked.done()
             return await asked
 
         send(world, *kept, other)
-        time.sleep(0.5)
+        world.until(lambda: len(keys_on_disk()) == 11)
         assert {said(answer) for answer in send(world, *kept, *kept)} == {"exact"}  # at hand in both workers
         before = keys_on_disk()
         assert len(before) == 11
@@ -337,9 +334,7 @@ def test_what_was_cleared_is_met_by_no_call_of_any_worker_nor_after_a_restart(tm
         assert said(send(world, under_way)[0]) == "miss"
         assert {said(answer) for answer in send(world, *kept)} == {"miss"}
         assert said(send(world, other)[0]) == "exact"
-        deadline = time.monotonic() + 30
-        while len(before & keys_on_disk()) > 1 and time.monotonic() < deadline:
-            time.sleep(0.1)
+        world.until(lambda: len(before & keys_on_disk()) <= 1)
         assert len(before & keys_on_disk()) == 1  # the other rule's
 
         for process in world.processes[-2:]:
@@ -357,7 +352,6 @@ def test_headers_that_the_operator_passes_on_make_another_request(world: World, 
         sim = {"x-sim": json.dumps({"label": "passed-on", **extra})}
         [answer] = send(world, request("passed-on", "own", keys["a"], headers=sim))
         assert said(answer) == expected
-        time.sleep(0.2)
 
 
 def test_a_hundred_equals_whose_first_fails_ask_twice(world: World, keys: dict[str, str]):
@@ -391,11 +385,16 @@ def test_damaged_or_exchanged_entries_are_misses_and_calls_go_on(tmp_path: Path)
         controls = world.site.controls()
         controls.caches.create("own", RULES["own"], is_on=True, actor="test")
         controls.publish()
-        time.sleep(KNOWN_WITHIN_S)
+        world.until_known()
         one, two = (request(name, "own", "sk-x") for name in ("first", "second"))
         first, second = send(world, one)[0], send(world, two)[0]
-        time.sleep(0.5)
         path = world.data / "cache" / "answers.sqlite"
+
+        def on_disk() -> int:
+            with contextlib.closing(sqlite3.connect(path)) as connection:
+                return int(connection.execute("SELECT count(*) FROM answers").fetchone()[0])
+
+        world.until(lambda: on_disk() == 2)
         assert first.body[:40] not in path.read_bytes()  # sealed
 
         def restart() -> None:
@@ -404,7 +403,6 @@ def test_damaged_or_exchanged_entries_are_misses_and_calls_go_on(tmp_path: Path)
             process.wait()
             world.start_worker(0)
             world.wait_ready(f"{world.url}/readyz")
-            time.sleep(KNOWN_WITHIN_S)
 
         restart()
         assert said(send(world, one)[0]) == "exact"  # it outlives the worker
@@ -420,6 +418,5 @@ def test_damaged_or_exchanged_entries_are_misses_and_calls_go_on(tmp_path: Path)
             (path.parent / name).unlink(missing_ok=True)
         damaged = send(world, two)[0]
         assert (damaged.status, said(damaged)) == (200, "miss")
-        time.sleep(0.3)
         assert said(send(world, two)[0]) == "exact"
         assert second.status == 200

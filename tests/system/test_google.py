@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -35,7 +34,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, key: list[str]) -> Iterator[
         terms = PolicyTerms(force_models={"summary": "gemini-2.5-flash"}, output_tokens_max=70)
         controls.policies.create("small", terms, is_on=True, actor="test")
         controls.publish()
-        time.sleep(1.5)  # workers look for changes every quarter of a second
+        world.until_known()
         yield world
 
 

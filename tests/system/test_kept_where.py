@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system.test_budget_race import until_in_force
 from tests.system.test_routes import routed_world
 from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import World, gateway_world
@@ -23,7 +21,6 @@ from bursar.simulate.provider import Options
 
 pytestmark = pytest.mark.slow
 
-KNOWN_WITHIN_S = 1.0
 DEAR, CHEAP = "gpt-4o", "gpt-4o-mini"
 
 
@@ -38,16 +35,14 @@ def chat(words: str, feature: str = "", sim: dict[str, Any] | None = None, **bod
 
 
 def send(world: World, request: bytes) -> Answer:
-    answer = asyncio.run(exchange(world.port, request))
-    time.sleep(0.2)  # until it is kept
-    return answer
+    return asyncio.run(exchange(world.port, request))  # it is kept before its caller has the end of it
 
 
 def cached(world: World, terms: CacheTerms) -> None:
     controls = world.site.controls()
     controls.caches.create("all", terms, is_on=True, actor="test")
     controls.publish()
-    time.sleep(KNOWN_WITHIN_S)
+    world.until_known()
 
 
 def model_of(answer: Answer) -> str:
@@ -70,7 +65,7 @@ def budgeted(world: World, mode: Mode, limit_pico: int, *thresholds: str) -> Non
         actor="test",
     )
     world.site.publish_budgets(budgets)
-    until_in_force(world, 1)
+    world.until_known()
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])

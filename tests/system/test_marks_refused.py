@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -75,7 +74,7 @@ def test_a_refused_mark_is_taken_back_and_never_set_again(tmp_path: Path, names_
         controls = world.site.controls()
         controls.caches.create("all", CacheTerms(prompt=PromptCaching()), is_on=True, actor="test")
         controls.publish()
-        time.sleep(1.0)
+        world.until_known()
         answers = [ask(world, f"Question {number}") for number in range(3)]
         marked = [FIELD in body for body in seen]
         if names_it:

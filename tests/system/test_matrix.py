@@ -6,6 +6,7 @@ with what the ledger says it was `reported`; whatever isn't reported is flagged,
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -169,6 +170,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         asyncio.run(play_all(world.port))
         world.settle_down()
         world.load()
+        wanted, deadline = sum(cell.attempts for cell in CELLS.values()), time.monotonic() + 60
+        while len(world.sim_log()) < wanted and time.monotonic() < deadline:  # what broke off is in it soon
+            time.sleep(0.05)
         for cell in CELLS.values():
             cell.seen = world.sim_log(cell.name)
             cell.charges = world.rows(

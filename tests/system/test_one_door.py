@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,6 @@ import anthropic
 import openai
 import pytest
 from tests import world as worlds
-from tests.system.test_budget_race import until_in_force
 from tests.wire_client import exchange, request_bytes
 from tests.world import World, gateway_world
 
@@ -56,7 +54,7 @@ def key(world: World) -> str:
     keys = world.site.keys()
     made = keys.create("door", Scope("default"), Attribution(team="core"), actor="test")
     world.site.publish(keys)
-    time.sleep(0.6)  # workers look for changed keys every quarter of a second
+    world.until_known()
     return made.text
 
 
@@ -317,7 +315,7 @@ def test_a_budget_bounds_what_is_really_sent(client: openai.OpenAI, world: World
         actor="test",
     )
     world.site.publish_budgets(budgets)
-    until_in_force(world, 1)
+    world.until_known()
     headers = told("poor")
     headers["x-bursar-tags"] += ",feature=poor"
     with pytest.raises(openai.APIStatusError) as refused:
@@ -346,7 +344,7 @@ def test_what_the_first_way_leaves_out_is_held_for_the_second_which_can_say_it(w
         actor="test",
     )
     world.site.publish_budgets(budgets)
-    until_in_force(world, len(budgets.all()))
+    world.until_known()
     body: dict[str, Any] = {
         "model": "gpt-4o-mini",
         "max_tokens": 20,

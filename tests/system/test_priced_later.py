@@ -32,7 +32,7 @@ def call(world: World) -> str:
 
 def until(world: World, wanted: Any) -> Any:
     """The totals, once they are as wanted."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not wanted(totals := ask(world, "/api/costs?period=today")["totals"]):
         assert time.monotonic() < deadline, (totals, world.logs())
         time.sleep(0.1)
@@ -41,7 +41,7 @@ def until(world: World, wanted: Any) -> Any:
 
 def await_worker(world: World) -> None:
     """Until the gateway prices by the new line too: a worker looks four times a second, so it may follow the books."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while call(world) != "reported":
         assert time.monotonic() < deadline, world.logs()
         time.sleep(0.1)

@@ -1,7 +1,6 @@
 """Marks for a provider's prompt cache through a real worker: learned, billed as reads, off where they don't belong."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +22,6 @@ from bursar.ledger.verify import verify
 pytestmark = pytest.mark.slow
 
 MODEL = "claude-sonnet-4-6"
-KNOWN_WITHIN_S = 1.0
 SYSTEM = "You are the clerk of a large shop, and answer kindly. " * 400  # some 5,000 tokens
 CALLS = 14
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -33,12 +31,12 @@ HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with gateway_world(tmp_path_factory.mktemp("prompt") / "data") as world:
         controls = world.site.controls()
-        for feature in ("marked", "agents", "stopped"):
+        for feature in ("marked", "agents", "stopped", "told"):
             controls.caches.create(
                 feature, CacheTerms(match={"feature": feature}, prompt=PromptCaching()), is_on=True, actor="test"
             )
         controls.publish()
-        time.sleep(KNOWN_WITHIN_S)
+        world.until_known()
         yield world
 
 
@@ -91,7 +89,7 @@ def test_what_one_account_keeps_another_does_not(world: World):
     keys = world.site.keys()
     key = keys.create("brings", Scope("default"), Attribution(), actor="test").text
     world.site.publish(keys)
-    time.sleep(KNOWN_WITHIN_S)
+    world.until_known()
 
     def note(own: str, number: int) -> str:
         answer = ask(world, "marked", f"Brought {number}", api_key=own, headers={"x-bursar-key": key})
@@ -111,14 +109,16 @@ def test_coding_agents_are_left_alone(world: World):
 def test_what_breaks_a_cache_is_told_without_a_text(world: World):
     for number in range(30):
         ask(world, "marked", "What now?", system=f"It is 2026-11-26T10:{number:02d}:07Z. " + SYSTEM)
-    deadline = time.monotonic() + 45
-    while True:
+
+    def is_told() -> bool:
         told = read_told(world.site.paths.run)
         places = [place for one in told.series if one.feature == "marked" for place in one.breaks.places]
-        if any(place.part == "system[0]" and place.cause == "time" for place in places):
-            break
-        assert time.monotonic() < deadline, told
-        time.sleep(1.0)
+        return any(place.part == "system[0]" and place.cause == "time" for place in places)
+
+    controls = world.site.controls()  # a rule that begins anew is told at once, not with the next half minute's news
+    controls.caches.change("told", CacheTerms(match={"feature": "others"}, prompt=PromptCaching()), actor="test")
+    controls.publish()
+    world.until(is_told)
     for path in world.site.paths.run.glob("prompt-cache-*.json"):
         assert b"clerk" not in path.read_bytes()
 
@@ -144,7 +144,7 @@ def test_converse_gets_its_points(world: World):
     keys = world.site.keys()
     key = keys.create("bedrock", Scope("default"), Attribution(), actor="test").text
     world.site.publish(keys)
-    time.sleep(KNOWN_WITHIN_S)
+    world.until_known()
     client = boto3.session.Session(region_name="us-east-1").client(
         "bedrock-runtime", endpoint_url=world.url, aws_access_key_id=key, aws_secret_access_key="not looked at",
         config=Config(retries={"total_max_attempts": 1}),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -43,13 +44,16 @@ def test_an_easy_call_goes_to_the_cheap_model_and_its_receipt_says_what_the_dear
         controls = world.site.controls()
         controls.routes.set(RouteRule(name="gated", targets=targets, quality_gate=gate), actor="test")
         controls.publish()
-        asyncio.run(asyncio.sleep(1.0))
+        world.until_known()
         easy, hard = asyncio.run(exchange(world.port, chat(EASY))), asyncio.run(exchange(world.port, chat(HARD)))
         assert (easy.status, hard.status) == (200, 200)
         assert (len(one.log()), len(two.log())) == (1, 1)
         (directory / "chat.json").write_bytes(b"broken")
-        asyncio.run(asyncio.sleep(0.6))
         lost = asyncio.run(exchange(world.port, chat(EASY)))
+        deadline = time.monotonic() + 60
+        while len(two.log()) == 1:  # the worker looks for changed weights now and then
+            assert time.monotonic() < deadline, world.logs()
+            lost = asyncio.run(exchange(world.port, chat(EASY)))
         world.settle_down()
         details = [call_detail_of(world, answer.call_id).attempts[0] for answer in (easy, hard, lost)]
         kept = b"".join(path.read_bytes() for path in world.site.paths.data.rglob("*.journal"))

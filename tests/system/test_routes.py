@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 import pytest
 from tests import world as worlds
-from tests.system.test_budget_race import until_in_force
 from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import BOOKS, World, free_port, make_config
 
@@ -146,7 +145,7 @@ def test_an_upstream_that_comes_back_is_used_again(tmp_path: Path) -> None:
 def test_a_time_out_is_not_repeated_unless_the_route_says_so_and_then_both_have_their_row(tmp_path: Path) -> None:
     with provider_thread(Options(delay_ms=8_000)) as slow, provider_thread() as healthy:
         for after_timeout, status in ((False, 504), (True, 200)):
-            rule = {"first_byte_timeout_s": 1.0, "after_timeout": after_timeout}
+            rule = {"first_byte_timeout_s": 2.0, "after_timeout": after_timeout}
             upstreams = {"slow": slow, "healthy": healthy}
             with routed_world(tmp_path / f"data-{after_timeout}", upstreams, **rule) as world:
                 assert asyncio.run(exchange(world.port, chat(1))).status == status
@@ -198,7 +197,10 @@ def test_a_hedge_whose_second_fails_waits_for_the_first_and_a_fast_first_needs_n
         assert [(row["upstream"], row["is_final"]) for row in rows] == [("slow", True), ("broken", False)]
         assert rows[1]["list_cost"] == 0
         assert rows[0]["list_cost"] == usd_from_pico(billed(slow))
-        with routed_world(tmp_path / "fast", upstreams, hedge_after_ms=60_000) as world:
+        with (
+            provider_thread() as quick,
+            routed_world(tmp_path / "fast", {"quick": quick, "broken": broken}, hedge_after_ms=60_000) as world,
+        ):
             assert asyncio.run(exchange(world.port, chat(2))).status == 200
             world.settle_down()
             world.load()
@@ -217,7 +219,7 @@ def test_a_route_of_the_control_store_is_in_force_without_a_restart(tmp_path: Pa
         trial = Experiment("first again", Target("first"), 50.0)
         controls.routes.set(RouteRule(name="mine", targets=(Target("second"),), experiment=trial), actor="test")
         controls.publish()
-        time.sleep(1.0)
+        world.until_known()
         answers = load(world, 40, 100)
         assert {answer.status for answer in answers} == {200}
         said = json.dumps({"call_id": answers[0].call_id, "score": 0.7}).encode()
@@ -226,7 +228,7 @@ def test_a_route_of_the_control_store_is_in_force_without_a_restart(tmp_path: Pa
         assert feedback.status == 202
         controls.routes.remove("mine", actor="test")
         controls.publish()
-        time.sleep(1.0)
+        world.until_known()
         assert asyncio.run(exchange(world.port, chat(3))).status == 200
         world.settle_down()
         world.load()
@@ -329,7 +331,7 @@ def test_a_budget_holds_what_the_dearest_way_can_cost(tmp_path: Path, limit_of_d
             actor="test",
         )
         world.site.publish_budgets(budgets)
-        until_in_force(world, 1)
+        world.until_known()
         seen = len(limited.log())
         answer = asyncio.run(exchange(world.port, chat(2)))
         world.settle_down()

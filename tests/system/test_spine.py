@@ -102,7 +102,7 @@ def spine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
         spine = Spine(world)
         asyncio.run(send_all(spine))
         spine.bill = world.sim_log()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while spine.ask("/api/costs?by=feature&period=7d")["totals"]["calls"] < CALLS:
             assert time.monotonic() < deadline, world.logs()
             time.sleep(0.1)
@@ -162,7 +162,7 @@ def test_the_terminal_says_the_same(spine: Spine) -> None:
 def test_the_gateway_tells_a_calls_cost_to_the_key_that_made_it_and_to_no_other(spine: Spine) -> None:
     answer = next(answer for answer in spine.answers if answer.headers["content-type"].startswith("text/event-stream"))
     address = f"{spine.world.url}/bursar/calls/{answer.call_id}"
-    with urlopen(Request(address, headers={"authorization": f"Bearer {CLIENT_KEY}"}), timeout=10) as reply:
+    with urlopen(Request(address, headers={"authorization": f"Bearer {CLIENT_KEY}"}), timeout=30) as reply:
         told = json.loads(reply.read())
     assert told["state"] == "ended"
     detail = spine.ask(f"/api/calls/{answer.call_id}")
@@ -189,7 +189,7 @@ def test_no_secret_and_no_text_is_on_any_page_or_in_any_file(spine: Spine) -> No
             assert page == "/openapi.json"
     for path in ("/api/costs?by=customer", "/api/calls?period=7d", f"/api/calls/{call}", "/api/status", "/api/verify"):
         places[path] = spine.get(path)
-    with urlopen(f"{spine.world.url}/metrics", timeout=10) as reply:
+    with urlopen(f"{spine.world.url}/metrics", timeout=30) as reply:
         places["/metrics"] = reply.read()
     for root, _, files in os.walk(spine.world.data):
         for name in files:

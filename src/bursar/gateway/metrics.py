@@ -15,6 +15,7 @@ from bursar.domain.money import plain, usd_from_pico
 from bursar.spool.records import Settled
 
 MODELS_MAX = 100
+FILE_IN_USE = "bursar_file_in_use_us"
 LATENCY_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 HELP = {
@@ -36,6 +37,10 @@ HELP = {
     "bursar_call_seconds": ("histogram", "Time from the request's last byte to the answer's last byte."),
     "bursar_in_flight": ("gauge", "Calls under way."),
     "bursar_budgets": ("gauge", "Budgets in force, over all workers."),
+    FILE_IN_USE: (
+        "gauge",
+        "When the controls, budgets or prices that a worker goes by were written, µs since 1970.",
+    ),
     "bursar_journal_backlog": ("gauge", "Records waiting for the journal."),
     "bursar_journal_failures_total": ("counter", "Writes that the journal refused."),
     "bursar_journal_lost_total": ("counter", "Records that not even the backlog could hold."),

@@ -47,7 +47,7 @@ from bursar.gateway.loops import LoopBreaker
 from bursar.gateway.may_embed import HAS_KEY
 from bursar.gateway.memory import keep_freed_memory, settle_collector
 from bursar.gateway.meter import Meter
-from bursar.gateway.metrics import Metrics
+from bursar.gateway.metrics import FILE_IN_USE, Metrics
 from bursar.gateway.names import Names
 from bursar.gateway.outbox import Outbox
 from bursar.gateway.pace import Paces
@@ -126,30 +126,49 @@ def build_worker(settings: WorkerSettings, slot: int, ids: Ids, clock: Clock, bo
     )
 
 
+Stamp = tuple[int, int]
+"""When a file was changed (ns), and which one it is."""
+
+
 class Seen(NamedTuple):
     """The files' states from before they were read at the start: a change meanwhile isn't missed."""
 
-    book: tuple[int, int]
-    budgets: tuple[int, int]
+    book: Stamp
+    budgets: Stamp
 
 
-async def watch_snapshot(worker: Worker) -> None:
+class InUse:
+    """Says in the worker's metrics which state of its files it goes by: whoever published can wait for that."""
+
+    def __init__(self, worker: Worker, slot: int, metrics_path: Path) -> None:
+        self._worker, self._slot, self._path = worker, slot, metrics_path
+
+    def say(self, **stamps: Stamp) -> None:
+        """`say(budgets=stamp)`, once it is read: written at once, not with the next second's figures."""
+        for name, (changed_ns, _) in stamps.items():
+            self._worker.metrics.counts[FILE_IN_USE, f"file={name}", f"worker={self._slot}"] = changed_ns // 1_000
+        write_metrics(self._worker, self._path)
+
+
+async def watch_snapshot(worker: Worker, in_use: InUse) -> None:
     """Follow changes of keys and of all controls but budgets. Runs until cancelled.
 
     A task of its own, so that a kill is in force within a second, whatever the other watchers wait for.
     """
     path = Path(worker.settings.snapshot)
-    seen: tuple[int, int] | None = None  # read once more at first: it may have changed since the start
+    seen: Stamp | None = None  # read once more at first: it may have changed since the start
     while True:
         await asyncio.sleep(WATCH_INTERVAL_S)
         if (stamp := _stamp(path)) != seen:
             seen = stamp
             use_snapshot(worker, path)
+            in_use.say(snapshot=stamp)
 
 
 async def watch(
-    worker: Worker, loops: LoopWatch, learned: LearnedFile, prompts: PromptNews, metrics_path: Path, seen: Seen
-) -> None:
+    worker: Worker, loops: LoopWatch, learned: LearnedFile, prompts: PromptNews, metrics_path: Path, seen: Seen,
+    in_use: InUse,
+) -> None:  # fmt: skip
     """Follow changes of prices and budgets, and keep the worker's own files fresh. Runs until cancelled."""
     book_path, budgets_path = Path(worker.settings.price_book), Path(worker.settings.budgets)
     book_seen, budgets_seen = seen
@@ -160,9 +179,11 @@ async def watch(
             book_seen = stamp
             with contextlib.suppress(OSError, msgspec.DecodeError):  # being replaced: the old prices stay in force
                 worker.meter.book = PriceBook.load(book_path)
+                in_use.say(prices=stamp)
         if (stamp := _stamp(budgets_path)) != budgets_seen:
             budgets_seen = stamp
             await worker.budgeting.use_file(budgets_path)
+            in_use.say(budgets=stamp)
         await worker.budgeting.try_again()
         worker.gates.look()
         loops.look(worker.clock.now_us())
@@ -261,7 +282,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     prompts = PromptNews(worker.prompt_caches, metrics_directory, slot)
     edge = Edge(worker, metrics_directory)
     listener = listen(settings.host, settings.port)
-    write_metrics(worker, metrics_path)  # there from the first: this worker stands
+    in_use = InUse(worker, slot, metrics_path)
+    in_use.say(prices=seen.book, budgets=seen.budgets)  # there from the first: this worker stands
     server = Server(
         uvicorn.Config(
             edge,
@@ -280,8 +302,8 @@ async def run(settings: WorkerSettings, slot: int) -> None:
     keep_freed_memory()
     settle_collector()
     watchers = [
-        asyncio.create_task(watch(worker, loops, learned, prompts, metrics_path, seen)),
-        asyncio.create_task(watch_snapshot(worker)),
+        asyncio.create_task(watch(worker, loops, learned, prompts, metrics_path, seen, in_use)),
+        asyncio.create_task(watch_snapshot(worker, in_use)),
         asyncio.create_task(tick_connections(server.server_state)),
     ]
     loop = asyncio.get_running_loop()
@@ -338,7 +360,7 @@ def _gates(settings: WorkerSettings) -> Gates:
     return gates
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _stamp(path: Path) -> Stamp:
     try:
         found = path.stat()
     except OSError:

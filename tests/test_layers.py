@@ -16,8 +16,8 @@ LINES_MAX = 400
 
 BELOW_SITE = {
     "advisor", "cache", "semantic", "gateway", "alerts", "budgets", "forecast", "explore", "ledger", "spool",
-    "governance", "providers", "prices", "simulate", "translate", "controlfile", "quality", "reviews", "maturity",
-    "domain",
+    "governance", "providers", "prices", "simulate", "translate", "controlfile", "quality", "watch", "reviews",
+    "maturity", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
@@ -36,8 +36,9 @@ LAYERS: dict[str, set[str]] = {
     "advisor": {"explore", "ledger", "prices", "domain"},
     "forecast": {"explore", "ledger", "domain"},
     "reviews": {"explore", "domain"},
-    "alerts": {"explore", "ledger", "governance", "budgets", "domain"},
+    "alerts": {"explore", "ledger", "governance", "budgets", "watch", "domain"},
     "maturity": {"explore", "ledger", "governance", "budgets", "alerts", "domain"},
+    "watch": {"explore", "ledger", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
     "gateway": {
         "cache",

@@ -54,6 +54,7 @@ class Paths:
         self.price_book = data / "price-book.msgpack"
         self.ledger = data / "ledger.duckdb"
         self.spool = data / "spool"
+        self.watch = data / "watch"  # what the watch has learned, and how far it has looked
         self.run = data / "run"  # what lives as long as the processes
         self.lock = self.run / "lock"
         self.processes = self.run / "run.json"

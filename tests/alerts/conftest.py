@@ -28,6 +28,7 @@ from bursar.alerts.facts import (
 )
 from bursar.alerts.watch import Watch
 from bursar.domain.clock import FixedClock
+from bursar.domain.findings import Finding as Anomaly
 from bursar.governance.store import ControlStore
 
 T0 = 1_795_000_000_000_000  # 2026-11-18 11:06:40 UTC, a Wednesday
@@ -51,6 +52,10 @@ class Told:
         self.the_approvals: list[ApprovalAsked] = []
         self.the_review_due = ""
         self.reviews_written = 0
+        self.the_anomalies: list[Anomaly] = []
+
+    def anomalies(self):
+        return self.the_anomalies
 
     def days(self, filters):
         return [self.the_day]

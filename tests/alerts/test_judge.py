@@ -27,6 +27,9 @@ from bursar.alerts.rules import Rule, parameters_of, read_rule, write_rule
 from bursar.domain.alerts import Severity, dedup_key
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadAlert
+from bursar.domain.findings import Cause, Factor, Part
+from bursar.domain.findings import Finding as Anomaly
+from bursar.domain.watching import Change, Clock, Label, SeriesKey, Signal
 
 NOW = datetime_from_us(T0)
 USD = 10**12
@@ -272,3 +275,58 @@ def test_a_filter_that_cannot_be_read_is_refused_before_it_is_stored():
     with pytest.raises(BadAlert) as refused:
         write_rule(Rule("r", parameters_of("daily_spend", {}, ("nonsense",))))
     assert refused.value.field == "filters"
+
+
+def anomaly(**changes) -> Anomaly:
+    own = {
+        "finding_id": "an_1", "series": SeriesKey("feature", "search"), "signals": (Signal.COST,),
+        "change": Change.SPIKE, "clock": Clock.MINUTE, "began_us": T0 - 3_600_000_000, "seen_us": T0, "found_us": T0,
+        "until_us": T0, "surprise": 9.0, "expected_pico": USD, "actual_pico": 4 * USD,
+        "cause": Cause((Part(Factor.CALLS, 2 * USD), Part(Factor.INPUT, USD), Part(Factor.PRICE, -1))),
+        "nested": (SeriesKey("team", "web"),),
+    }  # fmt: skip
+    return Anomaly(**(own | changes))
+
+
+def test_an_anomaly_is_told_with_what_it_costs_and_why(told: Told):
+    told.the_anomalies = [anomaly()]
+    (one,) = found(rules.Anomaly(), told)
+    assert one.title == "Feature search costs $3.00 an hour more than usual (4.0×)"
+    for words in ("it cost $4.00, where $1.00 was to be expected", "$2,190.00 a month", "more calls, longer prompts"):
+        assert words in one.text
+    assert (one.value, one.window, one.severity, one.address) == ("an_1", "", Severity.WARNING, "/anomalies/an_1")
+    (one,) = found(rules.Anomaly(excess_usd_per_day=Decimal("7.2")), told)
+    assert (one.window, one.severity) == ("grave", Severity.CRITICAL)  # ten times as much: told once more
+    told.the_anomalies = [anomaly(ended_us=T0)]
+    (one,) = found(rules.Anomaly(excess_usd_per_day=Decimal(1)), told)
+    assert one.severity is Severity.WARNING
+    assert one.title == "Feature search cost $3.00 an hour more than usual (4.0×)"
+
+
+@pytest.mark.parametrize(
+    ("what", "changes", "raises"),
+    [
+        ({"excess_usd_per_day": Decimal(72)}, {}, True),  # three dollars an hour
+        ({"excess_usd_per_day": Decimal("72.01")}, {}, False),
+        ({}, {"label": Label.EXPECTED}, False),
+        ({}, {"label": Label.FALSE}, False),
+        ({}, {"label": Label.TRUE}, True),
+        ({}, {"actual_pico": 0, "expected_pico": 3 * USD}, False),  # it costs less: nobody is called at night
+        ({}, {"actual_pico": 0, "expected_pico": 3 * USD, "signals": (Signal.SILENCE,)}, True),
+        ({"filters": ("feature=search",)}, {}, True),
+        ({"filters": ("team=web",)}, {}, True),  # it is nested in it
+        ({"filters": ("team=core",)}, {}, False),
+    ],
+)
+def test_only_what_costs_enough_and_isn_t_expected_is_told(told: Told, what, changes, raises):
+    told.the_anomalies = [anomaly(**changes)]
+    assert bool(found(rules.Anomaly(**what), told)) is raises
+
+
+def test_acting_by_itself_needs_an_action():
+    with pytest.raises(BadAlert, match="needs an action"):
+        write_rule(Rule("r", parameters_of("anomaly", {"automatic": "true"})))
+    made = write_rule(Rule("r", parameters_of("anomaly", {"automatic": "true", "action": "throttle"})))
+    assert read_rule(made).what == rules.Anomaly(action="throttle", automatic=True)
+    with pytest.raises(BadAlert, match="filtered by what it is of"):
+        write_rule(Rule("r", rules.Anomaly(filters=("feature!=search",))))

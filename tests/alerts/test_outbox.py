@@ -53,7 +53,7 @@ def cut(world: World, name: str) -> None:
 
 def test_the_rules_that_come_with_bursar_raise_nothing_on_a_usual_day(world: World):
     assert {rule.name for rule in world.desk.rules() if rule.is_on} == {
-        "daily-spend", "budgets", "loops", "retry-cap", "approvals", "unpriced", "error-storm",
+        "daily-spend", "budgets", "loops", "retry-cap", "approvals", "unpriced", "error-storm", "anomaly",
     }  # fmt: skip
     assert world.watch.look() == []
     assert world.watch.faults == {}

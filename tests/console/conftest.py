@@ -11,6 +11,7 @@ from tests.console.budgets_made import empty_budgets, make_budgets
 from tests.console.records import awkward_calls
 
 from bursar.config import load_config
+from bursar.console.anomalies import open_anomalies
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
 from bursar.console.forecasting import open_plans
@@ -65,6 +66,7 @@ def make_context(directory: Path, book: PriceBook, *, history: bool) -> ConsoleC
         open_initiatives=functools.partial(open_initiatives, Site(config, clock)),
         open_plans=functools.partial(open_plans, Site(config, clock)),
         open_store=functools.partial(open_store, Site(config, clock)),
+        open_anomalies=functools.partial(open_anomalies, Site(config, clock)),
         lift_loop=functools.partial(Site(config, clock).lift_loop, actor="console"),
         alerts=functools.cache(Site(config, clock).alerts),
     )

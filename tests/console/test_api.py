@@ -16,6 +16,8 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/costs", "/api/explore", "/api/calls", "/api/calls/{call_id}", "/api/prices", "/api/verify", "/api/status",
         "/api/live", "/api/alerts", "/api/alerts/ack", "/api/alerts/test", "/api/alerts/rules", "/api/alerts/channels",
         "/api/alerts/remove",
+        "/api/anomalies", "/api/anomalies/{anomaly_id}", "/api/anomalies/{anomaly_id}/label",
+        "/api/anomalies/{anomaly_id}/apply", "/api/anomalies/{anomaly_id}/pace", "/api/markers",
         "/api/loops", "/api/waste", "/api/savings", "/api/advice", "/api/advice/{advice_id}/apply",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
         "/api/routes", "/api/routes/{name}", "/api/routes/{name}/switch", "/api/route-replay", "/api/experiments",
@@ -39,12 +41,14 @@ def api_schema(context: ConsoleContext):
 
 WITH_PARAMETERS = (
     "/api/costs", "/api/explore", "/api/calls", "/api/prices", "/api/live", "/api/alerts", "/api/waste", "/api/savings",
+    "/api/anomalies",
     "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/limits/{name}/try",
     "/api/routes", "/api/caches", "/api/initiatives", "/api/initiative-bookings", "/api/forecast",
     "/api/advice", "/api/maturity",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [
+    ("/api/markers", GenerationMode.NEGATIVE),  # a made-up period may end before it starts, which is told as such
     ("/api/loops", GenerationMode.POSITIVE),
     ("/api/budgets", GenerationMode.POSITIVE),
     ("/api/budgets/{budget_id}", GenerationMode.POSITIVE),

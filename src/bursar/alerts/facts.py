@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from bursar.domain.findings import Finding as Anomaly  # alerts have findings of their own
 from bursar.explore.filters import Filter
 
 
@@ -155,3 +156,7 @@ class Facts(Protocol):
         ...
 
     def review(self, period: str) -> ReviewTold: ...
+
+    def anomalies(self) -> Sequence[Anomaly]:
+        """What the watch has found that goes on, or has just ended."""
+        ...

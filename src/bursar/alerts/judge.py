@@ -19,7 +19,10 @@ from bursar.alerts.rules import Rule
 from bursar.domain import display
 from bursar.domain.alerts import TITLE_CHARS_MAX, VALUE_CHARS_MAX, Finding, Severity
 from bursar.domain.clock import datetime_from_us
+from bursar.domain.findings import Finding as Anomaly
 from bursar.domain.money import plain, usd_from_pico
+from bursar.domain.watching import Label, Signal
+from bursar.watch.telling import per_day_pico, title_of, where_of, why_of
 
 USUAL_DAYS = 14
 USUAL_DAYS_MIN = 5  # fewer complete days are no habit yet
@@ -28,6 +31,7 @@ STORM_OVER = timedelta(minutes=30)  # without errors above the limit, until the 
 APPROVALS_OVER = timedelta(hours=2)  # without a call that waits for one: each hour's first call is a while in coming
 UNPRICED_OVER = timedelta(days=7)  # without a call of that model, likewise
 FINDINGS_MAX = 50  # of one rule at once
+GRAVE_TIMES = 10  # the amount that an anomaly is told from: then it is told once more, and wakes people
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -72,6 +76,8 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _approvals(rule, facts, episodes, now)
         case rules.Reviews():
             return _review(rule, rule.what, facts, episodes)
+        case rules.Anomaly():
+            return _anomalies(rule, rule.what, facts)
 
 
 def usual_day(earlier: Sequence[Decimal | None]) -> Decimal | None:
@@ -264,6 +270,50 @@ def _review(rule: Rule, what: rules.Reviews, facts: Facts, episodes: Episodes) -
         return
     told = facts.review(period)
     yield _finding(rule, what.every, period, Severity.INFO, told.title, told.text, told.address)
+
+
+def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Finding]:
+    for one in facts.anomalies():
+        if not tells_of(what, one):
+            continue
+        why, where = why_of(one), where_of(one)
+        monthly = f", {_usd(usd_from_pico(one.per_month_pico))} a month if it goes on" if one.is_open else ""
+        is_grave = usd_from_pico(per_day_pico(one)) >= GRAVE_TIMES * what.excess_usd_per_day and one.is_open
+        yield _finding(
+            rule, one.finding_id, "grave" if is_grave else "", Severity.CRITICAL if is_grave else Severity.WARNING,
+            _capital(title_of(one)),
+            f"Since {datetime_from_us(one.began_us):%Y-%m-%d %H:%M} UTC it cost "
+            f"{_usd(usd_from_pico(one.actual_pico))}, where {_usd(usd_from_pico(one.expected_pico))} was to be "
+            f"expected{monthly}."
+            + (f" Why: {why}." if why else "") + (f" Where: {where}." if where else "")
+            + f"{_missing(one.unpriced)} This rule tells you from {_usd(what.excess_usd_per_day)} a day on; "
+            f"`bursar anomalies show {one.finding_id}` has the calls.",
+            f"/anomalies/{quote(one.finding_id)}",
+        )  # fmt: skip
+
+
+def tells_of(what: rules.Anomaly, one: Anomaly) -> bool:
+    """Whether a rule is about a finding: nobody said that it is false or expected, and it costs enough.
+
+    A silence costs less than was to be expected: as much of it counts.
+    """
+    if one.label in (Label.FALSE, Label.EXPECTED):
+        return False
+    daily = usd_from_pico(per_day_pico(one))
+    if Signal.SILENCE in one.signals:
+        daily = abs(daily)
+    series = {(each.dimension, each.value) for each in (one.series, *one.nested)}
+    wanted = [(_AS_SERIES.get(each.field, each.field), each.values) for each in rules.read_filters(what.filters)]
+    return daily >= what.excess_usd_per_day and all(
+        any((field, value) in series for value in values) for field, values in wanted
+    )
+
+
+_AS_SERIES = {"credential": "credential_id"}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _finding(rule: Rule, value: str, window: str, severity: Severity, title: str, text: str, address: str) -> Finding:

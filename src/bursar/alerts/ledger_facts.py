@@ -20,6 +20,7 @@ from bursar.alerts.facts import (
 )
 from bursar.alerts.judge import FINDINGS_MAX, STORM_MINUTES, USUAL_DAYS
 from bursar.domain.clock import Clock, datetime_from_us, us_from_datetime
+from bursar.domain.findings import Finding as Anomaly
 from bursar.domain.periods import Period, buckets, parse_period, zone
 from bursar.explore.filters import Filter
 from bursar.explore.query import Explorer, Query
@@ -49,7 +50,7 @@ def no_review(period: str) -> ReviewTold:
 class LedgerFacts:
     """`Facts` from one ledger, in one time zone.
 
-    budgets, loops, retries, approvals, reviews: who knows of those; they aren't in the ledger.
+    budgets, loops, retries, approvals, reviews, anomalies: who knows of those; they aren't in the ledger.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LedgerFacts:
         retries: Callable[[], Sequence[RetriesCapped]] = tuple,
         approvals: Callable[[], Sequence[ApprovalAsked]] = tuple,
         reviews: Callable[[str], ReviewTold] = no_review,
+        anomalies: Callable[[], Sequence[Anomaly]] = tuple,
     ) -> None:
         self._explorer = Explorer(ledger)
         self._ledger = ledger
@@ -73,6 +75,7 @@ class LedgerFacts:
         self._approvals = approvals
         self._reviews = reviews
         self._reviewed: dict[str, ReviewTold] = {}  # the last ones that were written, by their period
+        self._anomalies = anomalies
         self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
 
     def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
@@ -145,6 +148,9 @@ class LedgerFacts:
                 del self._reviewed[next(iter(self._reviewed))]
             self._reviewed[period] = self._reviews(period)
         return self._reviewed[period]
+
+    def anomalies(self) -> Sequence[Anomaly]:
+        return self._anomalies()
 
     def _now_and_just_over(self, period: str) -> list[tuple[datetime, bool]]:
         """Now; and the last instant of the period before, while its last calls may still come in."""

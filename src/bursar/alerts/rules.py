@@ -16,6 +16,7 @@ NAME_CHARS_MAX = 120
 FILTERS_MAX = 20
 THRESHOLDS_MAX = 10
 FIGURE_MAX = 10**12
+MAY_BE_ZERO = ("least_usd", "excess_usd_per_day")
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -95,6 +96,22 @@ class Reviews(Parameters, frozen=True, tag="review"):
     hour: int = 9
 
 
+Action = Literal["none", "throttle", "cheaper", "approve"]
+
+
+class Anomaly(Parameters, frozen=True, tag="anomaly"):
+    """Something is out of the ordinary, and costs `excess_usd_per_day` or more beyond the expected at its pace.
+
+    filters: on what it is: only `feature=search` and its like, of the finding's own series or one that it is nested in.
+    action: what is proposed about each such finding; automatic: it is done at once, and not only drafted.
+    """
+
+    excess_usd_per_day: Decimal = Decimal(10)
+    action: Action = "none"
+    automatic: bool = False
+    filters: tuple[str, ...] = ()
+
+
 AnyParameters = (
     DailySpend
     | PeriodSpend
@@ -107,6 +124,7 @@ AnyParameters = (
     | RetryCap
     | Approvals
     | Reviews
+    | Anomaly
 )
 KINDS: dict[str, type[Parameters]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyParameters)}
 
@@ -190,9 +208,9 @@ def check_name(name: str) -> None:
 
 def _check(what: AnyParameters) -> None:
     """Numbers that make a rule which can never be true, or always is."""
-    for name in ("factor", "amount_usd", "least_usd", "percent"):
+    for name in ("factor", "amount_usd", "least_usd", "percent", "excess_usd_per_day"):
         value = getattr(what, name, None)
-        if value is not None and (not value.is_finite() or value < 0 or (value == 0 and name != "least_usd")):
+        if value is not None and (not value.is_finite() or value < 0 or (value == 0 and name not in MAY_BE_ZERO)):
             raise BadAlert(f"{name} is {value}; it must be above 0", field=name)
         if value is not None and value > FIGURE_MAX:
             raise BadAlert(f"{name} is {FIGURE_MAX:,} at most", field=name)
@@ -206,6 +224,10 @@ def _check(what: AnyParameters) -> None:
             raise BadAlert(f"day is {what.day}; of a {what.every} review it is 1 to {last}", field="day")
         if not 0 <= what.hour <= 23:
             raise BadAlert(f"hour is {what.hour}; it is 0 to 23, local to the console", field="hour")
+    if isinstance(what, Anomaly) and what.automatic and what.action == "none":
+        raise BadAlert("automatic needs an action: throttle, cheaper or approve", field="action")
+    if isinstance(what, Anomaly) and any(one.op != "is" for one in read_filters(what.filters)):
+        raise BadAlert("an anomaly is filtered by what it is of, as in feature=search", field="filters")
     if isinstance(what, EstimatedShare | ErrorStorm) and what.attempts < 1:
         raise BadAlert("attempts must be at least 1", field="attempts")
     if isinstance(what, TagCoverage) and what.dimension not in DIMENSIONS and not what.dimension.startswith("tag:"):

@@ -41,6 +41,8 @@ COMMANDS = {
     "meter": Listed("meter", "What a recorded answer of a provider cost."),
     "keys": Listed("keys", "Make, list and revoke virtual keys."),
     "alerts": Listed("alerts", "What is watched, who is told, and what was raised."),
+    "anomalies": Listed("anomalies", "What is out of the ordinary, what it costs and why: list, show, label."),
+    "markers": Listed("markers", "What happened when: add, list."),
     "advice": Listed("advice", "What would save money, by how much, and the change itself."),
     "forecast": Listed(
         "forecast",

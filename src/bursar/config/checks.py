@@ -3,7 +3,7 @@
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
-from bursar.config.settings import REGION_PLACE, Alerts, Cache, Config, Console, Control, Upstream
+from bursar.config.settings import REGION_PLACE, Alerts, Cache, Config, Console, Control, Upstream, Watch
 from bursar.domain.display import is_locale
 from bursar.domain.errors import BadPeriod, ConfigError
 from bursar.domain.ids import ATTEMPT_NUMBER_MAX
@@ -16,6 +16,7 @@ from bursar.providers.bedrock_paths import BEDROCK, region_of
 from bursar.providers.services import AUTHS, SERVICES, SIGV4
 
 SEMANTIC_S_MAX = 60.0  # of a call's wait for the semantic cache, and of an embedding
+WATCHED_TAGS_MAX = 15  # with the dimensions as many as one query of the watch groups by
 
 
 def check(config: Config) -> None:
@@ -68,6 +69,7 @@ def check(config: Config) -> None:
     _check_loops(config.loops)
     _check_console(config.console)
     _check_alerts(config.alerts)
+    _check_watch(config.watch)
 
 
 def _check_upstreams(config: Config) -> None:
@@ -194,6 +196,11 @@ def _check_console(console: Console) -> None:
             f"console.locale is {console.locale!r}, which nobody writes numbers in; use one such as en_US or de_DE",
             field="console.locale",
         )
+
+
+def _check_watch(watch: Watch) -> None:
+    if len(watch.tags) > WATCHED_TAGS_MAX or not all(watch.tags):
+        raise ConfigError(f"watch.tags names at most {WATCHED_TAGS_MAX} tags, none of them empty", field="watch.tags")
 
 
 def _check_alerts(alerts: Alerts) -> None:

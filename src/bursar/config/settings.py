@@ -1,6 +1,7 @@
 """What can be set, and what holds where nothing is."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -93,6 +94,12 @@ class Alerts(msgspec.Struct, forbid_unknown_fields=True):
     console_url: str = ""  # how messages link to the console; default: its own host and port
 
 
+class Watch(msgspec.Struct, forbid_unknown_fields=True):
+    enabled: bool = True
+    sensitivity: Literal["low", "normal", "high"] = "normal"  # how many false alarms are accepted
+    tags: list[str] = []  # tags whose values are watched beside the dimensions
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True):
     data: str = "bursar-data"
     organization: str = "default"
@@ -102,6 +109,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     cache: Cache = msgspec.field(default_factory=Cache)
     prices: Prices = msgspec.field(default_factory=Prices)
     alerts: Alerts = msgspec.field(default_factory=Alerts)
+    watch: Watch = msgspec.field(default_factory=Watch)
     loops: Loops = msgspec.field(default_factory=Loops)
     aliases: dict[str, str] = {}  # a name that calls may ask for → the model, `provider/model` or not
     routes: list[RouteRule] = []  # the first that is about a call says where it goes

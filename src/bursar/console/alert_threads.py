@@ -10,6 +10,7 @@ from bursar.console.budgeting import budget_facts
 from bursar.console.context import ConsoleContext
 from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.reviewing import review_told
+from bursar.console.watching import anomalies_to_tell
 from bursar.ledger.store import Ledger
 from bursar.site import Site
 
@@ -17,8 +18,11 @@ from bursar.site import Site
 def alert_threads(
     site: Site, desk: Callable[[], AlertDesk], ledger: Ledger, context: Callable[[], ConsoleContext]
 ) -> AlertThreads:
-    """Not begun yet. desk: opens the control store. context: what knows of budgets, retries, approvals and reviews;
-    asked when it is needed, since it is made after these threads."""
+    """Not begun yet. desk: opens the control store.
+
+    context: what knows of budgets, retries, approvals, reviews and anomalies; asked when it is needed, since it is made
+    after these threads.
+    """
     facts = LedgerFacts(
         ledger,
         site.clock,
@@ -28,6 +32,7 @@ def alert_threads(
         lambda: retries_capped(context()),
         lambda: approvals_asked(context()),
         lambda period: review_told(context(), period),
+        lambda: anomalies_to_tell(context().anomalies(), site.clock.now_us()),
     )
 
     def open_parts() -> Parts:

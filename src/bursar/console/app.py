@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from bursar import __version__
 from bursar.console.api.advice import ADVICE_HANDLERS
 from bursar.console.api.alerts import ALERT_API_HANDLERS
+from bursar.console.api.anomalies import ANOMALY_HANDLERS
 from bursar.console.api.budgets import BUDGET_HANDLERS
 from bursar.console.api.caches import CACHE_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
@@ -104,7 +105,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *INITIATIVE_PAGES, *EDIT_HANDLERS,
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
-            *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES,
+            *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *ANOMALY_HANDLERS,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

@@ -13,6 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
+from bursar.console.acting import Acting
+from bursar.console.anomalies import AnomalyBooks
 from bursar.console.initiatives import InitiativeDesk
 from bursar.console.maturity import MaturityDesk, advised_by, initiative_facts
 from bursar.console.palette import SLOTS, Palette
@@ -64,6 +66,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     open_initiatives: opens the control store's initiatives, at first use; None: there is none.
     open_plans: opens the control store's planned events, at first use; None: there is none.
     open_store: opens the control store itself with the site's secret, for the measure of maturity; None: there is none.
+    open_anomalies: opens what the watch found, and markers, at first use; None: there is none.
     lift_loop: lets a loop go that was cut, by its id.
     reviews: advice that was given, by period and filters: (when, what). `advising.py` keeps it.
     forecasts: forecasts that were made, by what was asked. `forecasting.py` keeps them.
@@ -88,6 +91,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     open_initiatives: Callable[[], InitiativeBook] | None = None
     open_plans: Callable[[], PlanBook] | None = None
     open_store: Callable[[], tuple[ControlStore, bytes]] | None = None
+    open_anomalies: Callable[[], AnomalyBooks] | None = None
     lift_loop: Callable[[str], object] | None = None
     clock: Clock = msgspec.field(default_factory=SystemClock)
     palette: Palette = msgspec.field(default_factory=Palette)
@@ -98,6 +102,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     _initiatives: InitiativeDesk | None = None
     _plans: PlanBook | None = None
     _maturity: MaturityDesk | None = None
+    _anomalies: AnomalyBooks | None = None
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
     _tags: dict[Period, tuple[int, tuple[str, ...]]] = {}
 
@@ -154,6 +159,21 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
         made_us, found = self.reviews.get((DEFAULT_PERIOD, self.config.console.timezone, ()), (0, None))
         is_fresh = 0 <= self.clock.now_us() - made_us < REVIEW_LIVES_US
         return advised_by(found, made_us) if found is not None and is_fresh else None
+
+    def anomalies(self) -> AnomalyBooks:
+        """What the watch found, and markers. Raises Unavailable in a console without a control store."""
+        if self._anomalies is None:
+            if self.open_anomalies is None:
+                raise Unavailable(NO_CONTROL_STORE)
+            self._anomalies = self.open_anomalies()
+        return self._anomalies
+
+    def acting(self) -> Acting:
+        """By what something is done about an anomaly. Raises Unavailable in a console without a control store."""
+        return Acting(
+            self.anomalies(), self.controls, self.budget_store, self.tell_budgets, self.clock,
+            self.config.console.timezone,
+        )  # fmt: skip
 
     def filed_routes(self) -> list[RouteRule]:
         """Routes of the settings file, as the workers have them: an experiment that was stopped says so."""

@@ -40,6 +40,8 @@ CHANGING = (
     "/api/advice/",
     "/api/alerts/",
     "/api/maturity/",
+    "/api/anomalies/",
+    "/api/markers",
 )
 FORMS = (
     "/controls/change",

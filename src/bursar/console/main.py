@@ -19,6 +19,7 @@ import uvicorn
 from bursar import __version__
 from bursar.alerts.desk import AlertDesk
 from bursar.console.alert_threads import alert_threads
+from bursar.console.anomalies import open_anomalies
 from bursar.console.app import create_app
 from bursar.console.cache_returns import CacheReturns
 from bursar.console.context import ACTOR, ConsoleContext
@@ -33,6 +34,7 @@ from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.prompt_stopping import PromptStopping
 from bursar.console.repricing import Repricing
+from bursar.console.watching import Watching, detecting_of
 from bursar.domain.errors import BursarError
 from bursar.explore.query import Explorer
 from bursar.ledger.loader import Loader
@@ -88,8 +90,10 @@ def build_context(
     repricing: Repricing,
     desk: Callable[[], AlertDesk],
     alerting: Callable[[], str] = str,
+    watch_fault: Callable[[], str] = str,
 ) -> ConsoleContext:
-    """What the pages are given. alerting: why alerts aren't looked for or delivered, "" if they are."""
+    """What the pages are given. alerting: why alerts aren't looked for or delivered, "" if they are; watch_fault: why
+    the watch can't look."""
     return ConsoleContext(
         explorer=Explorer(ledger),
         ledger=ledger,
@@ -99,12 +103,13 @@ def build_context(
         budgets=OneStore(site),
         publish_budgets=site.publish_budgets,
         control_state=functools.cache(site.control_state),
-        status=_status(site, loader, repricing, alerting),
+        status=_status(site, loader, repricing, alerting, watch_fault),
         alerts=desk,
         open_controls=site.controls,
         open_initiatives=functools.partial(open_initiatives, site),
         open_plans=functools.partial(open_plans, site),
         open_store=functools.partial(open_store, site),
+        open_anomalies=functools.partial(open_anomalies, site),
         lift_loop=functools.partial(site.lift_loop, actor=ACTOR),
         clock=site.clock,
     )
@@ -121,7 +126,13 @@ def serve(site: Site) -> None:
         repricing = Repricing(site, ledger)
         desk = functools.cache(lambda: site.alerts(pooled=True))
         alerts = alert_threads(site, desk, ledger, lambda: context)
-        context = build_context(site, ledger, loader, repricing, desk, lambda: alerts.error)
+        context = build_context(
+            site, ledger, loader, repricing, desk, lambda: alerts.error, watch_fault=lambda: watching.fault
+        )
+        watching = Watching(
+            site, ledger, detecting_of(site.config), loaded=loader.status, books=context.anomalies,
+            rules=lambda: desk().rules(), acting=context.acting,
+        )  # fmt: skip
         app = create_app(context)
         server = uvicorn.Server(
             uvicorn.Config(
@@ -154,6 +165,8 @@ def serve(site: Site) -> None:
         threads.append(threading.Thread(target=measuring.run, args=(stop,), name="semantic-caches"))
         threads.append(threading.Thread(target=Noting(context).run, args=(stop,), name="maturity"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
+        if site.config.watch.enabled:
+            threads.append(threading.Thread(target=watching.run, args=(stop,), name="watch"))
         if site.config.control.url:
             threads.append(threading.Thread(target=Following(site).run, args=(stop,), name="following"))
         for thread in threads:
@@ -210,7 +223,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _status(
-    site: Site, loader: Loader, repricing: Repricing, alerting: Callable[[], str]
+    site: Site, loader: Loader, repricing: Repricing, alerting: Callable[[], str], watch_fault: Callable[[], str]
 ) -> Callable[[], Mapping[str, Any]]:
     def status() -> Mapping[str, Any]:
         running = find_running(site.paths.data)
@@ -219,6 +232,7 @@ def _status(
             "loader": msgspec.structs.asdict(loader.status()),
             "price_fault": repricing.fault,
             "alert_fault": alerting(),
+            "watch_fault": watch_fault(),
             "gateway": running.gateway if running else None,
             "workers": running.workers if running else 0,
             "started_us": running.started_us if running else None,

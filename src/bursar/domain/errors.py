@@ -335,6 +335,18 @@ class UnknownAlert(BursarError):
     code, status = "unknown_alert", 404
 
 
+class UnknownAnomaly(BursarError):
+    """No anomaly, or more than one, has this id."""
+
+    code, status = "unknown_anomaly", 404
+
+
+class BadMarker(BadRequest):
+    """A marker can't be as it was told; `field` says which part."""
+
+    code = "bad_marker"
+
+
 class DeliveryFailed(BursarError):
     """A channel didn't take a message. It is sent again later; the message here says what the channel said."""
 

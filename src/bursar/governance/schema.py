@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest migration. A store that says so needs no Alembic, which takes a fifth of a second to import."""
 
 METADATA = MetaData()
@@ -260,4 +260,34 @@ PLANNED_EVENTS = Table(  # removed ones stay, as history
     Column("created_by", String(200), nullable=False),
     Column("removed_us", BigInteger, nullable=True),
     Column("removed_by", String(200), nullable=True),
+)
+
+FINDINGS = Table(  # what the watch found; what people said and did about it stands in columns of its own
+    "findings",
+    METADATA,
+    Column("finding_id", String(32), primary_key=True),
+    Column("began_us", BigInteger, nullable=False),
+    Column("found_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, nullable=True),
+    Column("told", Text, nullable=False),  # JSON of `domain.findings.Finding`
+    Column("label", String(16), nullable=False),  # true, false, expected; "": none
+    Column("labelled_us", BigInteger, nullable=False),
+    Column("labelled_by", String(200), nullable=False),
+    Column("deeds", Text, nullable=False),  # JSON list of `domain.findings.Deed`
+    Index("ix_findings_found_us", "found_us"),
+)
+
+MARKERS = Table(  # deploys, launches, and what else somebody said that happened
+    "markers",
+    METADATA,
+    Column("marker_id", String(32), primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("dimension", String(80), nullable=False),  # "": about everything
+    Column("value", Text, nullable=False),
+    Column("source", String(32), nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Index("ix_markers_at_us", "at_us"),
 )

@@ -26,6 +26,8 @@ class Part(StrEnum):
     MATURITY = "maturity"
     SEMANTIC = "semantic"
     ADVISING = "advising"
+    NAB = "nab"
+    WATCH = "watch"
 
 
 DOCUMENTED = (Part.ADVICE, Part.SEMANTIC)

@@ -34,6 +34,7 @@ KIND_WORDS = {
     "retry_cap": "retries past their hourly cap",
     "approvals": "calls that wait for an approval",
     "review": "the review of a week or month",
+    "anomaly": "what is out of the ordinary, and costs",
 }
 DOTS = {"critical": "danger", "warning": "doubt", "info": "accent"}
 RESULT_BADGES = {"delivered": "good", "failed": "doubtful", "given_up": "bad", "held": ""}

@@ -1,0 +1,211 @@
+"""The sums that the watch looks at, per step of time and series, read from the charges.
+
+A minute is read with one query for all series: the charges are looked at once and grouped by each dimension by itself.
+Hours and days are read with one query per dimension, for the values that cost most: at ten million charges that is a
+second each, and their partial sums by every value would not fit in memory.
+
+A call counts where it was received, as in every answer. Only the minutes that are watched as they come go by when a
+call ended, because a long one is in the books only then: its minute would look emptier each time than it was.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bursar.domain.clock import datetime_from_us
+from bursar.domain.watching import Bucket, Clock, SeriesKey
+from bursar.explore import compile as sql
+from bursar.ledger.calls import TOTAL_INPUT, TOTAL_OUTPUT
+from bursar.ledger.rollups import ERROR_OUTCOMES
+from bursar.ledger.store import Session
+from bursar.watch.dear import DearPairs
+
+WATCHED = ("feature", "team", "customer", "credential_id", "model", "provider", "request_type", "agent", "session")
+BRIEF = ("session",)  # dimensions whose values live for minutes: hours and days of them say nothing
+MINUTE_VALUES = 200  # of each dimension in a minute, those that cost most first
+LONG_VALUES = 60  # of each dimension over hours and days, likewise
+CALL_MAX = timedelta(hours=2)  # a call takes no longer: bounds how far back a minute's question reads
+DIMENSIONS_MAX = 24  # places of one GROUPING
+
+STEP_US = {Clock.MINUTE: 60_000_000, Clock.HOUR: 3_600_000_000, Clock.DAY: 86_400_000_000}
+FIELDS = tuple(Bucket.__struct_fields__)
+
+_SEPARATOR = "\x1f"
+_CALLS = "CASE WHEN is_final THEN weight ELSE 0 END"
+_ERRORS = ", ".join(f"'{outcome}'" for outcome in ERROR_OUTCOMES)
+COUNTS = {
+    "calls": _CALLS,
+    "attempts": "weight",
+    "retries": "CASE WHEN attempt_number > 1 THEN weight ELSE 0 END",
+    "truncated": "CASE WHEN outcome = 'truncated' THEN weight ELSE 0 END",
+    "errors": f"CASE WHEN outcome IN ({_ERRORS}) THEN weight ELSE 0 END",
+    "input_tokens": TOTAL_INPUT,
+    "cache_read_tokens": "cache_read_tokens + cache_read_audio_tokens",
+    "output_tokens": TOTAL_OUTPUT,
+    "cost_pico": "list_cost",
+    "dear_calls": f"CASE WHEN list_contains($dear, request_type || '{_SEPARATOR}' || model) THEN {_CALLS} ELSE 0 END",
+    "untagged_calls": f"CASE WHEN feature = '' THEN {_CALLS} ELSE 0 END",
+    "unpriced": "CASE WHEN quality = 'unpriced' THEN weight ELSE 0 END",
+}
+"""What one charge adds to each field of a `Bucket`; cost in USD, as the ledger has it."""
+
+Counts = npt.NDArray[np.int64]
+
+
+class Minute(NamedTuple):
+    """One step of every series that had a call in it."""
+
+    start_us: int
+    buckets: dict[SeriesKey, Bucket]
+
+
+class Long(NamedTuple):
+    """Hours or days of many series.
+
+    starts_us: of each step, oldest first, without a gap. keys: whose, the whole first.
+    counts: int64 (series, steps, fields), in the order of `FIELDS`; a step without a call is 0.
+    """
+
+    starts_us: list[int]
+    keys: list[SeriesKey]
+    counts: Counts
+
+    def buckets(self, series: int) -> list[Bucket]:
+        """One series as buckets, a step each."""
+        return [Bucket(*row) for row in self.counts[series].tolist()]
+
+
+def minutes(
+    session: Session,
+    dialect: str,
+    start_us: int,
+    end_us: int,
+    *,
+    dimensions: Sequence[str] = WATCHED,
+    dear: DearPairs = frozenset(),
+    values: int = MINUTE_VALUES,
+) -> list[Minute]:
+    """Every minute of [start, end), also those without a call, by when attempts ended. One query.
+
+    Values that weren't said ("") are no series: the whole has them.
+    """
+    names = tuple(dimensions)[:DIMENSIONS_MAX]
+    start, end = _naive(start_us), _naive(end_us)
+    params = {
+        **sql.dimension_params(names), **_dear_param(dear),
+        "received": start - CALL_MAX, "start": start, "end": end, "values": values,
+    }  # fmt: skip
+    step_us = STEP_US[Clock.MINUTE]
+    found: dict[int, dict[SeriesKey, Bucket]] = {at: {} for at in range(start_us, end_us, step_us)}
+    places = _places(names)
+    for place, step, *rest in session.query(_minutes_sql(names, dialect, bool(dear)), params).rows:
+        at = places[place]
+        key = SeriesKey() if at is None else SeriesKey(names[at], rest[at] or "")
+        if at is None or key.value:
+            found[step][key] = Bucket(*rest[len(names) :])
+    return [Minute(at, found[at]) for at in sorted(found)]
+
+
+def long_series(
+    session: Session,
+    dialect: str,
+    clock: Clock,
+    start_us: int,
+    end_us: int,
+    *,
+    dimensions: Sequence[str] = WATCHED,
+    dear: DearPairs = frozenset(),
+    values: int = LONG_VALUES,
+) -> Long:
+    """Whole hours or days (UTC) of [start, end), of the whole and of the values of each dimension that cost most.
+
+    Session and its like are left out. A query per dimension, and one for the whole.
+    """
+    step_us = STEP_US[clock]
+    starts = list(range(start_us, end_us, step_us))
+    params = {**_dear_param(dear), "start": _naive(start_us), "end": _naive(end_us)}
+    keys: list[SeriesKey] = [SeriesKey()]
+    parts = [_laid_out(session.query(_long_sql("", clock, dialect, bool(dear)), params).rows, [""], starts)]
+    for name in dimensions:
+        if name in BRIEF:
+            continue
+        asked = params | sql.dimension_params([name]) | {"values": values}
+        rows = session.query(_long_sql(name, clock, dialect, bool(dear)), asked).rows
+        found = sorted({row[1] for row in rows})
+        keys += [SeriesKey(name, value) for value in found]
+        parts.append(_laid_out(rows, found, starts))
+    return Long(starts, keys, np.concatenate(parts))
+
+
+def _laid_out(rows: Sequence[tuple[Any, ...]], values: Sequence[str], starts: Sequence[int]) -> Counts:
+    """rows: (step, value, sums …) as array (values, steps, fields)."""
+    laid = np.zeros((len(values), len(starts), len(FIELDS)), dtype=np.int64)
+    if rows:
+        series = {value: index for index, value in enumerate(values)}
+        steps = {at: index for index, at in enumerate(starts)}
+        at = [series[row[1]] for row in rows], [steps[row[0]] for row in rows]
+        laid[at] = np.array([row[2:] for row in rows], dtype=np.int64)
+    return laid
+
+
+def _minutes_sql(names: tuple[str, ...], dialect: str, judges_dear: bool) -> str:
+    keys = [f"d{index}" for index in range(len(names))]
+    named = [f"{column} AS {key}" for column, key in zip(sql.dimension_columns(names, dialect), keys, strict=True)]
+    sets = ["(step)", *(f"(step, {key})" for key in keys)]
+    place = f"GROUPING({', '.join(keys)})" if keys else "0"
+    order = ", ".join(["cost_pico DESC NULLS LAST", "attempts DESC", *keys])
+    columns = ", ".join([*named, *(f"{part} AS {name}" for name, part in _parts(judges_dear).items())])
+    sums = ", ".join(f"{summed(name, part=name)} AS {name}" for name in FIELDS)
+    return (
+        f"WITH picked AS (SELECT epoch_us(date_trunc('minute', ended_at)) AS step, {columns} FROM charges "
+        "WHERE received_at >= $received AND ended_at >= $start AND ended_at < $end), "
+        f"summed AS (SELECT {place} AS place, step, {', '.join([*keys, sums])} FROM picked "
+        f"GROUP BY GROUPING SETS ({', '.join(sets)})) "
+        f"SELECT * FROM summed QUALIFY row_number() OVER (PARTITION BY place, step ORDER BY {order}) <= $values"
+    )
+
+
+def _long_sql(name: str, clock: Clock, dialect: str, judges_dear: bool) -> str:
+    """name: a dimension, "" for the whole."""
+    within = "received_at >= $start AND received_at < $end"
+    sums = ", ".join(f"{summed(field, part=part)} AS {field}" for field, part in _parts(judges_dear).items())
+    value, only = "''", ""
+    if name:
+        (value,) = sql.dimension_columns((name,), dialect)
+        only = (
+            f" AND {value} IN (SELECT {value} FROM charges WHERE {within} AND coalesce({value}, '') <> '' GROUP BY 1 "
+            "ORDER BY SUM(list_cost) DESC NULLS LAST, SUM(weight) DESC, 1 LIMIT $values)"
+        )
+    return (
+        f"SELECT epoch_us(date_trunc('{clock.value}', received_at)) AS step, {value} AS value, {sums} FROM charges "
+        f"WHERE {within}{only} GROUP BY 1, 2 ORDER BY 2, 1"
+    )
+
+
+def summed(field: str, *, part: str, condition: str = "") -> str:
+    """The SQL of a sum: a whole number, 0 where there is nothing to add up; money in pico USD, exactly."""
+    only = f" FILTER (WHERE {condition})" if condition else ""
+    if field == "cost_pico":
+        return f"coalesce(((SUM({part}){only})::DECIMAL(38,12) * 1000000000000::DECIMAL(13,0))::HUGEINT, 0)"
+    return f"coalesce(SUM({part}){only}, 0)"
+
+
+def _parts(judges_dear: bool) -> dict[str, str]:
+    return COUNTS if judges_dear else COUNTS | {"dear_calls": "0"}
+
+
+def _dear_param(dear: DearPairs) -> dict[str, Any]:
+    return {"dear": [f"{kind}{_SEPARATOR}{model}" for kind, model in sorted(dear)]} if dear else {}
+
+
+def _places(names: Sequence[str]) -> dict[int, int | None]:
+    """What GROUPING says of each set: a bit for every dimension that isn't grouped by, the first the highest."""
+    everything = 2 ** len(names) - 1
+    return {everything: None} | {everything ^ (1 << (len(names) - 1 - index)): index for index in range(len(names))}
+
+
+def _naive(at_us: int) -> datetime:
+    return sql.naive(datetime_from_us(at_us))

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -12,17 +12,22 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from tests.console.conftest import make_context
+from tests.console.watched_made import Case, add_findings
+from tests.watch.conftest import HOUR_US
 
 from bursar.console.app import create_app
 from bursar.domain.alerts import Finding as AlertFinding
 from bursar.domain.alerts import Severity
 from bursar.domain.caching import CacheTerms, ExactCaching, PromptCaching, SemanticCaching
+from bursar.domain.clock import us_from_datetime
 from bursar.domain.initiatives import Guard, InitiativeTerms
+from bursar.domain.watching import Change, Clock, SeriesKey, Signal
 from bursar.governance.alerts import Channel
 from bursar.governance.initiatives import Finding
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_book
 
+BILLING = SeriesKey("feature", "billing-sync")
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -71,6 +76,15 @@ def console(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterat
     running = book.start("shorter prompts", actor="test")
     book.create("planned", msgspec.structs.replace(terms, start=None), actor="test")
     book.book([Finding(running.initiative_id, "2026-11", Decimal("3.5"), None, None, "before_after")], actor="test")
+    day = us_from_datetime(datetime(2026, 11, 11, tzinfo=UTC))
+    context.anomalies().markers.add("billing 3.1", actor="ci", at_us=day - HOUR_US, scope=BILLING)
+    add_findings(
+        context,
+        [
+            Case(BILLING, Signal.COST, Change.SPIKE, Clock.HOUR, day, day + 24 * HOUR_US, is_over=True),
+            Case(SeriesKey(), Signal.CALLS, Change.GROWTH, Clock.DAY, day - 72 * HOUR_US, day + 48 * HOUR_US),
+        ],
+    )
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(create_app(context), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.slow
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 ALERTS = "/alerts?channel=ops&rule=daily-spend"
 SAVINGS = "/savings?period=60d"
+ANOMALY = "/anomalies/an_000000000000"
 FORMS = (
     "/edit/budget",
     "/edit/budget?of=Europe",
@@ -23,7 +24,8 @@ FORMS = (
 PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
          "/prices?find=haiku-4", "/search?q=har", SAVINGS,
          "/controls?stop=feature&value=support-bot&reason=loops", "/caches", "/advice", "/forecast?growth=10",
-         "/initiatives", "/initiatives/shorter%20prompts", "/maturity", *FORMS)  # fmt: skip
+         "/initiatives", "/initiatives/shorter%20prompts", "/maturity",
+         "/anomalies", ANOMALY, *FORMS)  # fmt: skip
 
 
 def a_call(page: Page) -> str:
@@ -60,7 +62,11 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
     ("page", "size", "paths"),
     [
         ({"color_scheme": "light"}, "wide", PATHS),
-        ({"color_scheme": "dark"}, "wide", (*PATHS[:3], SAVINGS, "/initiatives", "/forecast", "/maturity", FORMS[1])),
+        (
+            {"color_scheme": "dark"},
+            "wide",
+            (*PATHS[:3], SAVINGS, "/initiatives", "/forecast", "/maturity", "/anomalies", ANOMALY, FORMS[1]),
+        ),
         (
             {"color_scheme": "light"},
             "phone",
@@ -74,6 +80,8 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
                 "/initiatives",
                 "/forecast",
                 "/maturity",
+                "/anomalies",
+                ANOMALY,
                 FORMS[0],
             ),
         ),
@@ -184,6 +192,21 @@ def test_a_cache_rule_is_made_changed_and_removed_by_its_form_alone(page: Page):
     page.get_by_role("link", name="answers", exact=True).click()
     page.get_by_role("button", name="Remove rule").click()
     expect(row).to_have_count(0)
+
+
+@pytest.mark.parametrize("page", [{}, {"java_script_enabled": False}], indirect=True, ids=["script", "no script"])
+def test_an_anomaly_is_labelled_and_a_draft_kept_by_forms_alone(page: Page, request: pytest.FixtureRequest):
+    page.goto("/anomalies")
+    page.locator(".odd a", has_text="Feature billing-sync").click()
+    page.get_by_label("Why, for whoever comes later").fill(f"a loop, {request.node.callspec.id}")
+    page.get_by_role("button", name="True", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/anomalies/an_000000000000#label$"))
+    expect(page.locator("#label header")).to_contain_text(f"a loop, {request.node.callspec.id}")
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.locator("#label header")).to_contain_text("nobody has said yet")
+    offer = {"script": "Throttle", "no script": "Ask for approval"}[request.node.callspec.id]
+    page.get_by_role("button", name=f"Keep as a draft: {offer}").click()
+    expect(page.locator("#actions li", has_text=offer)).to_contain_text("draft is kept")
 
 
 def test_on_a_phone_no_page_scrolls_sideways(page: Page):

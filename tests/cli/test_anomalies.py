@@ -49,10 +49,11 @@ def test_one_is_listed_shown_and_labelled(bursar, site):
         assert words in shown.out
     for words in ("$10.00 since", "$1.00 expected", "bursar call c", "throttle: At most 2 calls a minute"):
         assert words in shown.err
-    said = bursar("anomalies", "label", "0001", "expected")
+    said = bursar("anomalies", "label", "0001", "expected", "--note", "a launch")
     assert "is labelled expected" in said.err
     assert "1 of 1 labelled ones were right" in said.err
-    assert open_anomalies(site).findings.one("0001").label is Label.EXPECTED
+    kept = open_anomalies(site).findings.one("0001")
+    assert (kept.label, kept.label_note) == (Label.EXPECTED, "a launch")
 
 
 def test_a_label_that_is_none_is_refused(bursar, site):

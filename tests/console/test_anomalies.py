@@ -112,8 +112,7 @@ def test_one_says_why_and_adds_up(context: ConsoleContext, client: TestClient):
     assert told["why"] == "dearer models, more calls"
     assert [one["name"] for one in told["offers"]] == ["throttle", "cheaper", "approve"]
     steps = client.get("/api/anomalies/0001/pace").json()
-    assert len(steps) <= 120
-    assert set(steps[0]) == {"start", "expected", "actual"}
+    assert set(steps[0]) == {"start", "end", "expected", "actual", "low", "high", "is_inside"}
     assert client.get("/api/anomalies/zzz").json()["code"] == "unknown_anomaly"
     assert client.put("/api/anomalies/0001/label", json={"label": "perhaps"}).json()["code"] == "bad_control"
 

@@ -9,10 +9,15 @@ from html import unescape
 
 import pytest
 from litestar.testing import TestClient
+from sqlalchemy import delete
 
 from bursar.console.context import ConsoleContext
 from bursar.console.reviewing import kind_named, last_complete, review_told
+from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BadRequest
+from bursar.domain.findings import Finding
+from bursar.domain.watching import Change, Clock, SeriesKey, Signal
+from bursar.governance.schema import FINDINGS
 
 WEEK, MONTH = "2026-W47", "2026-11"
 
@@ -124,3 +129,27 @@ def test_what_is_sent_has_an_address_under_each_line(context: ConsoleContext):
     assert told.address == "/reviews/2026-W47"
     lines = re.findall(r"^  - ", told.text, flags=re.MULTILINE)
     assert len(lines) == len(re.findall(r"^    http://127\.0\.0\.1:\d+/", told.text, flags=re.MULTILINE)) > 5
+
+
+def test_what_the_watch_found_in_the_week_is_told_with_its_excess(context: ConsoleContext, client: TestClient):
+    book = context.anomalies().findings
+    began_us = us_from_datetime(datetime(2026, 11, 18, 10, tzinfo=UTC))
+    found = Finding(
+        finding_id="an_review", series=SeriesKey("feature", "support-bot"), signals=(Signal.COST,), change=Change.SPIKE,
+        clock=Clock.HOUR, began_us=began_us, seen_us=began_us, found_us=began_us, until_us=began_us + 3_600_000_000,
+        surprise=9.0, ended_us=began_us + 3_600_000_000, expected_pico=10**12, actual_pico=31 * 10**12,
+    )  # fmt: skip
+    book.add(found)
+    try:
+        told = client.get(f"/api/reviews/{WEEK}").json()
+        changed = next(section for section in told["sections"] if section["title"] == "What changed")
+        line = changed["said"][0]
+        assert Decimal(line["money"]) == 30
+        assert "since 18 November: $30.00 more than expected, and over by now." in line["text"]
+        assert line["url"] == "/anomalies/an_review"
+        assert client.get(line["url"]).status_code == 200
+        earlier = client.get("/api/reviews/2026-W46").json()
+        assert "an_review" not in str(earlier)
+    finally:
+        with book._store.writing() as connection:
+            connection.execute(delete(FINDINGS).where(FINDINGS.c.finding_id == "an_review"))

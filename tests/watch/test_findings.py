@@ -67,18 +67,6 @@ def test_parts_and_movements_add_up_to_the_excess_to_the_last_pico(finding: Find
         assert sum(value.actual_pico for value in movement.values) == finding.actual_pico
 
 
-def test_its_steps_add_up_to_what_it_cost_and_what_was_expected(
-    investigator: Investigator, finding: Finding, watched: Watched
-):
-    steps = investigator.pace(finding)
-    assert steps[0].start_us == BAD - 2 * HOUR_US
-    own = [one for one in steps if one.start_us >= BAD]
-    assert sum(one.actual_pico for one in own) == finding.actual_pico
-    assert sum(one.expected_pico or 0 for one in own) == pytest.approx(finding.expected_pico, abs=len(own))
-    before = [one for one in steps if one.start_us < BAD]
-    assert sum(one.actual_pico for one in before) == watched.cost(BAD - 2 * HOUR_US, BAD, feature="search")
-
-
 def test_more_calls_and_a_swapped_model_are_told_and_who_moved_it(finding: Finding):
     parts = {part.factor: part.pico for part in finding.cause.parts}
     assert parts[Factor.CALLS] > 0

@@ -16,9 +16,8 @@ from bursar.domain.watching import Detection, Label, Marker, SeriesKey
 from bursar.governance.findings import FindingBook
 from bursar.governance.markers import MarkerBook
 from bursar.governance.store import ControlStore
-from bursar.ledger.store import Ledger
 from bursar.site import Site
-from bursar.watch.findings import Investigator
+from bursar.watch.course import Course
 from bursar.watch.offers import Offer, offers
 from bursar.watch.telling import FACTORS, name_of, title_of, where_of, why_of
 
@@ -112,12 +111,13 @@ class AnomalyTold(msgspec.Struct, frozen=True, kw_only=True):
     """One anomaly. Money is decimal text in USD: `actual` is a sum of the ledger, `expected` an estimate from earlier
     calls, `excess` the difference. per_month: if it goes on at this pace; of one that has ended, 0.
 
-    address: its page; explore: its calls' cost; both are paths of the console.
+    nested: the other series that showed it. address: its page; explore: its calls' cost; both are paths of the console.
     """
 
     id: str
     title: str
     series: SeriesKey
+    nested: list[SeriesKey]
     name: str
     status: str
     signals: list[str]
@@ -141,6 +141,7 @@ class AnomalyTold(msgspec.Struct, frozen=True, kw_only=True):
     label: str | None
     labelled_at: datetime | None
     labelled_by: str
+    label_note: str
     address: str
     explore: str
 
@@ -152,7 +153,6 @@ class AnomalyDetail(AnomalyTold, frozen=True, kw_only=True):
     ordinary, "" where none is.
     """
 
-    nested: list[SeriesKey]
     parts: list[PartTold]
     mixed_by: str
     movements: list[MovementTold]
@@ -170,11 +170,18 @@ class AnomalyDetail(AnomalyTold, frozen=True, kw_only=True):
 
 
 class StepTold(msgspec.Struct, frozen=True):
-    """One step of an anomaly's time and of as long before it; USD. expected null: nothing is known of earlier times."""
+    """One step of the time around an anomaly; USD. is_inside: it is of the anomaly's own time.
+
+    expected, and the lowest and highest of the earlier times: null where nothing is known of before.
+    """
 
     start: datetime
+    end: datetime
     expected: str | None
     actual: str
+    low: str | None
+    high: str | None
+    is_inside: bool
 
 
 class PrecisionTold(msgspec.Struct, frozen=True):
@@ -231,7 +238,6 @@ def detail_of(one: Finding) -> AnomalyDetail:
     cause, evidence = one.cause, one.evidence
     return AnomalyDetail(
         **_head(one),
-        nested=list(one.nested),
         parts=[
             PartTold(part.factor.value, FACTORS[part.factor][part.pico < 0], _usd(part.pico), _share(part.pico, one))
             for part in cause.parts
@@ -256,15 +262,14 @@ def detail_of(one: Finding) -> AnomalyDetail:
     )  # fmt: skip
 
 
-def pace_told(books: AnomalyBooks, ledger: Ledger, finding_id: str) -> list[StepTold]:
-    """What a chart of one anomaly draws. Raises UnknownAnomaly."""
-    steps = Investigator(ledger).pace(books.findings.one(finding_id))
+def course_told(course: Course) -> list[StepTold]:
+    """What a chart of one anomaly draws."""
     return [
         StepTold(
-            datetime_from_us(one.start_us), None if one.expected_pico is None else _usd(one.expected_pico),
-            _usd(one.actual_pico),
+            datetime_from_us(one.start_us), datetime_from_us(one.end_us), _known(one.expected_pico),
+            _usd(one.actual_pico), _known(one.low_pico), _known(one.high_pico), one.is_inside,
         )
-        for one in steps
+        for one in course.steps
     ]  # fmt: skip
 
 
@@ -292,6 +297,7 @@ def _head(one: Finding) -> dict[str, Any]:
         "id": one.finding_id,
         "title": title_of(one),
         "series": one.series,
+        "nested": list(one.nested),
         "name": name_of(one.series),
         "status": "open" if one.is_open else "ended",
         "signals": [signal.value for signal in one.signals],
@@ -315,6 +321,7 @@ def _head(one: Finding) -> dict[str, Any]:
         "label": one.label.value if one.label else None,
         "labelled_at": datetime_from_us(one.labelled_us) if one.label else None,
         "labelled_by": one.labelled_by if one.label else "",
+        "label_note": one.label_note,
         "address": f"/anomalies/{one.finding_id}",
         "explore": explore_of(one, ()),
     }
@@ -366,6 +373,10 @@ def _detection(one: Detection) -> DetectionTold:
 
 def _share(pico: int, one: Finding) -> float | None:
     return round(pico / one.excess_pico, 4) if one.excess_pico else None
+
+
+def _known(pico: int | None) -> str | None:
+    return None if pico is None else _usd(pico)
 
 
 def _usd(pico: int) -> str:

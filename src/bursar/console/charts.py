@@ -67,6 +67,14 @@ class Line(msgspec.Struct, frozen=True):
     slot: int
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """Something that happened: a line at `x` per cent, in the column `at`; `titles` says what, the first first."""
+
+    x: float
+    at: int
+    titles: list[str]
+
+
 class Tick(msgspec.Struct, frozen=True):
     y: float
     label: str
@@ -77,6 +85,7 @@ class Chart(msgspec.Struct, frozen=True):
 
     before: the period before, as a line through the columns' middles; a path in a box of 1000 × height.
     told:   per column, each series' value in words, in the order of `series`: the table under the chart.
+    marks:  what happened when (`marking.py`).
     """
 
     height: int
@@ -89,6 +98,7 @@ class Chart(msgspec.Struct, frozen=True):
     before_label: str
     label: str
     before: str = ""
+    marks: Sequence[Mark] = ()
 
 
 Tell = Callable[[Decimal], str]
@@ -105,15 +115,17 @@ def stacked_bars(
     before_label: str = "",
     label: str = "",
     height: int = PLOT_HEIGHT,
+    room: Decimal = Decimal(0),
 ) -> Chart:
     """Amounts over time, each bar the sum of its parts; the axis starts at zero.
 
-    before: the total of the same column one period earlier, drawn as a dashed line.
+    before: the total of the same column one period earlier, drawn as a dashed line. room: the axis reaches so high at
+    least.
     Parts below zero (reversals) have no bar, and what they take off the total makes no room for the others.
     """
     totals = [sum((s.values[i] or Decimal(0) for s in series), Decimal(0)) for i in range(len(columns))]
     drawn = [sum((max(s.values[i] or Decimal(0), Decimal(0)) for s in series), Decimal(0)) for i in range(len(columns))]
-    ticks, top = scale(max([*drawn, *(b for b in before if b is not None)], default=Decimal(0)))
+    ticks, top = scale(max([*drawn, room, *(b for b in before if b is not None)]))
     per_px = Decimal(height) / top
     bars, hover = [], []
     for at, (column, place) in enumerate(zip(columns, places(len(columns)), strict=True)):

@@ -20,10 +20,12 @@ from bursar.console.maturity import MaturityDesk, advised_by, initiative_facts
 from bursar.console.palette import SLOTS, Palette
 from bursar.console.view import DEFAULT_PERIOD, View, read_view, whole_slot
 from bursar.controlfile.state import ControlState
-from bursar.domain.clock import Clock, SystemClock, datetime_from_us
+from bursar.domain.clock import Clock, SystemClock, datetime_from_us, us_from_datetime
 from bursar.domain.errors import BursarError, Forbidden, Unavailable
+from bursar.domain.findings import Finding
 from bursar.domain.periods import Period, bucket_start, parse_period
 from bursar.domain.routes import RouteRule, with_stops
+from bursar.domain.watching import Marker
 from bursar.explore.query import Explorer
 from bursar.forecast.told import Forecast
 from bursar.gateway.loop_cuts import list_cuts
@@ -167,6 +169,26 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
                 raise Unavailable(NO_CONTROL_STORE)
             self._anomalies = self.open_anomalies()
         return self._anomalies
+
+    def markers(self, period: Period) -> list[Marker]:
+        """What happened in a period, for its charts; none where nothing of that is kept or can be read."""
+        if self.open_anomalies is None:
+            return []
+        try:
+            return self.anomalies().markers.between(us_from_datetime(period.start), us_from_datetime(period.end))
+        except (SQLAlchemyError, BursarError) as error:  # the figures are worth reading without them
+            log.warning("markers_unread", error=str(error))
+            return []
+
+    def open_findings(self) -> list[Finding]:
+        """Anomalies that wait for somebody, for the list of pages and Overview."""
+        if self.open_anomalies is None:
+            return []
+        try:
+            return self.anomalies().findings.open_ones()
+        except (SQLAlchemyError, BursarError) as error:  # likewise
+            log.warning("anomalies_uncounted", error=str(error))
+            return []
 
     def acting(self) -> Acting:
         """By what something is done about an anomaly. Raises Unavailable in a console without a control store."""

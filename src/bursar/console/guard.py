@@ -49,6 +49,7 @@ FORMS = (
     "/initiatives/change",
     "/forecast/plans",
     "/maturity/change",
+    "/anomalies/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",

@@ -62,6 +62,7 @@ NAV = (
     NavItem("budgets", "Budgets", "/budgets"),
     NavItem("forecast", "Forecast", "/forecast"),
     NavItem("alerts", "Alerts", "/alerts"),
+    NavItem("anomalies", "Anomalies", "/anomalies"),
     NavItem("savings", "Savings", "/savings"),
     NavItem("advice", "Advice", "/advice"),
     NavItem("prices", "Models and prices", "/prices"),
@@ -139,14 +140,16 @@ class Renderer:
 
     def _nav(self) -> list[NavItem]:
         """The pages, with how many things wait on each."""
-        unpriced, alerts, loops = (
+        unpriced, alerts, anomalies, loops = (
             self.context.unpriced_models(),
             self.context.open_alerts(),
+            len(self.context.open_findings()),
             self.context.loops_in_force(),
         )
         waiting = {
             "prices": (unpriced, f"{unpriced} models without a price"),
             "alerts": (alerts, f"{alerts} open alerts"),
+            "anomalies": (anomalies, f"{anomalies} anomalies go on"),
             "loops": (loops, f"{loops} loops are cut"),
         }
         return [
@@ -163,6 +166,8 @@ class Renderer:
         found = [] if not price_fault else [Banner("Your own prices can't be used", _PRICE_FAULT.format(price_fault))]
         if fault := status.get("alert_fault"):
             found.append(Banner("Alerts can't be looked for or delivered", _ALERT_FAULT.format(fault), "bad"))
+        if fault := status.get("watch_fault"):
+            found.append(Banner("Nothing is watched for anomalies", _WATCH_FAULT.format(fault)))
         if not loader.get("error"):
             return tuple(found)
         since = datetime_from_us(int(loader.get("loaded_us") or 0))
@@ -200,6 +205,10 @@ def _preset_days(view: View) -> dict[str, str]:
 _ALERT_FAULT = (
     "{}. It is tried again within seconds. What was raised is kept and will be delivered; calls and figures aren't "
     "touched."
+)
+_WATCH_FAULT = (
+    "{}. It is tried again within seconds, and what happens meanwhile is looked at then. Calls, figures and other "
+    "alerts aren't touched."
 )
 _PRICE_FAULT = (
     "{}. The prices from before it hold, and calls go on at those. Mend the file: it is read again within seconds, and "

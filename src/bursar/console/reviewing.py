@@ -12,7 +12,7 @@ from bursar.alerts.facts import ReviewTold
 from bursar.console.advising import reviewed
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import totals_of
-from bursar.console.reviewing_controls import budgets_now, initiatives_in, outlook_now, waiting_now
+from bursar.console.reviewing_controls import anomalies_in, budgets_now, initiatives_in, outlook_now, waiting_now
 from bursar.console.reviewing_spend import groups_of, months_until, repeated_in, spend_of, wasted_in
 from bursar.console.view import View, filter_text
 from bursar.domain.errors import BadRequest
@@ -135,6 +135,7 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
         advised=advised_now(context, view),
         budgets=budgets_now(context),
         initiatives=initiatives_in(context, f"{view.first_day:%Y-%m}") if is_monthly else (),
+        anomalies=anomalies_in(context, view),
         waiting=waiting_now(context, view),
         months=months_until(explorer, view) if is_monthly else (),
         outlook=outlook_now(context, view) if is_monthly else None,

@@ -9,13 +9,14 @@ from bursar.console.context import ConsoleContext
 from bursar.console.forecasting import forecast_of
 from bursar.console.refused import approvals_asked
 from bursar.console.view import View, filter_text
-from bursar.domain.clock import datetime_from_us
+from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.errors import Unavailable
 from bursar.domain.money import usd_from_pico
 from bursar.domain.periods import zone
 from bursar.explore.filters import Filter
 from bursar.governance.drafts import kept_drafts
-from bursar.reviews.facts import BudgetFact, InitiativeFact, Opens, Outlook, Waiting
+from bursar.reviews.facts import AnomalyFact, BudgetFact, InitiativeFact, Opens, Outlook, Waiting
+from bursar.watch.telling import title_of, why_of
 
 FORESEEN_MAX = 10
 MODELS_LISTED = 3
@@ -64,6 +65,32 @@ def outlook_now(context: ConsoleContext, view: View) -> Outlook | None:
         usd_from_pico(month.expected), usd_from_pico(month.low), usd_from_pico(month.high),
         None if error is None else Decimal(str(error)),
     )  # fmt: skip
+
+
+def anomalies_in(context: ConsoleContext, view: View) -> list[AnomalyFact]:
+    """What the watch found that went on in the period, with the whole of its excess; one that cost less is as large."""
+    if context.open_anomalies is None:
+        return []
+    start_us, end_us = us_from_datetime(view.period.start), us_from_datetime(view.period.end)
+    found = context.anomalies().findings.all(since_us=start_us)
+    return [
+        AnomalyFact(
+            one.finding_id,
+            _capital(title_of(one)),
+            f"{_capital(why)}." if (why := why_of(one)) else "",
+            _day(context, datetime_from_us(one.began_us)).date(),
+            one.is_open,
+            usd_from_pico(one.excess_pico),
+            usd_from_pico(one.per_month_pico) if one.is_open else None,
+            "" if one.label is None else one.label.value,
+        )
+        for one in found
+        if one.began_us < end_us
+    ]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def initiatives_in(context: ConsoleContext, month: str) -> list[InitiativeFact]:

@@ -153,6 +153,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     label: Label | None = None
     labelled_us: int = 0
     labelled_by: str = ""
+    label_note: str = ""
 
     @property
     def excess_pico(self) -> int:

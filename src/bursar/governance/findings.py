@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from bursar.domain.clock import Clock
-from bursar.domain.errors import BadAlert, UnknownAnomaly
+from bursar.domain.errors import BadAlert, BadControl, UnknownAnomaly
 from bursar.domain.findings import Deed, Finding, Precision
 from bursar.domain.watching import Label, Signal
 from bursar.governance.audit import record_change
@@ -21,7 +21,9 @@ LABELLED_MAX = 5_000  # the newest labels that count
 SHIFT_MAX = 3.0
 DEEDS_MAX = 50
 
-_OF_OTHERS = {"label": None, "labelled_us": 0, "labelled_by": "", "deeds": ()}
+NOTE_CHARS_MAX = 500
+
+_OF_OTHERS = {"label": None, "labelled_us": 0, "labelled_by": "", "label_note": "", "deeds": ()}
 """Fields that the watch doesn't write: they have columns of their own, so that neither undoes the other's."""
 
 
@@ -38,7 +40,7 @@ class FindingBook:
         with self._store.writing() as connection:
             connection.execute(
                 insert(FINDINGS).values(
-                    **_values(finding), label="", labelled_us=0, labelled_by="", deeds="[]",
+                    **_values(finding), label="", labelled_us=0, labelled_by="", label_note="", deeds="[]",
                 )
             )  # fmt: skip
             keep = select(FINDINGS.c.finding_id).order_by(FINDINGS.c.found_us.desc()).limit(FINDINGS_MAX)
@@ -62,21 +64,29 @@ class FindingBook:
             rows = connection.execute(asked.order_by(FINDINGS.c.found_us.desc(), FINDINGS.c.finding_id).limit(limit))
             return [_finding(row) for row in rows]
 
+    def open_ones(self) -> list[Finding]:
+        """Those that wait for somebody: they go on, and nobody said that they are false or wanted."""
+        return [one for one in self.all(open_only=True) if one.label not in (Label.FALSE, Label.EXPECTED)]
+
     def one(self, finding_id: str) -> Finding:
         """By its id or the end of it. Raises UnknownAnomaly."""
         with self._store.reading() as connection:
             return _finding(_find(connection, finding_id))
 
-    def label(self, finding_id: str, label: Label | None, *, actor: str) -> Finding:
-        """Say what it was; None takes the word back. Audited. Raises UnknownAnomaly."""
+    def label(self, finding_id: str, label: Label | None, *, actor: str, note: str = "") -> Finding:
+        """Say what it was, and in a note why; None takes the word back. Audited. Raises UnknownAnomaly, BadControl."""
+        note = " ".join(note.split())
+        if len(note) > NOTE_CHARS_MAX:
+            raise BadControl(f"note: at most {NOTE_CHARS_MAX} characters, not {len(note)}", field="note")
         with self._store.writing() as connection:
             found = _find(connection, finding_id)
             told = label.value if label else ""
-            if found.label != told:
+            note = note if label else ""
+            if (found.label, found.label_note) != (told, note):
                 now_us = self._clock.now_us()
-                values = {"label": told, "labelled_us": now_us, "labelled_by": actor}
+                values = {"label": told, "labelled_us": now_us, "labelled_by": actor, "label_note": note}
                 connection.execute(update(FINDINGS).where(FINDINGS.c.finding_id == found.finding_id).values(values))
-                detail = {"before": found.label, "label": told}
+                detail = {"before": found.label, "label": told, "note": note}
                 self._record(connection, now_us, actor, "label", found.finding_id, detail)
             return _finding(_find(connection, found.finding_id))
 
@@ -150,6 +160,7 @@ def _finding(row: Row[Any]) -> Finding:
         label=Label(row.label) if row.label else None,
         labelled_us=row.labelled_us,
         labelled_by=row.labelled_by,
+        label_note=row.label_note,
         deeds=tuple(_deeds(row)),
     )
 

@@ -273,6 +273,7 @@ FINDINGS = Table(  # what the watch found; what people said and did about it sta
     Column("label", String(16), nullable=False),  # true, false, expected; "": none
     Column("labelled_us", BigInteger, nullable=False),
     Column("labelled_by", String(200), nullable=False),
+    Column("label_note", Text, nullable=False),  # why, as whoever labelled it wrote
     Column("deeds", Text, nullable=False),  # JSON list of `domain.findings.Deed`
     Index("ix_findings_found_us", "found_us"),
 )

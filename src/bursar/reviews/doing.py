@@ -30,9 +30,9 @@ def budgets(facts: Facts, words: Words) -> Iterator[Said]:
 def anomalies(facts: Facts, words: Words) -> Iterator[Said]:
     """What was out of the ordinary, and how it ended."""
     for one in facts.anomalies:
+        text = f"{one.title}, since {one.began:%-d %B}: {_than_expected(one, words)}{_end(one, words)}."
         yield Said(
-            f"{one.title}, since {one.began:%-d %B}: {words.money(one.excess)} more than usual"
-            f"{_end(one, words)}. {one.cause}".strip(),
+            f"{text} {one.cause}".strip(),
             Opens(f"/anomalies/{one.finding_id}", has_period=False),
             one.excess,
             "bad" if one.is_open and one.label not in ("false", "expected") else "plain",
@@ -95,6 +95,10 @@ def outlook(facts: Facts, words: Words) -> Iterator[Said]:
 
 def _budget(one: BudgetFact) -> Opens:
     return Opens(f"/budgets/{quote(one.name, safe='')}", has_period=False)
+
+
+def _than_expected(one: AnomalyFact, words: Words) -> str:
+    return f"{words.money(abs(one.excess))} {'less' if one.excess < 0 else 'more'} than expected"
 
 
 def _end(one: AnomalyFact, words: Words) -> str:

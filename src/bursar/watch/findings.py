@@ -19,7 +19,6 @@ from bursar.watch.buckets import WATCHED
 from bursar.watch.factors import Cell, CellKey, decompose
 from bursar.watch.merge import Amount, Group, at_one_time, merged
 from bursar.watch.moved import movements
-from bursar.watch.pace import Shift, Step, pace, span_of
 from bursar.watch.windows import DAY_US, at_level, earlier_windows, level_windows
 
 CALLS_SHOWN = 5
@@ -115,19 +114,6 @@ class Investigator:
             cause = self._cause(session, one, finding, moved)
             evidence = self._evidence(session, one.asked, finding, cause)
         return msgspec.structs.replace(finding, cause=cause, evidence=evidence)
-
-    def pace(self, finding: Finding) -> list[Step]:
-        """What each step cost and what was to be expected, from as long before it as it lasted."""
-        inside = (finding.series,) if finding.series.dimension else ()
-        length_us = max(finding.until_us - finding.began_us, 1)
-        with self._ledger.reading() as session:
-            asked = self._asked(session, inside, finding.began_us, finding.began_us + length_us)
-            shifts = []
-            for (start_us, end_us), weight in zip(asked.before, asked.weights, strict=True):
-                back_us = finding.began_us - (start_us + end_us - length_us) // 2
-                if back_us % DAY_US == 0:  # what came right before has no step of its own for each step
-                    shifts.append(Shift(back_us, weight * Fraction(end_us - start_us, length_us)))
-            return pace(session, self._ledger.dialect, inside, span_of(finding.began_us, finding.until_us), shifts)
 
     def _asked(self, session: Session, inside: tuple[SeriesKey, ...], began_us: int, until_us: int) -> spent.Asked:
         first_us = spent.first_call_us(session)

@@ -170,6 +170,7 @@ def show(
 def label_(
     anomaly: IdArgument,
     label: Annotated[str, typer.Argument(help="true, false, expected (a launch), or none to take it back.")],
+    note: Annotated[str, typer.Option(help="Why, for whoever comes later.")] = "",
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -177,7 +178,7 @@ def label_(
     if label not in (*Label, "none"):
         raise BadControl(f"label: one of {', '.join(Label)}, or none; not {label[:40]!r}", field="label")
     book = _book(resolve_existing(config, data))
-    one = book.label(anomaly, None if label == "none" else Label(label), actor=actor())
+    one = book.label(anomaly, None if label == "none" else Label(label), actor=actor(), note=note)
     say(f"{one.finding_id} is labelled {label}.")
     for each in book.precisions():
         if one.signals and each.signal is one.signals[0]:

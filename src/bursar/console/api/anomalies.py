@@ -21,9 +21,9 @@ from bursar.console.anomalies import (
     StepTold,
     anomalies_told,
     anomaly_told,
+    course_told,
     detail_of,
     marker_told,
-    pace_told,
     read_label,
 )
 from bursar.console.api.answers import csv_bytes
@@ -34,6 +34,7 @@ from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BadMarker
 from bursar.domain.periods import parse_period
 from bursar.domain.watching import Marker, SeriesKey
+from bursar.watch.course import course_of
 
 Open = Annotated[
     bool | None, QueryParameter(name="open", description="Only what goes on. Default: false, with what has ended.")
@@ -42,13 +43,15 @@ Open = Annotated[
 COLUMNS = (
     "id", "status", "title", "dimension", "value", "signals", "change", "clock", "began_at", "ended_at", "expected",
     "actual", "excess", "excess_per_hour", "per_month", "unpriced_count", "why", "where", "label", "labelled_by",
+    "label_note",
 )  # fmt: skip
 
 
 class LabelWish(msgspec.Struct, forbid_unknown_fields=True):
-    """label: true, false, expected (true, and wanted), or none to take the word back."""
+    """label: true, false, expected (true, and wanted), or none to take the word back. note: why."""
 
     label: str
+    note: str = ""
 
 
 class ActionWish(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,9 +90,12 @@ def anomaly(request: Asked, anomaly_id: FromPath[str]) -> AnomalyDetail:
 
 @get("/api/anomalies/{anomaly_id:str}/pace", sync_to_thread=True, responses=PROBLEMS, summary="How it went over time")
 def anomaly_pace(request: Asked, anomaly_id: FromPath[str]) -> list[StepTold]:
-    """What each step cost and what was to be expected of it, from as long before it as it lasted. 404
+    """What each step cost and what was to be expected of it, from twice as long before it as it lasted. 404
     `unknown_anomaly`."""
-    return pace_told(_books(request), _context(request).ledger, anomaly_id)
+    context = _context(request)
+    finding = context.anomalies().findings.one(anomaly_id)
+    with context.ledger.reading() as session:
+        return course_told(course_of(session, context.ledger.dialect, finding, context.clock.now_us()))
 
 
 @put("/api/anomalies/{anomaly_id:str}/label", sync_to_thread=True, responses=PROBLEMS, summary="Say what it was")
@@ -98,7 +104,7 @@ def label_anomaly(request: Asked, anomaly_id: FromPath[str], data: JSONBody[Labe
 
     400 `bad_control`, 404 `unknown_anomaly`.
     """
-    return detail_of(_books(request).findings.label(anomaly_id, read_label(data.label), actor=ACTOR))
+    return detail_of(_books(request).findings.label(anomaly_id, read_label(data.label), actor=ACTOR, note=data.note))
 
 
 @post("/api/anomalies/{anomaly_id:str}/apply", sync_to_thread=True, status_code=200, responses=PROBLEMS,

@@ -27,15 +27,18 @@ from bursar.console.budgeting import (
     told_whole,
 )
 from bursar.console.burndown import Burndown, Course, burndown
+from bursar.console.charts import Mark
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import cost_table
 from bursar.console.format import Format
 from bursar.console.forms.fields import Fields
+from bursar.console.marking import about, marks_along
 from bursar.console.pages.costs import Shown, show_row
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.calendar import zone
 from bursar.domain.clock import datetime_from_us
+from bursar.domain.periods import Period
 
 DRAWN_MAX = 24  # budgets with a chart and a forecast, a question to the books each; the rest are lines of a table
 LIST_HEIGHT, PAGE_HEIGHT = 72, 196
@@ -80,6 +83,7 @@ class Card(msgspec.Struct, frozen=True):
     last: str = ""
     said: str = ""
     basis: str = ""
+    marks: Sequence[Mark] = ()
 
 
 def budgets_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
@@ -101,6 +105,7 @@ def budget_page(
     foreseen = foresee(context, known)
     answer = told_whole(context, known, foreseen)
     card = _drawn(view, f, known, foreseen, PAGE_HEIGHT)
+    card = msgspec.structs.replace(card, marks=_marks(context, known, _course(known, foreseen)))
     inside = _inside(view, known)
     money = _converter(answer.rate)
     asks = any(one.action == "approve" for one in known.budget.thresholds)
@@ -234,6 +239,13 @@ def _course(known: Known, foreseen: Foreseen) -> Course:
         end_us = min(end_us, now_us + max(now_us - start_us, 86_400_000_000))
     held, spent, limit = (nearest.held, nearest.posted, nearest.limit) if nearest is not None else (0, 0, None)
     return Course(start_us, now_us, end_us, foreseen.hours, spent, held, limit)
+
+
+def _marks(context: ConsoleContext, known: Known, course: Course) -> list[Mark]:
+    """What happened in the window so far, as far as it is about the budget's calls."""
+    start, now = datetime_from_us(course.start_us), datetime_from_us(max(course.now_us, course.start_us))
+    found = about(context.markers(Period(start, now)), filters_of(known))
+    return marks_along(found, course.start_us, course.end_us)
 
 
 def _short(at: datetime, course: Course) -> str:

@@ -11,6 +11,7 @@ from bursar.console.charts import Chart, Column, Series
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import Amounts, CostRow, SeriesTable, minus, plus
 from bursar.console.format import Format
+from bursar.console.marking import about, marked, spans_of
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.periods import Bucket, Grain, buckets, zone
@@ -163,7 +164,8 @@ def amounts_chart(
     heading = f"{SHOWS[show]} by {table.grain}, by {f.field(dimension).lower()}, {view.days_label}"
     if show == "rate":
         parts = parts or [Series("All", 1, [measure(amounts, show) for amounts in table.totals])]
-        return charts.lines(columns, parts, tell=tell, tell_tick=ticks, label=heading)
+        drawn = charts.lines(columns, parts, tell=tell, tell_tick=ticks, label=heading)
+        return marked_in(context, view, drawn, table.buckets)
     before: list[Decimal | None] = []
     if table.before is not None and view.before is not None:
         earlier = buckets(view.before, table.grain)[: len(table.before)]
@@ -171,10 +173,16 @@ def amounts_chart(
             measure(amounts, show) if first_call is None or bucket.end > first_call else None
             for amounts, bucket in zip(table.before, earlier, strict=False)
         ]
-    return charts.stacked_bars(
+    drawn = charts.stacked_bars(
         columns, parts, tell=tell, tell_tick=ticks, before=before if any(before) else [],
         before_label=view.before_label, label=heading,
     )  # fmt: skip
+    return marked_in(context, view, drawn, table.buckets)
+
+
+def marked_in(context: ConsoleContext, view: View, chart: Chart, columns: Sequence[Bucket]) -> Chart:
+    """A chart with what happened in its period, as far as it is about what the filters let through."""
+    return marked(chart, spans_of(columns), about(context.markers(view.period), view.filters))
 
 
 def measure(amounts: Amounts, show: str) -> Decimal | None:

@@ -11,10 +11,12 @@ from bursar.console.figures import Amounts, CostRow, SeriesTable, ask, cost_tabl
 from bursar.console.format import Format
 from bursar.console.view import View
 from bursar.domain import display
+from bursar.domain.findings import ranked
 from bursar.domain.money import usd_from_pico
 from bursar.domain.periods import Bucket, Period
 from bursar.explore.query import Query
 from bursar.gateway.loop_cuts import list_cuts
+from bursar.watch.telling import name_of, title_of, why_of
 
 UNPRICED_LISTED_MAX = 3
 LOOPS_LISTED_MAX = 3
@@ -42,7 +44,7 @@ def needs_of(
 ) -> list[Need]:
     """The lines for one period, what costs most first. series: by feature, if the page has that anyway."""
     now = totals.now
-    needs = _loops_cut(context, view, f)
+    needs = [*_anomaly(context, view), *_loops_cut(context, view, f)]
     if series is not None and (loop := _loop(context, view, f, now, series)):
         needs.append(loop)
     if now.unpriced_count:
@@ -75,6 +77,21 @@ def needs_of(
                  href=view.with_filter("feature", "", "/explore", by="credential_id"), act="whose")
         )  # fmt: skip
     return needs
+
+
+def _anomaly(context: ConsoleContext, view: View) -> list[Need]:
+    """The dearest of what goes on beyond the expected."""
+    found = [one for one in ranked(context.open_findings()) if one.per_month_pico > 0]
+    if not found:
+        return []
+    dearest = found[0]
+    why, name = why_of(dearest), name_of(dearest.series)
+    text = title_of(dearest).removeprefix(name).strip()
+    more = f"; {len(found) - 1} more go on" if len(found) > 1 else ""
+    return [
+        Need("danger", f"{text}{f': {why}' if why else ''}{more}", subject=name,
+             href=view.url(f"/anomalies/{dearest.finding_id}"), act="why")
+    ]  # fmt: skip
 
 
 def _loops_cut(context: ConsoleContext, view: View, f: Format) -> list[Need]:

@@ -9,6 +9,7 @@ from litestar.response import Redirect
 
 from bursar.console.advising import review_answer
 from bursar.console.advising import review_csv as advice_csv
+from bursar.console.api.anomalies import anomalies_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
 from bursar.console.api.forecast import forecast_answer, forecast_csv
 from bursar.console.api.initiatives import take_out_csv
@@ -21,6 +22,8 @@ from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.advice import advice_page
+from bursar.console.pages.anomalies import anomalies_figures, anomalies_page
+from bursar.console.pages.anomaly import anomaly_csv, anomaly_figures, anomaly_page
 from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, budgets_page
 from bursar.console.pages.caches import caches_answer, caches_csv, caches_page
 from bursar.console.pages.call import call_page
@@ -107,6 +110,10 @@ PAGES = (
         lambda context, view, _: forecast_answer(context, view), lambda a, _: forecast_csv(a),
     ),
     Page(
+        "/anomalies", "anomalies", "Anomalies", "anomalies.html", anomalies_page,
+        lambda context, view, _: anomalies_figures(context, view), lambda a, _: anomalies_csv(a.anomalies),
+    ),
+    Page(
         "/prices", "prices", "Models and prices", "prices.html", prices_page,
         lambda context, view, _: prices_answer(context, view), lambda a, _: prices_csv(a),
     ),
@@ -161,6 +168,10 @@ PAGES_OF_ONE = (
     Page(
         "/budgets", "budgets", "Budget", "budget.html", budget_page,
         lambda context, _view, _, name: budget_answer(context, name), lambda a, _: budget_csv(a),
+    ),
+    Page(
+        "/anomalies", "anomalies", "Anomaly", "anomaly.html", anomaly_page,
+        lambda context, _view, _, name: anomaly_figures(context, name), lambda a, _: anomaly_csv(a),
     ),
     Page(
         "/routes", "routes", "Route", "route.html", route_page,

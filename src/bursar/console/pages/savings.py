@@ -12,7 +12,7 @@ from bursar.console.charts import Chart, Series
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import grain_for
 from bursar.console.format import Format
-from bursar.console.pages.costs import NONE, bucket_column, gateway_address, uncovered
+from bursar.console.pages.costs import NONE, bucket_column, gateway_address, marked_in, uncovered
 from bursar.console.pages.explore import FIRST_DIMENSIONS, MORE_DIMENSIONS, read_choice, read_limit
 from bursar.console.pages.savings_rows import (
     ShownGroup,
@@ -105,7 +105,7 @@ def savings_page(context: ConsoleContext, view: View, f: Format) -> dict[str, An
         steps=steps,
         zero=zero,
         grain=grain,
-        chart=_chart(view, f, trend, levers),
+        chart=marked_in(context, view, _chart(view, f, trend, levers), trend.buckets),
         heading=" › ".join(f.field(name) for name in table.dimensions),
         sort=view.get("sort", "saved"),
         is_sortable=not any(map(is_grain, table.dimensions)),

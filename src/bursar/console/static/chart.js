@@ -53,6 +53,7 @@ function tipParts(fact) {
   );
   const parts = [head, element("table", "", element("tbody", "", ...rows))];
   if (fact.note) parts.push(element("p", "", fact.note));
+  for (const title of fact.marks ?? []) parts.push(element("p", "happened", element("bdi", "", title)));
   if (fact.partial) parts.push(element("p", "", "not over yet"));
   return parts;
 }

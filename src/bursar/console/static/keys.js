@@ -1,5 +1,5 @@
 // Keyboard: `/` search, `g` and a letter for a page, `j` `k` rows, Enter opens, `?` help. Never while somebody types.
-const PAGES = { o: "/", e: "/explore", c: "/calls", b: "/budgets", f: "/forecast", a: "/alerts", s: "/savings", m: "/prices", w: "/loops", l: "/controls", h: "/caches", i: "/whatif", t: "/initiatives", d: "/advice", u: "/maturity" };
+const PAGES = { o: "/", e: "/explore", c: "/calls", b: "/budgets", f: "/forecast", a: "/alerts", n: "/anomalies", s: "/savings", m: "/prices", w: "/loops", l: "/controls", h: "/caches", i: "/whatif", t: "/initiatives", d: "/advice", u: "/maturity" };
 
 export function startKeys() {
   let leading = 0;

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("label", sa.String(16), nullable=False),
         sa.Column("labelled_us", sa.BigInteger, nullable=False),
         sa.Column("labelled_by", sa.String(200), nullable=False),
+        sa.Column("label_note", sa.Text, nullable=False),
         sa.Column("deeds", sa.Text, nullable=False),
     )
     op.create_index("ix_findings_found_us", "findings", ["found_us"])

@@ -8,10 +8,12 @@ from decimal import Decimal
 
 import pytest
 from litestar.testing import TestClient
+from sqlalchemy import delete
 
 from bursar.console.context import ConsoleContext
 from bursar.console.forecasting import forecast_of
 from bursar.forecast.told import OTHERS
+from bursar.governance.schema import MARKERS
 
 LAUNCH = {"start": "2026-12-01", "percent": "30", "scope": "feature=support-bot"}
 
@@ -171,3 +173,16 @@ def test_it_is_made_once_while_the_books_stay_as_they_are(context: ConsoleContex
 def test_an_empty_ledger_says_how_to_begin(empty_client: TestClient):
     assert "No calls yet" in empty_client.get("/forecast").text
     assert empty_client.get("/api/forecast").json()["too_young"] is True
+
+
+def test_what_happened_meanwhile_is_a_line_in_the_chart(context: ConsoleContext, client: TestClient):
+    assert "search &lt;4.2&gt;" not in client.get("/forecast").text
+    made = client.post("/api/markers", json={"title": "search <4.2>", "at": "2026-11-20T10:00:00Z"})
+    assert made.status_code == 201, made.text
+    try:
+        page = client.get("/forecast").text
+        assert "What happened meanwhile, " in page
+        assert "search &lt;4.2&gt;" in page
+    finally:
+        with context.anomalies().markers._store.writing() as connection:
+            connection.execute(delete(MARKERS).where(MARKERS.c.marker_id == made.json()["marker_id"]))

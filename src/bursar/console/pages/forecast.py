@@ -12,16 +12,20 @@ from litestar.response import Redirect
 
 from bursar.budgets.outlook import tell_outlook
 from bursar.console.budgeting import foresee, known_budgets
+from bursar.console.charts import Mark
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.forecast_chart import ForecastChart, forecast_chart
 from bursar.console.forecasting import forecast_of
 from bursar.console.format import Format
+from bursar.console.marking import about, marks_along
 from bursar.console.pages.costs import gateway_address
 from bursar.console.pages.serving import Asked, fields_of
 from bursar.console.view import View
 from bursar.domain import display
+from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BadControl, BadRequest
 from bursar.domain.money import usd_from_pico
+from bursar.domain.periods import parse_period
 from bursar.domain.plans import KINDS, PlanTerms
 from bursar.explore.filters import Filter
 from bursar.forecast.accuracy import Accuracy
@@ -110,6 +114,7 @@ def forecast_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
             "lead": _lead(found) if found and said else "",
             "tiles": _tiles(found) if found and said else [],
             "chart": _chart(found, f) if found and said else None,
+            "happened": _happened(context, view, found) if found and said else [],
             "good": _how_good(found) if found and said else [],
             "rows": [_row(one, view, found) for one in found.parts] if found and said else [],
             "totals": [_money(one.amount) for one in found.figures] if found else [],
@@ -190,6 +195,14 @@ def _chart(found: Forecast, f: Format) -> ForecastChart:
     return forecast_chart(
         spent, found.days, plans, tell_tick=f.money_tick, tell_day=lambda day: display.day(day, year=False)
     )
+
+
+def _happened(context: ConsoleContext, view: View, found: Forecast) -> list[Mark]:
+    """What happened in the days that the chart shows, as far as it is about what the filters let through."""
+    first, last = found.spent[-(min(found.age, PAST_SHOWN) + 1)][0], found.days[-1].day
+    shown = parse_period(f"{first}..{last}", view.now, view.timezone)
+    markers = about(context.markers(shown), view.filters)
+    return marks_along(markers, us_from_datetime(shown.start), us_from_datetime(shown.end))
 
 
 def _how_good(found: Forecast) -> list[str]:

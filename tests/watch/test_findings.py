@@ -9,6 +9,7 @@ from tests.watch.conftest import BAD, DAY_US, HOUR_US, START, UNTIL, Watched
 from bursar.domain.findings import Factor, Finding
 from bursar.domain.watching import Change, Clock, Detection, Marker, SeriesKey, Signal
 from bursar.watch.findings import Investigator
+from bursar.watch.telling import title_of
 from bursar.watch.windows import WEEK_US, earlier_windows
 
 SEARCH = SeriesKey("feature", "search")
@@ -135,3 +136,20 @@ def test_with_little_history_days_are_compared_and_with_none_nothing():
     (before,) = earlier_windows(BAD, UNTIL, BAD - 5 * HOUR_US)
     assert (before.start_us, before.end_us, before.weight) == (BAD - 5 * HOUR_US, BAD, Fraction(2, 5))
     assert earlier_windows(BAD, UNTIL, BAD) == []
+
+
+@pytest.mark.parametrize(
+    ("series", "ended_us", "title"),
+    [
+        (SeriesKey(), None, "all calls cost $2.00 an hour more than usual (2.0×)"),
+        (SeriesKey("feature", "search"), None, "feature search costs $2.00 an hour more than usual (2.0×)"),
+        (SeriesKey("feature", "search"), 3_600_000_000, "feature search cost $2.00 an hour more than usual (2.0×)"),
+    ],
+)
+def test_a_title_is_a_sentence(series: SeriesKey, ended_us: int | None, title: str):
+    finding = Finding(
+        finding_id="an_1", series=series, signals=(Signal.COST,), change=Change.SPIKE, clock=Clock.HOUR, began_us=0,
+        seen_us=0, found_us=0, until_us=3_600_000_000, surprise=9.0, ended_us=ended_us, expected_pico=2 * 10**12,
+        actual_pico=4 * 10**12,
+    )  # fmt: skip
+    assert title_of(finding) == title

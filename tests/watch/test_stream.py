@@ -120,6 +120,19 @@ def test_a_new_spender_is_told_once_and_only_where_newcomers_are_rare(learned):
     assert found[0].seen_us <= (TODAY + 5) * MINUTE_US
 
 
+def test_a_new_session_is_no_news(learned):
+    """Each one comes once: also where sessions were known for days, and none came lately."""
+    detector = StreamDetector.from_bytes(learned)
+    traffic = Traffic(9)
+    spends = Bucket(calls=40, attempts=40, input_tokens=40_000, output_tokens=20_000, cost_pico=10**12)
+    found, old = [], SeriesKey("session", "old")
+    for minute in range(TODAY, TODAY + DAY + 60):
+        new = {SeriesKey("session", "new"): spends} if minute >= TODAY + DAY + 30 else {}
+        buckets = traffic.minute(minute) | ({old: spends} if minute < TODAY + 5 else {}) | new
+        found += detector.observe(minute * MINUTE_US, buckets)
+    assert Signal.NEW_SPENDER not in signals_of(found)
+
+
 def test_a_restart_goes_on_as_if_there_had_been_none(learned):
     one, other = StreamDetector.from_bytes(learned), StreamDetector.from_bytes(learned)
     traffic, same = Traffic(8), Traffic(8)

@@ -17,6 +17,7 @@ SHARE_OF_RATE = 0.05  # of what everything together usually costs a minute, sinc
 SHARE_OF_DAY = 0.01  # or of what a day costs
 FADE_DAYS = 14.0
 USUAL_A_DAY = 1.0
+ALWAYS_NEW = frozenset({"session"})  # whose values come once and never again: no newcomer of them is news
 TOLD, PASSED_OVER = -1.0, -2.0  # in place of what it spent
 
 
@@ -36,7 +37,7 @@ def new_spenders(state: StreamState, minute: int, sums: Floats) -> list[Detectio
     for row in rows:
         key = keys[row]
         first, last, arrivals = state.arrivals[key.dimension]
-        if state["born"][row] - first < DAY_MINUTES:
+        if key.dimension in ALWAYS_NEW or state["born"][row] - first < DAY_MINUTES:
             spent[row] = PASSED_OVER
             continue
         arrivals *= math.exp(-(minute - last) / (FADE_DAYS * DAY_MINUTES))

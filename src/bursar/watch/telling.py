@@ -56,8 +56,8 @@ def title_of(finding: Finding) -> str:
     """One line: "feature search costs $4.20 an hour more than usual (3.1×)"."""
     name, signal = name_of(finding.series), finding.signals[0]
     if finding.change is Change.SILENCE or signal is Signal.SILENCE:
-        return f"{name} has gone silent"
-    more, tense = finding.excess_pico >= 0, "costs" if finding.is_open else "cost"
+        return f"{name} {'has' if finding.series.dimension else 'have'} gone silent"
+    more, tense = finding.excess_pico >= 0, "costs" if finding.is_open and finding.series.dimension else "cost"
     hourly = display.money(usd_from_pico(abs(finding.excess_per_hour_pico)))
     if not finding.excess_pico:
         return f"{name}: {SIGNALS[signal]} out of the ordinary"

@@ -89,7 +89,7 @@ def test_a_store_that_nobody_touched_holds_nothing(tmp_path: Path):
         store, SECRET, FixedClock(0), read_audit(store, SECRET), spent=SPENT, loops_cut=False, alerts_on=True
     )  # fmt: skip
     assert {one.condition for one in found.parts.values()} == {"false"}
-    assert found.settings.alerts.silent == 7  # the rules that come with Bursar are on, and nobody is told
+    assert found.settings.alerts.silent == 8  # the rules that come with Bursar are on, and nobody is told
     assert (found.settings.audit.entries, found.settings.audit.broken, found.settings.loops_cut) == (0, None, False)
     assert msgspec.structs.replace(found.settings, alerts=AlertFacts(), opens={}) == Settings(loops_cut=False)
 

@@ -275,7 +275,7 @@ def test_a_dearer_tier_is_taken_off_the_wire_and_only_a_warning_is_told_of_a_lar
         "no priority", PolicyTerms(service_tier="standard", input_bytes_max=10, on_input_excess="warn"), is_on=True,
         actor="test",
     )  # fmt: skip
-    in_force(controls)
+    in_force(world, controls)
     body = b'{ "model":"gpt-4o", "service_tier" : "priority", "messages":[{"role":"user","content":"caf\\u00e9"}] }'
     headers = {"authorization": "Bearer sk-own", "x-sim": '{"label":"tiered"}'}
     (answer,) = send_all(world, [request_bytes("/v1/chat/completions", body, headers)])

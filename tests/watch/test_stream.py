@@ -27,6 +27,7 @@ def learned():
     state = StreamState.from_bytes(first.to_bytes())
     state["born"][...] -= 28 * DAY
     state["volume_profile"][...] = 0.0
+    state["steady"][...] = 1.0
     state.arrivals = {name: (first - 28 * DAY, last, count) for name, (first, last, count) in state.arrivals.items()}
     detector = StreamDetector(state=state)
     assert watch(detector, traffic, MONDAY + 1, LEARNED - 1) == []

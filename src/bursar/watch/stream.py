@@ -14,11 +14,13 @@ from bursar.watch.episodes import Ended, end_episodes
 from bursar.watch.evidence import Evidence, weigh
 from bursar.watch.expected import Bools, Expected, end_slot, expect, learn
 from bursar.watch.newcomers import end_newcomers, new_spenders
-from bursar.watch.rates import CALLS, FIELDS, IN_POINTS, IS_VOLUME, SIGNALS, as_array, shown, signals
+from bursar.watch.rates import CALLS, COST, FIELDS, IN_POINTS, IS_LENGTH, IS_VOLUME, SIGNALS, as_array, shown, signals
+from bursar.watch.records import at_work, fade_records, is_steady, learn_records, learn_rests, quiet_surprise, record_surprise
 from bursar.watch.settings import MINUTES_A_WEEK, SERIES_A_BUDGET, STREAM_SHARE, WatchSettings
 from bursar.watch.silence import learn_gaps, silence_surprise
 from bursar.watch.stream_state import G, StreamState
 from bursar.watch.tails import START, Floats
+from bursar.watch.worth import worth_telling
 
 MINUTE_US = 60_000_000
 YOUNG_MINUTES = 60
@@ -34,9 +36,10 @@ ENDED_MAX = 10_000
 TIMES_MIN = 1.2  # a smaller rise of a volume or mean isn't worth a person's time, however certain
 POINTS_MIN = 0.02  # nor one of a share
 BEYOND_JUMPS = 1.25  # times the largest rise of some days
-COMES_AND_GOES = 4.0  # times the expected: a volume that has been so much in some days has no expectation to trust
 JUMP_MAX = 12.0
 JUMPS_FADE = 0.5 ** (SLOT_MINUTES / MINUTES_A_WEEK)  # a slot: in a week a jump's log is half as much
+CAUTION = 0.01  # real traffic's tails are heavier than what can be learned of them in a week: two decades
+COST_WAITS = 4  # minutes: dearer or longer calls, and more of them, have signals of their own, which say why
 CALLS_MIN = 2.5  # in the last five minutes or so: one odd call isn't an episode, nor are two
 
 
@@ -123,7 +126,7 @@ class StreamDetector:
             if state.slot >= 0:
                 end_slot(state, minute, place_of(state.minute, self._zone, self.holidays).holiday)
             state["jump"][...] *= JUMPS_FADE
-            state["most"][...] += math.log(JUMPS_FADE)
+            fade_records(state)
             idle = minute - state["last_call"] > IDLE_MINUTES
             if idle.any():
                 state.keep(~idle)
@@ -168,12 +171,22 @@ class StreamDetector:
         points = (evidence.times - 1.0) * expected.mean
         matters = np.where(IN_POINTS, points >= POINTS_MIN, evidence.times >= TIMES_MIN)
         lately = state["sums"][:, CALLS, 0, 0] >= CALLS_MIN
-        looked_at = evidence.seen & matters & lately[:, None] & (state["seen"] >= YOUNG_MINUTES)
-        looked_at[:, IS_VOLUME] &= self._beyond_jumps(evidence)
-        surprises = np.concatenate([np.where(looked_at, surprise, 0.0), silent[:, None]], axis=1)
+        looked_at = evidence.seen & lately[:, None] & (state["seen"] >= YOUNG_MINUTES)
+        looked_at &= ~(IS_VOLUME | IS_LENGTH) | at_work(state, minute)[:, None]
         opened = state["opened"]
+        chance = CAUTION * self.settings.chance_a_step(STREAM_SHARE, MINUTES_A_WEEK, len(state))
+        told = math.log10((opened.size) / chance)
+        records = record_surprise(state, evidence, told)
+        surprise[:, IS_VOLUME] = np.where(self._beyond_jumps(evidence), surprise[:, IS_VOLUME], 0.0)
+        surprise = np.where(matters, surprise, 0.0)
+        surprise[:, IS_VOLUME] = np.maximum(surprise[:, IS_VOLUME], records)
+        looked_at &= worth_telling(evidence, expected)
+        rising = np.maximum(surprise[:, COST] > told, 0) * (state["cost_up"] + 1)
+        state["cost_up"][...] = np.minimum(rising, COST_WAITS)
+        looked_at[:, COST] &= rising >= COST_WAITS
+        silent = np.maximum(silent, quiet_surprise(state, minute, expected, told))
+        surprises = np.concatenate([np.where(looked_at, surprise, 0.0), silent[:, None]], axis=1)
         surprises[opened > 0] = 0.0
-        chance = self.settings.chance_a_step(STREAM_SHARE, MINUTES_A_WEEK, len(state))
         rows, columns = np.nonzero(discoveries(surprises, chance, surprises.size))
         began = state["began"]
         rise = began[:, :G]
@@ -183,6 +196,7 @@ class StreamDetector:
         rise[over] = 0
         began[:, G] = state["last_call"] + 1
         opened[rows, columns] = minute
+        learn_records(state, minute, evidence)
         state["calm"][rows, columns] = 0
         looks = math.log10(SERIES_A_BUDGET * (G + 1) * MINUTES_A_WEEK)
         keys = list(state.keys) if len(rows) else []
@@ -198,30 +212,22 @@ class StreamDetector:
             )
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         ]
-        return sorted(found, key=lambda one: -one.surprise)
+        return sorted(found, key=lambda one: (one.signal is Signal.COST, -one.surprise))
 
     def _beyond_jumps(self, evidence: Evidence) -> Bools:
-        """Whether volumes rose by more than they do by themselves; those that come and go, above what they were."""
-        jump, most = self._state["jump"], self._state["most"]
+        """Whether volumes rose by more than they do by themselves."""
         now, usual = evidence.lately[:, IS_VOLUME], evidence.expected_lately[:, IS_VOLUME]
-        margin = math.log(BEYOND_JUMPS)
-        found: Bools = (now - usual > jump + margin) & ((jump < math.log(COMES_AND_GOES)) | (now > most + margin))
-        return found
+        found: Bools = now - usual > self._state["jump"] + math.log(BEYOND_JUMPS)
+        return found & is_steady(self._state)[:, None]
 
     def _learn_jumps(self, evidence: Evidence, rising: Bools, over: Bools) -> None:
-        """A rise is learned when it is over: how many times the expected it was, and how much."""
-        state = self._state
+        """A rise is learned when it is over: how many times the expected it was."""
+        known, current = self._state["jump"], self._state["rise"]
         rising, over = rising[:, IS_VOLUME], over[:, IS_VOLUME]
-        now, usual = evidence.lately[:, IS_VOLUME], evidence.expected_lately[:, IS_VOLUME]
-        for known, current, value, start in (
-            (state["jump"], state["rise"], np.minimum(now - usual, JUMP_MAX), 0.0),
-            (state["most"], state["rise_most"], now, -JUMP_MAX),
-        ):
-            current[...] = np.where(rising, np.maximum(current, value), current)
-            known[...] = np.where(over, np.maximum(known, current), known)
-            current[over] = start
-        most = state["most"]
-        most[...] = np.where(rising, most, np.maximum(most, now))
+        rise = np.minimum(evidence.lately[:, IS_VOLUME] - evidence.expected_lately[:, IS_VOLUME], JUMP_MAX)
+        current[...] = np.where(rising, np.maximum(current, rise), current)
+        known[...] = np.where(over, np.maximum(known, current), known)
+        current[over] = 0.0
 
     def _detection(
         self,
@@ -255,5 +261,6 @@ class StreamDetector:
         if expected.holiday:
             learnable &= ~IS_VOLUME
         learn(state, amounts, expected, learnable)
+        learn_rests(state, minute, called, expected)
         learn_gaps(state, minute, called, expected)
         state.tail().learn(evidence.statistic, evidence.learned)

@@ -1,4 +1,4 @@
-"""Incidents of known kind, size and time, planted in real tenants' traffic: which are found, how soon, and what else is.
+"""Incidents of known kind, size and time, planted in real tenants' traffic: which are found, how soon, what else is.
 
 One untouched fortnight teaches the detector; its state is kept at points of the second week. Each seed begins at one of
 them, plants one incident, and goes on until it is found, or `HORIZON` minutes are over. So a seed costs minutes of
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bursar.bench.tenants import load_tenants
-from bursar.bench.watch_world import MINUTES, Incident, World
+from bursar.bench.watch_world import DEAR_TIMES, MINUTES, Incident, World
 from bursar.domain.watching import Detection, SeriesKey, Signal
 from bursar.watch.stream import StreamDetector
 
@@ -111,6 +111,22 @@ def merged(detections: list[Detection]) -> list[Finding]:
     return findings
 
 
+def borne_out(world: World, finding: Finding) -> bool:
+    """Whether an untouched tenant did what would have counted had it been planted: in the HORIZON from then on it cost
+    SHARE_MIN of a usual day more than in the same hours of the week before it, or that much less where it fell silent.
+
+    A new spender, who cost nothing before, is always one.
+    """
+    tenant, minute = world.keys.index(finding.series), finding.first.seen_us // MINUTE_US
+    until = min(minute + HORIZON, MINUTES)
+    cost = world.expected_cost(tenant, range(minute, until))
+    before = [world.expected_cost(tenant, range(minute - back, until - back)) for back in range(DAY, 8 * DAY, DAY)]
+    before = before[: minute // DAY]
+    daily = world.expected_cost(tenant, range(max(0, minute - LEARNED), minute)) / (min(minute, LEARNED) / DAY)
+    excess = cost - sum(before) / len(before)
+    return (-excess if finding.first.signal is Signal.SILENCE else excess) >= SHARE_MIN * daily
+
+
 def planted(world: World, start: int, rng: np.random.Generator) -> Plant:
     """One incident of any kind and of a size from 2 to 20, of a tenant that has traffic then."""
     kind = str(rng.choice(list(KINDS)))
@@ -150,9 +166,9 @@ def incident_of(kind: str, size: float, tenant: int, minute: int) -> Incident:
 
 def cost_factor(world: World, kind: str, size: float, tenant: int) -> float:
     """How many times the usual cost an incident makes, roughly."""
-    usual, dear = world.usual, 9.0 * world.usual.dear[tenant]
+    dear = (DEAR_TIMES - 1) * world.usual.dear[tenant]
     if kind == "dear model":
-        return float((1 + 9.0 * min(1.0, 0.05 * size + 0.1)) / (1 + dear))
+        return float((1 + (DEAR_TIMES - 1) * min(1.0, 0.05 * size + 0.1)) / (1 + dear))
     share_out, saved = world.cost_shares(tenant)
     if kind == "output growth":
         return 1 + share_out * (size - 1)

@@ -60,7 +60,8 @@ class World:
             shape.beta(2, 2, count), shape.beta(1, 80, count), shape.beta(1, 60, count), shape.beta(1, 40, count),
             shape.beta(1, 40, count),
         )  # fmt: skip
-        self._rates = _without_holes(np.stack([one.rate_rps for one in tenants]), [one.model for one in tenants]) * 60.0
+        rates = np.stack([one.rate_rps for one in tenants])
+        self._rates = _without_holes(rates, [one.model for one in tenants]) * 60.0
         self._input = _by_minute(np.stack([one.input_tokens for one in tenants]))
         self._output = _by_minute(np.stack([one.output_tokens for one in tenants]))
         self._prices = np.array([PRICES[one.model] for one in tenants]) / 1e6
@@ -137,12 +138,19 @@ def _by_minute(sizes: Floats) -> Floats:
 
 def _without_holes(rates: Floats, models: list[str]) -> Floats:
     """Windows in which all of a model's tenants together have hardly a request are holes in the trace, and no rest of
-    theirs all at once: a straight line over each. (tenants, WINDOWS)."""
+    theirs all at once: a straight line over each.
+
+    rates: (tenants, WINDOWS).
+    """
     found, windows = rates.copy(), np.arange(rates.shape[1])
     for model in sorted(set(models)):
         rows = [at for at, one in enumerate(models) if one == model]
         together = rates[rows].sum(axis=0)
-        known = together >= HOLE * np.median(together)
+        hole = together < HOLE * np.median(together)
+        wide: NDArray[np.bool_] = (
+            np.convolve(hole, np.ones(3), "same") > 0
+        )  # a window at its edge is partly in it, or has what was kept back
+        known = ~wide
         for row in rows:
             found[row] = np.interp(windows, windows[known], rates[row, known])
     return found

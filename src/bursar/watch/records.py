@@ -17,12 +17,14 @@ from bursar.watch.tails import Floats
 
 REST_MINUTES = 10
 AT_WORK_MINUTES = 60
-EXPECTED_MIN = 0.5  # calls a minute: where fewer are to be expected, none are no rest
-STEADY_MIN = 0.9
-RECORD_STEADY_MIN = 0.8
+EXPECTED_MIN = 0.05  # calls a minute: where fewer are to be expected, none are no rest
+MISSED_MIN = 5.0  # calls that were to be expected since the last one, to call it a rest
+STEADY_MIN = 0.9  # of whom an hour's expectation is trusted
+RECORD_STEADY_MIN = 0.8  # of whom a record is news
 RECORD = 1.5  # times the most of five minutes in the last weeks
 QUIET_RECORD = 2.0  # times the longest unexpected rest of the last weeks
-QUIET_MIN = 20.0
+QUIET_MIN = 60.0  # minutes
+QUIET_MISSED_MIN = 30.0  # calls
 RECORD_FADE = 0.5 ** (1.0 / (12 * 28))  # a slot of two hours: in four weeks a record is half as high
 RECORD_GROWTH = 0.01  # a minute: what grows more slowly is followed and isn't news
 
@@ -36,8 +38,7 @@ def is_steady(state: StreamState, least: float = STEADY_MIN) -> Bools:
 def at_work(state: StreamState, minute: int) -> Bools:
     """Which series have had no unexpected rest within the last hour, (series,)."""
     woke_long_ago = minute - state["woke"] >= AT_WORK_MINUTES
-    found: Bools = woke_long_ago & (minute - state["last_call"] < REST_MINUTES)
-    return found
+    return woke_long_ago & ~_at_rest(state, minute)
 
 
 def record_surprise(state: StreamState, evidence: Evidence, enough: float) -> Floats:
@@ -52,14 +53,15 @@ def quiet_surprise(state: StreamState, minute: int, expected: Expected, enough: 
     quiet = minute - state["last_call"]
     above = quiet / np.maximum(QUIET_RECORD * state["quiet_most"], QUIET_MIN)
     old = (minute - state["born"] >= DAY_MINUTES) & is_steady(state) & expected.settled
-    return np.where((above >= 1.0) & old & (expected.silent_calls >= EXPECTED_MIN), enough * above, 0.0)
+    return np.where((above >= 1.0) & old & (state["gap"] >= QUIET_MISSED_MIN), enough * above, 0.0)
 
 
 def learn_records(state: StreamState, minute: int, evidence: Evidence) -> None:
     """Follow slowly what is at work, and at once what is just back or has been told."""
     now, most = evidence.lately[:, IS_VOLUME], state["most"]
-    at_once = ~at_work(state, minute)[:, None] | (state["opened"][:, : len(IS_VOLUME)][:, IS_VOLUME] == minute)
-    at_once |= state["seen"][:, :1] < DAY_MINUTES
+    just_told = state["opened"][:, : len(IS_VOLUME)][:, IS_VOLUME] == minute
+    young = state["seen"][:, :1] < DAY_MINUTES
+    at_once = just_told | young | ~at_work(state, minute)[:, None]
     most[...] = np.where(at_once, np.maximum(most, now), np.maximum(most, np.minimum(now, most + RECORD_GROWTH)))
 
 
@@ -70,13 +72,19 @@ def fade_records(state: StreamState) -> None:
 
 
 def learn_rests(state: StreamState, minute: int, called: Bools, expected: Expected) -> None:
-    """Take in whether a series that should have had calls had any. Before `last_call` is moved on."""
+    """Take in whether a series that should have had calls had any. Before `last_call` and `gap` are."""
     quiet = minute - state["last_call"]
     age = minute - state["born"]
     weighty = expected.silent_calls >= EXPECTED_MIN
     steady = state["steady"]
     gain = np.where(weighty, 1.0 / np.clip(age, REST_MINUTES, WEEK_MINUTES), 0.0)
-    steady += gain * ((quiet < REST_MINUTES) - steady)
-    ended = called & weighty
+    resting = _at_rest(state, minute)
+    steady += gain * (~resting - steady)
+    ended = called & resting
     state["quiet_most"][ended] = np.maximum(state["quiet_most"], quiet - 1)[ended]
-    state["woke"][called & (quiet >= REST_MINUTES)] = minute
+    state["woke"][ended] = minute
+
+
+def _at_rest(state: StreamState, minute: int) -> Bools:
+    found: Bools = (minute - state["last_call"] >= REST_MINUTES) & (state["gap"] >= MISSED_MIN)
+    return found

@@ -14,8 +14,27 @@ from bursar.watch.episodes import Ended, end_episodes
 from bursar.watch.evidence import Evidence, weigh
 from bursar.watch.expected import Bools, Expected, end_slot, expect, learn
 from bursar.watch.newcomers import end_newcomers, new_spenders
-from bursar.watch.rates import CALLS, COST, FIELDS, IN_POINTS, IS_LENGTH, IS_VOLUME, SIGNALS, as_array, shown, signals
-from bursar.watch.records import at_work, fade_records, is_steady, learn_records, learn_rests, quiet_surprise, record_surprise
+from bursar.watch.rates import (
+    CALLS,
+    COST,
+    FIELDS,
+    IN_POINTS,
+    IS_LENGTH,
+    IS_VOLUME,
+    SIGNALS,
+    as_array,
+    shown,
+    signals,
+)
+from bursar.watch.records import (
+    at_work,
+    fade_records,
+    is_steady,
+    learn_records,
+    learn_rests,
+    quiet_surprise,
+    record_surprise,
+)
 from bursar.watch.settings import MINUTES_A_WEEK, SERIES_A_BUDGET, STREAM_SHARE, WatchSettings
 from bursar.watch.silence import learn_gaps, silence_surprise
 from bursar.watch.stream_state import G, StreamState
@@ -38,9 +57,11 @@ POINTS_MIN = 0.02  # nor one of a share
 BEYOND_JUMPS = 1.25  # times the largest rise of some days
 JUMP_MAX = 12.0
 JUMPS_FADE = 0.5 ** (SLOT_MINUTES / MINUTES_A_WEEK)  # a slot: in a week a jump's log is half as much
-CAUTION = 0.01  # real traffic's tails are heavier than what can be learned of them in a week: two decades
+CAUTION = 2.0  # decades: volumes, lengths and prices of real traffic have heavier tails than a week teaches
 COST_WAITS = 4  # minutes: dearer or longer calls, and more of them, have signals of their own, which say why
 CALLS_MIN = 2.5  # in the last five minutes or so: one odd call isn't an episode, nor are two
+
+HEAVY = ~IN_POINTS
 
 
 class StreamDetector:
@@ -92,7 +113,7 @@ class StreamDetector:
 
         Minutes come in order. One that isn't later than the last is dropped and counted in `late` (LATE_MINUTES in a
         row are a clock that was set back, and it goes on from there); one that never
-        comes is unknown. Returns the episodes that began, most surprising first.
+        comes is unknown. Returns the episodes that began, most surprising first, and costs last: the others say why.
         """
         state, minute = self._state, minute_us // MINUTE_US
         if minute <= state.minute:
@@ -136,6 +157,7 @@ class StreamDetector:
         if minute - state.minute > HOLE_MINUTES:
             state["sums"][...] = 0.0
             state["gap"][...] = 0.0
+            state["last_call"][...] += minute - state.minute - 1  # nobody knows that they were without a call
 
     def _liveliest(self, minute: int) -> Bools:
         """Whom to go on with where there are too many: who lived longest for the time idle, and who has an episode."""
@@ -166,26 +188,13 @@ class StreamDetector:
         self, minute: int, evidence: Evidence, silent: Floats, amounts: Floats, expected: Expected
     ) -> list[Detection]:
         state = self._state
-        tail = state.tail()
-        surprise = tail.surprise(evidence.statistic, alike=True)
-        points = (evidence.times - 1.0) * expected.mean
-        matters = np.where(IN_POINTS, points >= POINTS_MIN, evidence.times >= TIMES_MIN)
-        lately = state["sums"][:, CALLS, 0, 0] >= CALLS_MIN
-        looked_at = evidence.seen & lately[:, None] & (state["seen"] >= YOUNG_MINUTES)
-        looked_at &= ~(IS_VOLUME | IS_LENGTH) | at_work(state, minute)[:, None]
         opened = state["opened"]
-        chance = CAUTION * self.settings.chance_a_step(STREAM_SHARE, MINUTES_A_WEEK, len(state))
-        told = math.log10((opened.size) / chance)
-        records = record_surprise(state, evidence, told)
-        surprise[:, IS_VOLUME] = np.where(self._beyond_jumps(evidence), surprise[:, IS_VOLUME], 0.0)
-        surprise = np.where(matters, surprise, 0.0)
-        surprise[:, IS_VOLUME] = np.maximum(surprise[:, IS_VOLUME], records)
-        looked_at &= worth_telling(evidence, expected)
-        rising = np.maximum(surprise[:, COST] > told, 0) * (state["cost_up"] + 1)
-        state["cost_up"][...] = np.minimum(rising, COST_WAITS)
-        looked_at[:, COST] &= rising >= COST_WAITS
-        silent = np.maximum(silent, quiet_surprise(state, minute, expected, told))
-        surprises = np.concatenate([np.where(looked_at, surprise, 0.0), silent[:, None]], axis=1)
+        chance = self.settings.chance_a_step(STREAM_SHARE, MINUTES_A_WEEK, len(state))
+        told = math.log10(opened.size / chance)
+        surprise = np.where(self._worth_a_look(minute, evidence, expected), self._surprise(evidence, expected, told), 0)
+        surprise[:, COST] = self._after_a_while(surprise[:, COST], told)
+        quiet = np.maximum(silent, quiet_surprise(state, minute, expected, told))
+        surprises = np.concatenate([surprise, quiet[:, None]], axis=1)
         surprises[opened > 0] = 0.0
         rows, columns = np.nonzero(discoveries(surprises, chance, surprises.size))
         began = state["began"]
@@ -213,6 +222,32 @@ class StreamDetector:
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         ]
         return sorted(found, key=lambda one: (one.signal is Signal.COST, -one.surprise))
+
+    def _worth_a_look(self, minute: int, evidence: Evidence, expected: Expected) -> Bools:
+        """Whether a signal says anything: calls lately, of a series that is known, was at work, and is dear enough."""
+        state = self._state
+        lately = state["sums"][:, CALLS, 0, 0] >= CALLS_MIN
+        known = evidence.seen & lately[:, None] & (state["seen"] >= YOUNG_MINUTES)
+        working = ~(IS_VOLUME | IS_LENGTH) | at_work(state, minute)[:, None]
+        found: Bools = known & working & worth_telling(evidence, expected)
+        return found
+
+    def _surprise(self, evidence: Evidence, expected: Expected, told: float) -> Floats:
+        """Of each signal, (series, channels); told: how much is enough for one alone."""
+        points = (evidence.times - 1.0) * expected.mean
+        matters = np.where(IN_POINTS, points >= POINTS_MIN, evidence.times >= TIMES_MIN)
+        matters[:, IS_VOLUME] &= self._beyond_jumps(evidence)
+        surprise = self._state.tail().surprise(evidence.statistic, alike=True)
+        surprise = np.where(matters, surprise - np.where(HEAVY, CAUTION, 0.0), 0.0)
+        records = record_surprise(self._state, evidence, told)
+        surprise[:, IS_VOLUME] = np.maximum(surprise[:, IS_VOLUME], records)
+        return surprise
+
+    def _after_a_while(self, cost: Floats, told: float) -> Floats:
+        """The surprise of costs that have been out of the ordinary for COST_WAITS minutes."""
+        up = np.where(cost > told, self._state["cost_up"] + 1, 0)
+        self._state["cost_up"][...] = np.minimum(up, COST_WAITS)
+        return np.where(up >= COST_WAITS, cost, 0.0)
 
     def _beyond_jumps(self, evidence: Evidence) -> Bools:
         """Whether volumes rose by more than they do by themselves."""

@@ -116,7 +116,7 @@ class StreamState:
         moved = minute - self.minute
         for name in ("born", "last_call"):
             self[name][...] += moved
-        for name in ("began", "opened"):
+        for name in ("began", "opened", "woke"):
             self[name][self[name] > 0] += moved
         self.arrivals = {
             name: (first + moved, last + moved, count) for name, (first, last, count) in self.arrivals.items()

@@ -6,7 +6,7 @@ from bursar.watch.evidence import Evidence
 from bursar.watch.expected import Bools, Expected
 from bursar.watch.rates import COST, IS_LENGTH
 
-OF_USUAL = 0.25  # of what it usually costs a minute: six hours of it are a sixteenth of a day
+OF_USUAL = 0.15  # of what it usually costs a minute: six hours of it are 4 % of a day
 MINUTES = 5.0  # that the fading sums are of
 
 

@@ -11,13 +11,15 @@ import numpy as np
 
 from bursar.watch.evidence import Evidence
 from bursar.watch.expected import DAY_MINUTES, WEEK_MINUTES, Bools, Expected
-from bursar.watch.rates import IS_VOLUME
+from bursar.watch.rates import CALLS, IS_VOLUME
 from bursar.watch.stream_state import StreamState
 from bursar.watch.tails import Floats
 
 REST_MINUTES = 10
+REST_MAX = 60_000
 AT_WORK_MINUTES = 60
 EXPECTED_MIN = 0.05  # calls a minute: where fewer are to be expected, none are no rest
+OF_LEVEL_MIN = 0.1  # of a series' level: nor where the hour has hardly any, as a night
 MISSED_MIN = 5.0  # calls that were to be expected since the last one, to call it a rest
 STEADY_MIN = 0.9  # of whom an hour's expectation is trusted
 RECORD_STEADY_MIN = 0.8  # of whom a record is news
@@ -38,7 +40,7 @@ def is_steady(state: StreamState, least: float = STEADY_MIN) -> Bools:
 def at_work(state: StreamState, minute: int) -> Bools:
     """Which series have had no unexpected rest within the last hour, (series,)."""
     woke_long_ago = minute - state["woke"] >= AT_WORK_MINUTES
-    return woke_long_ago & ~_at_rest(state, minute)
+    return woke_long_ago & ~_at_rest(state)
 
 
 def record_surprise(state: StreamState, evidence: Evidence, enough: float) -> Floats:
@@ -50,10 +52,10 @@ def record_surprise(state: StreamState, evidence: Evidence, enough: float) -> Fl
 
 def quiet_surprise(state: StreamState, minute: int, expected: Expected, enough: float) -> Floats:
     """Surprise of being at rest for longer than ever of late, (series,); `enough` at QUIET_RECORD times that."""
-    quiet = minute - state["last_call"]
-    above = quiet / np.maximum(QUIET_RECORD * state["quiet_most"], QUIET_MIN)
+    above = state["rest"] / np.maximum(QUIET_RECORD * state["quiet_most"], QUIET_MIN)
     old = (minute - state["born"] >= DAY_MINUTES) & is_steady(state) & expected.settled
-    return np.where((above >= 1.0) & old & (state["gap"] >= QUIET_MISSED_MIN), enough * above, 0.0)
+    missed = (state["gap"] >= QUIET_MISSED_MIN) & _busy(expected)
+    return np.where((above >= 1.0) & old & missed, enough * above, 0.0)
 
 
 def learn_records(state: StreamState, minute: int, evidence: Evidence) -> None:
@@ -72,19 +74,26 @@ def fade_records(state: StreamState) -> None:
 
 
 def learn_rests(state: StreamState, minute: int, called: Bools, expected: Expected) -> None:
-    """Take in whether a series that should have had calls had any. Before `last_call` and `gap` are."""
-    quiet = minute - state["last_call"]
+    """Take in whether a series that should have had calls had any. Before `gap` is."""
+    rest = state["rest"]
     age = minute - state["born"]
-    weighty = expected.silent_calls >= EXPECTED_MIN
     steady = state["steady"]
-    gain = np.where(weighty, 1.0 / np.clip(age, REST_MINUTES, WEEK_MINUTES), 0.0)
-    resting = _at_rest(state, minute)
+    since = np.where(age < DAY_MINUTES, age, age - DAY_MINUTES)  # begun anew once each hour of the day was seen
+    gain = np.where(_busy(expected), 1.0 / np.clip(since, REST_MINUTES, WEEK_MINUTES), 0.0)
+    resting = _at_rest(state)
     steady += gain * (~resting - steady)
     ended = called & resting
-    state["quiet_most"][ended] = np.maximum(state["quiet_most"], quiet - 1)[ended]
+    state["quiet_most"][ended] = np.maximum(state["quiet_most"], rest)[ended]
     state["woke"][ended] = minute
+    rest[...] = np.where(called, 0, np.minimum(rest + _busy(expected), REST_MAX))
 
 
-def _at_rest(state: StreamState, minute: int) -> Bools:
-    found: Bools = (minute - state["last_call"] >= REST_MINUTES) & (state["gap"] >= MISSED_MIN)
+def _busy(expected: Expected) -> Bools:
+    least = np.maximum(EXPECTED_MIN, OF_LEVEL_MIN * expected.mean[:, CALLS])
+    found: Bools = expected.silent_calls >= least
+    return found
+
+
+def _at_rest(state: StreamState) -> Bools:
+    found: Bools = (state["rest"] >= REST_MINUTES) & (state["gap"] >= MISSED_MIN)
     return found

@@ -41,6 +41,7 @@ COLUMNS: dict[str, Column] = {
     "rise": ((2,), np.float16, 0),  # the same as jump, of the rise that goes on
     "steady": ((), np.float32, 0),  # of the minutes in which calls were to be expected: the share that had some about
     "quiet_most": ((), np.float32, 0),  # minutes: the longest that it had no call though some were to be expected
+    "rest": ((), np.uint16, 0),  # minutes without a call so far, of those in which some were to be expected
     "cost_up": ((), np.uint8, 0),  # minutes for which cost has been out of the ordinary
     "woke": ((), np.int32, 0),  # the minute its last unexpected rest ended
     "sums": ((G, len(SPANS) - 1, SUMS), np.float32, 0),

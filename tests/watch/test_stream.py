@@ -27,6 +27,7 @@ def learned():
     state = StreamState.from_bytes(first.to_bytes())
     state["born"][...] -= 28 * DAY
     state["volume_profile"][...] = 0.0
+    state["steady"][...] = 1.0
     state.arrivals = {name: (first - 28 * DAY, last, count) for name, (first, last, count) in state.arrivals.items()}
     detector = StreamDetector(state=state)
     assert watch(detector, traffic, MONDAY + 1, LEARNED - 1) == []
@@ -156,6 +157,36 @@ def test_bytes_that_are_no_state_are_refused(data):
 def test_minutes_that_nobody_looked_at_are_no_silence(learned):
     detector = StreamDetector.from_bytes(learned)
     assert watch(detector, Traffic(9), TODAY + 300, 30) == []
+
+
+def test_a_rest_across_minutes_that_nobody_looked_at_is_as_long_as_what_was_seen_of_it(learned):
+    detector = StreamDetector.from_bytes(learned)
+    assert watch(detector, Traffic(9), TODAY + 300, 2, {"calls": 0.0}) == []
+
+
+def on_and_off(minute):
+    """Two hours of work, then four without a call; what an hour of the day is like changes from day to day."""
+    return 1.0 if (minute + 77 * (minute // DAY)) % 360 < 120 else 1e-9
+
+
+@pytest.mark.slow
+def test_who_switches_on_and_off_is_told_of_neither(learned):
+    traffic = Traffic(17, shape=on_and_off)
+    assert watch(StreamDetector(), traffic, MONDAY, 3 * DAY) == []
+
+
+@pytest.mark.slow
+def test_who_comes_and_goes_is_told_when_it_is_more_than_ever_or_quiet_for_longer():
+    """Levels that change tenfold by no clock: nothing is expected of an hour, but all of it has been seen before."""
+    levels = np.random.default_rng(18).uniform(np.log(0.1), 0.0, 10_000)
+    traffic = Traffic(18, shape=lambda minute: float(np.exp(levels[(minute // 47) % len(levels)])))
+    detector = StreamDetector()
+    assert watch(detector, traffic, MONDAY, 3 * DAY) == []
+    data = detector.to_bytes()
+    found = watch(detector, traffic, MONDAY + 3 * DAY, 60, {"calls": 40.0})
+    assert {one.series for one in found if one.signal is Signal.CALLS} == set(FEATURES)
+    found = watch(StreamDetector.from_bytes(data), traffic, MONDAY + 3 * DAY, 65, {"calls": 0.0})
+    assert {(one.series, one.signal) for one in found} == {(key, Signal.SILENCE) for key in FEATURES}
 
 
 def test_late_minutes_are_dropped_and_a_clock_set_back_is_followed(learned):

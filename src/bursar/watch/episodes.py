@@ -59,6 +59,7 @@ def _accept(state: StreamState, row: int, column: int) -> None:
         for at in (CALLS, COST):
             state["amount"][row, at] = 0.0
         state["gap"][row] = 0.0
+        state["steady"][row] = min(float(state["steady"][row]), 0.8)
         return
     amount, expected, _ = state["sums"][row, column, -1]
     if expected > 0:

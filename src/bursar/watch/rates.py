@@ -42,6 +42,7 @@ SIGNALS = tuple(signal for signal, _ in CHANNELS)
 KINDS: NDArray[np.int8] = np.array([kind for _, kind in CHANNELS], np.int8)
 IS_VOLUME, IS_MEAN, IS_SHARE = KINDS == Kind.VOLUME, KINDS == Kind.MEAN, KINDS == Kind.SHARE
 IN_POINTS = IS_SHARE | np.array([signal is Signal.CACHE_HITS for signal, _ in CHANNELS])
+IS_LENGTH = np.array([signal in (Signal.INPUT_PER_CALL, Signal.OUTPUT_PER_CALL) for signal, _ in CHANNELS])
 CALLS, COST = 0, 1
 UPSIDE_DOWN = frozenset((Signal.CACHE_HITS, Signal.TAG_COVERAGE))
 

@@ -6,10 +6,12 @@ import numpy as np
 
 from bursar.watch.expected import DAY_MINUTES, Bools, Expected
 from bursar.watch.rates import CALLS
+from bursar.watch.records import is_steady
 from bursar.watch.stream_state import StreamState
 from bursar.watch.tails import Floats
 
 QUIET_MINUTES_MIN = 3
+SILENCE_STEADY_MIN = 0.97  # who rests more often by itself can't be found silent
 SPREAD_MAX = 0.5
 GAPS_MAX = 1000.0
 
@@ -27,6 +29,7 @@ def silence_surprise(state: StreamState, minute: int, called: Bools, expected: E
     gap = missed / np.maximum(1.0, np.maximum(usual, longest))
     surprise = size * np.log1p(gap / size) / math.log(10.0)
     old = minute - state["born"] >= DAY_MINUTES
+    old &= is_steady(state, SILENCE_STEADY_MIN)
     found: Floats = np.where(~called & old & expected.settled & (quiet >= QUIET_MINUTES_MIN), surprise, 0.0)
     return found
 

@@ -14,11 +14,32 @@ from bursar.watch.episodes import Ended, end_episodes
 from bursar.watch.evidence import Evidence, weigh
 from bursar.watch.expected import Bools, Expected, end_slot, expect, learn
 from bursar.watch.newcomers import end_newcomers, new_spenders
-from bursar.watch.rates import CALLS, FIELDS, IN_POINTS, IS_VOLUME, SIGNALS, as_array, shown, signals
+from bursar.watch.rates import (
+    CALLS,
+    COST,
+    FIELDS,
+    IN_POINTS,
+    IS_LENGTH,
+    IS_VOLUME,
+    SIGNALS,
+    as_array,
+    shown,
+    signals,
+)
+from bursar.watch.records import (
+    at_work,
+    fade_records,
+    is_steady,
+    learn_records,
+    learn_rests,
+    quiet_surprise,
+    record_surprise,
+)
 from bursar.watch.settings import MINUTES_A_WEEK, SERIES_A_BUDGET, STREAM_SHARE, WatchSettings
 from bursar.watch.silence import learn_gaps, silence_surprise
 from bursar.watch.stream_state import G, StreamState
 from bursar.watch.tails import START, Floats
+from bursar.watch.worth import worth_telling
 
 MINUTE_US = 60_000_000
 YOUNG_MINUTES = 60
@@ -34,10 +55,13 @@ ENDED_MAX = 10_000
 TIMES_MIN = 1.2  # a smaller rise of a volume or mean isn't worth a person's time, however certain
 POINTS_MIN = 0.02  # nor one of a share
 BEYOND_JUMPS = 1.25  # times the largest rise of some days
-COMES_AND_GOES = 4.0  # times the expected: a volume that has been so much in some days has no expectation to trust
 JUMP_MAX = 12.0
 JUMPS_FADE = 0.5 ** (SLOT_MINUTES / MINUTES_A_WEEK)  # a slot: in a week a jump's log is half as much
+CAUTION = 2.0  # decades: volumes, lengths and prices of real traffic have heavier tails than a week teaches
+COST_WAITS = 4  # minutes: dearer or longer calls, and more of them, have signals of their own, which say why
 CALLS_MIN = 2.5  # in the last five minutes or so: one odd call isn't an episode, nor are two
+
+HEAVY = ~IN_POINTS
 
 
 class StreamDetector:
@@ -89,7 +113,7 @@ class StreamDetector:
 
         Minutes come in order. One that isn't later than the last is dropped and counted in `late` (LATE_MINUTES in a
         row are a clock that was set back, and it goes on from there); one that never
-        comes is unknown. Returns the episodes that began, most surprising first.
+        comes is unknown. Returns the episodes that began, most surprising first, and costs last: the others say why.
         """
         state, minute = self._state, minute_us // MINUTE_US
         if minute <= state.minute:
@@ -123,7 +147,7 @@ class StreamDetector:
             if state.slot >= 0:
                 end_slot(state, minute, place_of(state.minute, self._zone, self.holidays).holiday)
             state["jump"][...] *= JUMPS_FADE
-            state["most"][...] += math.log(JUMPS_FADE)
+            fade_records(state)
             idle = minute - state["last_call"] > IDLE_MINUTES
             if idle.any():
                 state.keep(~idle)
@@ -133,6 +157,7 @@ class StreamDetector:
         if minute - state.minute > HOLE_MINUTES:
             state["sums"][...] = 0.0
             state["gap"][...] = 0.0
+            state["last_call"][...] += minute - state.minute - 1  # nobody knows that they were without a call
 
     def _liveliest(self, minute: int) -> Bools:
         """Whom to go on with where there are too many: who lived longest for the time idle, and who has an episode."""
@@ -163,17 +188,14 @@ class StreamDetector:
         self, minute: int, evidence: Evidence, silent: Floats, amounts: Floats, expected: Expected
     ) -> list[Detection]:
         state = self._state
-        tail = state.tail()
-        surprise = tail.surprise(evidence.statistic, alike=True)
-        points = (evidence.times - 1.0) * expected.mean
-        matters = np.where(IN_POINTS, points >= POINTS_MIN, evidence.times >= TIMES_MIN)
-        lately = state["sums"][:, CALLS, 0, 0] >= CALLS_MIN
-        looked_at = evidence.seen & matters & lately[:, None] & (state["seen"] >= YOUNG_MINUTES)
-        looked_at[:, IS_VOLUME] &= self._beyond_jumps(evidence)
-        surprises = np.concatenate([np.where(looked_at, surprise, 0.0), silent[:, None]], axis=1)
         opened = state["opened"]
-        surprises[opened > 0] = 0.0
         chance = self.settings.chance_a_step(STREAM_SHARE, MINUTES_A_WEEK, len(state))
+        told = math.log10(opened.size / chance)
+        surprise = np.where(self._worth_a_look(minute, evidence, expected), self._surprise(evidence, expected, told), 0)
+        surprise[:, COST] = self._after_a_while(surprise[:, COST], told)
+        quiet = np.maximum(silent, quiet_surprise(state, minute, expected, told))
+        surprises = np.concatenate([surprise, quiet[:, None]], axis=1)
+        surprises[opened > 0] = 0.0
         rows, columns = np.nonzero(discoveries(surprises, chance, surprises.size))
         began = state["began"]
         rise = began[:, :G]
@@ -183,6 +205,7 @@ class StreamDetector:
         rise[over] = 0
         began[:, G] = state["last_call"] + 1
         opened[rows, columns] = minute
+        learn_records(state, minute, evidence)
         state["calm"][rows, columns] = 0
         looks = math.log10(SERIES_A_BUDGET * (G + 1) * MINUTES_A_WEEK)
         keys = list(state.keys) if len(rows) else []
@@ -198,30 +221,48 @@ class StreamDetector:
             )
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         ]
-        return sorted(found, key=lambda one: -one.surprise)
+        return sorted(found, key=lambda one: (one.signal is Signal.COST, -one.surprise))
 
-    def _beyond_jumps(self, evidence: Evidence) -> Bools:
-        """Whether volumes rose by more than they do by themselves; those that come and go, above what they were."""
-        jump, most = self._state["jump"], self._state["most"]
-        now, usual = evidence.lately[:, IS_VOLUME], evidence.expected_lately[:, IS_VOLUME]
-        margin = math.log(BEYOND_JUMPS)
-        found: Bools = (now - usual > jump + margin) & ((jump < math.log(COMES_AND_GOES)) | (now > most + margin))
+    def _worth_a_look(self, minute: int, evidence: Evidence, expected: Expected) -> Bools:
+        """Whether a signal says anything: calls lately, of a series that is known, was at work, and is dear enough."""
+        state = self._state
+        lately = state["sums"][:, CALLS, 0, 0] >= CALLS_MIN
+        known = evidence.seen & lately[:, None] & (state["seen"] >= YOUNG_MINUTES)
+        working = ~(IS_VOLUME | IS_LENGTH) | at_work(state, minute)[:, None]
+        found: Bools = known & working & worth_telling(evidence, expected)
         return found
 
-    def _learn_jumps(self, evidence: Evidence, rising: Bools, over: Bools) -> None:
-        """A rise is learned when it is over: how many times the expected it was, and how much."""
-        state = self._state
-        rising, over = rising[:, IS_VOLUME], over[:, IS_VOLUME]
+    def _surprise(self, evidence: Evidence, expected: Expected, told: float) -> Floats:
+        """Of each signal, (series, channels); told: how much is enough for one alone."""
+        points = (evidence.times - 1.0) * expected.mean
+        matters = np.where(IN_POINTS, points >= POINTS_MIN, evidence.times >= TIMES_MIN)
+        matters[:, IS_VOLUME] &= self._beyond_jumps(evidence)
+        surprise = self._state.tail().surprise(evidence.statistic, alike=True)
+        surprise = np.where(matters, surprise - np.where(HEAVY, CAUTION, 0.0), 0.0)
+        records = record_surprise(self._state, evidence, told)
+        surprise[:, IS_VOLUME] = np.maximum(surprise[:, IS_VOLUME], records)
+        return surprise
+
+    def _after_a_while(self, cost: Floats, told: float) -> Floats:
+        """The surprise of costs that have been out of the ordinary for COST_WAITS minutes."""
+        up = np.where(cost > told, self._state["cost_up"] + 1, 0)
+        self._state["cost_up"][...] = np.minimum(up, COST_WAITS)
+        return np.where(up >= COST_WAITS, cost, 0.0)
+
+    def _beyond_jumps(self, evidence: Evidence) -> Bools:
+        """Whether volumes rose by more than they do by themselves."""
         now, usual = evidence.lately[:, IS_VOLUME], evidence.expected_lately[:, IS_VOLUME]
-        for known, current, value, start in (
-            (state["jump"], state["rise"], np.minimum(now - usual, JUMP_MAX), 0.0),
-            (state["most"], state["rise_most"], now, -JUMP_MAX),
-        ):
-            current[...] = np.where(rising, np.maximum(current, value), current)
-            known[...] = np.where(over, np.maximum(known, current), known)
-            current[over] = start
-        most = state["most"]
-        most[...] = np.where(rising, most, np.maximum(most, now))
+        found: Bools = now - usual > self._state["jump"] + math.log(BEYOND_JUMPS)
+        return found & is_steady(self._state)[:, None]
+
+    def _learn_jumps(self, evidence: Evidence, rising: Bools, over: Bools) -> None:
+        """A rise is learned when it is over: how many times the expected it was."""
+        known, current = self._state["jump"], self._state["rise"]
+        rising, over = rising[:, IS_VOLUME], over[:, IS_VOLUME]
+        rise = np.minimum(evidence.lately[:, IS_VOLUME] - evidence.expected_lately[:, IS_VOLUME], JUMP_MAX)
+        current[...] = np.where(rising, np.maximum(current, rise), current)
+        known[...] = np.where(over, np.maximum(known, current), known)
+        current[over] = 0.0
 
     def _detection(
         self,
@@ -255,5 +296,6 @@ class StreamDetector:
         if expected.holiday:
             learnable &= ~IS_VOLUME
         learn(state, amounts, expected, learnable)
+        learn_rests(state, minute, called, expected)
         learn_gaps(state, minute, called, expected)
         state.tail().learn(evidence.statistic, evidence.learned)

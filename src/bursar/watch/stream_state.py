@@ -16,7 +16,7 @@ SPANS = (1, 5, 30, 120)
 
 G = len(CHANNELS)
 SUMS = 3  # amount, expected, variance
-VERSION = 1
+VERSION = 2
 
 Column = tuple[tuple[int, ...], type[Any], float]
 
@@ -38,8 +38,12 @@ COLUMNS: dict[str, Column] = {
     "base": ((G,), np.float32, 0),
     "jump": ((2,), np.float16, 0),  # of volumes: the largest rise of some days, as log of times expected
     "most": ((2,), np.float16, -12),  # log of the largest amount of five minutes or so, of some days
-    "rise_most": ((2,), np.float16, -12),
-    "rise": ((2,), np.float16, 0),  # the same of the rise that goes on
+    "rise": ((2,), np.float16, 0),  # the same as jump, of the rise that goes on
+    "steady": ((), np.float32, 0),  # of the minutes in which calls were to be expected: the share that had some about
+    "quiet_most": ((), np.float32, 0),  # minutes: the longest that it had no call though some were to be expected
+    "rest": ((), np.uint16, 0),  # minutes without a call so far, of those in which some were to be expected
+    "cost_up": ((), np.uint8, 0),  # minutes for which cost has been out of the ordinary
+    "woke": ((), np.int32, 0),  # the minute its last unexpected rest ended
     "sums": ((G, len(SPANS) - 1, SUMS), np.float32, 0),
     "inflation": ((G, len(SPANS)), np.float32, 1),
     "began": ((G + 1,), np.int32, 0),  # of the rise or the episode that goes on
@@ -113,7 +117,7 @@ class StreamState:
         moved = minute - self.minute
         for name in ("born", "last_call"):
             self[name][...] += moved
-        for name in ("began", "opened"):
+        for name in ("began", "opened", "woke"):
             self[name][self[name] > 0] += moved
         self.arrivals = {
             name: (first + moved, last + moved, count) for name, (first, last, count) in self.arrivals.items()

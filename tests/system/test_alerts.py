@@ -97,7 +97,7 @@ def test_alerts_live_in_postgresql_as_well(hook: Hook):
     with postgresql() as address:
         store = ControlStore(address)
         desk = AlertDesk(store, SECRET, SystemClock(), "UTC")
-        assert len(desk.rules()) == 9
+        assert len(desk.rules()) == 10
         desk.put_channel(Channel("ops", "webhook", hook.address, "OPS_SECRET"), actor="test")
         findings = [(Finding("r", str(n), "w", Severity.WARNING, "t", "x", "/"), ["ops"]) for n in range(5)]
         assert len(desk.outbox.raise_new(findings, SystemClock().now_us())) == 5

@@ -2,7 +2,7 @@
 const PAGES = { o: "/", e: "/explore", c: "/calls", b: "/budgets", f: "/forecast", a: "/alerts", n: "/anomalies", s: "/savings", m: "/prices", w: "/loops", l: "/controls", h: "/caches", i: "/whatif", t: "/initiatives", d: "/advice", u: "/maturity" };
 
 export function startKeys() {
-  let leading = 0;
+  let leading = -Infinity; // when `g` was pressed; a page that has just opened was led to by none
   const help = document.getElementById("help");
   document.querySelector("[data-help]")?.addEventListener("click", (event) => {
     event.preventDefault();
@@ -13,7 +13,7 @@ export function startKeys() {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
     const { key } = event;
     if (performance.now() - leading < 900 && PAGES[key]) {
-      leading = 0;
+      leading = -Infinity;
       document.querySelector(`.nav a[href^="${PAGES[key]}?"], .nav a[href="${PAGES[key]}"]`)?.click();
       return;
     }

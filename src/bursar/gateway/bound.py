@@ -122,6 +122,8 @@ def bound_at(worker: Worker, route: Route, asked: Asked, input_tokens: int, outp
         window = worker.meter.book.context_tokens(route.provider, asked.model)
         input_tokens = min(input_tokens, window or input_tokens)
     bound = _at_price(worker, route, asked, input_tokens, output_max, now_us)
+    if not (asked.tier or asked.fees or asked.also):  # the common call
+        return bound
     if asked.tier:  # what was asked for may not be served, and the standard price may be the dearer one
         bound = _dearer(bound, _at_price(worker, route, replace(asked, tier=""), input_tokens, output_max, now_us))
     for name, times in asked.fees:

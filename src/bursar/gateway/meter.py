@@ -220,7 +220,9 @@ class Meter:
         if sheet is None:
             return Metered(usage, [], None, None, "", UNPRICED, "", "")
         try:
-            lacks = lacks_fee(sheet, provider, sheet.model) or lacks_fee(sheet, provider, model)
+            lacks = sheet.request_price is None and (
+                has_request_fee(provider, sheet.model) or has_request_fee(provider, model)
+            )
             priced = None if lacks and not usage.web_search else price_usage(usage, sheet)
         except UnpricedUnit:
             priced = None

@@ -1,13 +1,11 @@
 """Controls are kept, ended and published; each change is in the audit log, and history stays."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import create_engine, text
-from tests.postgres import postgresql
+from sqlalchemy import text
 
 from bursar.domain.caching import CacheTerms, ExactCaching, PromptCaching, SemanticCaching
 from bursar.domain.clock import FixedClock
@@ -32,27 +30,6 @@ from bursar.governance.store import ControlStore
 SECRET = bytes(range(32))
 NOON_US = 1_760_000_000_000_000
 DENY = PolicyTerms(deny_models=("gpt-4o",))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The address of a real PostgreSQL server's database."""
-    with postgresql() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ControlStore:
-    """An empty store of either kind."""
-    if request.param == "sqlite":
-        return ControlStore(tmp_path / "control.sqlite")
-    address = request.getfixturevalue("server")
-    engine = create_engine(address)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return ControlStore(address)
 
 
 @pytest.fixture

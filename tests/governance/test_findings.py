@@ -1,15 +1,11 @@
 """Findings and markers in the control store: neither people nor the watch undoes what the other wrote."""
 
 import math
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, text
-from tests.postgres import postgresql
 
 from bursar.domain.clock import FixedClock
 from bursar.domain.controls import PolicyTerms
@@ -55,26 +51,6 @@ def finding(number: int = 1, **changes: object) -> Finding:
         "evidence": Evidence(("a",), ("b",), "c", T0, ((T0, T0 + 1),), (Marker("mk_1", T0, "out", scope=SEARCH),)),
     }
     return Finding(**(own | changes))
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with postgresql() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ControlStore:
-    """An empty store of either kind."""
-    if request.param == "sqlite":
-        return ControlStore(tmp_path / "control.sqlite")
-    address = request.getfixturevalue("postgres")
-    engine = create_engine(address)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return ControlStore(address)
 
 
 @pytest.fixture

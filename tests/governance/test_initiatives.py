@@ -1,14 +1,10 @@
 """Initiatives are kept and audited; what was booked of a month is never changed, a difference is another entry."""
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import create_engine, text
-from tests.postgres import postgresql
 
 from bursar.domain.clock import FixedClock
 from bursar.domain.errors import BadControl, NameTaken, UnknownControl
@@ -23,26 +19,6 @@ TERMS = InitiativeTerms(
     owner="ada", target=Decimal(500), baseline_from=date(2026, 8, 1), baseline_to=date(2026, 8, 31),
     filters=("feature=checkout",),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgresql() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ControlStore:
-    """An empty store of either kind."""
-    if request.param == "sqlite":
-        return ControlStore(tmp_path / "control.sqlite")
-    address = request.getfixturevalue("server")
-    engine = create_engine(address)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return ControlStore(address)
 
 
 @pytest.fixture

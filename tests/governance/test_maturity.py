@@ -1,11 +1,8 @@
 """Reviews held, evidence and the log of steps: appended, audited where somebody decided, and alike on both stores."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-from tests.postgres import postgresql
 
 from bursar.domain.clock import FixedClock
 from bursar.domain.errors import BadControl, UnknownEvidence
@@ -17,26 +14,6 @@ from bursar.governance.store import ControlStore
 SECRET = bytes(range(32))
 NOW_US = 1_790_000_000_000_000
 DAY_US = 86_400_000_000
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgresql() as address:
-        yield address
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ControlStore:
-    """An empty store of either kind."""
-    if request.param == "sqlite":
-        return ControlStore(tmp_path / "control.sqlite")
-    address = request.getfixturevalue("server")
-    engine = create_engine(address)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return ControlStore(address)
 
 
 @pytest.fixture

@@ -165,11 +165,9 @@ class Site:
         # start-up: as above
         from bursar.alerts.deliver import Deliverer
 
-        console = self.config.console
         return Deliverer(
             desk.outbox, desk.settings, self.clock, os.environ, organization=self.config.organization,
-            console_url=self.config.alerts.console_url.rstrip("/") or f"http://{console.host}:{console.port}",
-            timezone=console.timezone,
+            console_url=self.config.console_url, timezone=self.config.console.timezone,
         )  # fmt: skip
 
     def loop_cuts(self, since_us: int) -> "list[LoopCut]":

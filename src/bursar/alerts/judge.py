@@ -281,7 +281,7 @@ def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Findin
         is_grave = usd_from_pico(per_day_pico(one)) >= GRAVE_TIMES * what.excess_usd_per_day and one.is_open
         yield _finding(
             rule, one.finding_id, "grave" if is_grave else "", Severity.CRITICAL if is_grave else Severity.WARNING,
-            _capital(title_of(one)),
+            display.sentence(title_of(one)),
             f"Since {datetime_from_us(one.began_us):%Y-%m-%d %H:%M} UTC it cost "
             f"{_usd(usd_from_pico(one.actual_pico))}, where {_usd(usd_from_pico(one.expected_pico))} was to be "
             f"expected{monthly}."
@@ -310,10 +310,6 @@ def tells_of(what: rules.Anomaly, one: Anomaly) -> bool:
 
 
 _AS_SERIES = {"credential": "credential_id"}
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _finding(rule: Rule, value: str, window: str, severity: Severity, title: str, text: str, address: str) -> Finding:

@@ -118,5 +118,10 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     upstreams: dict[str, Upstream] = msgspec.field(default_factory=dict)
 
     @property
+    def console_url(self) -> str:
+        """Where people reach the console, without a slash at its end."""
+        return self.alerts.console_url.rstrip("/") or f"http://{self.console.host}:{self.console.port}"
+
+    @property
     def data_path(self) -> Path:
         return Path(self.data).expanduser().resolve()

@@ -91,7 +91,7 @@ class Renderer:
         self.env.globals["bursar"] = command_name()
         self.env.globals["data_option"] = data_option(context.config)
         self.env.filters["decimal"] = Decimal
-        self.env.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+        self.env.filters["sentence"] = display.sentence
 
     def format(self, view: View | None) -> Format:
         """How figures read in this view."""

@@ -1,7 +1,6 @@
 """Reviews for the console: their facts from the books, the budgets and the advice, and the answer for programs."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, get_args
@@ -14,7 +13,7 @@ from bursar.console.context import ConsoleContext
 from bursar.console.figures import totals_of
 from bursar.console.reviewing_controls import anomalies_in, budgets_now, initiatives_in, outlook_now, waiting_now
 from bursar.console.reviewing_spend import groups_of, months_until, repeated_in, spend_of, wasted_in
-from bursar.console.view import View, filter_text
+from bursar.console.view import View
 from bursar.domain.errors import BadRequest
 from bursar.domain.periods import Period, previous, zone
 from bursar.reviews.compose import compose
@@ -104,14 +103,8 @@ def review_told(context: ConsoleContext, period: str) -> ReviewTold:
     """A week's or month's review as it is sent to people, with the addresses of this console."""
     page = f"/reviews/{period}"
     made = make_review(context, kind_named(period), context.view(page, {"period": [period]}))
-    text = to_text(made.review, lambda opens: f"{console_url(context)}{made.address(opens)}")
+    text = to_text(made.review, lambda opens: f"{context.config.console_url}{made.address(opens)}")
     return ReviewTold(f"{made.review.title}, {made.review.period}: {made.review.lead}", text, page)
-
-
-def console_url(context: ConsoleContext) -> str:
-    """Where people reach this console, without a slash at its end."""
-    config = context.config
-    return config.alerts.console_url.rstrip("/") or f"http://{config.console.host}:{config.console.port}"
 
 
 def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
@@ -167,7 +160,7 @@ def advised_now(context: ConsoleContext, view: View) -> list[Advised]:
     ][:ADVISED_MOST]
 
 
-def review_answer(made: MadeReview, address: Callable[[Opens], str]) -> ReviewAnswer:
+def review_answer(made: MadeReview) -> ReviewAnswer:
     """The same for programs."""
     review = made.review
     return ReviewAnswer(
@@ -183,13 +176,8 @@ def review_answer(made: MadeReview, address: Callable[[Opens], str]) -> ReviewAn
                 section.title,
                 section.minutes,
                 "" if section.said else section.nothing,
-                [SaidAnswer(one.text, one.money, one.tone, address(one.opens)) for one in section.said],
+                [SaidAnswer(one.text, one.money, one.tone, made.address(one.opens)) for one in section.said],
             )
             for section in review.sections
         ],
     )
-
-
-def filters_line(view: View) -> str:
-    """What the review is narrowed to, in an address's words."""
-    return ", ".join(filter_text(one) for one in view.filters)

@@ -9,6 +9,7 @@ from bursar.console.context import ConsoleContext
 from bursar.console.forecasting import forecast_of
 from bursar.console.refused import approvals_asked
 from bursar.console.view import View, filter_text
+from bursar.domain import display
 from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.errors import Unavailable
 from bursar.domain.money import usd_from_pico
@@ -76,8 +77,8 @@ def anomalies_in(context: ConsoleContext, view: View) -> list[AnomalyFact]:
     return [
         AnomalyFact(
             one.finding_id,
-            _capital(title_of(one)),
-            f"{_capital(why)}." if (why := why_of(one)) else "",
+            display.sentence(title_of(one)),
+            f"{display.sentence(why)}." if (why := why_of(one)) else "",
             _day(context, datetime_from_us(one.began_us)).date(),
             one.is_open,
             usd_from_pico(one.excess_pico),
@@ -87,10 +88,6 @@ def anomalies_in(context: ConsoleContext, view: View) -> list[AnomalyFact]:
         for one in found
         if one.began_us < end_us
     ]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def initiatives_in(context: ConsoleContext, month: str) -> list[InitiativeFact]:

@@ -145,6 +145,11 @@ def change(now: Decimal | int | None, before: Decimal | int | None) -> Change:
     return Change("same", ZERO) if text == ZERO else Change(direction, text)
 
 
+def sentence(text: str) -> str:
+    """A text that begins with a capital: "all calls cost" as "All calls cost"."""
+    return text[:1].upper() + text[1:]
+
+
 def latency(ms: float | None) -> str:
     """How long something took: `0.4 ms`, `830 ms`, `1.83 s`, `2 min 14 s`. None is a dash."""
     if ms is None or ms < 0:

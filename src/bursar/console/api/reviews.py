@@ -9,7 +9,7 @@ from bursar.console.api.parameters import PROBLEMS, Filters, Shape, Zone
 from bursar.console.context import ConsoleContext
 from bursar.console.pages.reviews import ListedReview, listed, review_csv, review_figures, review_view
 from bursar.console.pages.serving import NO_STORE, as_csv
-from bursar.console.reviewing import KINDS, ReviewAnswer, console_url, kind_named, last_complete, make_review
+from bursar.console.reviewing import KINDS, ReviewAnswer, kind_named, last_complete, make_review
 from bursar.console.view import View
 from bursar.reviews.facts import Opens
 from bursar.reviews.printed import to_pdf
@@ -54,7 +54,7 @@ def printed(request: Asked, period: str, filters: list[str] | None, tz: str | No
     view = _view(context, tz, filters)
     name = _named(view, period)
     made = make_review(context, kind_named(name), review_view(context, view, name))
-    host = console_url(context)
+    host = context.config.console_url
 
     def address(opens: Opens) -> str:
         return f"{host}{made.address(opens)}"

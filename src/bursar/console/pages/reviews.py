@@ -84,9 +84,9 @@ def review_page(context: ConsoleContext, view: View, f: Format, name: str) -> di
                 ShownSection(section, [ShownSaid(one, _dot(one), made.address(one.opens)) for one in section.said])
                 for section in made.review.sections
             ],
-            "earlier": _address(view, earlier),
-            "later": _address(view, later) if later else "",
-            "pdf": f"{_address(view, name)}/print.pdf",
+            "earlier": _address(earlier),
+            "later": _address(later) if later else "",
+            "pdf": f"{_address(name)}/print.pdf",
             "is_running": made.view.includes_now,
         },
         "has_pickers": False,
@@ -97,7 +97,7 @@ def review_page(context: ConsoleContext, view: View, f: Format, name: str) -> di
 def review_figures(context: ConsoleContext, view: View, name: str) -> ReviewAnswer:
     """One review for programs."""
     made = make_review(context, kind_named(name), review_view(context, view, name))
-    return review_answer(made, made.address)
+    return review_answer(made)
 
 
 def review_csv(answer: ReviewAnswer) -> bytes:
@@ -151,10 +151,10 @@ def _name(kind: Kind, day: Any) -> str:
 
 def _listed(view: View, name: str) -> ListedReview:
     days = msgspec.structs.replace(view, period=parse_period(name, view.now, view.timezone), period_name=name)
-    return ListedReview(kind_named(name), name, days.days_label, _address(view, name))
+    return ListedReview(kind_named(name), name, days.days_label, _address(name))
 
 
-def _address(view: View, name: str) -> str:
+def _address(name: str) -> str:
     return f"/reviews/{name}"
 
 

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from bursar.budgets.told import usd_text
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadControl
 from bursar.domain.findings import Finding, Movement, PerCall, Precision, ranked
-from bursar.domain.money import plain, usd_from_pico
 from bursar.domain.watching import Detection, Label, Marker, SeriesKey
 from bursar.governance.findings import FindingBook
 from bursar.governance.markers import MarkerBook
@@ -221,8 +221,8 @@ def anomalies_told(books: AnomalyBooks, *, open_only: bool = False, since_us: in
     going_on = [one for one in found if one.is_open]
     return AnomaliesTold(
         open_count=len(going_on),
-        per_hour=_usd(sum(one.excess_per_hour_pico for one in going_on)),
-        per_month=_usd(sum(one.per_month_pico for one in going_on)),
+        per_hour=usd_text(sum(one.excess_per_hour_pico for one in going_on)),
+        per_month=usd_text(sum(one.per_month_pico for one in going_on)),
         anomalies=[AnomalyTold(**_head(one)) for one in found],
         precision=[precision_told(one) for one in books.findings.precisions()],
     )
@@ -239,7 +239,9 @@ def detail_of(one: Finding) -> AnomalyDetail:
     return AnomalyDetail(
         **_head(one),
         parts=[
-            PartTold(part.factor.value, FACTORS[part.factor][part.pico < 0], _usd(part.pico), _share(part.pico, one))
+            PartTold(
+                part.factor.value, FACTORS[part.factor][part.pico < 0], usd_text(part.pico), _share(part.pico, one)
+            )
             for part in cause.parts
         ],
         mixed_by=cause.mixed_by,
@@ -267,7 +269,7 @@ def course_told(course: Course) -> list[StepTold]:
     return [
         StepTold(
             datetime_from_us(one.start_us), datetime_from_us(one.end_us), _known(one.expected_pico),
-            _usd(one.actual_pico), _known(one.low_pico), _known(one.high_pico), one.is_inside,
+            usd_text(one.actual_pico), _known(one.low_pico), _known(one.high_pico), one.is_inside,
         )
         for one in course.steps
     ]  # fmt: skip
@@ -308,11 +310,11 @@ def _head(one: Finding) -> dict[str, Any]:
         "found_at": datetime_from_us(one.found_us),
         "counted_until": datetime_from_us(one.until_us),
         "ended_at": None if one.ended_us is None else datetime_from_us(one.ended_us),
-        "expected": _usd(one.expected_pico),
-        "actual": _usd(one.actual_pico),
-        "excess": _usd(one.excess_pico),
-        "excess_per_hour": _usd(one.excess_per_hour_pico),
-        "per_month": _usd(one.per_month_pico),
+        "expected": usd_text(one.expected_pico),
+        "actual": usd_text(one.actual_pico),
+        "excess": usd_text(one.excess_pico),
+        "excess_per_hour": usd_text(one.excess_per_hour_pico),
+        "per_month": usd_text(one.per_month_pico),
         "times": None if times is None else round(times, 3),
         "unpriced_count": one.unpriced,
         "surprise": round(one.surprise, 3),
@@ -340,8 +342,8 @@ def _movement(each: Movement, one: Finding) -> MovementTold:
         each.dimension, list(each.within), round(each.score, 4),
         [
             MovedTold(
-                value.value, value.is_rest, _usd(value.expected_pico), _usd(value.actual_pico),
-                _usd(value.excess_pico),
+                value.value, value.is_rest, usd_text(value.expected_pico), usd_text(value.actual_pico),
+                usd_text(value.excess_pico),
                 "" if value.is_rest else explore_of(one, (*each.within, SeriesKey(each.dimension, value.value))),
             )
             for value in each.values
@@ -358,8 +360,8 @@ def _per_call(one: PerCall | None) -> PerCallTold | None:
         input_tokens_per_call=round(inputs / calls, 2) if calls else None,
         output_tokens_per_call=round(one.output_tokens / calls, 2) if calls else None,
         cache_read_share=round(one.cache_read_tokens / inputs, 4) if inputs else None,
-        cost=_usd(one.cost_pico),
-        cost_per_call=_usd(round(one.cost_pico / Decimal(str(calls)))) if calls else None,
+        cost=usd_text(one.cost_pico),
+        cost_per_call=usd_text(round(one.cost_pico / Decimal(str(calls)))) if calls else None,
         models={model: round(number, 3) for model, number in one.models},
     )
 
@@ -376,8 +378,4 @@ def _share(pico: int, one: Finding) -> float | None:
 
 
 def _known(pico: int | None) -> str | None:
-    return None if pico is None else _usd(pico)
-
-
-def _usd(pico: int) -> str:
-    return plain(usd_from_pico(pico))
+    return None if pico is None else usd_text(pico)

@@ -74,6 +74,12 @@ def standing(world: World, budget: Budget) -> Standing:
         return standings(Authority(store.deciding, store.reading), connection, budget, SystemClock().now_us())[0]
 
 
+def until_posted(world: World, budget: Budget, at_least: int) -> Standing:
+    """The budget's standing once workers have said that so much was spent: they report their leases now and then."""
+    world.until(lambda: standing(world, budget).posted >= at_least)
+    return standing(world, budget)
+
+
 @dataclass
 class Race:
     """What came back, and how much the provider billed whenever somebody looked."""

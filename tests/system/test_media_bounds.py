@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.providers.pictures import b64, png
-from tests.system.test_budget_race import make_budget, standing
+from tests.system.test_budget_race import make_budget, until_posted
 from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import World, gateway_world
 
@@ -35,7 +35,7 @@ def test_a_large_picture_is_held_at_its_tokens_not_at_its_bytes(tmp_path: Path) 
     with gateway_world(tmp_path / "data") as world:
         budget = make_budget(world, limit_pico=CENT)  # its bytes as tokens would be 18 cents
         assert ask(world, look(picture, 8_600)).status == 200
-        assert standing(world, budget).overrun == 0
+        assert until_posted(world, budget, 8_600 * TOKEN).overrun == 0
 
 
 def test_an_address_is_held_at_the_most_that_an_image_can_be(tmp_path: Path) -> None:
@@ -46,8 +46,8 @@ def test_an_address_is_held_at_the_most_that_an_image_can_be(tmp_path: Path) -> 
     with gateway_world(tmp_path / "data", workers=2) as world:
         budget = make_budget(world, limit_pico=REMOTE_TOKENS * TOKEN * 7 // 2)
         statuses = asyncio.run(all_at_once(world))
-        now = standing(world, budget)
         assert (statuses.count(200), statuses.count(402)) == (3, 27)
+        now = until_posted(world, budget, 3 * REMOTE_TOKENS * TOKEN)
         assert (now.posted <= REMOTE_TOKENS * TOKEN * 7 // 2, now.overrun) == (True, 0)
 
 
@@ -58,8 +58,7 @@ def test_a_bill_above_the_published_rule_is_posted_in_full_and_learned(tmp_path:
         request = look("https://example.com/a.png", billed)
         assert ask(world, request).status == 200
         assert ask(world, request).status == 402  # held at more than what is left, which one as published would fit
-        now = standing(world, budget)
-        assert now.posted >= billed * TOKEN
+        now = until_posted(world, budget, billed * TOKEN)
         assert now.overrun > 0
 
 

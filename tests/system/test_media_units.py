@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.system.test_budget_race import make_budget, standing
+from tests.system.test_budget_race import make_budget, until_posted
 from tests.wire_client import exchange, request_bytes
 from tests.world import World, gateway_world
 
@@ -52,4 +52,4 @@ def test_a_hard_budget_holds_what_speech_costs(tmp_path: Path) -> None:
         budget = make_budget(world, limit_pico=2 * 10**10)
         assert ask(world, "/v1/audio/speech", speech, HEADERS) == 200
         assert ask(world, "/v1/audio/speech", speech, HEADERS) == 402
-        assert standing(world, budget).posted == 15 * 10**9
+        assert until_posted(world, budget, 15 * 10**9).posted == 15 * 10**9

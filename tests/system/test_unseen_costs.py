@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.system.test_budget_race import make_budget, standing
+from tests.system.test_budget_race import make_budget, until_posted
 from tests.wire_client import Answer, exchange, request_bytes
 from tests.world import World, gateway_world
 
@@ -14,6 +14,8 @@ pytestmark = pytest.mark.slow
 
 USD = 10**12
 SEARCH_PICO = USD // 100
+INPUT_PICO = 2_500_000  # gpt-4o, a token
+COMPLETION_PICO = 2_000_000  # gpt-3.5-turbo-instruct, a token of the answer
 
 
 def messages(searches: int, *, may: int | None = None) -> bytes:
@@ -53,9 +55,8 @@ def test_paid_searches_are_held_by_what_the_tool_allows(tmp_path: Path) -> None:
         budget = make_budget(world, limit_pico=USD // 4)
         answers = crowd(world, messages(5, may=5))
         assert {answer.status for answer in answers} == {200, 402}
-        now = standing(world, budget)
+        now = until_posted(world, budget, SEARCH_PICO * 5)
         assert (now.posted <= USD // 4, now.overrun) == (True, 0)
-        assert now.posted >= SEARCH_PICO * 5
         assert one(world, messages(0)).status == 402, "ten searches are assumed of a tool without a limit"
 
 
@@ -64,22 +65,21 @@ def test_what_a_response_continues_is_held_by_what_it_was_or_by_the_model_s_wind
         budget = make_budget(world, limit_pico=USD)
         answers = crowd(world, continued("resp_unknown", 100_000))
         assert {answer.status for answer in answers} == {200, 402}
-        now = standing(world, budget)
-        assert (now.posted <= USD, now.overrun) == (True, 0)
-        before = now.posted
+        carried = [answer.status for answer in answers].count(200) * 100_000 * INPUT_PICO
+        before = until_posted(world, budget, carried)
+        assert (before.posted <= USD, before.overrun) == (True, 0)
         first = one(
             world,
             asked("/v1/responses", {"model": "gpt-4o", "max_output_tokens": 20, "input": "hi"}, input=400, output=20),
         )
         assert first.status == 200
         known = json.loads(first.body)["id"]
-        left = USD - standing(world, budget).posted
-        assert left < 128_000 * 2_500_000, "not enough for a whole window"
+        assert USD - before.posted < 128_000 * INPUT_PICO, "not enough is left for a whole window"
         assert one(world, continued("resp_unknown", 100)).status == 402
         assert one(world, continued(known, 430)).status == 200, "420 tokens were kept, and that is known"
         plain = asked("/v1/responses", {"model": "gpt-4o", "max_output_tokens": 20, "input": "hi"}, input=10, output=5)
         assert one(world, plain).status == 200, "an ordinary call is held by its own bytes"
-        assert before < standing(world, budget).posted <= USD
+        assert until_posted(world, budget, before.posted + 1).posted <= USD
 
 
 def test_every_answer_to_every_prompt_of_a_completion_is_held(tmp_path: Path) -> None:
@@ -88,7 +88,8 @@ def test_every_answer_to_every_prompt_of_a_completion_is_held(tmp_path: Path) ->
         budget = make_budget(world, limit_pico=USD // 10)
         answers = crowd(world, asked("/v1/completions", body, input=40, output=40 * 500))
         assert {answer.status for answer in answers} == {200, 402}
-        now = standing(world, budget)
+        carried = [answer.status for answer in answers].count(200)
+        now = until_posted(world, budget, carried * 500 * COMPLETION_PICO)
         assert (now.posted <= USD // 10, now.overrun) == (True, 0)
 
 

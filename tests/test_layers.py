@@ -17,7 +17,7 @@ LINES_MAX = 400
 BELOW_SITE = {
     "advisor", "cache", "semantic", "gateway", "alerts", "budgets", "forecast", "explore", "ledger", "spool",
     "governance", "providers", "prices", "simulate", "translate", "controlfile", "quality", "watch", "reviews",
-    "maturity", "domain",
+    "maturity", "finance", "reports", "domain",
 }  # fmt: skip
 LAYERS: dict[str, set[str]] = {
     "domain": set(),
@@ -35,10 +35,12 @@ LAYERS: dict[str, set[str]] = {
     "explore": {"ledger", "domain"},
     "advisor": {"explore", "ledger", "prices", "domain"},
     "forecast": {"explore", "ledger", "domain"},
-    "reviews": {"explore", "domain"},
-    "alerts": {"explore", "ledger", "governance", "budgets", "watch", "domain"},
-    "maturity": {"explore", "ledger", "governance", "budgets", "alerts", "domain"},
+    "reviews": {"explore", "finance", "domain"},
+    "alerts": {"explore", "ledger", "governance", "budgets", "watch", "finance", "domain"},
+    "maturity": {"explore", "ledger", "governance", "budgets", "alerts", "finance", "domain"},
     "watch": {"explore", "ledger", "domain"},
+    "finance": {"forecast", "explore", "ledger", "governance", "budgets", "prices", "domain"},
+    "reports": {"finance", "reviews", "advisor", "watch", "forecast", "explore", "ledger", "governance", "domain"},
     "controlfile": {"alerts", "governance", "budgets", "domain"},
     "gateway": {
         "cache",

@@ -15,6 +15,7 @@ from bursar.alerts.desk import AlertDesk
 from bursar.config import Config
 from bursar.console.acting import Acting
 from bursar.console.anomalies import AnomalyBooks
+from bursar.console.finance import FinanceDesk
 from bursar.console.initiatives import InitiativeDesk
 from bursar.console.maturity import MaturityDesk, advised_by, initiative_facts
 from bursar.console.palette import SLOTS, Palette
@@ -67,7 +68,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     open_controls: opens the control store's policies, limits and kills, at first use; None: there is none.
     open_initiatives: opens the control store's initiatives, at first use; None: there is none.
     open_plans: opens the control store's planned events, at first use; None: there is none.
-    open_store: opens the control store itself with the site's secret, for the measure of maturity; None: there is none.
+    open_store: opens the control store itself with the site's secret, for maturity and finance; None: there is none.
     open_anomalies: opens what the watch found, and markers, at first use; None: there is none.
     lift_loop: lets a loop go that was cut, by its id.
     reviews: advice that was given, by period and filters: (when, what). `advising.py` keeps it.
@@ -104,6 +105,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     _initiatives: InitiativeDesk | None = None
     _plans: PlanBook | None = None
     _maturity: MaturityDesk | None = None
+    _finance: FinanceDesk | None = None
     _anomalies: AnomalyBooks | None = None
     _waiting: tuple[int, int] = (0, -1)  # (when counted, how many)
     _tags: dict[Period, tuple[int, tuple[str, ...]]] = {}
@@ -155,6 +157,15 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
                 self.advised_lately,
             )  # fmt: skip
         return self._maturity
+
+    def finance(self) -> FinanceDesk:
+        """Finance's books. Raises Unavailable in a console without a control store."""
+        if self._finance is None:
+            if self.open_store is None:
+                raise Unavailable(NO_CONTROL_STORE)
+            store, secret = self.open_store()
+            self._finance = FinanceDesk(store, secret, self.ledger, self.explorer, self.clock)
+        return self._finance
 
     def advised_lately(self) -> Advised | None:
         """What advice expects on the last thirty days, if somebody asked for it lately."""

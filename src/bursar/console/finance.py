@@ -1,7 +1,10 @@
 """Finance's books as pages, the API and the threads ask for them: opened together, each at first use."""
 
+from functools import cached_property
+
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
+from bursar.finance.fx.book import RateBook
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 
@@ -15,3 +18,8 @@ class FinanceDesk:
         self.ledger = ledger
         self.explorer = explorer
         self.clock = clock
+
+    @cached_property
+    def rates(self) -> RateBook:
+        """Exchange rates."""
+        return RateBook(self.store, self.secret, self.clock)

@@ -42,6 +42,7 @@ CHANGING = (
     "/api/maturity/",
     "/api/anomalies/",
     "/api/markers",
+    "/api/rates",
 )
 FORMS = (
     "/controls/change",
@@ -50,6 +51,7 @@ FORMS = (
     "/forecast/plans",
     "/maturity/change",
     "/anomalies/change",
+    "/rates/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
+from bursar.finance.fx.book import RateBook
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.reports.kept import ReportBook
@@ -23,3 +24,8 @@ class FinanceDesk:
     def reports(self) -> ReportBook:
         """Reports as they were made."""
         return ReportBook(self.store, self.secret, self.clock)
+
+    @cached_property
+    def rates(self) -> RateBook:
+        """Exchange rates."""
+        return RateBook(self.store, self.secret, self.clock)

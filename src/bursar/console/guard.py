@@ -43,6 +43,7 @@ CHANGING = (
     "/api/anomalies/",
     "/api/markers",
     "/api/reports/",
+    "/api/rates",
 )
 FORMS = (
     "/controls/change",
@@ -52,6 +53,7 @@ FORMS = (
     "/maturity/change",
     "/anomalies/change",
     "/reports/change",
+    "/rates/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",

@@ -351,3 +351,15 @@ class DeliveryFailed(BursarError):
     """A channel didn't take a message. It is sent again later; the message here says what the channel said."""
 
     code, status, retry = "delivery_failed", 502, True
+
+
+class BadScenario(BadRequest):
+    """A scenario that can't be read, or says what can't be tried; `field` names the step's part."""
+
+    code = "bad_scenario"
+
+
+class UnknownScenario(BursarError):
+    """No saved scenario has this name or id."""
+
+    code, status = "unknown_scenario", 404

@@ -60,6 +60,12 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True):
     def margin(self) -> Ints:
         return self.earned - self.ai - self.other
 
+    def take(self, rows: NDArray[np.intp]) -> "Columns":
+        """Some of the customers."""
+        columns = {name: getattr(self, name)[rows] for name in _BY_CUSTOMER}
+        customers = [self.customers[row] for row in rows.tolist()]
+        return msgspec.structs.replace(self, customers=customers, **columns)
+
     def units(self, unit: str) -> Ints:
         return self.calls if unit == "calls" else self.tokens
 
@@ -82,6 +88,9 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True):
                 raise BadScenario(f"{field}: no customer has {name!r}; there are {told}", field=field)
             found &= codes == known.index(name)
         return found
+
+
+_BY_CUSTOMER = ("plan", "segment", "is_free", "revenue", "extra", "other", "cost", "calls", "tokens", "stays")
 
 
 def columns_of(payers: Sequence[Payer], scenarios: Iterable[Scenario]) -> Columns:

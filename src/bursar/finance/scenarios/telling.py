@@ -1,6 +1,6 @@
 """From runs and worlds to what is said of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
@@ -95,8 +95,8 @@ def _scenario(base: Columns, months: Sequence[date], runs: Sequence[Run], worlds
         change=usd_from_pico(whole.margin - _sum(as_is.sums).margin),
         change_band=band_of(together[:, MARGIN] - before[:, MARGIN]),
         plans=list(_plans(one, steps, worlds.plans[at])),
-        tipping=msgspec.structs.replace(tipping(one.last, np.arange(len(base)), steps), price=None),
-        turned=[customer(base, one.last, row, steps) for row in turned[:TURNED_MAX].tolist()],
+        tipping=msgspec.structs.replace(tipping(one.last, steps), price=None),
+        turned=list(customers(base, one, turned[:TURNED_MAX].tolist())),
         turned_count=len(turned),
         losing=int((one.last.margin < 0).sum()),
         viral=[_viral(one, arrivals) for arrivals in one.arrivals],
@@ -115,21 +115,24 @@ def turned_to_loss(base: Columns, now: Columns) -> NDArray[np.intp]:
     return rows[np.argsort(now.margin[rows], kind="stable")]
 
 
-def customer(base: Columns, now: Columns, row: int, steps: tuple[Step, ...]) -> CustomerTold:
-    """One customer, as they would be beside as they are."""
-    sums = sums_of(now, np.array([row]))
-    return CustomerTold(
-        customer=base.customers[row],
-        plan=base.plans[int(base.plan[row])],
-        segment=base.segments[int(base.segment[row])],
-        is_free=bool(now.is_free[row]),
-        revenue=usd_from_pico(sums.revenue),
-        ai_cost=usd_from_pico(sums.ai_cost),
-        other_cost=usd_from_pico(sums.other_cost),
-        margin=usd_from_pico(sums.margin),
-        was=usd_from_pico(int(base.margin[row])),
-        tipping=tipping(now, np.array([row]), steps),
-    )
+def customers(base: Columns, one: Run, rows: Iterable[int]) -> Iterator[CustomerTold]:
+    """Each as they would be in the last month, beside as they are."""
+    now, steps, was = one.last, in_force(one), base.margin
+    for row in rows:
+        alone = now.take(np.array([row]))
+        sums = sums_of(alone)
+        yield CustomerTold(
+            customer=base.customers[row],
+            plan=base.plans[int(base.plan[row])],
+            segment=base.segments[int(base.segment[row])],
+            is_free=bool(base.is_free[row]),
+            revenue=usd_from_pico(sums.revenue),
+            ai_cost=usd_from_pico(sums.ai_cost),
+            other_cost=usd_from_pico(sums.other_cost),
+            margin=usd_from_pico(sums.margin),
+            was=usd_from_pico(int(was[row])),
+            tipping=tipping(alone, steps),
+        )
 
 
 def _plans(one: Run, steps: tuple[Step, ...], worlds: Floats) -> Iterator[PlanTold]:
@@ -146,7 +149,7 @@ def _plans(one: Run, steps: tuple[Step, ...], worlds: Floats) -> Iterator[PlanTo
             staying=Decimal(total(now.stays[rows])) / ALL_STAY,
             losing=int((now.margin[rows] < 0).sum()),
             amounts=amounts(sums_of(now, rows), worlds[:, at]),
-            tipping=tipping(now, rows, steps, band_of(prices) if len(prices) else None),
+            tipping=tipping(now.take(rows), steps, band_of(prices) if len(prices) else None),
             is_thin=len(rows) < THIN_BELOW,
         )
 

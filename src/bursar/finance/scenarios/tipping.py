@@ -20,13 +20,13 @@ NEVER = f"not up to {USAGE_MAX:,} times as much: what is billed for more use cov
 FloatColumn = NDArray[np.float64]
 
 
-def tipping(columns: Columns, rows: NDArray[np.intp], steps: tuple[Step, ...], band: Band | None = None) -> Tipping:
-    """Of these customers together, as they are in a scenario's month. steps: those in force, for what is billed
+def tipping(columns: Columns, steps: tuple[Step, ...], band: Band | None = None) -> Tipping:
+    """Of all these customers together, as they are in a scenario's month. steps: those in force, for what is billed
     beside the price. band: of the price, over the worlds."""
-    ai = total(columns.ai[rows])
-    rest = total(columns.other[rows]) - total(columns.extra[rows])
-    heads = Fraction(total(columns.stays[rows]), ALL_STAY)
-    usage, why = _usage(columns, rows, steps, ai)
+    ai = total(columns.ai)
+    rest = total(columns.other) - total(columns.extra)
+    heads = Fraction(total(columns.stays), ALL_STAY)
+    usage, why = _usage(columns, steps, ai)
     return Tipping(break_even_price(ai + rest, heads), band, usage, why)
 
 
@@ -38,29 +38,25 @@ def break_even_price(need: int, heads: Fraction) -> Decimal | None:
     return Decimal(rounded_up(Fraction(max(need, 0)) / heads / PICO_PER_PLACE)).scaleb(-6)
 
 
-def _usage(
-    columns: Columns, rows: NDArray[np.intp], steps: tuple[Step, ...], ai: int
-) -> tuple[Decimal | None, str]:  # fmt: skip
-    room = total(columns.revenue[rows]) - total(columns.other[rows])
+def _usage(columns: Columns, steps: tuple[Step, ...], ai: int) -> tuple[Decimal | None, str]:
+    room = total(columns.revenue) - total(columns.other)
     if ai <= 0:
         return None, NO_AI
     if any(isinstance(step, Overage) for step in steps):
-        return _with_overage(columns, rows, steps, float(room), float(ai))
+        return _with_overage(columns, steps, float(room), float(ai))
     if room <= 0:
         return None, LOSS_WITHOUT_AI
     return _down(Fraction(room, ai)), ""
 
 
-def _with_overage(
-    columns: Columns, rows: NDArray[np.intp], steps: tuple[Step, ...], room: float, ai: float
-) -> tuple[Decimal | None, str]:
+def _with_overage(columns: Columns, steps: tuple[Step, ...], room: float, ai: float) -> tuple[Decimal | None, str]:
     """Margin is a line between the points at which somebody passes what is included: statistics, so floats."""
-    stays = columns.stays[rows].astype(np.float64) / ALL_STAY
+    stays = columns.stays.astype(np.float64) / ALL_STAY
     billed = []  # of each overage: where each customer passes what is included, their units, what is included
     for step in steps:
         if isinstance(step, Overage):
-            meant = columns.billed(step)[rows] & (columns.units(step.unit)[rows] > 0)
-            units = columns.units(step.unit)[rows][meant].astype(np.float64)
+            meant = columns.billed(step) & (columns.units(step.unit) > 0)
+            units = columns.units(step.unit)[meant].astype(np.float64)
             included = step.included * stays[meant]
             order = np.argsort(included / units, kind="stable")
             billed.append((float(step.price) * 1e12, (included / units)[order], units[order], included[order]))

@@ -1,7 +1,12 @@
 """Finance's books as pages, the API and the threads ask for them: opened together, each at first use."""
 
+import functools
+
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
+from bursar.finance.business.book import BusinessBook
+from bursar.finance.economics.model import same_currency
+from bursar.finance.economics.report import EconomicsDesk
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 
@@ -15,3 +20,13 @@ class FinanceDesk:
         self.ledger = ledger
         self.explorer = explorer
         self.clock = clock
+
+    @functools.cached_property
+    def business(self) -> BusinessBook:
+        """Customers, plans, revenue and events."""
+        return BusinessBook(self.ledger, self.store, self.secret, self.clock)
+
+    @functools.cached_property
+    def economics(self) -> EconomicsDesk:
+        """What they earn and cost. Costs are in USD; other currencies are unknown until there are rates."""
+        return EconomicsDesk(self.explorer, self.business, same_currency("USD"))

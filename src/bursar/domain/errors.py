@@ -351,3 +351,15 @@ class DeliveryFailed(BursarError):
     """A channel didn't take a message. It is sent again later; the message here says what the channel said."""
 
     code, status, retry = "delivery_failed", 502, True
+
+
+class BadBusiness(BadRequest):
+    """Business data that can't be read: the message names the line, the column and the limit, and nothing was kept."""
+
+    code = "bad_business"
+
+
+class UnknownCustomer(BursarError):
+    """No call, no record: nobody is known by that id."""
+
+    code, status = "unknown_customer", 404

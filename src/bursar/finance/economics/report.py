@@ -78,16 +78,18 @@ class EconomicsDesk:
 
     def events(self, found: Economics) -> list[EventKind]:
         costs = {row.customer: row.ai_pico for row in found.rows if row.customer}
+        plans = self._book.plans()
         with self._explorer.ledger.reading() as session:
             return self._once(
-                session, found.span, self._book.plans(), "events",
+                session, found.span, plans, "events",
                 lambda: event_kinds(session, found.span.period, costs),
             )  # fmt: skip
 
     def before(self, span: MonthSpan, customers: Sequence[str]) -> dict[str, Row]:
         """Some customers in the months before, by id; who wasn't there then isn't in it."""
+        plans = self._book.plans()
         with self._explorer.ledger.reading() as session:
-            rows = customer_rows_of(session, span.before(), self._book.plans(), self._rate, only=customers)
+            rows = customer_rows_of(session, span.before(), plans, self._rate, only=customers)
         return {row.customer: row for row in rows}
 
     def moved(self, span: MonthSpan, rows: Sequence[Row]) -> dict[str, Moved]:

@@ -1,11 +1,13 @@
 """Finance's books as pages, the API and the threads ask for them: opened together, each at first use."""
 
-from functools import cached_property
+import functools
 
-from bursar.console.customer_months import read_customer_months
 from bursar.console.simulating import ScenarioDesk
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
+from bursar.finance.business.book import BusinessBook
+from bursar.finance.economics.model import same_currency
+from bursar.finance.economics.report import EconomicsDesk
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 
@@ -20,7 +22,17 @@ class FinanceDesk:
         self.explorer = explorer
         self.clock = clock
 
-    @cached_property
+    @functools.cached_property
+    def business(self) -> BusinessBook:
+        """Customers, plans, revenue and events."""
+        return BusinessBook(self.ledger, self.store, self.secret, self.clock)
+
+    @functools.cached_property
+    def economics(self) -> EconomicsDesk:
+        """What they earn and cost. Costs are in USD; other currencies are unknown until there are rates."""
+        return EconomicsDesk(self.explorer, self.business, same_currency("USD"))
+
+    @functools.cached_property
     def scenarios(self) -> ScenarioDesk:
         """Simulations of margin, and those that were saved."""
-        return ScenarioDesk(self.store, self.secret, self.ledger, self.clock, read_customer_months)
+        return ScenarioDesk(self.store, self.secret, self.ledger, self.clock, lambda: self.economics)

@@ -4,16 +4,16 @@ Up to four stand side by side, in the places a, b, c and d; each is its steps as
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import NamedTuple, TypeVar
 
 from bursar.console.view import View
-from bursar.domain.calendar import day_start, month_on, zone
+from bursar.domain.calendar import month_on, zone
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadScenario
-from bursar.domain.periods import Period
-from bursar.finance.economics.model import CustomerMonth
+from bursar.finance.economics.report import EconomicsDesk
+from bursar.finance.economics.spans import MonthSpan
 from bursar.finance.scenarios.book import ScenarioBook, check_saved_name
 from bursar.finance.scenarios.gather import ModelCosts, grounds_of, model_costs
 from bursar.finance.scenarios.payers import Grounds
@@ -23,19 +23,18 @@ from bursar.finance.scenarios.telling import customers, turned_to_loss
 from bursar.finance.scenarios.told import Comparison, CustomerTold
 from bursar.finance.scenarios.written import read_steps, write_steps
 from bursar.governance.store import ControlStore
-from bursar.ledger.store import Ledger, Session
+from bursar.ledger.store import Ledger
 
 PLACES = ("a", "b", "c", "d")
 AS_IS = "as-is"
 BASE_DEFAULT, BASE_MAX = 3, 12
 MONTHS_DEFAULT, SEED_DEFAULT = 6, 1
-MADE_AGAIN_US = 60_000_000
+MADE_AGAIN_US = 15_000_000  # while calls come in
 REMEMBERED = 12
 WHICH = ("all", "losing", "turned")
 
-K, V = TypeVar("K"), TypeVar("V")
-CustomerMonths = Callable[[Session, Sequence[date], str, date], Sequence[CustomerMonth]]
-"""Customers of some months: (session, months, timezone, today)."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Asked(NamedTuple):
@@ -54,21 +53,21 @@ class Asked(NamedTuple):
 
 
 class ScenarioDesk:
-    """Saved scenarios, and simulations that were made lately. read_months: customers, by months."""
+    """Saved scenarios, and simulations that were made lately. economics: who the customers are, opened when asked."""
 
     def __init__(
-        self, store: ControlStore, secret: bytes, ledger: Ledger, clock: Clock, read_months: CustomerMonths
+        self, store: ControlStore, secret: bytes, ledger: Ledger, clock: Clock, economics: Callable[[], EconomicsDesk]
     ) -> None:
         self.book = ScenarioBook(store, secret, clock)
         self._ledger = ledger
         self._clock = clock
-        self._read_months = read_months
+        self._economics = economics
         self._grounds: dict[object, tuple[int, int, Grounds]] = {}
         self._made: dict[object, tuple[Grounds, Comparison]] = {}
         self._one_at_a_time = threading.Lock()
 
     def compare(self, asked: Asked) -> Comparison:
-        """The same one while nothing was loaded since; while calls come in, it is a minute old at most. Raises
+        """The same one while nothing was loaded since; while calls come in, it is seconds old at most. Raises
         BadScenario."""
         check(asked.wish)
         with self._one_at_a_time:
@@ -106,12 +105,13 @@ class ScenarioDesk:
         kept = self._grounds.get(key)
         if kept is not None and (kept[1] == version or 0 <= now_us - kept[0] < MADE_AGAIN_US):
             return kept[2]
+        desk, spans = self._economics(), [MonthSpan(one, 1, asked.timezone, asked.today) for one in asked.base]
+        months = {span.first: desk.economics(span).rows for span in spans}
         models: Mapping[date, ModelCosts] = {}
-        with self._ledger.reading() as session:
-            rows = self._read_months(session, asked.base, asked.timezone, asked.today)
-            if wants_models:
-                models = {month: model_costs(session, _period(month, asked.timezone)) for month in asked.base}
-        found = grounds_of(rows, models, asked.base, "USD")
+        if wants_models:
+            with self._ledger.reading() as session:
+                models = {span.first: model_costs(session, span.period) for span in spans}
+        found = grounds_of(months, models, "USD")
         _keep(self._grounds, key, (now_us, version, found))
         return found
 
@@ -155,10 +155,6 @@ def _number(view: View, name: str, default: int, low: int, high: int) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 12 or not low <= int(text) <= high:
         raise BadScenario(f"{name} is {text[:40]!r}; write a whole number from {low:,} to {high:,}", field=name)
     return int(text)
-
-
-def _period(month: date, timezone: str) -> Period:
-    return Period(day_start(month, timezone), day_start(month_on(month, 1), timezone))
 
 
 def _keep(kept: dict[K, V], key: K, value: V) -> None:

@@ -363,3 +363,15 @@ class UnknownScenario(BursarError):
     """No saved scenario has this name or id."""
 
     code, status = "unknown_scenario", 404
+
+
+class BadBusiness(BadRequest):
+    """Business data that can't be read: the message names the line, the column and the limit, and nothing was kept."""
+
+    code = "bad_business"
+
+
+class UnknownCustomer(BursarError):
+    """No call, no record: nobody is known by that id."""
+
+    code, status = "unknown_customer", 404

@@ -1,14 +1,12 @@
-"""From customers' months, and what their models cost, to what simulations stand on. Pure but for one question."""
+"""From customers' months, and what their models cost, to what simulations stand on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 
-from bursar.domain.money import pico_from_usd
 from bursar.domain.periods import Period
 from bursar.explore.compile import period_params
-from bursar.finance.economics.model import CustomerMonth
+from bursar.finance.economics.rows import Row
 from bursar.finance.scenarios.payers import Grounds, PastMonth, Payer
 from bursar.ledger.store import Session
 
@@ -32,80 +30,75 @@ def model_costs(session: Session, period: Period) -> dict[str, dict[str, int]]:
     return found
 
 
-def grounds_of(
-    rows: Iterable[CustomerMonth], models: Mapping[date, ModelCosts], base: Sequence[date], currency: str
-) -> Grounds:
+def grounds_of(months: Mapping[date, Sequence[Row]], models: Mapping[date, ModelCosts], currency: str) -> Grounds:
     """Customers of the last of these months, each as the mean of those months that they were on the same plan.
 
-    rows:   each customer in each month of `base`, oldest month first; "" are calls without a customer.
+    months: every customer of each, oldest month first; "" are calls without a customer.
     models: of each month; empty where no scenario asks for models.
     """
-    by_customer: dict[str, dict[date, CustomerMonth]] = {}
-    past = {month: [0, 0, 0] for month in base}
-    unpriced = 0
-    for row in rows:
-        by_customer.setdefault(row.customer_id, {})[row.month] = row
-        unpriced += row.unpriced
-        if is_known(row):
-            sums = past[row.month]
-            sums[0] += _pico(row.revenue)
-            sums[1] += _pico(row.ai_cost)
-            sums[2] += _pico(row.other_cost_of_goods)
+    known: dict[str, dict[date, Row]] = {}
+    past = []
+    for month, rows in months.items():
+        theirs = {row.customer: row for row in rows if is_known(row)}
+        for customer, row in theirs.items():
+            known.setdefault(customer, {})[month] = row
+        past.append(
+            PastMonth(
+                month,
+                sum(row.revenue_pico or 0 for row in theirs.values()),
+                sum(row.ai_pico for row in theirs.values()),
+                sum(row.other_pico or 0 for row in theirs.values()),
+            )
+        )
+    end = list(months)[-1]
     payers, without_other, unknown, unknown_pico = [], 0, 0, 0
-    for customer, months in by_customer.items():
-        last = months.get(base[-1])
-        if last is None:
-            continue  # gone, or not there in the last month
+    for last in months[end]:
         if not is_known(last):
-            unknown += customer != ""
-            unknown_pico += _pico(last.ai_cost)
+            unknown += last.customer != ""
+            unknown_pico += last.ai_pico
             continue
-        without_other += last.other_cost_of_goods is None
-        alike = [one for one in months.values() if is_known(one) and _kind(one) == _kind(last)]
-        payers.append(_mean(last, alike, [models.get(one.month, {}).get(customer, {}) for one in alike]))
+        without_other += last.other_pico is None
+        alike = [(month, row) for month, row in known[last.customer].items() if _kind(row) == _kind(last)]
+        by_model = [models.get(month, {}).get(last.customer, {}) for month, _ in alike]
+        payers.append(_mean(last, [row for _, row in alike], by_model))
     return Grounds(
         payers=payers,
-        months=list(base),
-        past=[PastMonth(month, *sums) for month, sums in past.items()],
+        months=list(months),
+        past=past,
         currency=currency,
         unknown_customers=unknown,
         unknown_ai_cost=unknown_pico,
-        unpriced=unpriced,
+        unpriced=sum(row.unpriced for rows in months.values() for row in rows),
         without_other_cost=without_other,
     )
 
 
-def is_known(row: CustomerMonth) -> bool:
+def is_known(row: Row) -> bool:
     """Whether a margin can be told: there is a customer, and revenue is known."""
-    return row.customer_id != "" and row.revenue is not None
+    return row.customer != "" and row.revenue_pico is not None
 
 
-def _kind(row: CustomerMonth) -> tuple[str, bool]:
+def _kind(row: Row) -> tuple[str, bool]:
     return row.plan, row.is_free
 
 
-def _mean(last: CustomerMonth, months: Sequence[CustomerMonth], models: Sequence[Mapping[str, int]]) -> Payer:
+def _mean(last: Row, months: Sequence[Row], models: Sequence[Mapping[str, int]]) -> Payer:
     """Each amount rounded once, half-even, to the pico; of one month it is that month, exactly."""
     count = len(months)
 
-    def mean(values: Iterable[int]) -> int:
-        return round(Fraction(sum(values), count))
+    def mean(values: Iterable[int | None]) -> int:
+        return round(Fraction(sum(value or 0 for value in values), count))
 
     names = sorted({name for one in models for name in one})
     return Payer(
-        customer=last.customer_id,
+        customer=last.customer,
         plan=last.plan,
         segment=last.segment,
         is_free=last.is_free,
-        revenue=mean(_pico(one.revenue) for one in months),
-        ai_cost=mean(_pico(one.ai_cost) for one in months),
-        other_cost=mean(_pico(one.other_cost_of_goods) for one in months),
+        revenue=mean(one.revenue_pico for one in months),
+        ai_cost=mean(one.ai_pico for one in months),
+        other_cost=mean(one.other_pico for one in months),
         calls=mean(one.calls for one in months),
         tokens=mean(one.tokens for one in months),
         cost_by_model={name: mean(one.get(name, 0) for one in models) for name in names},
     )
-
-
-def _pico(amount: Decimal | None) -> int:
-    """What isn't given is left out here, and said by `Grounds`."""
-    return 0 if amount is None else pico_from_usd(amount)

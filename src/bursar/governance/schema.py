@@ -307,3 +307,16 @@ REPORTS_MADE = Table(  # what was sent to people, as it was sent; made again it 
     Column("pdf", LargeBinary, nullable=False),
     Column("xlsx", LargeBinary, nullable=True),
 )
+
+SAVED_SCENARIOS = Table(  # simulations under a name; removed ones stay, as history
+    "saved_scenarios",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("steps", Text, nullable=False),  # as `finance.scenarios.written` spells them
+    Column("note", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("removed_us", BigInteger, nullable=True),
+    Column("removed_by", String(200), nullable=True),
+)

@@ -332,6 +332,7 @@ VENDOR_OWNERS = Table(  # who owns the relation with a vendor, with or without a
     Column("owner", String(200), nullable=False),
     Column("changed_us", BigInteger, nullable=False),
     Column("changed_by", String(200), nullable=False),
+)
 
 REPORTS_MADE = Table(  # what was sent to people, as it was sent; made again it is a version of its own
     "reports_made",

@@ -1,9 +1,12 @@
 """A day under a contract, with every figure worked out by hand."""
 
+import re
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -259,3 +262,12 @@ def test_shares_and_idle_parts_are_the_flat_cost_to_the_pico(
 )  # fmt: skip
 def test_terms_that_cannot_be_are_named(terms: ContractTerms, field: str) -> None:
     assert field in [found for found, _ in faults_of_terms(terms)]
+
+
+def test_the_terms_shown_in_the_docs_can_be_recorded() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "contracts.md").read_text("utf-8")
+    shown = re.search(r"```json\n(.*?)```", page, re.DOTALL)
+    assert shown
+    terms = msgspec.json.decode(shown[1], type=ContractTerms)
+    assert list(faults_of_terms(terms)) == []
+    assert terms.capacities[0].tokens_per_minute == 37_000

@@ -107,8 +107,9 @@ def _mean(offer: Offer, amount: float, demand: Demand) -> float:
 
 
 def weigh_some(offer: Offer, demand: Demand, asked: float | None = None) -> list[Weighed]:
-    """The best one, some of the forecast's quantiles, and the one that was asked about; smallest first."""
+    """The best one, some of the forecast's quantiles, and the one that was asked about; smallest first, none below a
+    dollar."""
     amounts = {best_amount(offer, demand), *(demand.quantile(p) for p in SHOWN)}
     if asked is not None:
         amounts.add(asked)
-    return [weigh(offer, amount, demand) for amount in sorted(amounts)]
+    return [weigh(offer, amount, demand) for amount in sorted(amounts) if amount >= 1]

@@ -9,13 +9,15 @@ import msgspec
 from bursar.domain.periods import Period
 from bursar.explore.filters import Filter
 from bursar.explore.query import Explorer, Query
-from bursar.finance.contracts.terms import Contract
+from bursar.finance.contracts.terms import Contract, tier_name
 
 DAYS = 30
 OWNED_ABOVE = Decimal(5_000)  # USD a month: somebody should own it from here on
 MIX_SHOWN = 8
 MONTHS_SHOWN = 12
 VENDORS_MAX = 50
+TIER = "tier_served"
+NOT_SAID = "(not said)"  # of an entry that stands for no call
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -73,10 +75,13 @@ def mix(explorer: Explorer, provider: str, dimension: str, now: datetime, timezo
               limit=MIX_SHOWN)
     )  # fmt: skip
     total = table.totals["effective_cost"] or Decimal(0)
-    rows = [(str(row[dimension]) or "(standard)", row["effective_cost"] or Decimal(0)) for row in table.dicts()]
+    found: dict[str, Decimal] = {}
+    for row in table.dicts():
+        name = tier_name(str(row[dimension])) if dimension == TIER else str(row[dimension]) or NOT_SAID
+        found[name] = found.get(name, Decimal(0)) + (row["effective_cost"] or Decimal(0))
     if table.other is not None:
-        rows.append(("(others)", table.other["effective_cost"] or Decimal(0)))
-    return [Part(name, cost, cost / total if total else Decimal(0)) for name, cost in rows]
+        found["(others)"] = table.other["effective_cost"] or Decimal(0)
+    return [Part(name, cost, cost / total if total else Decimal(0)) for name, cost in found.items() if cost]
 
 
 def by_month(explorer: Explorer, provider: str, now: datetime, timezone: str) -> list[tuple[str, Decimal]]:

@@ -14,13 +14,17 @@ from bursar.domain.usage import Unit
 from bursar.ledger.schema import TOKEN_COLUMNS
 from bursar.ledger.store import Session
 
-POSTED_PREFIX = "invoice "
-"""How the reason of an entry begins that reconciling posted."""
+POSTED_PREFIX = "invoice:"
+"""How the writer of an entry begins that reconciling posted."""
+
+REASON = "reconciled with bill "
+"""How the reason of each of these entries begins."""
 
 _SUMS = tuple(column for column in TOKEN_COLUMNS if column.source.partition(".")[2] in set(Unit))
 _TIER = "CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END"
 _WHERE = f"""provider = $provider AND received_at >= $since AND received_at < $until
-    AND NOT (entry = 'adjustment' AND starts_with(reason, '{POSTED_PREFIX}'))"""
+    AND NOT (entry = 'adjustment' AND starts_with(writer, '{POSTED_PREFIX}'))
+    AND NOT (entry IN ('reversal', 'correction') AND starts_with(reason, '{REASON}'))"""
 
 
 class Whose(NamedTuple):

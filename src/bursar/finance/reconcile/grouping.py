@@ -1,10 +1,13 @@
 """Pieces of differences, put together into findings that a person can act on, each with a proposal."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
 
 from bursar.domain.display import day as tell_day
 from bursar.domain.money import plain
@@ -40,7 +43,14 @@ POSTABLE = frozenset(cause for cause in Cause if cause not in (Cause.TAX, Cause.
 """What may be posted to the books: tax has books of its own, and what stands on another day isn't missing."""
 
 
-def put_together(pieces: Sequence[Piece], difference: int, provisional_from: date) -> list[Variance]:
+class Met(NamedTuple):
+    """Ours behind the bill's names: keys by side, models by the bill's name of them."""
+
+    credentials: Mapping[str, Sequence[str]]
+    models: Mapping[str, Sequence[str]]
+
+
+def put_together(pieces: Sequence[Piece], difference: int, provisional_from: date, met: Met) -> list[Variance]:
     """Findings, the largest first. difference: pico-USD that they add up to exactly; what rounding to whole pico leaves
     is rounding."""
     groups: dict[tuple[object, ...], list[Piece]] = defaultdict(list)
@@ -52,12 +62,21 @@ def put_together(pieces: Sequence[Piece], difference: int, provisional_from: dat
             continue
         made = _variance(key, same, provisional_from)
         if made.money or any(cell.money for cell in made.cells):
-            found.append(made)
+            found.append(_with_ours(made, met))
             rest -= made.money
     if rest:
         rounding = [piece for piece in pieces if piece.cause is Cause.ROUNDING]
         found.append(_rounding(rounding, rest, pieces, provisional_from))
     return sorted(found, key=lambda one: (-abs(one.money), -_gross(one), one.first, one.variance_id))
+
+
+def _with_ours(one: Variance, met: Met) -> Variance:
+    keys, names = {cell.key for cell in one.cells}, {cell.model for cell in one.cells}
+    return msgspec.structs.replace(
+        one,
+        credentials=sorted({credential for key in keys for credential in met.credentials.get(key, ())}),
+        models=sorted({model for name in names for model in met.models.get(name, ())}),
+    )
 
 
 def _group(piece: Piece) -> tuple[object, ...]:

@@ -30,8 +30,9 @@ class VarianceCell(msgspec.Struct, frozen=True):
 class Variance(msgspec.Struct, frozen=True):
     """One finding. money: pico-USD, theirs less ours, the sum of its cells.
 
-    key, model, unit, tier: "" where its cells differ in it. proposal: what to do, in words; action: adjust, set_price,
-    ask_vendor, tag_key, ignore or none. is_provisional: its days aren't final at the provider yet.
+    key, model, unit, tier: "" where its cells differ in it. credentials, models: ours, that it is about. proposal: what
+    to do, in words; action: adjust, set_price, ask_vendor, tag_key, ignore or none. is_provisional: its days aren't
+    final at the provider yet.
     """
 
     variance_id: str
@@ -49,6 +50,8 @@ class Variance(msgspec.Struct, frozen=True):
     action: str
     is_provisional: bool
     cells: list[VarianceCell]
+    credentials: list[str] = []
+    models: list[str] = []
 
 
 class Day(msgspec.Struct, frozen=True):

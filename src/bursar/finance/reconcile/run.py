@@ -17,7 +17,7 @@ from bursar.finance.reconcile.causes import UNCOVERED, Cause, Piece
 from bursar.finance.reconcile.cells import About, Family, Priced, lay_side_by_side
 from bursar.finance.reconcile.combine import join_usage
 from bursar.finance.reconcile.explain import FEMTO, Question, Residual, explain, usual_prices
-from bursar.finance.reconcile.grouping import put_together, round_half_even
+from bursar.finance.reconcile.grouping import Met, put_together, round_half_even
 from bursar.finance.reconcile.infer import complete_quantities
 from bursar.finance.reconcile.result import Day, KeyMet, Reconciliation
 from bursar.finance.reconcile.sides import Side, Sides, pair_sides
@@ -79,7 +79,7 @@ def compare(
     used = sum(one.money for one in usage)
     extra_money = round_half_even(sum(piece.money for piece in (*extra, *exchanged)))
     ours = round_half_even(our_money)
-    variances = put_together(pieces, used + extra_money - ours, terms.provisional_from)
+    variances = put_together(pieces, used + extra_money - ours, terms.provisional_from, _met(families, sides))
     uncovered = sum(max(one.money, 0) for one in variances if one.cause in UNCOVERED and one.cause is not Cause.FEE)
     notes = []
     if any(line.amount is None for line in lines) and not evidence and all(line.amount is None for line in lines):
@@ -150,6 +150,18 @@ def _tier_of(asked: Question, terms: Terms) -> str:
         if price is not None and price == asked.their_price and price != asked.our_price:
             return name
     return ""
+
+
+def _met(families: Sequence[Family], sides: Sides) -> Met:
+    credentials: dict[str, set[str]] = defaultdict(set)
+    models: dict[str, set[str]] = defaultdict(set)
+    for whose, label in sides.ours.items():
+        credentials[label].add(whose.credential_id)
+    for family in families:
+        models[family.about.model] |= family.models
+    return Met(
+        {label: sorted(ids) for label, ids in credentials.items()}, {name: sorted(one) for name, one in models.items()}
+    )
 
 
 def _days(families: Sequence[Family], strange: Sequence[Priced], extra: Sequence[Piece], terms: Terms) -> list[Day]:

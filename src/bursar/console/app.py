@@ -23,6 +23,7 @@ from bursar.console.api.caches import CACHE_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
+from bursar.console.api.invoices import INVOICE_HANDLERS
 from bursar.console.api.maturity import MATURITY_HANDLERS
 from bursar.console.api.rates import RATE_HANDLERS
 from bursar.console.api.reports import REPORT_HANDLERS
@@ -38,6 +39,7 @@ from bursar.console.pages.changes import CHANGE_HANDLERS
 from bursar.console.pages.edit import EDIT_HANDLERS
 from bursar.console.pages.forecast import FORECAST_PAGES
 from bursar.console.pages.initiatives import INITIATIVE_PAGES
+from bursar.console.pages.invoices import INVOICE_PAGES
 from bursar.console.pages.maturity import MATURITY_PAGES
 from bursar.console.pages.rates import RATE_PAGES
 from bursar.console.pages.reports import REPORT_PAGES
@@ -110,7 +112,8 @@ def create_app(context: ConsoleContext) -> Litestar:
             static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *INITIATIVE_PAGES, *EDIT_HANDLERS,
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
-            *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
+            *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES,
+            *INVOICE_HANDLERS, *INVOICE_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
             *REPORT_HANDLERS, *REPORT_PAGES,
             *RATE_HANDLERS, *RATE_PAGES,
         ],

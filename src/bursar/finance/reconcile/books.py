@@ -69,12 +69,12 @@ def provider_days(session: Session, provider: str, start: date, end: date) -> li
         """,
         params,
     ).rows
-    sums = ", ".join(f"sum({column.name})::HUGEINT AS {column.name}" for column in _SUMS)
     by_charge = session.query(
-        f"""
-        SELECT {whose}, {_TIER} AS tier, quality, sum(billed_cost) AS billed, sum(list_cost) AS listed, {sums}
-        FROM charges WHERE {_WHERE} GROUP BY ALL
-        """,
+        f"SELECT {whose}, {_TIER} AS tier, quality, sum(billed_cost) FROM charges WHERE {_WHERE} GROUP BY ALL", params
+    ).rows
+    sums = ", ".join(f"sum({column.name})::HUGEINT" for column in _SUMS)
+    unpriced = session.query(
+        f"SELECT {whose}, {_TIER} AS tier, {sums} FROM charges WHERE {_WHERE} AND quality = 'unpriced' GROUP BY ALL",
         params,
     ).rows
     found: list[Ours] = []
@@ -85,17 +85,18 @@ def provider_days(session: Session, provider: str, start: date, end: date) -> li
             lined[about] = lined.get(about, 0) + price * quantity
             owner = Whose(credential, project, upstream)
             found.append(Ours(day, owner, model, tier, unit, quality, quantity, price, price * quantity))
-    for day, credential, project, upstream, model, tier, quality, billed, _, *counts in by_charge:
-        owner = Whose(credential, project, upstream)
-        about = (day, credential, project, upstream, model, tier, quality)
-        if quality == "unpriced":
-            for column, count in zip(_SUMS, counts, strict=True):
-                if count:
-                    unit = column.source.partition(".")[2]
-                    found.append(Ours(day, owner, model, tier, unit, quality, count, None, 0))
-        rest = _femto(billed) - lined.get(about, 0)
+    for day, credential, project, upstream, model, tier, quality, billed in by_charge:
+        rest = _femto(billed) - lined.get((day, credential, project, upstream, model, tier, quality), 0)
         if rest:
+            owner = Whose(credential, project, upstream)
             found.append(Ours(day, owner, model, tier, "", quality, 0, None, rest))
+    for day, credential, project, upstream, model, tier, *counts in unpriced:
+        owner = Whose(credential, project, upstream)
+        found += [
+            Ours(day, owner, model, tier, column.source.partition(".")[2], "unpriced", count, None, 0)
+            for column, count in zip(_SUMS, counts, strict=True)
+            if count
+        ]
     return found
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from bursar.domain.clock import Clock, datetime_from_us
 from bursar.domain.errors import BadControl, UnknownControl
-from bursar.finance.reconcile.bill import BillLine, Fault
+from bursar.finance.reconcile.bill import BillLine, Fault, Read
 from bursar.finance.reconcile.book import ACCEPTED, IGNORED, Act, Imported, Invoice, InvoiceBook
 from bursar.finance.reconcile.causes import Cause
 from bursar.finance.reconcile.grouping import POSTABLE
@@ -71,17 +71,62 @@ def waits(one: Variance) -> bool:
     return one.cause not in (Cause.TAX, Cause.TIMING, Cause.ROUNDING) and not one.is_provisional
 
 
+RateOf = Callable[[str, date], Decimal | None]
+"""How many of a currency one USD is in the books on a day; None: unknown."""
+
+
+def _no_rate(_currency: str, _day: date) -> Decimal | None:
+    return None
+
+
+def read_file(names: BillNames, data: bytes, kind: str) -> tuple[str, Read]:
+    """(format, what it says). Raises BadControl for what can't be read, UnknownControl for no such mapping."""
+    try:
+        if kind and kind not in READERS:
+            return kind, mapped.read(data, names.mapping(kind))
+        return read_bill(data, kind)
+    except Unreadable as error:
+        raise BadControl(f"file: {error}", field="file") from error
+
+
+def check_decision(one: Variance, act: str) -> None:
+    """Raises BadControl for what isn't posted, or isn't final yet."""
+    if act != ACCEPTED:
+        return
+    if one.cause not in POSTABLE:
+        raise BadControl(f"variance: {one.cause.value} isn't posted: {one.proposal}", field="variance")
+    if one.is_provisional:
+        raise BadControl(
+            f"variance: the provider may still change days up to {one.last}; accept it when they are final",
+            field="variance",
+        )
+
+
+def typed_lines(
+    provider: str, first: date, last: date, amount: Decimal, tax: Decimal, currency: str, rate: Decimal | None
+) -> list[BillLine]:
+    """A total that somebody typed. Raises BadControl that names the field."""
+    if not provider.strip():
+        raise BadControl("provider: whose bill it is", field="provider")
+    if last < first:
+        raise BadControl("last: not before the first day", field="last")
+    if len(currency) != 3:
+        raise BadControl("currency: three letters, as USD", field="currency")
+    return mapped.typed_total(provider.strip(), first, last, amount, tax, currency, rate)
+
+
 class InvoiceDesk:
     """All bills of a site beside its ledger."""
 
     def __init__(
-        self, store: ControlStore, secret: bytes, ledger: Ledger, clock: Clock,
+        self, store: ControlStore, secret: bytes, ledger: Ledger, clock: Clock, rate_of: RateOf = _no_rate,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.book = InvoiceBook(store, secret, clock)
         self.names = BillNames(store, secret, clock)
         self._ledger = ledger
         self._clock = clock
+        self._rate_of = rate_of
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[int, float, Look]] = {}
@@ -94,13 +139,7 @@ class InvoiceDesk:
         """Read a file and keep its lines. kind: a format or a saved mapping; "": guessed.
 
         Raises BadControl for what can't be read, UnknownControl for a mapping that isn't there."""
-        try:
-            if kind and kind not in READERS:
-                found = mapped.read(data, self.names.mapping(kind))
-            else:
-                kind, found = read_bill(data, kind)
-        except Unreadable as error:
-            raise BadControl(f"file: {error}", field="file") from error
+        kind, found = read_file(self.names, data, kind)
         return self.take_lines(data, name, kind, found.lines, found.faults, actor=actor)
 
     def take_lines(
@@ -116,13 +155,7 @@ class InvoiceDesk:
         rate: Decimal | None = None, *, actor: str,
     ) -> Imported:  # fmt: skip
         """A total that somebody typed from a PDF. Raises BadControl."""
-        if not provider.strip():
-            raise BadControl("provider: whose bill it is", field="provider")
-        if last < first:
-            raise BadControl("last: not before the first day", field="last")
-        if len(currency) != 3:
-            raise BadControl("currency: three letters, as USD", field="currency")
-        lines = mapped.typed_total(provider.strip(), first, last, amount, tax, currency, rate)
+        lines = typed_lines(provider, first, last, amount, tax, currency, rate)
         data = msgspec.json.encode(lines)
         return self.take_lines(data, f"typed total of {provider}", "typed", lines, [], actor=actor)
 
@@ -149,13 +182,7 @@ class InvoiceDesk:
         one = next((one for one in look.found.variances if one.variance_id == variance_id), None)
         if one is None:
             raise UnknownControl(f"the bill has no variance {variance_id[:60]!r} (any more)", field="variance")
-        if act == ACCEPTED and one.cause not in POSTABLE:
-            raise BadControl(f"variance: {one.cause.value} isn't posted: {one.proposal}", field="variance")
-        if act == ACCEPTED and one.is_provisional:
-            raise BadControl(
-                f"variance: the provider may still change days from {look.provisional_from} on; accept it then",
-                field="variance",
-            )
+        check_decision(one, act)
         self.book.decide(invoice_id, one, act, note, actor=actor)
         self._keep_summary(self.look(invoice_id))
         return one
@@ -183,14 +210,22 @@ class InvoiceDesk:
         provisional_from = self.today - timedelta(days=SETTLE_DAYS)
         acts = {act.variance.variance_id: act for act in self.book.acts(invoice.invoice_id)}
         said = self.names.keys(invoice.provider)
-        terms = Terms(invoice.provider, said, invoice.rate, provisional_from, prices)
         lines = self.book.lines(invoice.invoice_id)
+        rate = invoice.rate or self._rate_of_bill(lines)
+        terms = Terms(invoice.provider, said, rate, provisional_from, prices)
         try:
             with self._ledger.reading() as session:
                 found = reconcile(session, lines, terms)
         except BadControl as error:
             return Look(invoice, Reconciliation(0, 0, 0, 0, 0, [], [], [], []), acts, provisional_from, error.message)
         return Look(invoice, found, acts, provisional_from)
+
+    def _rate_of_bill(self, lines: Sequence[BillLine]) -> Decimal | None:
+        """The books' rate of its last day, where all of it is in one other currency."""
+        currencies = {line.currency for line in lines if line.amount is not None}
+        if len(currencies) != 1 or "USD" in currencies:
+            return None
+        return self._rate_of(currencies.pop(), max(line.end for line in lines) - timedelta(days=1))
 
     def _keep_summary(self, look: Look) -> None:
         found, waiting = look.found, look.open_ones

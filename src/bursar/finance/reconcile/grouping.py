@@ -138,7 +138,7 @@ def _told(
 
 
 PROPOSALS = {
-    Cause.MISSING: "Post it as an adjustment, and look for attempts that were lost: `bursar verify`",
+    Cause.MISSING: "Post it as an adjustment, and look for attempts that were lost",
     Cause.NOT_BILLED: "Wait for the next bill; if it isn't there either, post it back",
     Cause.CACHE_CLASS: "Post the difference: the provider counted these tokens in another class",
     Cause.ROUNDING: "Ignore it, or post it so that the sums are the same",

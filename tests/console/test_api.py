@@ -21,7 +21,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/loops", "/api/waste", "/api/savings", "/api/advice", "/api/advice/{advice_id}/apply",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
         "/api/routes", "/api/routes/{name}", "/api/routes/{name}/switch", "/api/route-replay", "/api/experiments",
-        "/api/shadows", "/api/whatif", "/api/prompt-breaks", "/api/reviews", "/api/reviews/{period}",
+        "/api/shadows", "/api/whatif", "/api/prompt-breaks", "/api/reports", "/api/reports/{kind}/{month}", "/api/reviews", "/api/reviews/{period}",
         "/api/limits", "/api/limits/{name}", "/api/limits/{name}/try", "/api/kills", "/api/kills/{name}",
         "/api/caches", "/api/caches/{name}", "/api/caches/{name}/switch", "/api/caches/{name}/resume",
         "/api/caches/{name}/answers", "/api/kept-answers",

@@ -21,7 +21,8 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/loops", "/api/waste", "/api/savings", "/api/advice", "/api/advice/{advice_id}/apply",
         "/api/policies", "/api/policies/{name}", "/api/policies/{name}/switch", "/api/policies/{name}/try",
         "/api/routes", "/api/routes/{name}", "/api/routes/{name}/switch", "/api/route-replay", "/api/experiments",
-        "/api/shadows", "/api/whatif", "/api/prompt-breaks", "/api/reports", "/api/reports/{kind}/{month}", "/api/reviews", "/api/reviews/{period}",
+        "/api/shadows", "/api/whatif", "/api/prompt-breaks", "/api/reports",
+        "/api/reports/{kind}/{month}", "/api/reviews", "/api/reviews/{period}",
         "/api/limits", "/api/limits/{name}", "/api/limits/{name}/try", "/api/kills", "/api/kills/{name}",
         "/api/caches", "/api/caches/{name}", "/api/caches/{name}/switch", "/api/caches/{name}/resume",
         "/api/caches/{name}/answers", "/api/kept-answers",
@@ -29,6 +30,9 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/initiatives/{name}/done", "/api/initiatives/{name}/stop", "/api/initiative-bookings",
         "/api/forecast", "/api/plans", "/api/plans/{name}",
         "/api/rates", "/api/rates/on", "/api/rates/import",
+        "/api/invoices", "/api/invoices/typed", "/api/invoices/{name}", "/api/invoices/{name}/reconcile",
+        "/api/invoices/{name}/decide", "/api/invoices/{name}/rate", "/api/invoices/{name}/variances/{variance_id}",
+        "/api/bill-keys", "/api/bill-mappings",
         "/api/maturity", "/api/maturity/reviews", "/api/maturity/evidence", "/api/maturity/evidence/{number}/withdraw",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
         "/api/budgets/{budget_id}/thresholds",
@@ -45,7 +49,7 @@ WITH_PARAMETERS = (
     "/api/anomalies",
     "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/limits/{name}/try",
     "/api/routes", "/api/caches", "/api/initiatives", "/api/initiative-bookings", "/api/forecast",
-    "/api/advice", "/api/maturity",
+    "/api/advice", "/api/maturity", "/api/invoices",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [

@@ -60,6 +60,9 @@ COMMANDS = {
     "initiatives": Listed(
         "initiatives", "What shall become cheaper, and what it saved: list, show, set, start, done, stop, remove, book."
     ),
+    "invoices": Listed(
+        "invoices", "Providers' bills beside what was metered: import, list, show, reconcile, accept, ignore."
+    ),
     "maturity": Listed("maturity", "How far this installation has come in six steps: show, held, evidence."),
     "review": Listed("review", "What was spent, what changed and what to do, ranked by money."),
     "report": Listed("report", "Each month's board report and finance pack: list, make, save."),

@@ -24,6 +24,7 @@ from bursar.console.api.contracts import CONTRACT_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
+from bursar.console.api.invoices import INVOICE_HANDLERS
 from bursar.console.api.maturity import MATURITY_HANDLERS
 from bursar.console.api.rates import RATE_HANDLERS
 from bursar.console.api.reports import REPORT_HANDLERS
@@ -40,6 +41,7 @@ from bursar.console.pages.contracts import CONTRACT_PAGES
 from bursar.console.pages.edit import EDIT_HANDLERS
 from bursar.console.pages.forecast import FORECAST_PAGES
 from bursar.console.pages.initiatives import INITIATIVE_PAGES
+from bursar.console.pages.invoices import INVOICE_PAGES
 from bursar.console.pages.maturity import MATURITY_PAGES
 from bursar.console.pages.rates import RATE_PAGES
 from bursar.console.pages.reports import REPORT_PAGES
@@ -113,7 +115,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
             *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *CONTRACT_PAGES, *CONTRACT_HANDLERS,
-            *ANOMALY_HANDLERS, *ANOMALY_PAGES,
+            *INVOICE_HANDLERS, *INVOICE_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
             *REPORT_HANDLERS, *REPORT_PAGES,
             *RATE_HANDLERS, *RATE_PAGES,
         ],

@@ -11,6 +11,7 @@ from bursar.finance.business.book import BusinessBook
 from bursar.finance.contracts.book import ContractBook
 from bursar.finance.economics.report import EconomicsDesk
 from bursar.finance.fx.book import RateBook
+from bursar.finance.reconcile.desk import InvoiceDesk
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.reports.kept import ReportBook
@@ -55,6 +56,16 @@ class FinanceDesk:
     def scenarios(self) -> ScenarioDesk:
         """Simulations of margin, and those that were saved."""
         return ScenarioDesk(self.store, self.secret, self.ledger, self.clock, lambda: self.economics)
+
+    @cached_property
+    def invoices(self) -> InvoiceDesk:
+        """Providers' bills beside the ledger; other currencies by the rates for the books."""
+        return InvoiceDesk(self.store, self.secret, self.ledger, self.clock, self._books_rate)
+
+    def _books_rate(self, currency: str, day: date) -> Decimal | None:
+        """How many of a currency one USD was worth in the books; None: unknown."""
+        found = self.rates.rates().rate("USD", currency, day, "books")
+        return None if found is None else found.rate
 
     def _usd_rate(self, currency: str, day: date) -> Decimal | None:
         """What one unit of a currency was worth in USD; None: unknown."""

@@ -78,7 +78,11 @@ NAV = (
     NavItem("maturity", "Maturity", "/maturity"),
 )
 
-CONTRACT_TABS = (("contracts", "Contracts", "/contracts"), ("negotiation", "Negotiation", "/contracts/negotiation"))
+CONTRACT_TABS = (
+    ("contracts", "Contracts", "/contracts"),
+    ("invoices", "Invoices", "/invoices"),
+    ("negotiation", "Negotiation", "/contracts/negotiation"),
+)
 """The pages of the one entry "Contracts and invoices": (which, its name, its address)."""
 
 

@@ -28,6 +28,7 @@ class Part(StrEnum):
     ADVISING = "advising"
     NAB = "nab"
     WATCH = "watch"
+    RECONCILE = "reconcile"
     SCENARIOS = "scenarios"
 
 

@@ -41,6 +41,14 @@ from bursar.console.pages.initiatives import (
     initiatives_answer,
     initiatives_page,
 )
+from bursar.console.pages.invoices import (
+    invoice_csv,
+    invoice_figures,
+    invoice_page,
+    invoices_csv,
+    invoices_figures,
+    invoices_page,
+)
 from bursar.console.pages.loops import loops_page
 from bursar.console.pages.maturity import maturity_figures, maturity_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
@@ -177,6 +185,10 @@ PAGES = (
         lambda context, view, _: listed(context, view), lambda a, _: reviews_csv(a),
     ),
     Page(
+        "/invoices", "contracts", "Invoices", "invoices.html", invoices_page,
+        lambda context, _view, _: invoices_figures(context), lambda a, _: invoices_csv(a),
+    ),
+    Page(
         "/reports", "reports", "Reports", "reports.html", reports_page,
         lambda context, view, _: listed_reports(context, view), lambda a, _: reports_csv(a),
     ),
@@ -201,6 +213,10 @@ PAGES_OF_ONE = (
     Page(
         "/initiatives", "initiatives", "Initiative", "initiative.html", initiative_page,
         lambda context, _view, _, name: initiative_figures(context, name), lambda a, _: initiative_csv(a),
+    ),
+    Page(
+        "/invoices", "contracts", "Invoice", "invoice.html", invoice_page,
+        lambda context, _view, _, name: invoice_figures(context, name), lambda a, _: invoice_csv(a),
     ),
     Page(
         "/reviews", "reviews", "Review", "review.html", review_page,

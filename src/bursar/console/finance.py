@@ -1,25 +1,54 @@
 """Finance's books as pages, the API and the threads ask for them: opened together, each at first use."""
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import Any
 
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
+from bursar.finance.books.close import CloseBook
 from bursar.finance.fx.book import RateBook
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 
 
 class FinanceDesk:
-    """All of `finance/` for one console. store, secret: the control store, and what chains its audit log."""
+    """All of `finance/` for one console. store, secret: the control store, and what chains its audit log.
 
-    def __init__(self, store: ControlStore, secret: bytes, ledger: Ledger, explorer: Explorer, clock: Clock) -> None:
+    status: what the process knows of itself, of which the close asks how much of the journal isn't loaded.
+    """
+
+    def __init__(
+        self,
+        store: ControlStore,
+        secret: bytes,
+        ledger: Ledger,
+        explorer: Explorer,
+        clock: Clock,
+        organization: str = "",
+        status: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
         self.store = store
         self.secret = secret
         self.ledger = ledger
         self.explorer = explorer
         self.clock = clock
+        self.organization = organization
+        self.status = status
 
     @cached_property
     def rates(self) -> RateBook:
         """Exchange rates."""
         return RateBook(self.store, self.secret, self.clock)
+
+    @cached_property
+    def close(self) -> CloseBook:
+        """The books by month, and the close."""
+        return CloseBook(
+            self.store, self.secret, self.ledger, self.clock, self.organization, lambda: unread_bytes(self.status())
+        )
+
+
+def unread_bytes(status: Mapping[str, Any]) -> int:
+    """Of the gateway's journal, by the loader's own word."""
+    return int((status.get("loader") or {}).get("unread_bytes") or 0)

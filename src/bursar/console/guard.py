@@ -43,6 +43,10 @@ CHANGING = (
     "/api/anomalies/",
     "/api/markers",
     "/api/rates",
+    "/api/close",
+    "/api/journal",
+    "/api/chart",
+    "/api/allocation",
 )
 FORMS = (
     "/controls/change",
@@ -52,6 +56,8 @@ FORMS = (
     "/maturity/change",
     "/anomalies/change",
     "/rates/change",
+    "/close/change",
+    "/allocation/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",

@@ -11,6 +11,7 @@ from bursar.console.advising import review_answer
 from bursar.console.advising import review_csv as advice_csv
 from bursar.console.api.anomalies import anomalies_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
+from bursar.console.api.close import close_csv
 from bursar.console.api.forecast import forecast_answer, forecast_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
@@ -29,6 +30,7 @@ from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, b
 from bursar.console.pages.caches import caches_answer, caches_csv, caches_page
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
+from bursar.console.pages.close import close_figures, close_page
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
 from bursar.console.pages.forecast import forecast_page
@@ -156,6 +158,10 @@ PAGES = (
     Page(
         "/maturity", "maturity", "Maturity", "maturity.html", maturity_page,
         lambda context, _view, _: maturity_figures(context), lambda a, _: maturity_csv(a),
+    ),
+    Page(
+        "/close", "close", "Close", "close.html", close_page,
+        lambda context, _view, _: close_figures(context), lambda a, _: close_csv(a),
     ),
     Page(
         "/rates", "close", "Exchange rates", "rates.html", rates_page,

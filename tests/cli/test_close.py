@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def mine(history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

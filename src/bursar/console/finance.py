@@ -6,6 +6,7 @@ from typing import Any
 
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
+from bursar.finance.allocation.book import AllocationBook
 from bursar.finance.books.close import CloseBook
 from bursar.finance.fx.book import RateBook
 from bursar.governance.store import ControlStore
@@ -40,6 +41,11 @@ class FinanceDesk:
     def rates(self) -> RateBook:
         """Exchange rates."""
         return RateBook(self.store, self.secret, self.clock)
+
+    @cached_property
+    def allocation(self) -> AllocationBook:
+        """Rules of allocation, statements, chargebacks."""
+        return AllocationBook(self.store, self.secret, self.ledger, self.clock, self.close, self.rates.rates)
 
     @cached_property
     def close(self) -> CloseBook:

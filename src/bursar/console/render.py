@@ -71,6 +71,7 @@ NAV = (
     NavItem("whatif", "What if", "/whatif"),
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),
+    NavItem("allocation", "Allocation", "/allocation"),
     NavItem("close", "Close", "/close"),
     NavItem("initiatives", "Initiatives", "/initiatives"),
     NavItem("reviews", "Reviews", "/reviews"),

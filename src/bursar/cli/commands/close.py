@@ -1,10 +1,8 @@
 """`bursar close`: the books by month, what to look at before one is closed, its files, and the general journal."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -13,11 +11,8 @@ from bursar.cli import client
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing
 from bursar.cli.render import Format, count_column, money_column, out_bytes, print_json, print_table, say, text_column
 from bursar.domain.errors import BadControl
-from bursar.site import Site, actor
+from bursar.site import actor
 from bursar.supervise import find_running
-
-if TYPE_CHECKING:  # start-up: it pulls in SQLAlchemy, and `--help` needs none
-    from bursar.finance.books.close import CloseBook
 
 MonthArgument = Annotated[str, typer.Argument(help="As 2026-10.")]
 
@@ -121,7 +116,9 @@ def month(
         body = msgspec.json.encode({"by": by, "note": note, "accepted": accept})
         client.send(running, "POST", client.path_of("api", "close", month), body)
     else:
-        with _opened(site) as book:
+        from bursar.cli.ledgers import opened_close  # start-up: DuckDB takes its time
+
+        with opened_close(site) as book:
             book.close(month, by=by, note=note, accepted=accept)
     say(f"{month} is closed. What is posted for it from now on is booked in the open month.")
 
@@ -219,7 +216,9 @@ def chart(
     if running is not None:
         client.send(running, "PUT", "/api/chart", msgspec.json.encode(wanted))
     else:
-        with _opened(site) as book:
+        from bursar.cli.ledgers import opened_close  # start-up: DuckDB takes its time
+
+        with opened_close(site) as book:
             book.set_chart(wanted, actor=actor())
     say("open months use it from now on; closed ones keep theirs.")
 
@@ -234,26 +233,6 @@ def register(app: typer.Typer) -> None:
                           ("prove", prove), ("post", post), ("entries", entries), ("chart", chart)):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="close")
-
-
-@contextmanager
-def _opened(site: Site) -> "Iterator[CloseBook]":
-    """The books where no console runs: the ledger opened here, with all that waits in the spool."""
-    # start-up: DuckDB and SQLAlchemy take their time
-    from bursar.finance.books.close import CloseBook
-    from bursar.governance.store import ControlStore
-    from bursar.ledger.loader import Loader
-
-    site.prepare()
-    ledger = site.open_ledger()
-    try:
-        loader = Loader(ledger, site.paths.spool, site.clock)
-        loader.load_all()
-        store = ControlStore(site.control_location)
-        unread = lambda: loader.status().unread_bytes  # noqa: E731
-        yield CloseBook(store, site.secret(), ledger, site.clock, site.config.organization, unread)
-    finally:
-        ledger.close()
 
 
 def _balances(one: OneTold) -> None:

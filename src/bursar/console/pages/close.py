@@ -15,6 +15,7 @@ from bursar.console.api.close import MonthState, month_states
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.serving import Asked, fields_of
+from bursar.console.render import NAV
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
@@ -80,7 +81,7 @@ def close_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             "name": month_name(asked),
             "closed": closed,
             "closed_at": datetime_from_us(closed.closing.closed_us) if closed else None,
-            "checks": [(one, STATE_WORDS[one.state], _opens(one, context)) for one in checks],
+            "checks": [(one, STATE_WORDS[one.state], _opens(one)) for one in checks],
             "can_close": can_close(checks),
             "look": len(to_look_at(checks)),
             "books": books,
@@ -174,9 +175,10 @@ def _files(month: str, hashes: Mapping[str, str]) -> list[ShownFile]:
     ]
 
 
-def _opens(check: Check, context: ConsoleContext) -> str:
+def _opens(check: Check) -> str:
     """Where it is looked at; no link to a page that this console doesn't have."""
-    return check.opens if check.state != "ok" else ""
+    known = {item.path for item in NAV}
+    return check.opens if check.state != "ok" and check.opens.partition("?")[0] in known else ""
 
 
 CLOSE_PAGES = [change]

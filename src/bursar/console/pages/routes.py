@@ -9,6 +9,7 @@ from litestar.response import Redirect
 
 from bursar.console.advising import review_answer
 from bursar.console.advising import review_csv as advice_csv
+from bursar.console.api.allocation import allocation_csv, statement_csv
 from bursar.console.api.anomalies import anomalies_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
 from bursar.console.api.close import close_csv
@@ -24,6 +25,12 @@ from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
 from bursar.console.pages.advice import advice_page
+from bursar.console.pages.allocation import (
+    allocation_figures,
+    allocation_page,
+    statement_figures,
+    statement_page,
+)
 from bursar.console.pages.anomalies import anomalies_figures, anomalies_page
 from bursar.console.pages.anomaly import anomaly_csv, anomaly_figures, anomaly_page
 from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, budgets_page
@@ -158,6 +165,14 @@ PAGES = (
     Page(
         "/maturity", "maturity", "Maturity", "maturity.html", maturity_page,
         lambda context, _view, _: maturity_figures(context), lambda a, _: maturity_csv(a),
+    ),
+    Page(
+        "/allocation", "allocation", "Allocation", "allocation.html", allocation_page,
+        lambda context, view, _: allocation_figures(context, view), lambda a, _: allocation_csv(a),
+    ),
+    Page(
+        "/statements", "allocation", "Statement", "statement.html", statement_page,
+        lambda context, view, _: statement_figures(context, view), lambda a, _: statement_csv(a),
     ),
     Page(
         "/close", "close", "Close", "close.html", close_page,

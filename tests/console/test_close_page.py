@@ -74,3 +74,15 @@ def test_another_chart_is_used_and_a_wrong_one_refused(page: TestClient):
     )
     accounts = [one["account"] for one in page.get("/api/close/2026-11").json()["trial_balance"]]
     assert "Expenses:Inference" in accounts
+
+
+def test_figures_stand_in_another_currency_beside_usd_with_their_rate_or_unknown(page: TestClient):
+    assert "unknown in INR" in page.get("/close?month=2026-11&in=INR").text
+    rate = {"day": "2026-11-20", "currency": "USD", "into": "INR", "rate": "80", "purposes": ["report"],
+            "source": "FBIL"}  # fmt: skip
+    page.post("/api/rates", json=[rate])
+    shown = page.get("/close?month=2026-11&in=INR").text
+    assert "1 USD = 80 INR, FBIL, 2026-11-20, the last one before 2026-11-23" in shown
+    billed = Decimal(page.get("/api/close/2026-11").json()["totals"]["billed_cost"])
+    assert f"₹{billed * 80:,.2f}" in shown
+    assert page.get("/close?month=2026-11&in=rupees").status_code == 400

@@ -1,10 +1,11 @@
 """Finance's books as pages, the API and the threads ask for them: opened together, each at first use."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import cached_property
 from typing import Any
 
-from bursar.domain.clock import Clock
+from bursar.domain.clock import Clock, datetime_from_us
 from bursar.explore.query import Explorer
 from bursar.finance.allocation.book import AllocationBook
 from bursar.finance.books.close import CloseBook
@@ -36,6 +37,11 @@ class FinanceDesk:
         self.clock = clock
         self.organization = organization
         self.status = status
+
+    @property
+    def today(self) -> date:
+        """In UTC, as the books count days."""
+        return datetime_from_us(self.clock.now_us()).date()
 
     @cached_property
     def rates(self) -> RateBook:

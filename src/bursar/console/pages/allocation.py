@@ -19,6 +19,7 @@ from bursar.console.api.allocation import (
     this_month,
 )
 from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.converting import beside
 from bursar.console.format import Format
 from bursar.console.pages.serving import NO_STORE, Asked, fields_of
 from bursar.console.view import View
@@ -121,7 +122,8 @@ def statement_figures(context: ConsoleContext, view: View) -> StatementAnswer:
 def statement_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     """One of them: direct cost by model and feature, parts by rule, and its PDF."""
     one = _statement(context, view)
-    query = urlencode({"month": one.month, "among": one.by, "of": one.share.recipient})
+    asked = {"month": one.month, "among": one.by, "of": one.share.recipient, "in": view.get("in")}
+    query = urlencode({name: value for name, value in asked.items() if value})
     methods = {pool.name: METHOD_WORDS.get(pool.method, pool.method) for pool in one.allocation.pools}
     calls = view.url(
         "/calls", period=one.month, tz="UTC", filters=(Filter(one.by, (one.share.recipient,)),), month=None, of=None
@@ -136,6 +138,7 @@ def statement_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
             "pdf": f"/statements/print.pdf?{query}",
             "back": f"/allocation?{urlencode({'month': one.month, 'among': one.by})}",
             "calls_href": calls,
+            "beside": beside(context.finance(), view, one.month),
         },
         "csrf": context.csrf,
         "has_pickers": False,
@@ -146,10 +149,12 @@ def statement_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
 def statement_print(request: Asked) -> Response[bytes]:
     """One statement as a PDF: the same bytes each time for a closed month."""
     context: ConsoleContext = request.app.state.context
-    asked = ("month", "among", "of")
+    asked = ("month", "among", "of", "in")
     view = context.view("/statements", {name: [str(request.query_params.get(name, ""))] for name in asked})
     one = _statement(context, view)
-    content = statement_pdf(one, context.config.organization)
+    other = beside(context.finance(), view, one.month)
+    total = other.shown(usd_from_pico(one.share.total_pico))
+    content = statement_pdf(one, context.config.organization, f"{total}: {other.told}" if total else "")
     headers = {**NO_STORE, "content-disposition": f'inline; filename="statement-{one.month}.pdf"'}
     return Response(content, media_type=PDF, headers=headers)
 

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 
 from bursar.console.api.close import MonthState, month_states
 from bursar.console.context import ConsoleContext
+from bursar.console.converting import beside
 from bursar.console.format import Format
 from bursar.console.pages.serving import Asked, fields_of
 from bursar.console.render import NAV
@@ -93,6 +94,7 @@ def close_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             "files": _files(asked, closed.hashes if closed else {}),
             "calls_href": view.url("/explore", period=asked, tz="UTC"),
             "has_charges": bool(states),
+            "beside": beside(context.finance(), view, asked),
             "money": lambda amount, currency: Format(f.locale, currency, f.zone, f.now).money(amount),
         },
         "csrf": context.csrf,

@@ -42,12 +42,12 @@ HEAD = """
 """
 
 
-def statement_pdf(one: Statement, organization: str) -> bytes:
-    """One statement, one or two pages."""
-    return bytes(typst.compile(source_of(one, organization).encode(), font_paths=[]))
+def statement_pdf(one: Statement, organization: str, beside: str = "") -> bytes:
+    """One statement, one or two pages. beside: its total in another currency, with the rate; "" for none."""
+    return bytes(typst.compile(source_of(one, organization, beside).encode(), font_paths=[]))
 
 
-def source_of(one: Statement, organization: str) -> str:
+def source_of(one: Statement, organization: str, beside: str = "") -> str:
     """Typst's markup. What came from outside stands in string literals alone, so none of it is markup."""
     last = first_day(next_month(one.month)) - timedelta(days=1)
     share = one.share
@@ -61,6 +61,8 @@ def source_of(one: Statement, organization: str) -> str:
                      f"{share.attempts:,} attempts; effective cost in USD"),
     )  # fmt: skip
     parts = [head]
+    if beside:
+        parts.append(f"#text(fill: quiet, {literal(beside)})")
     methods = {pool.name: METHODS.get(pool.method, pool.method) for pool in one.allocation.pools}
     if share.parts:
         lines = [(name, methods.get(name, ""), pico) for name, pico in share.parts.items()]

@@ -75,6 +75,7 @@ NAV = (
     NavItem("close", "Close", "/close"),
     NavItem("initiatives", "Initiatives", "/initiatives"),
     NavItem("reviews", "Reviews", "/reviews"),
+    NavItem("reports", "Reports", "/reports"),
     NavItem("maturity", "Maturity", "/maturity"),
 )
 

@@ -29,6 +29,7 @@ class Part(StrEnum):
     NAB = "nab"
     WATCH = "watch"
     CLOSE = "close"
+    SCENARIOS = "scenarios"
 
 
 DOCUMENTED = (Part.ADVICE, Part.SEMANTIC)

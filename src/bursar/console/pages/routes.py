@@ -53,6 +53,7 @@ from bursar.console.pages.maturity import maturity_figures, maturity_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_csv, prices_page
 from bursar.console.pages.rates import rates_figures, rates_page
+from bursar.console.pages.reports import listed_reports, reports_csv, reports_page
 from bursar.console.pages.reviews import (
     listed,
     review_csv,
@@ -185,6 +186,10 @@ PAGES = (
     Page(
         "/reviews", "reviews", "Reviews", "reviews.html", reviews_page,
         lambda context, view, _: listed(context, view), lambda a, _: reviews_csv(a),
+    ),
+    Page(
+        "/reports", "reports", "Reports", "reports.html", reports_page,
+        lambda context, view, _: listed_reports(context, view), lambda a, _: reports_csv(a),
     ),
 )  # fmt: skip
 PAGES_OF_ONE = (

@@ -17,9 +17,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from bursar import __version__
 from bursar.console.api.advice import ADVICE_HANDLERS
 from bursar.console.api.alerts import ALERT_API_HANDLERS
+from bursar.console.api.allocation import ALLOCATION_HANDLERS
 from bursar.console.api.anomalies import ANOMALY_HANDLERS
 from bursar.console.api.budgets import BUDGET_HANDLERS
 from bursar.console.api.caches import CACHE_HANDLERS
+from bursar.console.api.close import CLOSE_HANDLERS
 from bursar.console.api.contracts import CONTRACT_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
@@ -35,8 +37,10 @@ from bursar.console.assets import load_assets
 from bursar.console.context import ConsoleContext
 from bursar.console.guard import GuardMiddleware, is_loopback
 from bursar.console.pages.alerts import ALERT_HANDLERS
+from bursar.console.pages.allocation import ALLOCATION_PAGES
 from bursar.console.pages.anomaly import ANOMALY_PAGES
 from bursar.console.pages.changes import CHANGE_HANDLERS
+from bursar.console.pages.close import CLOSE_PAGES
 from bursar.console.pages.contracts import CONTRACT_PAGES
 from bursar.console.pages.edit import EDIT_HANDLERS
 from bursar.console.pages.forecast import FORECAST_PAGES
@@ -117,7 +121,8 @@ def create_app(context: ConsoleContext) -> Litestar:
             *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *CONTRACT_PAGES, *CONTRACT_HANDLERS,
             *INVOICE_HANDLERS, *INVOICE_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
             *REPORT_HANDLERS, *REPORT_PAGES,
-            *RATE_HANDLERS, *RATE_PAGES,
+            *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,
+            *ALLOCATION_HANDLERS, *ALLOCATION_PAGES,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

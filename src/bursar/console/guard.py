@@ -47,6 +47,10 @@ CHANGING = (
     "/api/rates",
     "/api/invoices",
     "/api/bill-",
+    "/api/close",
+    "/api/journal",
+    "/api/chart",
+    "/api/allocation",
 )
 FORMS = (
     "/controls/change",
@@ -59,6 +63,8 @@ FORMS = (
     "/reports/change",
     "/rates/change",
     "/invoices/change",
+    "/close/change",
+    "/allocation/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",

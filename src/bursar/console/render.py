@@ -72,6 +72,8 @@ NAV = (
     NavItem("whatif", "What if", "/whatif"),
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),
+    NavItem("allocation", "Allocation", "/allocation"),
+    NavItem("close", "Close", "/close"),
     NavItem("initiatives", "Initiatives", "/initiatives"),
     NavItem("reviews", "Reviews", "/reviews"),
     NavItem("reports", "Reports", "/reports"),

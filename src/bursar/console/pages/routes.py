@@ -9,8 +9,10 @@ from litestar.response import Redirect
 
 from bursar.console.advising import review_answer
 from bursar.console.advising import review_csv as advice_csv
+from bursar.console.api.allocation import allocation_csv, statement_csv
 from bursar.console.api.anomalies import anomalies_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
+from bursar.console.api.close import close_csv
 from bursar.console.api.forecast import forecast_answer, forecast_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
@@ -24,12 +26,19 @@ from bursar.console.context import ConsoleContext
 from bursar.console.contracts import contracts_told, negotiations_told
 from bursar.console.format import Format
 from bursar.console.pages.advice import advice_page
+from bursar.console.pages.allocation import (
+    allocation_figures,
+    allocation_page,
+    statement_figures,
+    statement_page,
+)
 from bursar.console.pages.anomalies import anomalies_figures, anomalies_page
 from bursar.console.pages.anomaly import anomaly_csv, anomaly_figures, anomaly_page
 from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, budgets_page
 from bursar.console.pages.caches import caches_answer, caches_csv, caches_page
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
+from bursar.console.pages.close import close_figures, close_page
 from bursar.console.pages.contracts import contracts_csv, contracts_page, negotiation_csv, negotiation_page
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
@@ -175,6 +184,18 @@ PAGES = (
     Page(
         "/maturity", "maturity", "Maturity", "maturity.html", maturity_page,
         lambda context, _view, _: maturity_figures(context), lambda a, _: maturity_csv(a),
+    ),
+    Page(
+        "/allocation", "allocation", "Allocation", "allocation.html", allocation_page,
+        lambda context, view, _: allocation_figures(context, view), lambda a, _: allocation_csv(a),
+    ),
+    Page(
+        "/statements", "allocation", "Statement", "statement.html", statement_page,
+        lambda context, view, _: statement_figures(context, view), lambda a, _: statement_csv(a),
+    ),
+    Page(
+        "/close", "close", "Close", "close.html", close_page,
+        lambda context, _view, _: close_figures(context), lambda a, _: close_csv(a),
     ),
     Page(
         "/rates", "close", "Exchange rates", "rates.html", rates_page,

@@ -1,9 +1,13 @@
 """Finance's books as pages, the API and the threads ask for them: opened together, each at first use."""
 
+from functools import cached_property
+
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
+from bursar.finance.fx.book import RateBook
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
+from bursar.reports.kept import ReportBook
 
 
 class FinanceDesk:
@@ -15,3 +19,13 @@ class FinanceDesk:
         self.ledger = ledger
         self.explorer = explorer
         self.clock = clock
+
+    @cached_property
+    def reports(self) -> ReportBook:
+        """Reports as they were made."""
+        return ReportBook(self.store, self.secret, self.clock)
+
+    @cached_property
+    def rates(self) -> RateBook:
+        """Exchange rates."""
+        return RateBook(self.store, self.secret, self.clock)

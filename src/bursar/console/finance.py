@@ -5,6 +5,7 @@ from functools import cached_property
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
 from bursar.finance.fx.book import RateBook
+from bursar.finance.tax.book import TaxBook
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.reports.kept import ReportBook
@@ -24,6 +25,11 @@ class FinanceDesk:
     def reports(self) -> ReportBook:
         """Reports as they were made."""
         return ReportBook(self.store, self.secret, self.clock)
+
+    @cached_property
+    def taxes(self) -> TaxBook:
+        """Payers, vendors' entities and papers, positions, tax documents, rules of the site's own."""
+        return TaxBook(self.store, self.secret, self.clock)
 
     @cached_property
     def rates(self) -> RateBook:

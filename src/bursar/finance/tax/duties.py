@@ -52,24 +52,27 @@ class DutyRow(msgspec.Struct, frozen=True):
 def duties_of(
     name: str, vendor: str, payer: str, computed: Computed | None, fault: str, month: str, rules: RuleBook
 ) -> list[DutyRow]:
-    """Of the lines whose trigger lies in the month; a document that can't be computed asks in every month."""
+    """Of the lines whose trigger lies in the month; one that can't be computed asks to be mended."""
     if computed is None:
         return [DutyRow("decide", fault, name, vendor, payer, confidence="low", note="not computed")]
+    return list(_of_computed(name, vendor, payer, computed, month, rules))
+
+
+def _of_computed(
+    name: str, vendor: str, payer: str, computed: Computed, month: str, rules: RuleBook
+) -> Iterator[DutyRow]:  # fmt: skip
+    """Its lines' duties, and what was left uncomputed where the month is its own."""
     maker = _Maker(name, vendor, payer, computed, rules)
-    found: list[DutyRow] = []
+    mine = False
     for prefix, results in lines_of(computed):
-        found.extend(maker.line(prefix, results, month))
-    if found and computed.not_computed:
-        found.extend(
-            DutyRow("decide", one.why, name, vendor, payer, rules=[one.rule], confidence="low", note="not computed")
-            for one in computed.not_computed
-        )
-    if not found and computed.not_computed and month == _month_of(computed):
-        found.extend(
-            DutyRow("decide", one.why, name, vendor, payer, rules=[one.rule], confidence="low", note="not computed")
-            for one in computed.not_computed
-        )
-    return found
+        for row in maker.line(prefix, results, month):
+            mine = True
+            yield row
+    if mine or tax_month(computed.results) == month:
+        for one in computed.not_computed:
+            yield DutyRow(
+                "decide", one.why, name, vendor, payer, rules=[one.rule], confidence="low", note="not computed"
+            )
 
 
 def lines_of(computed: Computed) -> list[tuple[str, Mapping[str, Any]]]:
@@ -83,10 +86,6 @@ def lines_of(computed: Computed) -> list[tuple[str, Mapping[str, Any]]]:
 def tax_month(results: Mapping[str, Any]) -> str:
     """The month that a line's indirect tax belongs to; "" where nothing says."""
     return str(results.get("time_of_supply") or results.get("document_date") or "")[:7]
-
-
-def _month_of(computed: Computed) -> str:
-    return tax_month(computed.results)
 
 
 class _Maker:
@@ -110,10 +109,15 @@ class _Maker:
     def _india(self, prefix: str, results: Mapping[str, Any]) -> Iterator[DutyRow]:
         if results.get("reverse_charge"):
             note = f"time of supply {results['time_of_supply']}"
+            limit = results.get("self_invoice_due")
+            told = note if limit else f"{note}; say service_receipt_date for the limit of 30 days"
             yield self._row("self_invoice", "issue a self-invoice, and a payment voucher at payment", prefix,
-                            "gst_taxable_value_inr", due=results.get("self_invoice_due"), note=note)  # fmt: skip
+                            "gst_taxable_value_inr", due=limit, note=told)  # fmt: skip
             yield self._row("pay", "IGST by reverse charge, in the cash ledger", prefix, "igst_rcm_inr",
                             due=results.get("gstr3b_due"), row="3.1(d)", note=f"on {note}")  # fmt: skip
+            if not results.get("tds_trigger_date"):
+                yield self._row("decide", "whether to withhold: no position is kept for this vendor", prefix,
+                                "gst_taxable_value_inr")  # fmt: skip
         if Decimal(results.get("interest_inr", "0")):
             yield self._row("pay", "interest on tax paid late", prefix, "interest_inr")
         if Decimal(results.get("igst_charged_by_vendor_inr", "0")):

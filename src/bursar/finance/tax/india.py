@@ -69,15 +69,16 @@ def _gst(case: Case, working: Working, borne: Decimal) -> None:
 
 def _reverse(case: Case, working: Working, value: Decimal, day: date | None, borne: Decimal) -> None:
     """IN-GST-01: the payer invoices itself, pays in cash, and takes what credit it may."""
+    choice: list[str] = []
     if case.flag("tax_borne_by_payer", False) and is_asked(case):
-        value = _borne_value(case, working, value)
+        value, choice = _borne_value(case, working, value), ["IN-GST-09"]
     row = working.book.need("in.gst", day)
     rate = case.rate("rate")
     rate = row.decimal("rate") if rate is None else rate
     tax = half_up(times(value, rate))
     working.apply("IN-GST-01", "IN-GST-02", "IN-GST-10")
-    working.put("gst_taxable_value_inr", value, "IN-GST-01", "FX-IN-01")
-    working.put("igst_rcm_inr", tax, "IN-GST-01", row=row)
+    working.put("gst_taxable_value_inr", value, "IN-GST-01", "FX-IN-01", *choice)
+    working.put("igst_rcm_inr", tax, "IN-GST-01", *choice, row=row)
     working.put("igst_rcm_inr_rounded", str(whole(tax)), "IN-GST-01")
     working.put("rcm_inr", tax, "IN-GST-01", row=row)
     working.say("reverse_charge", True, "IN-GST-01")

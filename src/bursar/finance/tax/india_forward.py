@@ -101,6 +101,8 @@ def _option(case: Case, working: Working, option: str, net: Decimal, tax: Decima
         working.tell(f"below the yearly threshold of {row.text('threshold')} rupees: nothing is withheld")
     if withheld and trigger:
         working.say("tds_deposit_due", deposit_due(working.book, trigger).isoformat(), "IN-TDS-13")
+        working.say("tds_trigger_date", trigger.isoformat(), "IN-TDS-17")
+        working.say("effective_rate", rate, "IN-TDS-17", row=row)
         working.say("tds_tax_year", year_name(trigger), "IN-TDS-17")
         working.say("withholding_section", working.book.need("in.act", trigger, "resident_duty").text("name"),
                     "IN-TDS-17")  # fmt: skip

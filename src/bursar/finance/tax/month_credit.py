@@ -32,13 +32,18 @@ class Evaluated(Protocol):
 
 
 class MonthCredit(msgspec.Struct, frozen=True):
-    """Of one payer and head. taken: by row of the return. back: given back beyond the shared part. shared: rule 42."""
+    """Of one payer and head. taken: by row of the return. back: given back beyond the shared part. shared: rule 42.
+
+    exempt, turnover: E and F of the month.
+    """
 
     payer: str
     head: str
     taken: dict[str, Decimal]
     back: Decimal
     shared: Rule42 | None
+    exempt: Decimal = ZERO
+    turnover: Decimal = ZERO
 
     @property
     def reversed(self) -> Decimal:
@@ -127,4 +132,4 @@ def _credit(
         tax = t2 + t4 + common
         private = bool(terms and Case(terms.inputs, lenient=True).flag("non_business_use", False))
         shared = rule_42(tax, Shares(exempt, whole, t2=t2, t4=t4, non_business=private), rate)
-    return MonthCredit(payer, head, taken, found.get("back", ZERO), shared)
+    return MonthCredit(payer, head, taken, found.get("back", ZERO), shared, exempt, whole)

@@ -12,6 +12,7 @@ import msgspec
 
 from bursar.domain.errors import BadTax, BursarError
 from bursar.finance.tax.book import TaxBook
+from bursar.finance.tax.case import Case
 from bursar.finance.tax.compute import Computed, compute
 from bursar.finance.tax.documents import Known, case_of, what_is_known
 from bursar.finance.tax.duties import DutyRow, duties_of, sections
@@ -77,7 +78,7 @@ def make_sheet(records: Iterable[TaxRecord], known: Known, rules: RuleBook, mont
         if isinstance(record.terms, DocumentTerms):
             one = _document(record, record.terms, known, rules)
             mine = duties_of(one.name, one.vendor, one.payer, one.computed, one.fault, month, rules)
-            if mine:
+            if mine and (one.computed or _is_of(one.inputs, month)):
                 documents.append(one)
                 duties.extend(mine)
     month_credits = credit_of_month(documents, known, rules, month)
@@ -106,6 +107,12 @@ def _document(record: TaxRecord, terms: DocumentTerms, known: Known, rules: Rule
             record.name, terms.payer, vendor, record.record_id, terms.inputs, None, error.message, error.field or ""
         )
     return SheetDocument(record.name, terms.payer, vendor, record.record_id, case["inputs"], computed)
+
+
+def _is_of(inputs: dict[str, Any], month: str) -> bool:
+    """Whether a day that a document names lies in the month; one that names none may be of any."""
+    days = [day for day in Case(inputs, lenient=True).values.values() if isinstance(day, date)]
+    return not days or any(f"{day:%Y-%m}" == month for day in days)
 
 
 def _totals(duties: Iterable[DutyRow]) -> list[Total]:

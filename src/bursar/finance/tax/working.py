@@ -61,7 +61,14 @@ class Working:
         told = self._told(value)
         full = f"{self._group}.{key}" if self._group else key
         self.figures[full] = Figure(
-            full, told, list(rules), rate, row.starts if row else "", row.ends if row else "", confidence, note
+            full,
+            told,
+            list(dict.fromkeys(rules)),
+            rate,
+            row.starts if row else "",
+            row.ends if row else "",
+            confidence,
+            note,
         )
         self._place()[key] = told
         self.rules |= dict.fromkeys(rules)

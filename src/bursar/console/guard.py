@@ -44,6 +44,7 @@ CHANGING = (
     "/api/markers",
     "/api/reports/",
     "/api/rates",
+    "/api/tax/",
 )
 FORMS = (
     "/controls/change",
@@ -54,6 +55,7 @@ FORMS = (
     "/anomalies/change",
     "/reports/change",
     "/rates/change",
+    "/tax/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",

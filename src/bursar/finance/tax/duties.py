@@ -54,7 +54,7 @@ def duties_of(
 ) -> list[DutyRow]:
     """Of the lines whose trigger lies in the month; one that can't be computed asks to be mended."""
     if computed is None:
-        return [DutyRow("decide", fault, name, vendor, payer, confidence="low", note="not computed")]
+        return [DutyRow("decide", f"not computed: {fault}", name, vendor, payer, confidence="low")]
     return list(_of_computed(name, vendor, payer, computed, month, rules))
 
 
@@ -70,9 +70,7 @@ def _of_computed(
             yield row
     if mine or tax_month(computed.results) == month:
         for one in computed.not_computed:
-            yield DutyRow(
-                "decide", one.why, name, vendor, payer, rules=[one.rule], confidence="low", note="not computed"
-            )
+            yield DutyRow("decide", f"not computed: {one.why}", name, vendor, payer, rules=[one.rule], confidence="low")
 
 
 def lines_of(computed: Computed) -> list[tuple[str, Mapping[str, Any]]]:

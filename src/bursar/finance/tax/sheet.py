@@ -76,7 +76,7 @@ def make_sheet(records: Iterable[TaxRecord], known: Known, rules: RuleBook, mont
     documents, duties = [], []
     for record in records:
         if isinstance(record.terms, DocumentTerms):
-            one = _document(record, record.terms, known, rules)
+            one = compute_document(record, known, rules)
             mine = duties_of(one.name, one.vendor, one.payer, one.computed, one.fault, month, rules)
             if mine and (one.computed or _is_of(one.inputs, month)):
                 documents.append(one)
@@ -96,7 +96,11 @@ def make_sheet(records: Iterable[TaxRecord], known: Known, rules: RuleBook, mont
     )
 
 
-def _document(record: TaxRecord, terms: DocumentTerms, known: Known, rules: RuleBook) -> SheetDocument:
+def compute_document(record: TaxRecord, known: Known, rules: RuleBook) -> SheetDocument:
+    """One kept document, computed; what can't be has its fault. Raises BadTax for a record that is no document."""
+    terms = record.terms
+    if not isinstance(terms, DocumentTerms):
+        raise BadTax(f"kind: {record.kind} {record.name!r} is no document", field="kind")
     entity = known.entities.get(terms.entity)
     vendor = entity.vendor if entity else terms.entity or "several"
     try:

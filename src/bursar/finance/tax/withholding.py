@@ -112,8 +112,8 @@ def _tell_rate(working: Working, rate: Rate) -> None:
 def _nothing(case: Case, working: Working, trigger: date | None) -> None:
     """Position A: nothing is chargeable, so nothing is deducted."""
     working.apply("IN-TDS-03")
-    working.put("tds_inr", ZERO, "IN-TDS-02")
-    working.say("effective_rate", "0", "IN-TDS-02")
+    working.put("tds_inr", ZERO, "IN-TDS-02", "IN-TDS-03")
+    working.say("effective_rate", "0", "IN-TDS-02", "IN-TDS-03")
     working.ask("that nothing is chargeable: it rests on cloud cases, no ruling on an LLM API was found")
     if missing := papers_missing(case, working, trigger):
         working.tell(f"position A without {', '.join(missing)}: the file is not complete")

@@ -14,7 +14,6 @@ from bursar.console.api.parameters import PROBLEMS, Shape
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadTax
-from bursar.domain.money import plain
 from bursar.finance.tax.book import TaxBook
 from bursar.finance.tax.compute import Computed, compute
 from bursar.finance.tax.documents import documents_from_csv
@@ -126,12 +125,12 @@ def sheet_answer(sheet: WorkSheet) -> SheetAnswer:
         [
             DutyAnswer(
                 one.section, one.what, one.document, one.vendor, one.payer,
-                None if one.amount is None else plain(one.amount), one.currency, one.due, one.row, one.rules, one.rate,
+                None if one.amount is None else format(one.amount, "f"), one.currency, one.due, one.row, one.rules, one.rate,
                 one.rate_from, one.confidence, one.confirm, one.note,
             )
             for one in sheet.duties
         ],
-        [TotalAnswer(one.section, one.currency, plain(one.amount), one.count) for one in sheet.totals],
+        [TotalAnswer(one.section, one.currency, format(one.amount, "f"), one.count) for one in sheet.totals],
         [_credit(one) for one in sheet.credits],
         [
             {"name": one.name, "payer": one.payer, "vendor": one.vendor, "fault": one.fault, "computed": one.computed}
@@ -244,10 +243,10 @@ async def import_documents(request: Asked, data: JSONBody[DocumentsFile]) -> dic
 def _credit(one: MonthCredit) -> CreditAnswer:
     shared = None
     if one.shared is not None:
-        shared = {name: plain(value) for name, value in msgspec.structs.asdict(one.shared).items()}
+        shared = {name: format(value, "f") for name, value in msgspec.structs.asdict(one.shared).items()}
     return CreditAnswer(
-        one.payer, one.head, {row: plain(amount) for row, amount in one.taken.items()}, plain(one.reversed),
-        plain(one.net), shared,
+        one.payer, one.head, {row: format(amount, "f") for row, amount in one.taken.items()}, format(one.reversed, "f"),
+        format(one.net, "f"), shared,
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class Case:
         self.fx: dict[str, dict[date | None, Decimal]] = {}
         self.ignored: list[str] = []
         self.raw = dict(inputs)
+        self.line_names: set[str] = set()
         lines: dict[str, dict[str, Any]] = {}
         for name, value in inputs.items():
             if self._take(name, value):
@@ -46,6 +47,7 @@ class Case:
             prefix = next((one for one in LINE_PREFIXES if name.lower().startswith(one)), "")
             if prefix and (understand(name[len(prefix) :]) or exchange_purpose(name[len(prefix) :])):
                 lines.setdefault(prefix.strip("_"), {})[name[len(prefix) :]] = value
+                self.line_names.add(name)
             elif lenient:
                 self.ignored.append(name)
             else:
@@ -151,6 +153,8 @@ class Case:
             self.used.append((read.day, read_decimal(name, value)))
         meaning = "used_list" if read.input.name == "used" and isinstance(value, list) else read.input.name
         found = self._read(name, read.input, read.suffix, value)
+        if meaning == "lines":
+            self.line_names.add(name)
         if meaning in self.values and self.values[meaning] != found and meaning != "used":
             raise BadTax(f"{name}: {read.input.name} is said twice, and differently", field=name)
         self.values[meaning] = found

@@ -16,6 +16,7 @@ from bursar.finance.tax.case import Case, overlaid
 from bursar.finance.tax.elsewhere import compute_elsewhere
 from bursar.finance.tax.india import bill_totals, compute_india
 from bursar.finance.tax.india_forward import state_of
+from bursar.finance.tax.naming import add_asked
 from bursar.finance.tax.rules import RuleBook, shipped_rules
 from bursar.finance.tax.working import Figure, NotComputed, Working, as_mapping, merge_rules
 
@@ -28,7 +29,8 @@ OF_KIND = {"in": "IN", "uk": "GB", "gb": "GB", "au": "AU", "sg": "SG", "us": "US
 
 class Computed(msgspec.Struct, frozen=True, kw_only=True):
     """What a case comes to. results: by the names of tax_golden.json, money as text. figures: each with what it rests
-    on. confirm: what a professional must confirm. checked: against `expected`, key by key, where that was said."""
+    on. confirm: what a professional must confirm. also_named: other names that were asked for, and the figure each is.
+    checked: against `expected`, key by key, where that was said."""
 
     id: str
     jurisdiction: str
@@ -40,6 +42,7 @@ class Computed(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     not_computed: list[NotComputed]
     ignored_inputs: list[str]
+    also_named: dict[str, str]
     figures: list[dict[str, Any]]
     checked: dict[str, Any] | None = None
 
@@ -60,6 +63,7 @@ def compute(case: Mapping[str, Any], book: RuleBook | None = None, *, lenient: b
     working = evaluate(read, book, where, lenient=lenient)
     _what_ifs(case, read, book, where, working)
     expected = case.get("expected")
+    also = add_asked([*(expected or {}), *(case.get("wanted") or ())], working.results)
     return Computed(
         id=str(case.get("id", "")),
         jurisdiction=where,
@@ -71,6 +75,7 @@ def compute(case: Mapping[str, Any], book: RuleBook | None = None, *, lenient: b
         notes=working.notes,
         not_computed=working.not_computed,
         ignored_inputs=read.ignored,
+        also_named=also,
         figures=[dict(as_mapping(one)) for one in working.figures.values()],
         checked=_checked(expected, working.results) if isinstance(expected, Mapping) else None,
     )
@@ -129,8 +134,7 @@ def _bill(read: Case, book: RuleBook, where: str, working: Working, *, lenient: 
     lines = read.values["lines"]
     if len(lines) > LINES_MAX:
         raise BadTax(f"lines: {len(lines)}, at most {LINES_MAX}", field="lines")
-    names = ("lines", "bill_lines", "invoice_lines", "documents")
-    shared = {name: value for name, value in read.raw.items() if name not in names}
+    shared = {name: value for name, value in read.raw.items() if name not in read.line_names}
     own = [Case(overlaid(shared, line), lenient=lenient) for line in lines]
     found = [evaluate(one, book, where) for one in own]
     working.results["lines"] = [one.results for one in found]

@@ -49,6 +49,10 @@ def _heads(case: Case, working: Working, net: Decimal) -> dict[str, Decimal]:
         return {"igst": ZERO}
     own = case.text("issuer_gstin")
     supplier = state_of(case.text("supplier_state") or (own[:2] if own[:2].isdigit() else ""))
+    charged = case.money("vendor_tax_charged")
+    if (not supplier or not case.has("customer_state")) and charged:
+        working.tell("the States weren't said: the tax on the bill is taken as IGST")
+        return {"igst": half_up(charged)}
     if not supplier or not case.has("customer_state"):
         field = "customer_state" if supplier else "supplier_state"
         raise BadTax(f"{field}: the State of {'the customer' if supplier else 'the issuer'} decides between IGST and "

@@ -16,8 +16,8 @@ def interest_of_days(amount: Decimal, rate: Decimal, days: int, days_in_year: in
 
 def late_gst(case: Case, working: Working, tax: Decimal, tax_point: date | None) -> None:
     """Days are counted from the day after the due date to the payment."""
-    paid = case.day("tax_paid_date")
-    if paid is None:
+    paid = case.day("tax_paid_date") or (case.day("payment_date") if case.amount is None else None)
+    if paid is None or (case.amount is None and not case.has("tax_due", "tax_paid_date")):
         return
     due = case.day("tax_due_date") or (return_due(working.book, tax_point) if tax_point else None)
     due = due or case.need_day("of the return that the tax belonged to, for interest", "tax_due_date")

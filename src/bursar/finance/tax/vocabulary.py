@@ -27,6 +27,10 @@ COUNTRIES = {
     "UNITED KINGDOM": "GB", "SINGAPORE": "SG", "AUSTRALIA": "AU", "CANADA": "CA", "JAPAN": "JP", "FRANCE": "FR",
     "NETHERLANDS": "NL", "GREECE": "GR", "UAE": "AE",
 }  # fmt: skip
+SMALL_WORDS = frozenset({
+    "a", "an", "are", "by", "for", "from", "has", "have", "in", "is", "of", "on", "the", "this", "to", "was", "were",
+    "whether", "with",
+})  # fmt: skip
 DATED = re.compile(r"_(?:on_|at_|in_)?(\d{4})_(\d{2})(?:_(\d{2}))?$")
 RATE_OF_EXCHANGE = re.compile(
     r"(?:^|_)(fx|ttbr|exchange_rate|selling_rate|bank_rate|booking_rate|spot_rate|reference_rate|fbil|tt_buying|"
@@ -84,7 +88,30 @@ def understand(raw: str) -> Read | None:
     for cut in ("_pct", "_percent", "_ratio", "_fraction"):
         if name.endswith(cut) and (one := known.get(name.removesuffix(cut)) or known.get(f"{name[: -len(cut)]}_pct")):
             return Read(one, cut, day)
-    return Read(known[name], "", day) if name in known else None
+    if name in known:
+        return Read(known[name], "", day)
+    whole, cut_off = by_words().get(words_of(name)), by_words().get(words_of(stem))
+    if whole and whole.kind != "money":
+        return Read(whole, "", day)
+    if suffix in CURRENCIES and cut_off and cut_off.kind == "money":
+        return Read(cut_off, suffix.upper(), day)
+    return Read(whole, "", day) if whole else None
+
+
+def words_of(name: str) -> frozenset[str]:
+    """What a name says whatever the order, without its small words: `pan_of_vendor` says what `vendor_pan` does."""
+    return frozenset(word for word in name.split("_") if word not in SMALL_WORDS)
+
+
+@functools.cache
+def by_words() -> dict[frozenset[str], Input]:
+    """Inputs by their words, two at least; words that could mean two of them mean neither."""
+    found: dict[frozenset[str], Input | None] = {}
+    for spelling, one in known_inputs().items():
+        words = words_of(spelling)
+        if len(words) >= 2 and one.kind != "ignored":
+            found[words] = one if found.get(words, one) is one else None
+    return {words: one for words, one in found.items() if one is not None}
 
 
 def exchange_purpose(raw: str) -> tuple[str, date | None] | None:

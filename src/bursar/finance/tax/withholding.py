@@ -64,6 +64,7 @@ def _tax(case: Case, working: Working, trigger: date | None) -> Decimal:
     net_inr = times(amount, exchange)
     found = rate_of(case, working, trigger, net_inr)
     if found is None:
+        working.apply("IN-TDS-08", "IN-TDS-09")
         _nothing(case, working, trigger)
         return ZERO
     _tell_rate(working, found)
@@ -129,8 +130,10 @@ def _forms(case: Case, working: Working, trigger: date | None, gross_inr: Decima
     part = _part(case, working, trigger, gross_inr) if taxable else "D"
     working.say("remittance_form", f"{remitter} Part {part}", "IN-TDS-12")
     working.say("remittance_certificate_form", certificate if part == "C" else None, "IN-TDS-12")
-    number = certificate.rpartition(" ")[2].lower()
-    working.say(f"remittance_certificate_form{number}_required", part == "C", "IN-TDS-12")
+    for row in (one for one in working.book.rows if (one.table, one.key) == ("in.form", "certificate")):
+        number = row.text("name").rpartition(" ")[2].lower()
+        needed = part == "C" and row.text("name") == certificate
+        working.say(f"remittance_certificate_form{number}_required", needed, "IN-TDS-12")
     working.say("remittance_certificate_required", part == "C", "IN-TDS-12")
     if taxable:
         told = statement_of(working.book, trigger)

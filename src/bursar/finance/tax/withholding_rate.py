@@ -145,4 +145,4 @@ def _without_pan(case: Case, working: Working, trigger: date | None, domestic: R
     if domestic.rate >= floor:
         return Rate(domestic.rate, "no_pan", [*domestic.rules, "IN-TDS-10"], domestic.base, domestic.surcharge,
                     domestic.cess, domestic.row)  # fmt: skip
-    return Rate(floor, "no_pan", ["IN-TDS-10"], floor, row=row)
+    return Rate(floor, "no_pan", [*domestic.rules, "IN-TDS-10"], floor, row=row)

@@ -113,7 +113,10 @@ class Working:
 
     @property
     def confidence(self) -> str:
-        return weakest(self.book.confidence_of(one) for one in self.rules)
+        """The least of every rule and row; low where something was left uncomputed."""
+        left = ["low"] if self.not_computed else []
+        figures = [one.confidence for one in self.figures.values()]
+        return weakest([*left, *figures, *(self.book.confidence_of(one) for one in self.rules)])
 
     def _place(self) -> dict[str, Any]:
         if not self._group:

@@ -125,8 +125,8 @@ def sheet_answer(sheet: WorkSheet) -> SheetAnswer:
         [
             DutyAnswer(
                 one.section, one.what, one.document, one.vendor, one.payer,
-                None if one.amount is None else format(one.amount, "f"), one.currency, one.due, one.row, one.rules, one.rate,
-                one.rate_from, one.confidence, one.confirm, one.note,
+                None if one.amount is None else format(one.amount, "f"), one.currency, one.due, one.row, one.rules,
+                one.rate, one.rate_from, one.confidence, one.confirm, one.note,
             )
             for one in sheet.duties
         ],
@@ -200,17 +200,18 @@ async def compute_case(request: Asked, data: JSONBody[dict[str, Any]]) -> Comput
     return await asyncio.to_thread(lambda: compute(data, book_of(request).rules()))
 
 
-@get("/api/tax/records/{kind:str}", sync_to_thread=True, responses=PROBLEMS, summary="What is kept of a kind")
-def records(request: Asked, kind: FromPath[str]) -> list[RecordAnswer]:
+@get("/api/tax/records/{kind:str}", responses=PROBLEMS, summary="What is kept of a kind")
+async def records(request: Asked, kind: FromPath[str]) -> list[RecordAnswer]:
     """kind: payer, entity, paper, position, document or rules."""
-    return [record_answer(one) for one in book_of(request).all(kind)]
+    return [record_answer(one) for one in await asyncio.to_thread(book_of(request).all, kind)]
 
 
-@get("/api/tax/records/{kind:str}/{name:str}", sync_to_thread=True, responses=PROBLEMS, summary="All its versions")
-def history(request: Asked, kind: FromPath[str], name: FromPath[str]) -> list[RecordAnswer]:
+@get("/api/tax/records/{kind:str}/{name:str}", responses=PROBLEMS, summary="All versions of one")
+async def history(request: Asked, kind: FromPath[str], name: FromPath[str]) -> list[RecordAnswer]:
     """Oldest first. 404 `unknown_control`."""
     book = book_of(request)
-    return [record_answer(one) for one in book.history(kind, book.one(kind, name).name)]
+    found = await asyncio.to_thread(lambda: book.history(kind, book.one(kind, name).name))
+    return [record_answer(one) for one in found]
 
 
 @post("/api/tax/records/{kind:str}/{name:str}", status_code=200, responses=PROBLEMS, summary="Keep a version")

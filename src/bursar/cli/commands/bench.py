@@ -29,6 +29,7 @@ class Part(StrEnum):
     NAB = "nab"
     WATCH = "watch"
     SCENARIOS = "scenarios"
+    CONTRACTS = "contracts"
 
 
 DOCUMENTED = (Part.ADVICE, Part.SEMANTIC)

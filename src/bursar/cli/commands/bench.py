@@ -28,6 +28,8 @@ class Part(StrEnum):
     ADVISING = "advising"
     NAB = "nab"
     WATCH = "watch"
+    RECONCILE = "reconcile"
+    CLOSE = "close"
     SCENARIOS = "scenarios"
     CONTRACTS = "contracts"
 

@@ -11,6 +11,7 @@ from bursar.console.context import ConsoleContext
 from bursar.console.reviewing import facts_of, review_pdf
 from bursar.console.view import View
 from bursar.domain import display
+from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadRequest, Unavailable
 from bursar.explore.table import Query, Table, run_query
 from bursar.reports.blocks import Report
@@ -27,6 +28,7 @@ COLUMNS_TIED = ("List", "Contracted", "Effective", "Billed")
 NOT_CLOSED = "Draft: the month isn't closed, and its figures may still move."
 PDF = "application/pdf"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CLOSED = "The month was closed on {} by {}. These figures are of its calls as the ledger has them now."
 RUNNING = "Draft: the month isn't over."
 CELLS_NOTE = "A cell holds fifteen digits; exact figures are in the CSV of each page, and in FOCUS exports."
 
@@ -107,7 +109,13 @@ def named_files(kind: str, month: str, files: Files) -> list[tuple[str, str, byt
 
 def state_of(context: ConsoleContext, view: View) -> str:
     """How firm a month's figures are."""
-    return RUNNING if view.includes_now else NOT_CLOSED
+    if view.includes_now:
+        return RUNNING
+    month = view.first_day.isoformat()[:7]
+    closing = next((one for one in context.finance().close.closings() if one.month == month), None)
+    if closing is None:
+        return NOT_CLOSED
+    return CLOSED.format(display.day(datetime_from_us(closing.closed_us), year=True), closing.closed_by)
 
 
 def words_of(context: ConsoleContext) -> Words:

@@ -25,6 +25,7 @@ from bursar.finance.books.entries import Transaction
 from bursar.finance.books.exports import TEXT_EXPORTS
 from bursar.finance.books.journal import JournalBook
 from bursar.finance.books.monthly import Closing, MonthBooks, Totals, month_books, until_of
+from bursar.finance.books.tie import Tie, tie_month
 from bursar.finance.books.workbook import XLSX, workbook
 from bursar.governance.audit import record_change
 from bursar.governance.schema_closing import ACCOUNT_CHARTS, CLOSED_EXPORTS, CLOSED_MONTHS
@@ -107,6 +108,12 @@ class CloseBook:
             return checklist(
                 session, month, until_of(self.closings()), self._now(), self._unread_bytes(), self._bills(month)
             )
+
+    def tie(self, month: str) -> Tie:
+        """How it ties to Explore. Raises BadPeriod."""
+        until = until_of(self.closings())
+        with self.ledger.reading() as session:
+            return tie_month(session, month, until)
 
     def close(self, month: str, *, by: str, note: str = "", accepted: bool = False) -> ClosedMonth:
         """Close a month. by: the person who answers for it; accepted: they looked at what the checklist shows.

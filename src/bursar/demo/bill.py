@@ -49,11 +49,18 @@ class DemoBill:
                 self._counts[day, team, model][unit] += quantity
                 self._femto[day, team, model][unit] += quantity * femto
 
+    def _most_used(self) -> str:
+        """The model whose output cost the most."""
+        sums: dict[str, int] = defaultdict(int)
+        for (_, _, model), femto in self._femto.items():
+            sums[model] += femto.get(Unit.OUTPUT, 0)
+        return max(sums, key=lambda model: sums[model], default="")
+
     def reports(self) -> tuple[bytes, bytes]:
         """The cost report and the usage report; empty where the month has no answers."""
         costs: dict[date, list[dict[str, Any]]] = defaultdict(list)
         usage: dict[date, list[dict[str, Any]]] = defaultdict(list)
-        raised = min((model for _, _, model in self._counts), default="")
+        raised = self._most_used()
         for (day, team, model), counts in sorted(self._counts.items()):
             usage[day].append(_usage(f"apikey_{team}", team, model, counts))
             for unit, femto in self._femto[day, team, model].items():

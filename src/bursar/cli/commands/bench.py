@@ -29,6 +29,7 @@ class Part(StrEnum):
     NAB = "nab"
     WATCH = "watch"
     RECONCILE = "reconcile"
+    CLOSE = "close"
     SCENARIOS = "scenarios"
 
 

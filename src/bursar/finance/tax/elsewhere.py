@@ -114,6 +114,10 @@ def _share(case: Case, working: Working, place: Place) -> Deductible:
         return Deductible(HUNDRED, [])
     if place.country == "SG" and not case.flag("payer_gst_registered", True):
         return Deductible(ZERO, [])
+    refused = False in (case.values.get("entitled_to_full_input_tax"), case.values.get("solely_creditable"))
+    if refused and not case.has("deduction_pct", "creditable_pct", "taxed_turnover", "turnover", "F_total_turnover"):
+        working.ask("the share that may be claimed: none was said, so none is")
+        return Deductible(ZERO, [])
     return deductible_share(case, working, place.region)
 
 

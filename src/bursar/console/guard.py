@@ -42,20 +42,31 @@ CHANGING = (
     "/api/maturity/",
     "/api/anomalies/",
     "/api/markers",
+    "/api/contracts",
     "/api/reports/",
     "/api/rates",
     "/api/tax/",
+    "/api/invoices",
+    "/api/bill-",
+    "/api/close",
+    "/api/journal",
+    "/api/chart",
+    "/api/allocation",
 )
 FORMS = (
     "/controls/change",
     "/caches/change",
     "/initiatives/change",
     "/forecast/plans",
+    "/contracts/change",
     "/maturity/change",
     "/anomalies/change",
     "/reports/change",
     "/rates/change",
     "/tax/change",
+    "/invoices/change",
+    "/close/change",
+    "/allocation/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",
@@ -63,6 +74,9 @@ FORMS = (
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )
+UPLOADS = ("/invoices/upload",)
+"""Forms with a file: the same, in the one other form that browsers can send."""
+
 CHANGING_METHODS = ("POST", "PUT", "DELETE")
 
 
@@ -109,6 +123,8 @@ def refusal(scope: HTTPScope) -> BursarError | None:
     if scope["method"] == "POST" and scope["path"] in FORMS:
         # to a form under `referrer-policy: no-referrer` browsers write `Origin: null`
         return _foreign(scope, host, "application/x-www-form-urlencoded", own_origin="null")
+    if scope["method"] == "POST" and scope["path"] in UPLOADS:
+        return _foreign(scope, host, "multipart/form-data", own_origin="null")
     if scope["method"] not in METHODS:
         return MethodNotAllowed(
             f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}

@@ -21,6 +21,7 @@ import msgspec
 from bursar.domain.charge import Quality
 from bursar.domain.money import PICO_MAX
 from bursar.ledger.columns import STAGED_SQL, Columns, int_column, tags_json, text_column
+from bursar.ledger.floor import posting_us
 from bursar.ledger.rollups import add_charges
 from bursar.ledger.schema import CHARGE_COLUMNS, ENTRY_COLUMNS, Column
 from bursar.ledger.store import Session
@@ -122,6 +123,7 @@ def entry_id(key: str, part: str) -> str:
 
 
 def _post_query(session: Session, query: str, key: str, reason: str, now_us: int, *, unknown: int) -> Adjusted:
+    now_us = posting_us(session, now_us)
     columns = session.query(f"SELECT * FROM ({query}) LIMIT 0").columns
     params = {"key": key}
     given = f"SELECT {_carried(columns)} FROM ({query}) AS given ORDER BY received_at"

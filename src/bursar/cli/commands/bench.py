@@ -28,6 +28,9 @@ class Part(StrEnum):
     ADVISING = "advising"
     NAB = "nab"
     WATCH = "watch"
+    RECONCILE = "reconcile"
+    CLOSE = "close"
+    SCENARIOS = "scenarios"
 
 
 DOCUMENTED = (Part.ADVICE, Part.SEMANTIC)

@@ -4,7 +4,7 @@ Nothing is guessed: what a rule needs and nobody said is asked for by name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -33,10 +33,23 @@ INDIAN_PREFIXES = ("indian", "aws_india", "domestic", "forward")
 FOREIGN_PREFIXES = ("foreign", "aws_inc", "reverse", "marketplace")
 
 
-class Case:
-    """values: by meaning. fx: rates of exchange by purpose and day (None: no day was said). given: raw names used."""
+RateOf = Callable[[str, str, str, date], "tuple[Decimal, str] | None"]
+"""(purpose, currency, into, day) to a kept rate and what it is told by; None: none is known."""
+KEPT_PURPOSES = ("gst", "tds", "books")
 
-    def __init__(self, inputs: Mapping[str, Any], *, lenient: bool = False) -> None:
+
+class Case:
+    """values: by meaning. fx: rates of exchange by purpose and day (None: no day was said).
+
+    rate_of: answers where the case itself states none; into: the payer's currency.
+    """
+
+    def __init__(
+        self, inputs: Mapping[str, Any], *, lenient: bool = False, rate_of: RateOf | None = None, into: str = "INR"
+    ) -> None:
+        self.rate_of = rate_of
+        self.into = into
+        self.rates_told: dict[str, None] = {}
         self.values: dict[str, Any] = {}
         self.currencies: dict[str, str] = {}
         self.used: list[tuple[date | None, Decimal]] = []
@@ -124,7 +137,16 @@ class Case:
                 return self._into(known[max(earlier)])
             if day is None and len(known) == 1:
                 return self._into(next(iter(known.values())))
-        return None
+        return self._kept(purpose, day)
+
+    def _kept(self, purpose: str, day: date | None) -> Decimal | None:
+        if self.rate_of is None or day is None or not self.currency or purpose not in KEPT_PURPOSES:
+            return None
+        found = self.rate_of(purpose, self.currency, self.into, day)
+        if found is None:
+            return None
+        self.rates_told[found[1]] = None
+        return found[0]
 
     def _into(self, rate: Decimal) -> Decimal:
         """For one unit of the document's currency: a rate named `usd_per_eur` is turned round for a bill in USD."""
@@ -150,7 +172,7 @@ class Case:
         kept = {
             raw: one for raw, one in self.raw.items() if not ((read := understand(raw)) and read.input.name in dropped)
         }
-        return Case({**kept, name: value}, lenient=True)
+        return Case({**kept, name: value}, lenient=True, rate_of=self.rate_of, into=self.into)
 
     def _take(self, name: str, value: Any) -> bool:
         read = understand(name)

@@ -46,7 +46,8 @@ def compute_india(case: Case, working: Working) -> None:
 def _has_gst(case: Case) -> bool:
     """Whether GST can be answered: a value, rupees, or a rate of exchange for GST was said."""
     known = case.has("gst_taxable_value", "T_total_input_tax") or case.currency in ("INR", "")
-    return bool(known or case.fx.get("gst") or case.fx.get("any") or not is_asked(case))
+    stated = case.fx.get("gst") or case.fx.get("any") or case.rate_of
+    return bool(known or stated or not is_asked(case))
 
 
 def _gst(case: Case, working: Working, borne: Decimal) -> None:

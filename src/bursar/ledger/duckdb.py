@@ -6,7 +6,7 @@ connection of its own to the same database; an answer has to be fetched whole be
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -64,6 +64,7 @@ class DuckLedger:
         self._writing = threading.Lock()
         self._cursors = threading.local()
         self._version = 0
+        self._narrowing = threading.Lock()
 
     @property
     def version(self) -> int:
@@ -90,6 +91,18 @@ class DuckLedger:
                 raise
             cursor.execute("COMMIT")  # returns when the write-ahead log is on the disk
             self._version += 1
+
+    @contextmanager
+    def within(self, memory: str) -> Iterator[None]:
+        """The limit is the engine's own, not a connection's: one at a time, and what stood before is put back."""
+        with self._narrowing, closing(self._connection.cursor()) as cursor:
+            found = cursor.execute("SELECT current_setting('memory_limit')").fetchone()
+            cursor.execute(f"SET memory_limit = '{memory}'")
+            try:
+                yield
+            finally:
+                if found:
+                    cursor.execute(f"SET memory_limit = '{found[0]}'")
 
     def close(self) -> None:
         with self._writing:

@@ -59,6 +59,10 @@ class Ledger(Protocol):
         """One transaction: all of it is durable when the `with` ends, or none of it happened."""
         ...
 
+    def within(self, memory: str) -> AbstractContextManager[None]:
+        """For the length of a `with` the engine holds no more than so much memory ("700 MB"), whoever asks it."""
+        ...
+
     @property
     def version(self) -> int:
         """Grows with each committed write of this process: what was answered at the same version still holds."""

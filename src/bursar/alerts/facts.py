@@ -157,6 +157,10 @@ class Facts(Protocol):
 
     def review(self, period: str) -> ReviewTold: ...
 
+    def report(self, kind: str, month: str) -> ReviewTold:
+        """Made and kept, "board" or "pack" of "2026-10"."""
+        ...
+
     def anomalies(self) -> Sequence[Anomaly]:
         """What the watch has found that goes on, or has just ended."""
         ...

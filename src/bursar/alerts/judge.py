@@ -74,6 +74,8 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _retries(rule, facts)
         case rules.Approvals():
             return _approvals(rule, facts, episodes, now)
+        case rules.SentReports():
+            return _report(rule, rule.what, facts, episodes)
         case rules.Reviews():
             return _review(rule, rule.what, facts, episodes)
         case rules.Anomaly():
@@ -270,6 +272,15 @@ def _review(rule: Rule, what: rules.Reviews, facts: Facts, episodes: Episodes) -
         return
     told = facts.review(period)
     yield _finding(rule, what.every, period, Severity.INFO, told.title, told.text, told.address)
+
+
+def _report(rule: Rule, what: rules.SentReports, facts: Facts, episodes: Episodes) -> Iterator[Finding]:
+    month = facts.review_due("monthly", what.day, what.hour)
+    known = episodes.get((rule.name, what.report))
+    if not month or (known is not None and known.window == month):  # making one takes seconds
+        return
+    told = facts.report(what.report, month)
+    yield _finding(rule, what.report, month, Severity.INFO, told.title, told.text, told.address)
 
 
 def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Finding]:

@@ -47,10 +47,15 @@ def no_review(period: str) -> ReviewTold:
     return ReviewTold(f"Review of {period}", "", f"/reviews/{period}")
 
 
+def no_report(kind: str, month: str) -> ReviewTold:
+    """What is said where nobody makes reports."""
+    return ReviewTold(f"Report {kind} of {month}", "", f"/reports/{kind}/{month}")
+
+
 class LedgerFacts:
     """`Facts` from one ledger, in one time zone.
 
-    budgets, loops, retries, approvals, reviews, anomalies: who knows of those; they aren't in the ledger.
+    budgets, loops, retries, approvals, reviews, anomalies, reports: who knows of those; they aren't in the ledger.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class LedgerFacts:
         approvals: Callable[[], Sequence[ApprovalAsked]] = tuple,
         reviews: Callable[[str], ReviewTold] = no_review,
         anomalies: Callable[[], Sequence[Anomaly]] = tuple,
+        reports: Callable[[str, str], ReviewTold] = no_report,
     ) -> None:
         self._explorer = Explorer(ledger)
         self._ledger = ledger
@@ -76,6 +82,7 @@ class LedgerFacts:
         self._reviews = reviews
         self._reviewed: dict[str, ReviewTold] = {}  # the last ones that were written, by their period
         self._anomalies = anomalies
+        self._reports = reports
         self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
 
     def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
@@ -148,6 +155,9 @@ class LedgerFacts:
                 del self._reviewed[next(iter(self._reviewed))]
             self._reviewed[period] = self._reviews(period)
         return self._reviewed[period]
+
+    def report(self, kind: str, month: str) -> ReviewTold:
+        return self._reports(kind, month)
 
     def anomalies(self) -> Sequence[Anomaly]:
         return self._anomalies()

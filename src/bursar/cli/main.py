@@ -55,11 +55,13 @@ COMMANDS = {
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, try against the past, remove."),
     "routes": Listed("routes", "Where calls go: list, set, remove, test a request, replay the past."),
     "caches": Listed("caches", "Which calls may be answered from a cache: list, set, switch, resume, clear, remove."),
+    "rates": Listed("rates", "Exchange rates by day, purpose and source: add, import, list, show."),
     "initiatives": Listed(
         "initiatives", "What shall become cheaper, and what it saved: list, show, set, start, done, stop, remove, book."
     ),
     "maturity": Listed("maturity", "How far this installation has come in six steps: show, held, evidence."),
     "review": Listed("review", "What was spent, what changed and what to do, ranked by money."),
+    "report": Listed("report", "Each month's board report and finance pack: list, make, save."),
     "kill": Listed("kill", "Stop a key, agent, session, feature or everything within a second; lift it again."),
     "budgets": Listed("budgets", "Limits that can't be overspent, and how they stand."),
     "apply": Listed("controlfile", "Make the control state what a file says, all or nothing."),

@@ -24,6 +24,8 @@ from bursar.console.api.controls import CONTROL_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
 from bursar.console.api.maturity import MATURITY_HANDLERS
+from bursar.console.api.rates import RATE_HANDLERS
+from bursar.console.api.reports import REPORT_HANDLERS
 from bursar.console.api.reviews import REVIEW_HANDLERS
 from bursar.console.api.routes import API_HANDLERS
 from bursar.console.api.routing import ROUTE_HANDLERS
@@ -37,6 +39,8 @@ from bursar.console.pages.edit import EDIT_HANDLERS
 from bursar.console.pages.forecast import FORECAST_PAGES
 from bursar.console.pages.initiatives import INITIATIVE_PAGES
 from bursar.console.pages.maturity import MATURITY_PAGES
+from bursar.console.pages.rates import RATE_PAGES
+from bursar.console.pages.reports import REPORT_PAGES
 from bursar.console.pages.routes import PAGE_HANDLERS
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
@@ -107,6 +111,8 @@ def create_app(context: ConsoleContext) -> Litestar:
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
             *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
+            *REPORT_HANDLERS, *REPORT_PAGES,
+            *RATE_HANDLERS, *RATE_PAGES,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

@@ -42,6 +42,8 @@ CHANGING = (
     "/api/maturity/",
     "/api/anomalies/",
     "/api/markers",
+    "/api/reports/",
+    "/api/rates",
 )
 FORMS = (
     "/controls/change",
@@ -50,6 +52,8 @@ FORMS = (
     "/forecast/plans",
     "/maturity/change",
     "/anomalies/change",
+    "/reports/change",
+    "/rates/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",

@@ -73,6 +73,7 @@ NAV = (
     NavItem("caches", "Caches", "/caches"),
     NavItem("initiatives", "Initiatives", "/initiatives"),
     NavItem("reviews", "Reviews", "/reviews"),
+    NavItem("reports", "Reports", "/reports"),
     NavItem("maturity", "Maturity", "/maturity"),
 )
 

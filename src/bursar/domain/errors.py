@@ -351,3 +351,27 @@ class DeliveryFailed(BursarError):
     """A channel didn't take a message. It is sent again later; the message here says what the channel said."""
 
     code, status, retry = "delivery_failed", 502, True
+
+
+class BadScenario(BadRequest):
+    """A scenario that can't be read, or says what can't be tried; `field` names the step's part."""
+
+    code = "bad_scenario"
+
+
+class UnknownScenario(BursarError):
+    """No saved scenario has this name or id."""
+
+    code, status = "unknown_scenario", 404
+
+
+class BadBusiness(BadRequest):
+    """Business data that can't be read: the message names the line, the column and the limit, and nothing was kept."""
+
+    code = "bad_business"
+
+
+class UnknownCustomer(BursarError):
+    """No call, no record: nobody is known by that id."""
+
+    code, status = "unknown_customer", 404

@@ -18,7 +18,7 @@ NESTED_MAX = 20
 
 
 class Factor(StrEnum):
-    """What a change of cost is put down to; `watch/factors.py` says how each is measured."""
+    """What a change of cost is put down to; `domain/factors.py` says how each is measured."""
 
     CALLS = "calls"
     INPUT = "input_length"

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -291,4 +292,31 @@ MARKERS = Table(  # deploys, launches, and what else somebody said that happened
     Column("created_us", BigInteger, nullable=False),
     Column("created_by", String(200), nullable=False),
     Index("ix_markers_at_us", "at_us"),
+)
+
+REPORTS_MADE = Table(  # what was sent to people, as it was sent; made again it is a version of its own
+    "reports_made",
+    METADATA,
+    Column("kind", String(16), primary_key=True),  # board, pack
+    Column("period", String(16), primary_key=True),  # "2026-10"
+    Column("version", Integer, primary_key=True),
+    Column("made_us", BigInteger, nullable=False),
+    Column("made_by", String(200), nullable=False),
+    Column("state", Text, nullable=False),  # how firm its figures were, in words
+    Column("digest", String(64), nullable=False),  # SHA-256 of all its files
+    Column("pdf", LargeBinary, nullable=False),
+    Column("xlsx", LargeBinary, nullable=True),
+)
+
+SAVED_SCENARIOS = Table(  # simulations under a name; removed ones stay, as history
+    "saved_scenarios",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("steps", Text, nullable=False),  # as `finance.scenarios.written` spells them
+    Column("note", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("removed_us", BigInteger, nullable=True),
+    Column("removed_by", String(200), nullable=True),
 )

@@ -10,13 +10,13 @@ from fractions import Fraction
 
 import msgspec
 
+from bursar.domain.factors import Cell, CellKey, decompose
 from bursar.domain.findings import DETECTIONS_MAX, NESTED_MAX, Cause, Evidence, Factor, Finding, Movement, PerCall
 from bursar.domain.usage import INPUT_UNITS, OUTPUT_UNITS
 from bursar.domain.watching import Change, Detection, Marker, SeriesKey
 from bursar.ledger.store import Ledger, Session
 from bursar.watch import spent
 from bursar.watch.buckets import WATCHED
-from bursar.watch.factors import Cell, CellKey, decompose
 from bursar.watch.merge import Amount, Group, at_one_time, merged
 from bursar.watch.moved import movements
 from bursar.watch.windows import DAY_US, at_level, earlier_windows, level_windows

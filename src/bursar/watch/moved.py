@@ -8,9 +8,9 @@ taken out and the question asked again inside it: search, of which gpt-5, of whi
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
+from bursar.domain.factors import rounded_to_sum
 from bursar.domain.findings import Moved, Movement
 from bursar.domain.watching import SeriesKey
-from bursar.watch.factors import rounded_to_sum
 from bursar.watch.spent import Sums
 
 DEPTH_MAX = 3

@@ -8,13 +8,13 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from bursar.domain.clock import datetime_from_us, us_from_datetime
+from bursar.domain.factors import Cell, CellKey
 from bursar.domain.watching import SeriesKey
 from bursar.explore import compile as sql
 from bursar.explore.calls import aware
 from bursar.explore.filters import Filter, as_filters
 from bursar.ledger.store import Session
 from bursar.watch.buckets import COUNTS, summed
-from bursar.watch.factors import Cell, CellKey
 
 Span = tuple[int, int]
 """[start, end) in microseconds."""

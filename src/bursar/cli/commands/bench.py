@@ -28,6 +28,7 @@ class Part(StrEnum):
     ADVISING = "advising"
     NAB = "nab"
     WATCH = "watch"
+    SCENARIOS = "scenarios"
 
 
 DOCUMENTED = (Part.ADVICE, Part.SEMANTIC)

@@ -15,6 +15,7 @@ from bursar.console.api.forecast import forecast_answer, forecast_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
 from bursar.console.api.maturity import maturity_csv
+from bursar.console.api.rates import rates_csv
 from bursar.console.api.savings import ROWS_DEFAULT as SAVINGS_ROWS
 from bursar.console.api.savings import savings_answer, savings_csv
 from bursar.console.api.whatif import whatif_answer, whatif_csv
@@ -42,6 +43,8 @@ from bursar.console.pages.loops import loops_page
 from bursar.console.pages.maturity import maturity_figures, maturity_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_csv, prices_page
+from bursar.console.pages.rates import rates_figures, rates_page
+from bursar.console.pages.reports import listed_reports, reports_csv, reports_page
 from bursar.console.pages.reviews import (
     listed,
     review_csv,
@@ -156,8 +159,16 @@ PAGES = (
         lambda context, _view, _: maturity_figures(context), lambda a, _: maturity_csv(a),
     ),
     Page(
+        "/rates", "close", "Exchange rates", "rates.html", rates_page,
+        lambda context, _view, _: rates_figures(context), lambda a, _: rates_csv(a),
+    ),
+    Page(
         "/reviews", "reviews", "Reviews", "reviews.html", reviews_page,
         lambda context, view, _: listed(context, view), lambda a, _: reviews_csv(a),
+    ),
+    Page(
+        "/reports", "reports", "Reports", "reports.html", reports_page,
+        lambda context, view, _: listed_reports(context, view), lambda a, _: reports_csv(a),
     ),
 )  # fmt: skip
 PAGES_OF_ONE = (

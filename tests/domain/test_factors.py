@@ -6,8 +6,8 @@ from itertools import permutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bursar.domain.factors import Cell, Window, decompose, rounded_to_sum
 from bursar.domain.findings import Factor
-from bursar.watch.factors import Cell, Window, decompose, rounded_to_sum
 
 PICO = 10**12
 

@@ -1,0 +1,104 @@
+"""From customers' months, and what their models cost, to what simulations stand on."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from fractions import Fraction
+
+from bursar.domain.periods import Period
+from bursar.explore.compile import period_params
+from bursar.finance.economics.rows import Row
+from bursar.finance.scenarios.payers import Grounds, PastMonth, Payer
+from bursar.ledger.store import Session
+
+ModelCosts = Mapping[str, Mapping[str, int]]
+"""customer → "provider/model" → pico."""
+
+
+def model_costs(session: Session, period: Period) -> dict[str, dict[str, int]]:
+    """Effective cost of each customer's models, all charges of a period, corrections included."""
+    rows = session.query(
+        """
+        SELECT coalesce(customer, ''), provider || '/' || model, (SUM(effective_cost) * 1000000000000)::HUGEINT
+        FROM charges WHERE received_at >= $start AND received_at < $end
+        GROUP BY ALL HAVING SUM(effective_cost) <> 0 ORDER BY ALL
+        """,
+        period_params(period, None),
+    ).rows
+    found: dict[str, dict[str, int]] = {}
+    for customer, model, pico in rows:
+        found.setdefault(customer, {})[model] = pico
+    return found
+
+
+def grounds_of(months: Mapping[date, Sequence[Row]], models: Mapping[date, ModelCosts], currency: str) -> Grounds:
+    """Customers of the last of these months, each as the mean of those months that they were on the same plan.
+
+    months: every customer of each, oldest month first; "" are calls without a customer.
+    models: of each month; empty where no scenario asks for models.
+    """
+    known: dict[str, dict[date, Row]] = {}
+    past = []
+    for month, rows in months.items():
+        theirs = {row.customer: row for row in rows if is_known(row)}
+        for customer, row in theirs.items():
+            known.setdefault(customer, {})[month] = row
+        past.append(
+            PastMonth(
+                month,
+                sum(row.revenue_pico or 0 for row in theirs.values()),
+                sum(row.ai_pico for row in theirs.values()),
+                sum(row.other_pico or 0 for row in theirs.values()),
+            )
+        )
+    end = list(months)[-1]
+    payers, without_other, unknown, unknown_pico = [], 0, 0, 0
+    for last in months[end]:
+        if not is_known(last):
+            unknown += last.customer != ""
+            unknown_pico += last.ai_pico
+            continue
+        without_other += last.other_pico is None
+        alike = [(month, row) for month, row in known[last.customer].items() if _kind(row) == _kind(last)]
+        by_model = [models.get(month, {}).get(last.customer, {}) for month, _ in alike]
+        payers.append(_mean(last, [row for _, row in alike], by_model))
+    return Grounds(
+        payers=payers,
+        months=list(months),
+        past=past,
+        currency=currency,
+        unknown_customers=unknown,
+        unknown_ai_cost=unknown_pico,
+        unpriced=sum(row.unpriced for rows in months.values() for row in rows),
+        without_other_cost=without_other,
+    )
+
+
+def is_known(row: Row) -> bool:
+    """Whether a margin can be told: there is a customer, and revenue is known."""
+    return row.customer != "" and row.revenue_pico is not None
+
+
+def _kind(row: Row) -> tuple[str, bool]:
+    return row.plan, row.is_free
+
+
+def _mean(last: Row, months: Sequence[Row], models: Sequence[Mapping[str, int]]) -> Payer:
+    """Each amount rounded once, half-even, to the pico; of one month it is that month, exactly."""
+    count = len(months)
+
+    def mean(values: Iterable[int | None]) -> int:
+        return round(Fraction(sum(value or 0 for value in values), count))
+
+    names = sorted({name for one in models for name in one})
+    return Payer(
+        customer=last.customer,
+        plan=last.plan,
+        segment=last.segment,
+        is_free=last.is_free,
+        revenue=mean(one.revenue_pico for one in months),
+        ai_cost=mean(one.ai_pico for one in months),
+        other_cost=mean(one.other_pico for one in months),
+        calls=mean(one.calls for one in months),
+        tokens=mean(one.tokens for one in months),
+        cost_by_model={name: mean(one.get(name, 0) for one in models) for name in names},
+    )

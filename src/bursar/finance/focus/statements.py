@@ -51,7 +51,7 @@ def splits_of(names: Sequence[str]) -> tuple[Split, ...]:
     unique = list(dict.fromkeys(names))
     if len(unique) > SPLITS_MAX:
         raise BadQuery(f"an export is split by at most {SPLITS_MAX} more dimensions", field="split")
-    found = []
+    found: list[Split] = []
     for name in unique:
         if name.startswith(TAG_PREFIX):
             dimension(name)

@@ -38,7 +38,7 @@ def type_of(column: FocusColumn) -> str:
 
 def told_by_profile(splits: Mapping[str, str]) -> dict[str, str]:
     """Over a profile's own columns. splits: tag → column of the profile."""
-    tags = {"feature": "feature", "team": "team", "environment": "environment"} | splits
+    tags = {"feature": "feature", "team": "team", "environment": "environment", **splits}
     pairs = [
         f"CASE WHEN {column} <> '' THEN {literal(f'{_json_text(tag)}:')} || to_json({column}) END"
         for tag, column in tags.items()

@@ -50,7 +50,7 @@ def _dimensions() -> dict[str, Dimension]:
     )
     of_attempts = (
         "model_sent model_served region tier_asked tier_served finish_reason retry_cause route sku_id sku_price_id "
-        "entry"
+        "entry source"
     )
     found = [Dimension(name, name) for name in plain.split()]
     found += [Dimension(name, name, on_calls=False) for name in of_attempts.split()]

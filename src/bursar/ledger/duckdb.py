@@ -13,6 +13,7 @@ import duckdb
 
 from bursar.domain.errors import LedgerBusy, Unavailable
 from bursar.ledger.calls import CALLS_VIEW
+from bursar.ledger.imported import IMPORTED_TABLES
 from bursar.ledger.rollups import ROLLUP_TABLES, rebuild
 from bursar.ledger.schema import ADDED_COLUMNS, BOOK_TABLES, SCHEMA_VERSION, SPLIT_SAVINGS
 from bursar.ledger.store import Columns, Ledger, Params, Rows, Session, UnfitData
@@ -162,7 +163,7 @@ def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _make_tables(ledger: DuckLedger) -> None:
     with ledger.writing() as session:
-        for statement in (*BOOK_TABLES, *ADDED_COLUMNS, *ROLLUP_TABLES, CALLS_VIEW):
+        for statement in (*BOOK_TABLES, *ADDED_COLUMNS, *ROLLUP_TABLES, CALLS_VIEW, *IMPORTED_TABLES):
             session.run(statement)
         session.run(
             "INSERT INTO ledger_facts VALUES ('schema', $version) ON CONFLICT DO NOTHING",

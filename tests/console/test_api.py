@@ -29,6 +29,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/initiatives/{name}/done", "/api/initiatives/{name}/stop", "/api/initiative-bookings",
         "/api/forecast", "/api/plans", "/api/plans/{name}",
         "/api/rates", "/api/rates/on", "/api/rates/import",
+        "/api/focus/export", "/api/focus/unpriced", "/api/focus/import", "/api/focus/imports",
         "/api/maturity", "/api/maturity/reviews", "/api/maturity/evidence", "/api/maturity/evidence/{number}/withdraw",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
         "/api/budgets/{budget_id}/thresholds",

@@ -21,6 +21,7 @@ from bursar.console.api.anomalies import ANOMALY_HANDLERS
 from bursar.console.api.budgets import BUDGET_HANDLERS
 from bursar.console.api.caches import CACHE_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
+from bursar.console.api.focus import FOCUS_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
 from bursar.console.api.maturity import MATURITY_HANDLERS
@@ -36,6 +37,7 @@ from bursar.console.pages.alerts import ALERT_HANDLERS
 from bursar.console.pages.anomaly import ANOMALY_PAGES
 from bursar.console.pages.changes import CHANGE_HANDLERS
 from bursar.console.pages.edit import EDIT_HANDLERS
+from bursar.console.pages.focus import FOCUS_PAGES
 from bursar.console.pages.forecast import FORECAST_PAGES
 from bursar.console.pages.initiatives import INITIATIVE_PAGES
 from bursar.console.pages.maturity import MATURITY_PAGES
@@ -111,6 +113,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
             *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
+            *FOCUS_HANDLERS, *FOCUS_PAGES,
             *REPORT_HANDLERS, *REPORT_PAGES,
             *RATE_HANDLERS, *RATE_PAGES,
         ],

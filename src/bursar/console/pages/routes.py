@@ -31,6 +31,7 @@ from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
+from bursar.console.pages.focus import focus_csv, focus_figures, focus_page
 from bursar.console.pages.forecast import forecast_page
 from bursar.console.pages.initiatives import (
     initiative_csv,
@@ -157,6 +158,10 @@ PAGES = (
     Page(
         "/maturity", "maturity", "Maturity", "maturity.html", maturity_page,
         lambda context, _view, _: maturity_figures(context), lambda a, _: maturity_csv(a),
+    ),
+    Page(
+        "/focus", "explore", "FOCUS files", "focus.html", focus_page,
+        lambda context, _view, _: focus_figures(context), lambda a, _: focus_csv(a),
     ),
     Page(
         "/rates", "close", "Exchange rates", "rates.html", rates_page,

@@ -8,6 +8,7 @@ also takes back what stood there and isn't in it, by rows of the opposite sign.
 import csv
 import tempfile
 import uuid
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -83,6 +84,13 @@ def imports(ledger: Ledger, limit: int = 50) -> list[ImportNote]:
             f"FROM {IMPORTS} ORDER BY imported_at DESC, import_id LIMIT {limit:d}"
         ).rows
     return [ImportNote(*row) for row in rows]
+
+
+def days_of_bills(ledger: Ledger) -> tuple[date, date] | None:
+    """The first and the last day that imported rows are of, in UTC; None: there are none."""
+    with ledger.reading() as session:
+        first, last = session.query(f"SELECT min(charge_period_start), max(charge_period_start) FROM {TABLE}").rows[0]
+    return None if first is None else (first.date(), last.date())
 
 
 def export_imported(ledger: Ledger, file: Path, *, form: FileFormat = "csv") -> int:

@@ -87,12 +87,18 @@ def download(site: Site, address: str, out: IO[bytes]) -> None:
         raise _refusal(out.read(PROBLEM_BYTES_MAX), done.stderr.decode("utf-8", "replace").strip())
 
 
-def send(site: Site, address: str, file: Path, kind: str) -> bytes:
+def upload(site: Site, address: str, file: Path, kind: str) -> bytes:
     """POST a file as it is; the answer's body. kind: its media type. Raises as `ask` does."""
     running = _running(site)
     if running is not None:
-        return _over_http(running, address, file=file, kind=kind)
+        with file.open("rb") as opened:
+            return _over_http(running, address, "POST", opened, kind=kind, length=file.stat().st_size)
     return _by_ourselves(site, address, "--send", str(file.resolve()), "--kind", kind)
+
+
+def send(running: Running, method: str, address: str, body: bytes) -> bytes:
+    """Ask a running console to change something, as JSON. Raises as `ask` does."""
+    return _over_http(running, address, method, body)
 
 
 def path_of(*parts: str) -> str:
@@ -113,31 +119,35 @@ def _running(site: Site) -> Running | None:
 
 
 def _over_http(
-    running: Running, target: str, *, out: IO[bytes] | None = None, file: Path | None = None, kind: str = ""
+    running: Running,
+    target: str,
+    method: str = "GET",
+    body: bytes | IO[bytes] | None = None,
+    *,
+    kind: str = "application/json",
+    length: int | None = None,
+    out: IO[bytes] | None = None,
 ) -> bytes:
-    """The answer's body, or b"" where it goes to `out`."""
+    """The answer's body, or b"" where it goes to `out`. length: of a body that is a file."""
     where = urlsplit(running.console)
-    timeout_s = TIMEOUT_S if out is None and file is None else FILE_TIMEOUT_S
+    timeout_s = TIMEOUT_S if out is None and length is None else FILE_TIMEOUT_S
     connection = http.client.HTTPConnection(where.hostname or "127.0.0.1", where.port, timeout=timeout_s)
     try:
-        if file is None:
-            connection.request("GET", target, headers={"accept": "application/json"})
-        else:
-            with file.open("rb") as opened:
-                length = str(file.stat().st_size)
-                connection.request("POST", target, opened, {"content-type": kind, "content-length": length})
+        headers = {"accept": "application/json"} | ({"content-type": kind} if body is not None else {})
+        headers |= {} if length is None else {"content-length": str(length)}
+        connection.request(method, target, body=body, headers=headers)
         response = connection.getresponse()
         if out is not None and response.status < 400:
             shutil.copyfileobj(response, out, COPIED_AT_ONCE)
             return b""
-        body = response.read()
+        answer = response.read()
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"the console at {running.console} doesn't answer ({error}); is it starting?") from error
     finally:
         connection.close()
     if response.status >= 400:
-        raise _refusal(body, f"status {response.status}")
-    return body
+        raise _refusal(answer, f"status {response.status}")
+    return answer
 
 
 def _by_ourselves(site: Site, target: str, *more: str) -> bytes:

@@ -55,6 +55,7 @@ COMMANDS = {
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, try against the past, remove."),
     "routes": Listed("routes", "Where calls go: list, set, remove, test a request, replay the past."),
     "caches": Listed("caches", "Which calls may be answered from a cache: list, set, switch, resume, clear, remove."),
+    "contracts": Listed("contracts", "Contracts with vendors: record, rate, see where they stand, negotiate."),
     "rates": Listed("rates", "Exchange rates by day, purpose and source: add, import, list, show."),
     "initiatives": Listed(
         "initiatives", "What shall become cheaper, and what it saved: list, show, set, start, done, stop, remove, book."

@@ -8,6 +8,7 @@ from bursar.console.simulating import ScenarioDesk
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
 from bursar.finance.business.book import BusinessBook
+from bursar.finance.contracts.book import ContractBook
 from bursar.finance.economics.report import EconomicsDesk
 from bursar.finance.fx.book import RateBook
 from bursar.governance.store import ControlStore
@@ -34,6 +35,11 @@ class FinanceDesk:
     def rates(self) -> RateBook:
         """Exchange rates."""
         return RateBook(self.store, self.secret, self.clock)
+
+    @cached_property
+    def contracts(self) -> ContractBook:
+        """Contracts with vendors, and how far each was rated."""
+        return ContractBook(self.store, self.secret, self.clock)
 
     @cached_property
     def business(self) -> BusinessBook:

@@ -42,6 +42,7 @@ CHANGING = (
     "/api/maturity/",
     "/api/anomalies/",
     "/api/markers",
+    "/api/contracts",
     "/api/reports/",
     "/api/rates",
 )
@@ -50,6 +51,7 @@ FORMS = (
     "/caches/change",
     "/initiatives/change",
     "/forecast/plans",
+    "/contracts/change",
     "/maturity/change",
     "/anomalies/change",
     "/reports/change",

@@ -33,6 +33,7 @@ from bursar.console.noting import Noting
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.prompt_stopping import PromptStopping
+from bursar.console.rating import Rating
 from bursar.console.repricing import Repricing
 from bursar.console.watching import Watching, detecting_of
 from bursar.domain.errors import BursarError
@@ -164,6 +165,7 @@ def serve(site: Site) -> None:
         measuring = Measuring(ledger, context.controls, site.clock)
         threads.append(threading.Thread(target=measuring.run, args=(stop,), name="semantic-caches"))
         threads.append(threading.Thread(target=Noting(context).run, args=(stop,), name="maturity"))
+        threads.append(threading.Thread(target=Rating(context.finance).run, args=(stop,), name="contracts"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.watch.enabled:
             threads.append(threading.Thread(target=watching.run, args=(stop,), name="watch"))

@@ -66,6 +66,7 @@ NAV = (
     NavItem("savings", "Savings", "/savings"),
     NavItem("advice", "Advice", "/advice"),
     NavItem("prices", "Models and prices", "/prices"),
+    NavItem("contracts", "Contracts and invoices", "/contracts"),
     NavItem("routes", "Routes", "/routes"),
     NavItem("loops", "Loops and waste", "/loops"),
     NavItem("whatif", "What if", "/whatif"),
@@ -76,6 +77,9 @@ NAV = (
     NavItem("reports", "Reports", "/reports"),
     NavItem("maturity", "Maturity", "/maturity"),
 )
+
+CONTRACT_TABS = (("contracts", "Contracts", "/contracts"), ("negotiation", "Negotiation", "/contracts/negotiation"))
+"""The pages of the one entry "Contracts and invoices": (which, its name, its address)."""
 
 
 class Renderer:
@@ -90,6 +94,7 @@ class Renderer:
         )  # fmt: skip
         self.env.filters["lowerfirst"] = lambda text: text[:1].lower() + text[1:]
         self.env.globals["bursar"] = command_name()
+        self.env.globals["contract_tabs"] = CONTRACT_TABS
         self.env.globals["data_option"] = data_option(context.config)
         self.env.filters["decimal"] = Decimal
         self.env.filters["sentence"] = display.sentence

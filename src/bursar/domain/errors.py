@@ -67,6 +67,12 @@ class BadGate(BadRequest):
     code = "bad_gate"
 
 
+class BadContract(BadRequest):
+    """Terms of a contract that can't be."""
+
+    code = "bad_contract"
+
+
 class BadControlFile(BadRequest):
     """A control file that can't be read, or says what can't be; the message names the line and the part."""
 
@@ -284,6 +290,12 @@ class UnknownControl(BursarError):
     """No policy, limit, kill, route or cache rule in force has this name or id."""
 
     code, status = "unknown_control", 404
+
+
+class UnknownContract(BursarError):
+    """No contract has this name or id."""
+
+    code, status = "unknown_contract", 404
 
 
 class UnknownAdvice(BursarError):

@@ -294,6 +294,46 @@ MARKERS = Table(  # deploys, launches, and what else somebody said that happened
     Index("ix_markers_at_us", "at_us"),
 )
 
+CONTRACTS = Table(  # agreements with vendors; what they say is in their versions
+    "contracts",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(200), nullable=False),
+)
+
+CONTRACT_VERSIONS = Table(  # appended, never changed
+    "contract_versions",
+    METADATA,
+    Column("contract_id", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("since", String(10), nullable=False),  # the first day it holds on, UTC
+    Column("terms", Text, nullable=False),  # JSON of `finance.contracts.terms.ContractTerms`
+    Column("why", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    Column("recorded_by", String(200), nullable=False),
+)
+
+CONTRACT_DAYS = Table(  # how far each contract was rated; may be lost: everything is rated again then, to the same sums
+    "contract_days",
+    METADATA,
+    Column("contract_id", String(32), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("stamp", Text, nullable=False),  # of what was rated: terms and charges
+    Column("balances", Text, nullable=False),  # JSON of `finance.contracts.balances.Balances`, after the day
+    Column("rated_us", BigInteger, nullable=False),
+)
+
+VENDOR_OWNERS = Table(  # who owns the relation with a vendor, with or without a contract
+    "vendor_owners",
+    METADATA,
+    Column("provider", String(200), primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("changed_by", String(200), nullable=False),
+)
+
 REPORTS_MADE = Table(  # what was sent to people, as it was sent; made again it is a version of its own
     "reports_made",
     METADATA,

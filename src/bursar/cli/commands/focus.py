@@ -98,7 +98,7 @@ def import_(
         kind = "application/vnd.apache.parquet" if opened.read(4) == b"PAR1" else "text/csv"
     asked: list[tuple[str, str | int | None]] = [("name", file.name), ("replace", "true" if replace else None)]
     site = resolve_existing(config, data)
-    told = client.decode(client.send(site, client.target("/api/focus/import", asked), file, kind), ImportedTold)
+    told = client.decode(client.upload(site, client.target("/api/focus/import", asked), file, kind), ImportedTold)
     if told.fault_count:
         for fault in told.faults[:FAULTS_SHOWN]:
             say(f"line {fault.line}: {fault.column} {fault.message}")

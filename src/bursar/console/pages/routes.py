@@ -21,6 +21,7 @@ from bursar.console.api.savings import savings_answer, savings_csv
 from bursar.console.api.whatif import whatif_answer, whatif_csv
 from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
+from bursar.console.contracts import contracts_told, negotiations_told
 from bursar.console.format import Format
 from bursar.console.pages.advice import advice_page
 from bursar.console.pages.anomalies import anomalies_figures, anomalies_page
@@ -29,6 +30,7 @@ from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, b
 from bursar.console.pages.caches import caches_answer, caches_csv, caches_page
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
+from bursar.console.pages.contracts import contracts_csv, contracts_page, negotiation_csv, negotiation_page
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
 from bursar.console.pages.focus import focus_csv, focus_figures, focus_page
@@ -120,6 +122,14 @@ PAGES = (
     Page(
         "/prices", "prices", "Models and prices", "prices.html", prices_page,
         lambda context, view, _: prices_answer(context, view), lambda a, _: prices_csv(a),
+    ),
+    Page(
+        "/contracts", "contracts", "Contracts", "contracts.html", contracts_page,
+        lambda context, _view, _: contracts_told(context), lambda a, _: contracts_csv(a),
+    ),
+    Page(
+        "/contracts/negotiation", "contracts", "Negotiation", "negotiation.html", negotiation_page,
+        lambda context, view, _: negotiations_told(context, view), lambda a, _: negotiation_csv(a),
     ),
     Page(
         "/routes", "routes", "Routes", "routes.html", routes_page,

@@ -94,16 +94,16 @@ class DuckLedger:
             self._version += 1
 
     @contextmanager
-    def within(self, memory: str) -> Iterator[None]:
-        """The limit is the engine's own, not a connection's: one at a time, and what stood before is put back."""
+    def within(self, memory: str, threads: int) -> Iterator[None]:
+        """The limits are the engine's own, not a connection's: one at a time, and what stood before is put back."""
         with self._narrowing, closing(self._connection.cursor()) as cursor:
-            found = cursor.execute("SELECT current_setting('memory_limit')").fetchone()
-            cursor.execute(f"SET memory_limit = '{memory}'")
+            asked = "SELECT current_setting('memory_limit'), current_setting('threads')"
+            before = cursor.execute(asked).fetchone() or (memory, threads)
+            _narrow(cursor, memory, threads)
             try:
                 yield
             finally:
-                if found:
-                    cursor.execute(f"SET memory_limit = '{found[0]}'")
+                _narrow(cursor, *before)
 
     def close(self) -> None:
         with self._writing:
@@ -152,6 +152,11 @@ def _settings(threads: int | None) -> dict[str, str | bool | int | float | list[
     if threads is not None:
         settings["threads"] = threads
     return settings
+
+
+def _narrow(cursor: duckdb.DuckDBPyConnection, memory: str, threads: int) -> None:
+    cursor.execute(f"SET memory_limit = '{memory}'")
+    cursor.execute(f"SET threads = {threads:d}")
 
 
 def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:

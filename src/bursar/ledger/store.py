@@ -59,8 +59,9 @@ class Ledger(Protocol):
         """One transaction: all of it is durable when the `with` ends, or none of it happened."""
         ...
 
-    def within(self, memory: str) -> AbstractContextManager[None]:
-        """For the length of a `with` the engine holds no more than so much memory ("700 MB"), whoever asks it."""
+    def within(self, memory: str, threads: int) -> AbstractContextManager[None]:
+        """For the length of a `with` the engine has no more than so much memory ("700 MB") and so many threads,
+        whoever asks it."""
         ...
 
     @property

@@ -95,10 +95,11 @@ def texts_sql(columns: Sequence[FocusColumn]) -> str:
 
 
 def written_sql(columns: Sequence[FocusColumn]) -> str:
-    """What is written, typed, in the columns' order."""
+    """What is written, typed, in the columns' order; the rows as they come, which with one thread is always the same
+    way: to sort them takes a quarter of the time."""
     told = {name: f"s.{name}" for name in texts()} | figures() | {name: f"h.{source}" for name, source in TIMES.items()}
     chosen = ", ".join(f'({told.get(column.ours, "NULL")})::{type_of(column)} AS "{column.name}"' for column in columns)
-    return f"SELECT {chosen} FROM {JOINED} ORDER BY {ORDER}"
+    return f"SELECT {chosen} FROM {JOINED}"
 
 
 JOINED = f"{ROWS} AS r JOIN {KINDS} AS s USING (pid, class) JOIN {HOURS} AS h USING (start_at, billing_month)"

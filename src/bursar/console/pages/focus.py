@@ -20,7 +20,7 @@ from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.errors import BadRequest
 from bursar.domain.money import plain
-from bursar.domain.periods import parse_period
+from bursar.domain.periods import Period, parse_period
 from bursar.explore.filters import Filter
 from bursar.explore.query import Query
 from bursar.finance.focus.columns import VERSION
@@ -75,6 +75,7 @@ def focus_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
     told = focus_figures(context)
     days = days_of_bills(context.ledger)
     period = f"{days[0]}..{days[1]}" if days else ""
+    bills = _vendors(context, view, parse_period(period, context.now(), "UTC")) if days else []
     return {
         "data": {
             "version": VERSION,
@@ -83,7 +84,7 @@ def focus_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
                 for one in told.months
             ],
             "imports": [(one, one.imported_at[:16].replace("T", " ")) for one in told.imports],
-            "vendors": _vendors(context, view, period) if days else [],
+            "vendors": bills,
             "explore": view.url("/explore", period=period, by="provider", filters=(_SOURCE,)),
             "beside": view.url("/explore", period=period, by="source", filters=()),
             "added": f.count(int(view.get("added"))) if view.get("added").isdigit() else "",
@@ -130,15 +131,14 @@ def _month(context: ConsoleContext, name: str) -> MonthRow:
     )
 
 
-def _vendors(context: ConsoleContext, view: View, period: str) -> list[VendorRow]:
+def _vendors(context: ConsoleContext, view: View, period: Period) -> list[VendorRow]:
     """What the bills come to, the dearest first; all of them, whichever month they are of."""
-    whole = parse_period("all", context.now(), "UTC")
-    asked = Query(whole, ("billed_cost", "effective_cost"), ("provider", "upstream"), (_SOURCE,), order="billed_cost",
+    asked = Query(period, ("billed_cost", "effective_cost"), ("provider", "upstream"), (_SOURCE,), order="billed_cost",
                   limit=VENDORS_SHOWN)  # fmt: skip
     return [
         VendorRow(
             provider, service, billed, effective, rows, unpriced,
-            view.url("/explore", period=period, by="upstream", filters=(_SOURCE, Filter("provider", (provider,)))),
+            view.url("/explore", period=period.name, by="upstream", filters=(_SOURCE, Filter("provider", (provider,)))),
         )
         for provider, service, billed, effective, unpriced, _, _, rows in context.explorer.run(asked).rows
     ]  # fmt: skip

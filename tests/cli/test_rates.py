@@ -2,6 +2,8 @@
 
 import json
 
+from bursar.domain.clock import SystemClock, datetime_from_us
+
 
 def test_rates_are_added_imported_listed_and_asked(bursar, tmp_path):
     data = str(tmp_path / "data")
@@ -33,3 +35,18 @@ def test_a_mistake_names_its_field_and_is_wrong_usage(bursar, tmp_path):
     )  # fmt: skip
     assert wrong.code == 2
     assert "rate:" in wrong.err
+
+
+def test_a_budget_in_another_currency_takes_todays_rate_where_none_is_given(bursar, tmp_path):
+    data = ("--data", str(tmp_path / "data"))
+    create = ("budgets", "create", "india", "--limit", "500000", "--window", "month", "--currency", "INR")
+    refused = bursar(*create, *data)
+    assert "needs one: --rate" in refused.err
+    today = datetime_from_us(SystemClock().now_us()).date()
+    bursar(
+        "rates", "add", "USD", "INR", "80", "--on", str(today), "--purpose", "report", "--source", "FBIL", *data,
+    )  # fmt: skip
+    made = bursar(*create, "--format", "json", *data)
+    assert made.code == 0, made.err
+    shown = json.loads(bursar("budgets", "show", "india", "--format", "json", *data).out)
+    assert shown["rate"] == {"usd": "0.0125", "source": "FBIL", "as_of": str(today)}

@@ -32,6 +32,15 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/rates", "/api/rates/on", "/api/rates/import",
         "/api/focus/export", "/api/focus/unpriced", "/api/focus/import", "/api/focus/imports",
         "/api/contracts", "/api/contracts/{name}", "/api/contracts/rate", "/api/contracts-owner", "/api/negotiations",
+        "/api/invoices", "/api/invoices/typed", "/api/invoices/{name}", "/api/invoices/{name}/reconcile",
+        "/api/invoices/{name}/decide", "/api/invoices/{name}/rate", "/api/invoices/{name}/variances/{variance_id}",
+        "/api/bill-keys", "/api/bill-mappings",
+        "/api/close", "/api/close/{month}", "/api/close/{month}/proof", "/api/close/{month}/files/{name}",
+        "/api/journal", "/api/chart", "/api/statements",
+        "/api/allocation", "/api/allocation/rules", "/api/allocation/rules/{name}",
+        "/api/allocation/{month}/chargeback",
+        "/api/tax/worksheet", "/api/tax/rules", "/api/tax/compute", "/api/tax/import", "/api/tax/records/{kind}",
+        "/api/tax/records/{kind}/{name}",
         "/api/maturity", "/api/maturity/reviews", "/api/maturity/evidence", "/api/maturity/evidence/{number}/withdraw",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
         "/api/budgets/{budget_id}/thresholds",
@@ -48,7 +57,7 @@ WITH_PARAMETERS = (
     "/api/anomalies",
     "/api/policies", "/api/limits", "/api/kills", "/api/policies/{name}/try", "/api/limits/{name}/try",
     "/api/routes", "/api/caches", "/api/initiatives", "/api/initiative-bookings", "/api/forecast",
-    "/api/advice", "/api/maturity",
+    "/api/advice", "/api/maturity", "/api/invoices",
 )  # fmt: skip
 CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [

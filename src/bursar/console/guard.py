@@ -45,6 +45,13 @@ CHANGING = (
     "/api/contracts",
     "/api/reports/",
     "/api/rates",
+    "/api/invoices",
+    "/api/bill-",
+    "/api/close",
+    "/api/journal",
+    "/api/chart",
+    "/api/allocation",
+    "/api/tax/",
 )
 FORMS = (
     "/controls/change",
@@ -56,6 +63,10 @@ FORMS = (
     "/anomalies/change",
     "/reports/change",
     "/rates/change",
+    "/invoices/change",
+    "/close/change",
+    "/allocation/change",
+    "/tax/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",
@@ -63,9 +74,12 @@ FORMS = (
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )
-UPLOADS = {"/api/focus/import": ("text/csv", "application/vnd.apache.parquet")}
+UPLOADS = ("/invoices/upload", "/focus/import")
+"""Forms with a file: the same, in the one other form that browsers can send."""
+
+FILES = {"/api/focus/import": ("text/csv", "application/vnd.apache.parquet")}
 """Files sent as they are, and of which kinds: no page of another origin can send those unasked either."""
-FORM_UPLOADS = ("/focus/import",)
+
 CHANGING_METHODS = ("POST", "PUT", "DELETE")
 
 
@@ -107,15 +121,15 @@ def refusal(scope: HTTPScope) -> BursarError | None:
             "it has no login yet, so it isn't for other machines",
             field="host",
         )
-    if scope["method"] == "POST" and scope["path"] in UPLOADS:
-        return _foreign(scope, host, *UPLOADS[scope["path"]], own_origin=host)
-    if scope["method"] == "POST" and scope["path"] in FORM_UPLOADS:
-        return _foreign(scope, host, "multipart/form-data", own_origin="null")
+    if scope["method"] == "POST" and scope["path"] in FILES:
+        return _foreign(scope, host, *FILES[scope["path"]], own_origin=host)
     if scope["method"] in CHANGING_METHODS and scope["path"].startswith(CHANGING):
         return _foreign(scope, host, "application/json", own_origin=host)
     if scope["method"] == "POST" and scope["path"] in FORMS:
         # to a form under `referrer-policy: no-referrer` browsers write `Origin: null`
         return _foreign(scope, host, "application/x-www-form-urlencoded", own_origin="null")
+    if scope["method"] == "POST" and scope["path"] in UPLOADS:
+        return _foreign(scope, host, "multipart/form-data", own_origin="null")
     if scope["method"] not in METHODS:
         return MethodNotAllowed(
             f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}

@@ -72,13 +72,20 @@ NAV = (
     NavItem("whatif", "What if", "/whatif"),
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),
+    NavItem("allocation", "Allocation", "/allocation"),
+    NavItem("close", "Close", "/close"),
     NavItem("initiatives", "Initiatives", "/initiatives"),
     NavItem("reviews", "Reviews", "/reviews"),
+    NavItem("tax", "Tax", "/tax"),
     NavItem("reports", "Reports", "/reports"),
     NavItem("maturity", "Maturity", "/maturity"),
 )
 
-CONTRACT_TABS = (("contracts", "Contracts", "/contracts"), ("negotiation", "Negotiation", "/contracts/negotiation"))
+CONTRACT_TABS = (
+    ("contracts", "Contracts", "/contracts"),
+    ("invoices", "Invoices", "/invoices"),
+    ("negotiation", "Negotiation", "/contracts/negotiation"),
+)
 """The pages of the one entry "Contracts and invoices": (which, its name, its address)."""
 
 

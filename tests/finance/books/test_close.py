@@ -157,6 +157,7 @@ CHARGE = st.tuples(
 STEP = st.one_of(CHARGE, st.just("close"))
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(steps=st.lists(STEP, min_size=4, max_size=14))
 def test_closed_files_never_change_and_booked_months_add_up_to_the_ledger(steps):

@@ -57,6 +57,7 @@ def test_the_workbook_has_the_same_bytes_each_time_and_the_same_figures(books):
     rows = book.get_sheet_by_name("Trial balance").to_python()
     exact = {row[0]: Decimal(row[5]) for row in rows[4:] if row[0] and not row[0].startswith("All in")}
     assert exact == {one.account: one.balance for one in books.balances}
+    assert all(isinstance(cell, float) for row in rows[4:] if row[0] for cell in row[2:5])  # formulas have their value
 
 
 def test_json_has_every_digit(world):

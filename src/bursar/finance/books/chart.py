@@ -49,6 +49,7 @@ class Chart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exchange: str = "Expenses:Exchange-Differences"
     flat: str = "Expenses:AI:Flat:{feature}"
     chargeback: str = "Expenses:Charged:{team}"
+    charged_out: str = "Expenses:Charged-Out"
 
     def expense_of(self, facts: Mapping[str, str]) -> str:
         """The account of a charge with these provider, feature, team and environment."""

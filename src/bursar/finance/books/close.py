@@ -72,7 +72,7 @@ class CloseBook:
     ) -> None:
         self._store = store
         self._secret = secret
-        self._ledger = ledger
+        self.ledger = ledger
         self._clock = clock
         self._organization = organization
         self._unread_bytes = unread_bytes
@@ -86,7 +86,7 @@ class CloseBook:
     def months(self) -> list[MonthSum]:
         """Each month in which charges are booked."""
         until = until_of(self.closings())
-        with self._ledger.reading() as session:
+        with self.ledger.reading() as session:
             return month_sums(session, until)
 
     def books(self, month: str) -> MonthBooks:
@@ -99,7 +99,7 @@ class CloseBook:
 
     def checks(self, month: str) -> list[Check]:
         """What to look at before it is closed. Raises BadPeriod."""
-        with self._ledger.reading() as session:
+        with self.ledger.reading() as session:
             return checklist(session, month, until_of(self.closings()), self._now(), self._unread_bytes())
 
     def close(self, month: str, *, by: str, note: str = "", accepted: bool = False) -> ClosedMonth:
@@ -122,7 +122,7 @@ class CloseBook:
             raise BadControl(
                 f"{month} has {len(open_ones)} to look at ({titles}): accept them, and say why in a note", field="note"
             )
-        with self._ledger.writing() as session:  # from here on whatever is posted is a later month's
+        with self.ledger.writing() as session:  # from here on whatever is posted is a later month's
             closed_us = close_until(session, self._clock.now_us())
         with self._store.writing() as connection:
             return self._keep(connection, Closing(month, closed_us, by, note, _chart_number(connection)), checks)
@@ -222,7 +222,7 @@ class CloseBook:
         entries: Sequence[Transaction],
         chart: Chart | None = None,
     ) -> MonthBooks:
-        with self._ledger.reading() as session:
+        with self.ledger.reading() as session:
             sums = booked_sums(session, month, until_of(closings))
         chart = chart or self.chart(closing.chart_number if closing else None)
         return month_books(month, self._organization, closing, sums, entries, chart)

@@ -145,6 +145,6 @@ def _subtitle(books: MonthBooks) -> str:
     return f"{books.organization}; closed {closed:%Y-%m-%d %H:%M} UTC by {books.closing.closed_by}"
 
 
-def _cached(amount: Decimal) -> str:
-    """What a formula's cell shows until the spreadsheet computes it itself."""
-    return plain(amount)
+def _cached(amount: Decimal) -> Decimal:
+    """What a formula's cell shows until the spreadsheet computes it itself: written without an exponent."""
+    return Decimal(plain(amount))

@@ -16,6 +16,9 @@ SAVED = "saved"
 """A filter that is no dimension: `saved=prompt_cache` are the attempts to whose cost that lever made a difference, so
 that what it saved opens to its calls. Several levers may have made one, so groups by it would not add up."""
 
+SOURCE = "source"
+"""The one dimension that imported bills are seen by: a question without it never sees them (`ledger/imported.py`)."""
+
 Unit = Literal["usd", "count", "tokens", "bytes", "ms"]
 
 

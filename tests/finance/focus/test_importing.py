@@ -146,6 +146,7 @@ def test_imported_cost_is_seen_only_by_who_asks_for_it(tmp_path, book):
     assert costs(ledger, period, source="imported") == 5
     by_source = explorer.cost_by("source", period, measures=("billed_cost", "calls"))
     assert {one[:3] for one in by_source.rows} == {("imported", 5, 0), ("bursar", 1, 1)}
+    assert by_source.totals["billed_cost"] == 6
     by_team = explorer.cost_by(("source", "team"), period, measures=("billed_cost",))
     assert {one[:2] for one in by_team.rows} == {("imported", "core"), ("bursar", "core")}
     assert explorer.calls(period, filters=[("source", "imported")]).calls == []

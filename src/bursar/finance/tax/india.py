@@ -14,6 +14,8 @@ from bursar.finance.tax.prepaid import put_prepaid, voucher_value
 from bursar.finance.tax.withholding import is_asked, withhold
 from bursar.finance.tax.working import Working
 
+SUMMED = ("_inr", "_igst", "_cgst", "_sgst", "_taxable")
+PARTS_OF_RULE_42 = ("C1", "C2", "D1", "D2", "C3")
 POLICIES = ("exclude_tds", "include_tds")
 
 
@@ -229,12 +231,13 @@ def _levy(case: Case, working: Working) -> None:
 
 
 def bill_totals(lines: list[Working], into: Working) -> None:
-    """A bill of several issuers: every sum of its lines that is money in rupees."""
+    """A bill of several issuers: every sum of its lines that is money in rupees, and the parts of rule 42."""
     keys = dict.fromkeys(
-        key for one in lines for key, value in one.results.items() if key.endswith(("_inr", "_igst", "_cgst", "_sgst",
-                                                                                    "_taxable"))
-        and isinstance(value, str)
-    )  # fmt: skip
+        key
+        for one in lines
+        for key, value in one.results.items()
+        if isinstance(value, str) and (key.endswith(SUMMED) or key in PARTS_OF_RULE_42)
+    )
     for key in keys:
         found = [amount for one in lines if (amount := one.decimal(key)) is not None]
         rules = dict.fromkeys(rule for one in lines if key in one.figures for rule in one.figures[key].rules)

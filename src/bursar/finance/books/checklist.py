@@ -62,7 +62,7 @@ def checklist(
         _count("unpriced", "Every attempt has a price", counts["unpriced"],
                "without a price: in no amount; a price that comes later is posted in the open month", "/prices"),
         _count("assumed", "Nothing is assumed", counts["assumed"],
-               "booked at their bound, since their end was never seen", f"/calls{days}&filter=quality%3Dassumed"),
+               "booked at the bound, since the end was never seen", f"/calls{days}&filter=quality%3Dassumed"),
         _count("estimated", "Nothing is estimated", counts["estimated"],
                "estimated, since the provider told no usage", f"/calls{days}&filter=quality%3Destimated"),
         _check("reconciled", "It is compared with the bills of its providers", not unlike, unlike, "/invoices"),

@@ -38,6 +38,8 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/journal", "/api/chart", "/api/statements",
         "/api/allocation", "/api/allocation/rules", "/api/allocation/rules/{name}",
         "/api/allocation/{month}/chargeback",
+        "/api/tax/worksheet", "/api/tax/rules", "/api/tax/compute", "/api/tax/import", "/api/tax/records/{kind}",
+        "/api/tax/records/{kind}/{name}",
         "/api/maturity", "/api/maturity/reviews", "/api/maturity/evidence", "/api/maturity/evidence/{number}/withdraw",
         "/api/budgets", "/api/budgets/{budget_id}", "/api/budgets/{budget_id}/approve",
         "/api/budgets/{budget_id}/thresholds",

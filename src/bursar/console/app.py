@@ -33,6 +33,7 @@ from bursar.console.api.reports import REPORT_HANDLERS
 from bursar.console.api.reviews import REVIEW_HANDLERS
 from bursar.console.api.routes import API_HANDLERS
 from bursar.console.api.routing import ROUTE_HANDLERS
+from bursar.console.api.tax import TAX_HANDLERS
 from bursar.console.assets import load_assets
 from bursar.console.context import ConsoleContext
 from bursar.console.guard import GuardMiddleware, is_loopback
@@ -50,6 +51,7 @@ from bursar.console.pages.maturity import MATURITY_PAGES
 from bursar.console.pages.rates import RATE_PAGES
 from bursar.console.pages.reports import REPORT_PAGES
 from bursar.console.pages.routes import PAGE_HANDLERS
+from bursar.console.pages.tax import TAX_PAGES
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
 from bursar.domain.errors import BursarError, ConfigError
@@ -123,6 +125,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             *REPORT_HANDLERS, *REPORT_PAGES,
             *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,
             *ALLOCATION_HANDLERS, *ALLOCATION_PAGES,
+            *TAX_HANDLERS, *TAX_PAGES,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

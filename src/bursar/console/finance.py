@@ -17,6 +17,7 @@ from bursar.finance.contracts.book import ContractBook
 from bursar.finance.economics.report import EconomicsDesk
 from bursar.finance.fx.book import RateBook
 from bursar.finance.reconcile.desk import InvoiceDesk
+from bursar.finance.tax.book import TaxBook
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.reports.kept import ReportBook
@@ -55,6 +56,11 @@ class FinanceDesk:
     def reports(self) -> ReportBook:
         """Reports as they were made."""
         return ReportBook(self.store, self.secret, self.clock)
+
+    @cached_property
+    def taxes(self) -> TaxBook:
+        """Payers, vendors' entities and papers, positions, tax documents, rules of the site's own."""
+        return TaxBook(self.store, self.secret, self.clock)
 
     @cached_property
     def rates(self) -> RateBook:

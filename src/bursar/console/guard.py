@@ -51,6 +51,7 @@ CHANGING = (
     "/api/journal",
     "/api/chart",
     "/api/allocation",
+    "/api/tax/",
 )
 FORMS = (
     "/controls/change",
@@ -65,6 +66,7 @@ FORMS = (
     "/invoices/change",
     "/close/change",
     "/allocation/change",
+    "/tax/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",

@@ -76,6 +76,7 @@ NAV = (
     NavItem("close", "Close", "/close"),
     NavItem("initiatives", "Initiatives", "/initiatives"),
     NavItem("reviews", "Reviews", "/reviews"),
+    NavItem("tax", "Tax", "/tax"),
     NavItem("reports", "Reports", "/reports"),
     NavItem("maturity", "Maturity", "/maturity"),
 )

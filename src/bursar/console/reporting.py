@@ -8,10 +8,10 @@ import msgspec
 from bursar.alerts.facts import ReviewTold
 from bursar.alerts.message import Attached
 from bursar.console.context import ConsoleContext
+from bursar.console.reporting_finance import finance_blocks, margin_blocks, state_of
 from bursar.console.reviewing import facts_of, review_pdf
 from bursar.console.view import View
 from bursar.domain import display
-from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadRequest, Unavailable
 from bursar.explore.table import Query, Table, run_query
 from bursar.reports.blocks import Report
@@ -25,11 +25,8 @@ from bursar.reviews.words import Words
 
 MEASURES = (*COSTS, "attempts", "unpriced_count")
 COLUMNS_TIED = ("List", "Contracted", "Effective", "Billed")
-NOT_CLOSED = "Draft: the month isn't closed, and its figures may still move."
 PDF = "application/pdf"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-CLOSED = "The month was closed on {} by {}. These figures are of its calls as the ledger has them now."
-RUNNING = "Draft: the month isn't over."
 CELLS_NOTE = "A cell holds fifteen digits; exact figures are in the CSV of each page, and in FOCUS exports."
 
 
@@ -107,17 +104,6 @@ def named_files(kind: str, month: str, files: Files) -> list[tuple[str, str, byt
     return found if files.xlsx is None else [*found, (f"{kind}-{month}.xlsx", XLSX, files.xlsx)]
 
 
-def state_of(context: ConsoleContext, view: View) -> str:
-    """How firm a month's figures are."""
-    if view.includes_now:
-        return RUNNING
-    month = view.first_day.isoformat()[:7]
-    closing = next((one for one in context.finance().close.closings() if one.month == month), None)
-    if closing is None:
-        return NOT_CLOSED
-    return CLOSED.format(display.day(datetime_from_us(closing.closed_us), year=True), closing.closed_by)
-
-
 def words_of(context: ConsoleContext) -> Words:
     return Words(context.config.console.locale, context.config.console.currency)
 
@@ -130,6 +116,8 @@ def board_report(context: ConsoleContext, view: View, state: str) -> Report:
         state=state,
         facts=msgspec.structs.replace(facts, period=display.month(view.first_day)),
         step=_step(context),
+        margin=margin_blocks(context, view, words_of(context)),
+        finance=finance_blocks(context, view, words_of(context)),
         month_labels=tuple(f"{display.month(one.first)[:3]} {one.first:%y}" for one in facts.months),
     )
     return board(made, words_of(context), lambda opens: f"{context.config.console_url}{_address(view, opens)}")
@@ -152,6 +140,7 @@ def pack_facts(context: ConsoleContext, view: View, state: str) -> PackFacts:
         period=display.month(view.first_day),
         groups=groups,
         total=_line(total, ""),
+        finance=(*margin_blocks(context, view, words_of(context)), *finance_blocks(context, view, words_of(context))),
     )
 
 

@@ -85,6 +85,12 @@ class BadPrice(BadRequest):
     code = "bad_price"
 
 
+class BadTax(BadRequest):
+    """A tax case, document, position or rule that can't be read or lacks something; `field` names it."""
+
+    code = "bad_tax"
+
+
 class BadQuery(BadRequest):
     """A question the ledger can't be asked: no such dimension, measure or filter."""
 

@@ -263,6 +263,19 @@ PLANNED_EVENTS = Table(  # removed ones stay, as history
     Column("removed_by", String(200), nullable=True),
 )
 
+TAX_RECORDS = Table(  # appended alone: what is changed or removed is one version more
+    "tax_records",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(20), nullable=False),  # payer, entity, paper, position, document, rules
+    Column("name", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("terms", Text, nullable=False),  # JSON of `finance.tax.kept`; "" where it was removed
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    UniqueConstraint("kind", "name", "version", name="tax_records_version"),
+)
+
 FINDINGS = Table(  # what the watch found; what people said and did about it stands in columns of its own
     "findings",
     METADATA,

@@ -20,6 +20,7 @@ from bursar.console.api.maturity import maturity_csv
 from bursar.console.api.rates import rates_csv
 from bursar.console.api.savings import ROWS_DEFAULT as SAVINGS_ROWS
 from bursar.console.api.savings import savings_answer, savings_csv
+from bursar.console.api.tax import sheet_csv
 from bursar.console.api.whatif import whatif_answer, whatif_csv
 from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
@@ -83,6 +84,7 @@ from bursar.console.pages.routing import (
 from bursar.console.pages.savings import savings_page
 from bursar.console.pages.search import looks_like_call, read_query, search_page
 from bursar.console.pages.serving import Asked, answer, as_csv, as_json, html, suffix_of
+from bursar.console.pages.tax import document_csv, document_figures, document_page, tax_figures, tax_page
 from bursar.console.pages.whatif import whatif_page
 from bursar.console.view import View
 
@@ -202,6 +204,10 @@ PAGES = (
         lambda context, _view, _: rates_figures(context), lambda a, _: rates_csv(a),
     ),
     Page(
+        "/tax", "tax", "Tax", "tax.html", tax_page,
+        lambda context, view, _: tax_figures(context, view), lambda a, _: sheet_csv(a),
+    ),
+    Page(
         "/reviews", "reviews", "Reviews", "reviews.html", reviews_page,
         lambda context, view, _: listed(context, view), lambda a, _: reviews_csv(a),
     ),
@@ -238,6 +244,10 @@ PAGES_OF_ONE = (
     Page(
         "/invoices", "contracts", "Invoice", "invoice.html", invoice_page,
         lambda context, _view, _, name: invoice_figures(context, name), lambda a, _: invoice_csv(a),
+    ),
+    Page(
+        "/tax", "tax", "Tax document", "tax_document.html", document_page,
+        lambda context, _view, _, name: document_figures(context, name), lambda a, _: document_csv(a),
     ),
     Page(
         "/reviews", "reviews", "Review", "review.html", review_page,

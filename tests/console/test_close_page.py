@@ -95,5 +95,5 @@ def test_figures_stand_in_another_currency_beside_usd_with_their_rate_or_unknown
 def test_a_report_of_a_closed_month_says_who_closed_it(mine: ConsoleContext):
     with suppress(ChangedMeanwhile):  # another test of this file may have closed it
         mine.finance().close.close("2026-10", by="Ada <b>", note="fine", accepted=True)
-    assert state_of(mine, report_view(mine, "2026-10")).startswith("The month was closed on 23 Nov 2026 by Ada <b>.")
+    assert state_of(mine, report_view(mine, "2026-10")).startswith("Closed on 23 Nov 2026 by Ada <b>")
     assert state_of(mine, report_view(mine, "2026-09")).startswith("Draft: the month isn't closed")

@@ -45,6 +45,17 @@ def test_a_month_that_is_over_is_closed_exported_and_proved(bursar, mine, tmp_pa
     assert "closed already" in again.err
 
 
+def test_a_payment_has_its_exchange_difference_as_a_line_of_its_own(bursar, mine):
+    words = ("close", "paid", "openai", "10000", "--booked", "88.90", "--paid", "89.60", "--on", "2026-11-12",
+             "--key", "inv-7", "--data", str(mine))  # fmt: skip
+    assert bursar(*words).err == "booked 889,000.00, paid 896,000.00 INR: exchange loss 7,000.00.\n"
+    assert "nothing was posted" in bursar(*words).err
+    posted = json.loads(bursar("close", "entries", "--format", "json", "--data", str(mine)).out)[-1]["postings"]
+    assert {one["account"]: one["amount"] for one in posted} == {
+        "Liabilities:Payable:Openai": "889000", "Expenses:Exchange-Differences": "7000", "Assets:Bank": "-896000",
+    }  # fmt: skip
+
+
 def test_the_chart_is_told_and_changed(bursar, mine, tmp_path):
     data = ("--data", str(mine))
     chart = json.loads(bursar("close", "chart", *data).out)

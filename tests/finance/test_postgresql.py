@@ -29,7 +29,7 @@ def test_rates_the_close_and_allocation_are_the_same_on_postgresql(tmp_path):
             october(world)
             rates = RateBook(store, SECRET, world.clock)
             rates.add([RateRow(date(2026, 10, 30), "USD", "INR", Decimal("89.1"), "books", "FBIL")], actor="ada")
-            allocation = AllocationBook(store, SECRET, ledger, world.clock, world.close, rates.rates)
+            allocation = AllocationBook(store, SECRET, ledger, world.clock, world.close, rates.rates_as_of)
             terms = RuleTerms(kind="flat", start=date(2026, 1, 1), amount="8910", currency="INR", method="even")
             allocation.set("seats", terms, actor="ada")
             bank = [Posting("Assets:Prepaid", Decimal(100)), Posting("Assets:Bank", Decimal(-100))]

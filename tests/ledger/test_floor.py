@@ -1,9 +1,15 @@
 """Nothing enters the books at or before the last close, by whichever way it comes and whatever the clock says."""
 
-from tests.ledger.records import T0
+from tests.ledger.records import T0, dispatched, settled
 
+from bursar.domain.clock import FixedClock
 from bursar.ledger.adjusting import Adjustment, post_adjustments
 from bursar.ledger.floor import close_until, closed_until_us, posting_us
+from bursar.ledger.journal import reverse
+from bursar.ledger.loader import Loader
+from bursar.spool.journal import Journal
+
+CLOSED = T0 + 3_600_000_000
 
 
 def test_what_is_posted_is_later_than_the_close_though_the_clock_is_behind(ledger):
@@ -23,3 +29,18 @@ def test_a_close_is_never_before_what_is_in_the_books_or_an_earlier_close(ledger
         assert close_until(session, T0 - 1) == T0
         assert close_until(session, T0 + 7) == T0 + 7
         assert close_until(session, T0 + 3) == T0 + 7
+
+
+def test_loaded_attempts_and_corrections_are_later_than_the_close_too(ledger, spool):
+    with ledger.writing() as session:
+        close_until(session, CLOSED)
+    journal = Journal(spool, "w0", sync=False)
+    attempt = dispatched(1)
+    journal.append(attempt)
+    journal.append(settled(attempt))
+    journal.close()
+    Loader(ledger, spool, FixedClock(T0)).load_all()
+    assert reverse(ledger, attempt.attempt_id, "not ours", T0)
+    with ledger.reading() as session:
+        rows = session.query("SELECT entry, epoch_us(posted_at) FROM charges ORDER BY entry").rows
+    assert rows == [("reversal", CLOSED + 1), ("usage", CLOSED + 1)]

@@ -39,7 +39,7 @@ def measure(options: Options) -> list[Figure]:
     with tempfile.TemporaryDirectory() as name:
         store = ControlStore(Path(name) / "control.sqlite")
         close = CloseBook(store, b"bench", ledger, clock, "bench")
-        allocation = AllocationBook(store, b"bench", ledger, clock, close, lambda: Rates([]))
+        allocation = AllocationBook(store, b"bench", ledger, clock, close, lambda _at_us: Rates([]))
         for rule, terms in RULES.items():
             allocation.set(rule, terms, actor="bench")
         books = close.books(MONTH)

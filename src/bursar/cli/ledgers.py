@@ -34,5 +34,5 @@ def opened_allocation(site: Site) -> Iterator[AllocationBook]:
     """The allocation, over the same."""
     with opened_close(site) as close:
         store = ControlStore(site.control_location)
-        rates = RateBook(store, site.secret(), site.clock).rates
+        rates = RateBook(store, site.secret(), site.clock).rates_as_of
         yield AllocationBook(store, site.secret(), close.ledger, site.clock, close, rates)

@@ -81,7 +81,7 @@ class FinanceDesk:
     @cached_property
     def allocation(self) -> AllocationBook:
         """Rules of allocation, statements, chargebacks."""
-        return AllocationBook(self.store, self.secret, self.ledger, self.clock, self.close, self.rates.rates)
+        return AllocationBook(self.store, self.secret, self.ledger, self.clock, self.close, self.rates.rates_as_of)
 
     @cached_property
     def close(self) -> CloseBook:

@@ -27,7 +27,7 @@ class Splits:
 
     def __init__(self, world: World, store: ControlStore, rates: Rates) -> None:
         self.world = world
-        self.book = AllocationBook(store, SECRET, world.ledger, world.clock, world.close, lambda: rates)
+        self.book = AllocationBook(store, SECRET, world.ledger, world.clock, world.close, lambda _at_us: rates)
 
     def rule(self, name: str, **terms) -> None:
         self.book.set(name, RuleTerms(**{"start": JAN, **terms}), actor="ada")

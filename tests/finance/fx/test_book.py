@@ -59,3 +59,14 @@ def test_a_file_with_a_wrong_line_adds_nothing(book):
 def test_a_rate_of_a_day_far_ahead_is_refused(book):
     with pytest.raises(BadControl, match="too far ahead"):
         book.add([RateRow(date(2027, 3, 1), "USD", "INR", Decimal(90), "books", "x")], actor="ada")
+
+
+def test_rates_can_be_asked_as_they_were_known_then(store):
+    clock = FixedClock(us_from_datetime(NOW))
+    book = RateBook(store, b"secret", clock)
+    book.import_csv(FILE, HOW, actor="ada")
+    then, day = clock.now_us(), date(2026, 11, 20)
+    clock.at_us += 1
+    book.add([RateRow(day, "USD", "INR", Decimal("89.15"), "books", "FBIL, corrected")], actor="ada")
+    assert book.rates_as_of(then).rate("USD", "INR", day, "books").rate == Decimal("89.10")
+    assert book.rates_as_of(None).rate("USD", "INR", day, "books").rate == Decimal("89.15")

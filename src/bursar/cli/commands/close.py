@@ -1,6 +1,7 @@
 """`bursar close`: the books by month, what to look at before one is closed, its files, and the general journal."""
 
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -176,6 +177,38 @@ def post(
     say("posted." if book.post([entry], actor=actor()) else "it is there already, and nothing was posted.")
 
 
+def paid(
+    vendor: Annotated[str, typer.Argument(help="Whom: openai.")],
+    amount: Annotated[str, typer.Argument(help="Of the invoice, in its currency: 10000.")],
+    booked: Annotated[str, typer.Option("--booked", help="The rate it was booked at: 88.90.")],
+    at: Annotated[str, typer.Option("--paid", help="The rate it was paid at: 89.60.")],
+    on: Annotated[str, typer.Option("--on", help="The day it was paid, as 2026-11-12.")],
+    key: Annotated[str, typer.Option("--key", help="What it is, once and for all: posted twice it is posted once.")],
+    currency: Annotated[str, typer.Option("--currency", help="Of the invoice.")] = "USD",
+    into: Annotated[str, typer.Option("--into", help="Of the books.")] = "INR",
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Post a payment, its exchange difference a line of its own: `bursar close paid openai 10000 --booked 88.90 --paid
+    89.60 --on 2026-11-12 --key inv-7`."""
+    # start-up: it pulls in SQLAlchemy
+    from bursar.finance.books.close import newest_chart
+    from bursar.finance.books.journal import JournalBook
+    from bursar.finance.books.paying import payment
+    from bursar.governance.store import ControlStore
+
+    site = resolve_existing(config, data)
+    store = ControlStore(site.control_location)
+    entry, found = payment(
+        key, _day(on), vendor, _number("amount", amount), currency.upper(), into.upper(), _number("booked", booked),
+        _number("paid", at), newest_chart(store),
+    )  # fmt: skip
+    posted = JournalBook(store, site.secret(), site.clock).post([entry], actor=actor())
+    told = f"booked {found.booked:,.2f}, paid {found.paid:,.2f} {into.upper()}: "
+    told += "no difference" if found.kind == "none" else f"exchange {found.kind} {abs(found.loss):,.2f}"
+    say(told + ("." if posted else "; it is there already, and nothing was posted."))
+
+
 def entries(data: DataOption = None, config: ConfigOption = None, fmt: FormatOption = Format.TABLE) -> None:
     """Entries of the general journal, oldest first: `bursar close entries`."""
     site = resolve_existing(config, data)
@@ -224,13 +257,12 @@ def chart(
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        help="Months of the books: list, show, month, export, prove, post, entries, chart.",
-    )
-    for name, command in (("list", list_months), ("show", show), ("month", month), ("export", export),
-                          ("prove", prove), ("post", post), ("entries", entries), ("chart", chart)):  # fmt: skip
+    told = "Months of the books: list, show, month, export, prove, post, paid, entries, chart."
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=told)
+    for name, command in (
+        ("list", list_months), ("show", show), ("month", month), ("export", export), ("prove", prove), ("post", post),
+        ("paid", paid), ("entries", entries), ("chart", chart),
+    ):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="close")
 
@@ -246,6 +278,13 @@ def _balances(one: OneTold) -> None:
     ]  # fmt: skip
     notes = [f"{one.prior_items} items of months that were closed before"] if one.prior_items else []
     print_table(columns, rows, title="trial balance", notes=notes)
+
+
+def _number(field: str, text: str) -> Decimal:
+    try:
+        return Decimal(text.replace(",", ""))
+    except InvalidOperation as error:
+        raise BadControl(f"{field}: {text[:40]!r} is no number", field=field) from error
 
 
 def _day(text: str) -> date:

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 
-from bursar.domain.clock import Clock
+from bursar.domain.clock import Clock, datetime_from_us
 from bursar.domain.errors import BadControl, UnknownControl
 from bursar.domain.money import pico_from_usd, usd_from_pico
 from bursar.finance.allocation.allocate import Allocation, FlatCost, Share, allocate
@@ -42,7 +42,7 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class AllocationBook(RuleBook):
-    """The allocation of a site. rates: exchange rates as they are now; secret: of the audit log."""
+    """The allocation of a site. rates: as they were known at a time, None: now; secret: of the audit log."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class AllocationBook(RuleBook):
         ledger: Ledger,
         clock: Clock,
         close: CloseBook,
-        rates: Callable[[], Rates],
+        rates: Callable[[int | None], Rates],
     ) -> None:
         super().__init__(store, secret, clock)
         self._ledger = ledger
@@ -128,19 +128,20 @@ class AllocationBook(RuleBook):
         splits = [one for one in on_first_day(rules, first) if one.terms.by == by]
         days = (until - first).days
         flats = [
-            self._flat(one, days, until - timedelta(days=1))
+            self._flat(one, days, until - timedelta(days=1), closed_us)
             for one in rules
             if one.terms.kind == "flat" and one.terms.by == by
         ]
         return tagging, splits, flats, closings
 
-    def _flat(self, rule: InForce, days: int, last: date) -> FlatCost:
-        """A flat cost's part of a month, converted at the books' rate of its last day."""
+    def _flat(self, rule: InForce, days: int, last: date, closed_us: int | None) -> FlatCost:
+        """A flat cost's part of a month, converted at the books' rate of its last day, or of today while it runs."""
+        last = min(last, datetime_from_us(self._clock.now_us()).date())
         terms = rule.terms
         amount = Decimal(terms.amount) * rule.days / days
         told = "" if rule.days == days else f"{rule.days} of {days} days"
         if terms.currency != "USD":
-            rate = self._rates().rate(terms.currency, "USD", last, "books")
+            rate = self._rates(closed_us).rate(terms.currency, "USD", last, "books")
             if rate is None:
                 return FlatCost(rule, None, f"{terms.amount} {terms.currency}: no rate of the books for {last}")
             amount = rate.convert(amount)

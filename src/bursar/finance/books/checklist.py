@@ -62,10 +62,11 @@ def checklist(
         _count("unpriced", "Every attempt has a price", counts["unpriced"],
                "without a price: in no amount; a price that comes later is posted in the open month", "/prices"),
         _count("assumed", "Nothing is assumed", counts["assumed"],
-               "booked at their bound, since their end was never seen", f"/calls{days}&filter=quality%3Dassumed"),
+               "booked at the bound, since the end was never seen", f"/calls{days}&filter=quality%3Dassumed"),
         _count("estimated", "Nothing is estimated", counts["estimated"],
                "estimated, since the provider told no usage", f"/calls{days}&filter=quality%3Destimated"),
-        _check("reconciled", "It is compared with the bills of its providers", not unlike, unlike, "/invoices"),
+        _check("reconciled", "It is compared with the bills of its providers", not unlike,
+               f"not compared: {unlike}", "/invoices"),
         _days(session, month, start, end),
         _check("untagged", "Every cost has a team or a feature", untagged == 0,
                f"{untagged:,.2f} USD say neither; rules of allocation split it", "/allocation"),
@@ -93,7 +94,8 @@ def _count(code: str, title: str, count: int, what: str, opens: str) -> Check:
 
 def _in_flight(session: Session, end: datetime) -> Check:
     count = int(session.query("SELECT count(*) FROM pending WHERE dispatched_at < $end", {"end": end}).only())
-    told = f"{count:,} attempts were sent and haven't ended; what they cost will be an item of a later month"
+    sent = "1 attempt was sent and hasn't ended" if count == 1 else f"{count:,} attempts were sent and haven't ended"
+    told = f"{sent}; what comes of it will be an item of a later month"
     return _check("in_flight", "No call of it is under way", count == 0, told)
 
 

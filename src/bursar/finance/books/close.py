@@ -244,6 +244,12 @@ class CloseBook:
         return datetime_from_us(self._clock.now_us())
 
 
+def newest_chart(store: ControlStore) -> Chart:
+    """The chart of accounts that open months use."""
+    with store.reading() as connection:
+        return _chart(connection, None)
+
+
 def _person(by: str) -> str:
     name = " ".join(by.split())
     if name.lower() in NOBODY or len(name) > NAME_MAX or not name.isprintable():

@@ -80,6 +80,14 @@ class RateBook:
                 self._kept = (last, Rates(_kept(row).row for row in rows))
         return self._kept[1]
 
+    def rates_as_of(self, at_us: int | None) -> Rates:
+        """As they were known then; None: now."""
+        if at_us is None:
+            return self.rates()
+        asked = select(EXCHANGE_RATES).where(EXCHANGE_RATES.c.added_us <= at_us).order_by(EXCHANGE_RATES.c.number)
+        with self._store.reading() as connection:
+            return Rates(_kept(row).row for row in connection.execute(asked))
+
     def listed(self, *, currency: str = "", purpose: str = "", limit: int = LISTED_MAX) -> list[KeptRate]:
         """Rows as they were added, those of the latest day first; earlier ones that no longer hold too."""
         table = EXCHANGE_RATES.c

@@ -26,7 +26,7 @@ PAGES = (
     "/statements?month=2026-11&among=team&of=support",
     "/close",
     "/contracts",
-    "/contracts/negotiation?provider=openai&discount=20&shape=all",
+    "/contracts/negotiation?discount=20&shape=all",
     "/rates",
     "/alerts?show=all&rule=loops",
     "/prices",

@@ -18,6 +18,8 @@ from bursar.finance.economics.report import EconomicsDesk
 from bursar.finance.fx.book import RateBook
 from bursar.finance.reconcile.desk import InvoiceDesk
 from bursar.finance.tax.book import TaxBook
+from bursar.finance.tax.kept_rates import kept_rates
+from bursar.finance.tax.sheet import WorkSheet, work_sheet
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.reports.kept import ReportBook
@@ -61,6 +63,10 @@ class FinanceDesk:
     def taxes(self) -> TaxBook:
         """Payers, vendors' entities and papers, positions, tax documents, rules of the site's own."""
         return TaxBook(self.store, self.secret, self.clock)
+
+    def tax_sheet(self, month: str) -> WorkSheet:
+        """The month's tax work sheet, with kept rates of exchange. Raises BadTax."""
+        return work_sheet(self.taxes, month, kept_rates(self.rates.rates()))
 
     @cached_property
     def rates(self) -> RateBook:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.finance.reconcile.conftest import NOW, SECRET
 from tests.finance.reconcile.test_conservation import bill_lines
 
-from bursar.bench.reconcile_planted import MAPPING
+from bursar.bench.reconcile_cases import MAPPING
 from bursar.domain.clock import FixedClock, us_from_datetime
 from bursar.domain.errors import BadControl, UnknownControl
 from bursar.finance.reconcile.book import InvoiceBook

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bursar.bench.reconcile_planted import make_cases, score
+from bursar.bench.reconcile_cases import make_cases
+from bursar.bench.reconcile_planted import score
 
 
 @pytest.mark.parametrize("seed", [1, 2])

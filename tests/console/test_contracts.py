@@ -12,7 +12,10 @@ from tests.console.conftest import make_context
 
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
-from bursar.finance.contracts.terms import ContractTerms
+from bursar.console.finance import FinanceDesk
+from bursar.console.rating import Rating
+from bursar.domain.errors import Unavailable
+from bursar.finance.contracts.terms import ContractTerms, Discount
 from bursar.prices.book import PriceBook
 
 TERMS: dict[str, Any] = {
@@ -22,6 +25,7 @@ TERMS: dict[str, Any] = {
     "commitments": [{"name": "year", "amount": "50000", "start": "2026-10-20", "end": "2027-10-19"}],
     "credits": [{"name": "welcome", "amount": "2", "granted": "2026-10-20", "expires": "2026-12-31"}],
 }  # fmt: skip
+pytestmark = pytest.mark.slow
 JSON = {"content-type": "application/json"}
 
 
@@ -52,6 +56,15 @@ def test_what_a_contract_changed_is_in_explore_and_on_its_calls(asked: TestClien
     costs = asked.get("/api/costs?by=provider&period=all").json()
     assert Decimal(costs["totals"]["list_cost"]) + effect == Decimal(costs["totals"]["effective_cost"])
     assert sums["effective_cost"] == Decimal(costs["totals"]["effective_cost"])
+
+
+def test_a_calls_receipt_names_the_contract_and_what_it_made_of_the_cost(asked: TestClient) -> None:
+    call = asked.get("/api/calls?filter=provider%3Dopenai&filter=entry%3Dadjustment&limit=1&period=all").json()[
+        "calls"
+    ][0]
+    page = asked.get(f"/calls/{call['call_id']}").text
+    assert "By contract acme, version 1: contracted " in page
+    assert "Reversed in the books" not in page
 
 
 def test_both_pages_and_their_twins_tell_the_same(asked: TestClient) -> None:
@@ -116,6 +129,18 @@ def test_the_api_names_what_is_wrong_and_keeps_nothing(asked: TestClient) -> Non
     assert (wrong.status_code, wrong.json()["code"], wrong.json()["field"]) == (400, "bad_contract", "provider")
     assert asked.put("/api/contracts/nobody", json={"since": "2026-11-01", "terms": TERMS}).status_code == 404
     assert asked.put("/api/contracts-owner", json={"provider": "mistral", "owner": "Cy"}).json()["owner"] == "Cy"
+
+
+def test_the_thread_rates_by_itself_and_goes_on_after_a_fault(own: ConsoleContext, asked: TestClient) -> None:
+    terms = ContractTerms(provider="google", discounts=(Discount(percent=Decimal(3)),))
+    own.finance().contracts.add("google", date(2026, 10, 20), terms, actor="ada")
+    Rating(own.finance).look()
+    assert own.finance().contracts.rated(own.finance().contracts.get("google").contract_id)
+
+    def broken() -> FinanceDesk:
+        raise Unavailable("gone")
+
+    Rating(broken).look()
 
 
 def test_an_empty_console_says_what_to_do(tmp_path: Path, book: PriceBook) -> None:

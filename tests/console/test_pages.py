@@ -25,6 +25,8 @@ PAGES = (
     "/allocation",
     "/statements?month=2026-11&among=team&of=support",
     "/close",
+    "/contracts",
+    "/contracts/negotiation?discount=20&shape=all",
     "/rates",
     "/alerts?show=all&rule=loops",
     "/prices",

@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -132,6 +133,18 @@ def test_calls_and_their_attempts_add_up_to_the_adjusted_figure(ledger: Ledger, 
     detail = explorer.call(attempts[0].call.call_id)
     assert detail.attempts[0].effective_cost == detail.attempts[0].list_cost - usd_from_pico(1_000)
     assert [entry.entry for entry in detail.attempts[0].entries] == ["usage", "adjustment"]
+
+
+def test_what_stands_for_no_call_is_told_beside_the_calls(ledger: Ledger, attempts: list[Dispatched]) -> None:
+    idle = Adjustment(part="i", at_us=T0, about={"provider": "openai", "sku_id": "idle"}, effective_pico=5_000)
+    adjust(ledger, [idle, msgspec.structs.replace(idle, part="j")])
+    explorer = Explorer(ledger)
+    page = explorer.calls(WEEK, filters=(("provider", "openai"),))
+    whole = explorer.run(Query(WEEK, ("effective_cost",), (), (("provider", "openai"),))).totals["effective_cost"]
+    assert [(one.reason, one.sku_id, one.entries) for one in page.apart] == [("a test of it", "idle", 2)]
+    own = sum(call.effective_cost for call in page.calls if call.effective_cost is not None)
+    assert own + page.apart[0].effective_cost == whole
+    assert explorer.calls(WEEK, filters=(("provider", "anthropic"),)).apart == []
 
 
 def test_an_entry_beside_a_later_correction_stays(ledger: Ledger, spool: Path, attempts: list[Dispatched]) -> None:

@@ -13,6 +13,7 @@ from bursar.domain.errors import BadQuery
 from bursar.domain.periods import Period
 from bursar.domain.savings import COLUMNS
 from bursar.explore import compile as sql
+from bursar.explore.apart import EntriesApart, entries_apart
 from bursar.explore.filters import Filter, as_filters
 from bursar.explore.vocabulary import DIMENSIONS, SAVED, filterable
 from bursar.ledger.store import Session
@@ -88,12 +89,16 @@ class CallSummary(msgspec.Struct, kw_only=True):
 
 
 class CallsPage(msgspec.Struct):
-    """A page of calls; `next_cursor` asks for the next one, None at the end."""
+    """A page of calls; `next_cursor` asks for the next one, None at the end.
+
+    apart: with the first page, entries that stand for no call: with them the calls add up to the figure.
+    """
 
     calls: list[CallSummary]
     next_cursor: str | None
     period: Period
     order: str
+    apart: list[EntriesApart] = []
 
 
 class _Order(msgspec.Struct, frozen=True):
@@ -145,7 +150,8 @@ def list_calls(
     if page and any(one.field in OF_ATTEMPTS for one in given):
         _add_cost_here(session, dialect, given, page)
     more = len(rows) > limit
-    return CallsPage(page, _write_cursor(rows[limit - 1]) if more else None, period, order)
+    apart = entries_apart(session, dialect, period, given) if not cursor else []
+    return CallsPage(page, _write_cursor(rows[limit - 1]) if more else None, period, order, apart)
 
 
 def summary_of(session: Session, call_id: str) -> CallSummary | None:

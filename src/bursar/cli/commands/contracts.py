@@ -244,7 +244,10 @@ def negotiate(
         ],
         [
             msgspec.structs.asdict(one)
-            | {"owner": one.owner or ("needs one" if one.needs_owner else ""), "contracts": ", ".join(one.contracts)}
+            | {
+                "owner": one.owner or ("needs one" if one.needs_owner else "nobody"),
+                "contracts": ", ".join(one.contracts) or "none",
+            }
             for one in told.vendors
         ],
     )  # fmt: skip
@@ -300,12 +303,12 @@ def _rate_ourselves(site: Site) -> list[RatedTold]:
 def _rows(one: ContractTold) -> list[dict[str, Any]]:
     effect = one.effect["effective_cost"]
     if not one.drawdowns:
-        return [{"contract": one.name, "what": one.provider, "amount": "0", "used": "0", "end": "",
+        return [{"contract": one.name, "what": one.provider, "amount": "0", "used": "0", "end": "no end",
                  "state": f"version {one.holds}" if one.holds else "not in force", "effect": effect}]  # fmt: skip
     return [
         {
-            "contract": one.name if not place else "", "what": f"{each.kind} {each.name}", "amount": each.amount,
-            "used": each.used, "end": each.end or "", "state": each.state, "effect": effect if not place else "0",
+            "contract": one.name, "what": f"{each.kind} {each.name}", "amount": each.amount,
+            "used": each.used, "end": each.end or "no end", "state": each.state, "effect": effect if not place else "0",
         }
         for place, each in enumerate(one.drawdowns)
     ]  # fmt: skip
@@ -324,7 +327,7 @@ def _print_weighed(chosen: ChosenTold, currency: str) -> None:
     best = "best" if chosen.shape == "part" else "breaks even"
     rows = [
         {name: f"{value:.2f}" for name, value in msgspec.structs.asdict(one).items()}
-        | {"which": best if one.amount == chosen.best.amount else ""}
+        | {"which": best if one.amount == chosen.best.amount else "weighed"}
         for one in chosen.weighed
     ]
     print_table(columns, rows, notes=["estimates: little and much are the forecast's 10th and 90th percentile"])

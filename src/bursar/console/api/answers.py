@@ -17,6 +17,7 @@ from bursar.console.view import View, filter_text
 from bursar.domain.money import plain
 from bursar.domain.periods import Period
 from bursar.domain.savings import COLUMNS
+from bursar.explore.apart import EntriesApart
 from bursar.explore.calls import CallsPage, CallSummary
 from bursar.explore.detail import CallDetail
 
@@ -174,7 +175,10 @@ _SHARE_PLACES = Decimal("0.000001")
 
 
 class CallsAnswer(msgspec.Struct, frozen=True):
-    """A page of calls; `next_cursor` asks for the next page, null at the end. Costs are decimal text or null."""
+    """A page of calls; `next_cursor` asks for the next page, null at the end. Costs are decimal text or null.
+
+    entries_apart: with the first page, entries that stand for no call (docs/ledger.md): with them the calls add up.
+    """
 
     period: PeriodAnswer
     filters: list[str]
@@ -182,6 +186,7 @@ class CallsAnswer(msgspec.Struct, frozen=True):
     currency: str
     calls: list[CallSummary]
     next_cursor: str | None
+    entries_apart: list[EntriesApart] = []
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -244,6 +249,7 @@ def calls_answer(view: View, page: CallsPage, currency: str) -> CallsAnswer:
         currency,
         page.calls,
         page.next_cursor,
+        page.apart,
     )
 
 

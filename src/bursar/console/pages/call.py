@@ -8,7 +8,7 @@ import msgspec
 
 from bursar.console.context import ConsoleContext
 from bursar.console.format import Format
-from bursar.console.pages.call_entries import book_entries
+from bursar.console.pages.call_entries import adjusted, book_entries
 from bursar.console.pages.prices import since
 from bursar.console.view import View
 from bursar.domain import display
@@ -16,6 +16,7 @@ from bursar.domain.money import plain
 from bursar.domain.routes import RECEIPTS, receipt_words, traffic_of
 from bursar.explore.calls import CallSummary
 from bursar.explore.detail import AttemptDetail, CallDetail
+from bursar.ledger.adjusting import ENTRY
 from bursar.prices.book import STANDARD_TIERS, PriceBook
 
 DIMENSIONS = (
@@ -214,9 +215,11 @@ def _notes(attempt: AttemptDetail, f: Format) -> list[str]:
         notes.append(f"The most it could have cost was {f.plain_money(attempt.bound_cost)}.")
     if attempt.provider_cost is not None:
         notes.append(f"The provider itself says {f.plain_money(attempt.provider_cost)}.")
-    if len(attempt.entries) > 1:
-        times = sum(entry.entry == "correction" for entry in attempt.entries)
-        reasons = "; ".join(entry.reason for entry in attempt.entries if entry.reason and entry.entry != "reversal")
+    notes += adjusted(attempt, f)
+    posted = [entry for entry in attempt.entries if entry.entry != ENTRY]
+    if len(posted) > 1:
+        times = sum(entry.entry == "correction" for entry in posted)
+        reasons = "; ".join(entry.reason for entry in posted if entry.reason and entry.entry != "reversal")
         often = "once" if times == 1 else f"{times} times"
         notes.append(f"Corrected in the books {often}: {reasons}." if times else "Reversed in the books.")
     return [note for note in notes if note]

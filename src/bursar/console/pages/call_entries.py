@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import msgspec
 
-from bursar.explore.detail import CallDetail
+from bursar.console.format import Format
+from bursar.explore.detail import AttemptDetail, CallDetail
+from bursar.ledger.adjusting import ENTRY
 
 _CAUSE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -39,3 +41,15 @@ def book_entries(detail: CallDetail) -> list[BookEntry]:
                 BookEntry(name, entry.entry, entry.posted_at, why, cause, rest, entry.quality, entry.effective_cost)
             )
     return found
+
+
+def adjusted(attempt: AttemptDetail, f: Format) -> list[str]:
+    """What contracts, bills and the close made of its list cost."""
+    reasons = dict.fromkeys(entry.reason for entry in attempt.entries if entry.entry == ENTRY)
+    if not reasons or attempt.effective_cost is None:
+        return []
+    costs = (
+        ("contracted", attempt.contracted_cost), ("effective", attempt.effective_cost), ("billed", attempt.billed_cost)
+    )  # fmt: skip
+    told = ", ".join(f"{name} {f.plain_money(cost)}" for name, cost in costs)
+    return [f"By {'; '.join(reasons)}: {told}."]

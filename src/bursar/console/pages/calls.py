@@ -80,6 +80,8 @@ def calls_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             "first_href": view.url() if view.get("cursor") else "",
             "next_href": view.url(cursor=page.next_cursor) if page.next_cursor else "",
             "saved_heads": saved_heads(view),
+            "apart": page.apart,
+            "apart_href": view.url("/explore", filters=view.with_one("entry", "adjustment"), by="sku_id"),
             "size": f.count(read_limit(view, PAGE_ROWS, PAGE_ROWS_MAX)),
         },
         "quick_links": quick,

@@ -11,6 +11,7 @@ import msgspec
 
 from bursar.domain.findings import Finding as Anomaly  # alerts have findings of their own
 from bursar.explore.filters import Filter
+from bursar.finance.contracts.standing import Drawdown
 
 
 class DayFacts(msgspec.Struct, frozen=True):
@@ -163,4 +164,8 @@ class Facts(Protocol):
 
     def anomalies(self) -> Sequence[Anomaly]:
         """What the watch has found that goes on, or has just ended."""
+        ...
+
+    def commitments(self) -> Sequence[Drawdown]:
+        """Where the credits and commitments of contracts stand."""
         ...

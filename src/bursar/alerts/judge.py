@@ -15,6 +15,7 @@ import msgspec
 
 from bursar.alerts import rules
 from bursar.alerts.facts import BudgetStanding, DayFacts, Facts, PeriodFacts
+from bursar.alerts.promises import judge_promises
 from bursar.alerts.rules import Rule
 from bursar.domain import display
 from bursar.domain.alerts import TITLE_CHARS_MAX, VALUE_CHARS_MAX, Finding, Severity
@@ -78,6 +79,8 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _report(rule, rule.what, facts, episodes)
         case rules.Reviews():
             return _review(rule, rule.what, facts, episodes)
+        case rules.Commitments():
+            return judge_promises(rule, rule.what, facts.commitments(), now)
         case rules.Anomaly():
             return _anomalies(rule, rule.what, facts)
 

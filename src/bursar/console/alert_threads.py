@@ -8,6 +8,7 @@ from bursar.alerts.run import AlertThreads, Parts
 from bursar.alerts.watch import Watch
 from bursar.console.budgeting import budget_facts
 from bursar.console.context import ConsoleContext
+from bursar.console.contracts import promises
 from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.reporting import files_sent, report_told
 from bursar.console.reviewing import review_told
@@ -22,8 +23,8 @@ def alert_threads(
 ) -> AlertThreads:
     """Not begun yet. desk: opens the control store.
 
-    context: what knows of budgets, retries, approvals, reviews, reports and anomalies; asked when it is needed, since
-    it is made after these threads.
+    context: what knows of budgets, retries, approvals, reviews, reports, anomalies and contracts; asked when it is
+    needed, since it is made after these threads.
     """
     facts = LedgerFacts(
         ledger,
@@ -36,6 +37,7 @@ def alert_threads(
         lambda period: review_told(context(), period),
         lambda: anomalies_to_tell(context().anomalies(), site.clock.now_us()),
         lambda kind, month: report_told(context(), report_kind(kind), month),
+        lambda: promises(context()),
     )
 
     def open_parts() -> Parts:

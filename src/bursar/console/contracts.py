@@ -123,6 +123,12 @@ def contract_told(
     )  # fmt: skip
 
 
+def promises(context: ConsoleContext) -> list[Drawdown]:
+    """Every credit and commitment of every contract, for alerts."""
+    book, today = context.finance().contracts, context.now().date()
+    return [each for one in book.all() for each in drawdowns(one, book.rated(one.contract_id), today)]
+
+
 def negotiations_told(context: ConsoleContext, view: View) -> NegotiationsTold:
     """Every vendor, and the one that the address is about (`provider=`), else the first. Raises BadRequest."""
     book = context.finance().contracts

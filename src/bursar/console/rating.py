@@ -1,6 +1,7 @@
 """Contracts rated by the console: a thread looks each few minutes, and whoever asks may have it done now."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -11,6 +12,7 @@ from bursar.finance.contracts.rating import Ratings, rate_contract
 
 LOOK_EVERY_S = 300.0
 FIRST_LOOK_S = 20.0
+BUSY_SHARE = 20  # wait so many times as long as a look took: a twentieth of a core at most
 _ONE_AT_A_TIME = threading.Lock()
 
 log = structlog.get_logger(__name__)
@@ -35,8 +37,9 @@ class Rating:
         """Until `stop`."""
         wait_s = FIRST_LOOK_S
         while not stop.wait(wait_s):
+            started = time.perf_counter()
             self.look()
-            wait_s = LOOK_EVERY_S
+            wait_s = max(LOOK_EVERY_S, BUSY_SHARE * (time.perf_counter() - started))
 
     def look(self) -> None:
         """One look. Never raises: a fault is logged, what it posted stands, and the rest is tried again."""

@@ -12,13 +12,11 @@ from bursar.domain.errors import Unavailable
 from bursar.domain.money import usd_from_pico
 from bursar.finance.economics.figures import Sum, sum_of
 from bursar.finance.economics.spans import read_span
-from bursar.finance.tax.sheet import work_sheet
 from bursar.reports import charts
 from bursar.reports.blocks import Block, Cell, Column, Figure, Figures, Line, Prose, Table, totalled
 from bursar.reviews.words import Words
 
-PLANS_SHOWN = 8
-DUTIES_SHOWN = 12
+PLANS_SHOWN = 5
 COST_NAMES = {
     "list_cost": "List at close", "contracted_cost": "Contracted at close", "effective_cost": "Effective at close",
     "billed_cost": "Billed at close",
@@ -65,15 +63,16 @@ def margin_blocks(context: ConsoleContext, view: View, words: Words) -> tuple[Bl
         )
     )  # fmt: skip
     plans = {name: sum_of(rows) for name, rows in found.plans.items()}
-    ordered = sorted(plans.items(), key=lambda item: -abs(item[1].margin_pico or 0))[:PLANS_SHOWN]
+    known = [(name, one) for name, one in plans.items() if one.margin_pico is not None]
+    ordered = sorted(known, key=lambda item: -abs(item[1].margin_pico or 0))[:PLANS_SHOWN]
     chart = charts.margins([(name or "no plan", usd_from_pico(one.margin_pico or 0)) for name, one in ordered])
     return (figures, *((chart,) if len(ordered) > 1 else ()), _plan_table(plans))
 
 
 def _plan_table(plans: dict[str, Sum]) -> Table:
     columns = (
-        Column("Plan"), Column("Customers", "count"), Column("Revenue", "money"), Column("AI cost", "money"),
-        Column("Margin", "money"), Column("Margin, share", "share"),
+        Column("Plan"), Column("Customers", "count"), Column("Revenue", "money", "unknown"),
+        Column("AI cost", "money"), Column("Margin", "money", "unknown"), Column("Margin, share", "share"),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for name, one in sorted(plans.items(), key=lambda item: -(item[1].revenue_pico)):
@@ -132,8 +131,11 @@ def _bills(context: ConsoleContext, view: View, words: Words) -> tuple[Block, ..
     found = [(bill, one) for bill, one in context.finance().invoices.summaries() if bill.month == month]
     if not found:
         return (Prose("Bills", (Line("No bill of this month was brought in, so it isn't known if the books tie."),)),)
-    columns = (Column("Bill"), Column("Billed for usage", "money"), Column("Explained by our charges", "money"),
-               Column("Waits for a decision", "money"), Column("Open", "count"))  # fmt: skip
+    columns = (
+        Column("Bill"), Column("Billed for usage", "money", "unknown"),
+        Column("Explained by our charges", "money", "unknown"), Column("Waits for a decision", "money", "unknown"),
+        Column("Open", "count"),
+    )  # fmt: skip
     rows: list[tuple[Cell, ...]] = [
         (f"{bill.provider} {bill.account}".strip(), None, None, None, None)
         if one is None
@@ -147,20 +149,18 @@ def _bills(context: ConsoleContext, view: View, words: Words) -> tuple[Block, ..
 
 
 def _tax(context: ConsoleContext, view: View) -> tuple[Block, ...]:
-    sheet = work_sheet(context.finance().taxes, f"{view.first_day:%Y-%m}")
+    sheet = context.finance().tax_sheet(f"{view.first_day:%Y-%m}")
     if not sheet.duties:
         return ()
     columns = (Column("Tax: what to do"), Column("Document"), Column("Amount"), Column("By"))
     rows: list[tuple[Cell, ...]] = [
         (one.what, one.document, _amount(one.amount, one.currency), _day(one.due)) for one in sheet.duties
     ]
-    more = len(rows) - DUTIES_SHOWN
-    note = f"{more} more are in the work sheet." if more > 0 else "The work sheet says by which rules."
-    return (Table("Tax", columns, tuple(rows[:DUTIES_SHOWN]), note=note),)
+    return (Table("Tax", columns, tuple(rows), note="The work sheet says by which rules."),)
 
 
 def _amount(amount: Decimal | None, currency: str) -> str:
-    return "" if amount is None else f"{amount:,} {currency}"
+    return "" if amount is None else str(display.money(amount, currency, places=2))
 
 
 def _day(day: date | None) -> str:

@@ -5,14 +5,15 @@ one attempt, whose attribution and moment it takes over, so that any question is
 none (the idle part of reserved capacity, a shortfall, a line of an invoice that no call explains), and then says itself
 what it is about. `writer` holds the key that it was posted by, `reason` says why in words for people.
 
-Why one for each attempt, not for a group of them: of ten million charges of 20,000 customers, the groups by day and all
-dimensions are 94 of 100 as many as the charges, and by hour 99 of 100, so groups save nothing, and a call would not
-add up any more. An entry takes far fewer bytes than its charge, because it says nothing of usage, sizes and lines
-(`bursar bench contracts` measures both). Calls get no row of their own because of one, see `explore/calls.py`.
+Why one for each attempt, not for a group of them: of a month of 966,666 charges of 20,000 customers, the groups by day,
+customer and the low dimensions are 94 of 100 as many, by hour 99, so groups save little where it matters, and a call
+would not add up any more. An entry's row takes 106 bytes where its charge's takes 133, and its sums as much again
+(docs/benchmarks.md, Rating contracts). Calls get no row of their own because of one, see `explore/calls.py`.
 """
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from decimal import Decimal
 from hashlib import md5
 
@@ -42,9 +43,8 @@ ABOUT: tuple[str, ...] = tuple(_ABOUT.split())
 """Columns of a charge that its adjusting entry takes over: all that can be grouped or filtered by."""
 
 _COLUMNS: dict[str, Column] = {column.name: column for column in CHARGE_COLUMNS}
-_MOMENTS = ("received_at", "dispatched_at", "ended_at")
 _TEXTS = frozenset(name for name in ABOUT if _COLUMNS[name].type == "VARCHAR")
-_CARRIED = ("entry_id", "attempt_id", "call_id", *_MOMENTS, *ABOUT, *COSTS)
+_CARRIED = ("entry_id", "attempt_id", "call_id", "received_at", *ABOUT, *COSTS)
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,16 +104,21 @@ def post_adjustments(
         return _post_query(session, rows, key, reason, now_us, unknown=0)
     if not rows:
         return Adjusted()
-    parts = [piece for row in rows for piece in _pieces(row)]
-    with session.stage("staged_adjustments", _staged(parts)):
-        named = len({row.attempt_id for row in rows if row.attempt_id})
-        found = session.query(f"SELECT count(DISTINCT attempt_id) FROM ({_OF_ATTEMPTS})").only() if named else 0
-        return _post_query(session, _STAGED_QUERY, key, reason, now_us, unknown=named - found)
+    pieces = [piece for row in rows for piece in _pieces(row)]
+    named = [piece for piece in pieces if piece[1].attempt_id]
+    alone = [piece for piece in pieces if not piece[1].attempt_id]
+    with ExitStack() as staged:
+        staged.enter_context(session.stage("staged_alone", _staged_alone(alone)))
+        staged.enter_context(session.stage("staged_adjustments", _staged(named)))
+        names = len({row.attempt_id for _, row in named})
+        found = session.query(f"SELECT count(DISTINCT attempt_id) FROM ({_OF_ATTEMPTS})").only() if names else 0
+        queries = [query for query, some in ((_STAGED_QUERY, named), (_ALONE_QUERY, alone)) if some]
+        return _post_query(session, " UNION ALL ".join(queries), key, reason, now_us, unknown=names - found)
 
 
 def about(table: str) -> str:
-    """The select list of what an entry takes over from rows shaped like `charges`, with their ids and times."""
-    names = ("attempt_id", "call_id", *_MOMENTS, *ABOUT)
+    """The select list of what an entry takes over from rows shaped like `charges`, with their ids and moment."""
+    names = ("attempt_id", "call_id", "received_at", *ABOUT)
     return ", ".join(f"{table}.{name}" for name in names)
 
 
@@ -158,8 +163,6 @@ def _carried(columns: Sequence[str]) -> str:
         "entry_id": f"md5($key || ':' || {part})::UUID",
         "attempt_id": "NULL::UUID",
         "call_id": "NULL::UUID",
-        "dispatched_at": "received_at",
-        "ended_at": "received_at",
         "tags": "MAP {}::MAP(VARCHAR, VARCHAR)",
         "traffic": "'live'",
         "outcome": "'ok'",
@@ -181,6 +184,8 @@ def _entries(now_us: int, key: str, reason: str) -> str:
     own = {
         "writer": key,
         "counterfactual_cost": "CASE WHEN lever = '' THEN NULL ELSE list_cost END",
+        "dispatched_at": "received_at",  # the moment is the call's: times of the attempt would only take room
+        "ended_at": "received_at",
         "call_outcome": "outcome",
         "client_gone_percent": "-1",
         "currency": "'USD'",
@@ -248,17 +253,26 @@ def _split(pico: int, count: int) -> list[int]:
 
 
 def _staged(parts: Sequence[tuple[str, Adjustment]]) -> Columns:
+    """Of those that stand for an attempt: it says the rest."""
+    return {
+        "part": text_column(part for part, _ in parts),
+        "attempt": text_column(row.attempt_id for _, row in parts),
+        **_staged_costs(parts),
+    }
+
+
+def _staged_costs(parts: Sequence[tuple[str, Adjustment]]) -> Columns:
+    return {name: int_column(row.costs[at] for _, row in parts) for at, name in enumerate(COSTS)}
+
+
+def _staged_alone(parts: Sequence[tuple[str, Adjustment]]) -> Columns:
     rows = [row for _, row in parts]
     return {
         "part": text_column(part for part, _ in parts),
-        "attempt": text_column(row.attempt_id for row in rows),
         "at_us": int_column(row.at_us for row in rows),
         "tags": text_column(tags_json(dict(row.tags)) for row in rows),
         **{name: text_column(row.about.get(name, "") for row in rows) for name in sorted(_TEXTS)},
-        **{
-            name: int_column(pico)
-            for name, pico in zip(COSTS, zip(*(row.costs for row in rows), strict=True), strict=True)
-        },
+        **_staged_costs(parts),
     }
 
 
@@ -268,14 +282,14 @@ _STANDING_FIRST = (
 )
 _OF_ATTEMPTS = f"""
   SELECT {about("charges")} FROM charges
-  WHERE attempt_id IN (SELECT attempt::UUID FROM staged_adjustments WHERE attempt <> '') AND entry <> 'adjustment'
+  WHERE attempt_id IN (SELECT attempt::UUID FROM staged_adjustments) AND entry <> 'adjustment'
   QUALIFY {_STANDING_FIRST} = 1"""
 """Of each attempt that is named: what stands of it last."""
 
 _ALONE = {
     "attempt_id": "NULL::UUID",
     "call_id": "NULL::UUID",
-    **dict.fromkeys(_MOMENTS, "make_timestamp(at_us)"),
+    "received_at": "make_timestamp(at_us)",
     "tags": "tags::JSON::MAP(VARCHAR, VARCHAR)",
     "traffic": "CASE WHEN traffic = '' THEN 'live' ELSE traffic END",
     "outcome": "CASE WHEN outcome = '' THEN 'ok' ELSE outcome END",
@@ -283,10 +297,9 @@ _ALONE = {
 }
 _ALONE_SELECT = ", ".join(
     f"{_ALONE.get(name, name if name in _TEXTS else _nothing(name))} AS {name}"
-    for name in ("attempt_id", "call_id", *_MOMENTS, *ABOUT)
+    for name in ("attempt_id", "call_id", "received_at", *ABOUT)
 )
 _STAGED_QUERY = f"""
   SELECT staged.part, whole.*, {_STAGED_COSTS}
-  FROM staged_adjustments AS staged JOIN ({_OF_ATTEMPTS}) AS whole ON whole.attempt_id::VARCHAR = staged.attempt
-  UNION ALL
-  SELECT staged.part, {_ALONE_SELECT}, {_STAGED_COSTS} FROM staged_adjustments AS staged WHERE staged.attempt = ''"""
+  FROM staged_adjustments AS staged JOIN ({_OF_ATTEMPTS}) AS whole ON whole.attempt_id = staged.attempt::UUID"""
+_ALONE_QUERY = f"SELECT staged.part, {_ALONE_SELECT}, {_STAGED_COSTS} FROM staged_alone AS staged"

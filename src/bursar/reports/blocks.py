@@ -51,6 +51,7 @@ class Column(msgspec.Struct, frozen=True):
 
     name: str
     kind: Kind = "text"
+    unknown: str = "unpriced"  # how an amount that isn't known reads
 
 
 class Table(msgspec.Struct, frozen=True):

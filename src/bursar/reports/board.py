@@ -11,6 +11,7 @@ import msgspec
 from bursar.domain import display
 from bursar.reports import charts
 from bursar.reports.blocks import Block, Cell, Column, Figure, Figures, Line, Page, Prose, Report, Table, Tone, totalled
+from bursar.reports.pack import cut
 from bursar.reviews import doing, growth, spending, waste
 from bursar.reviews.facts import Facts, Group, Opens
 from bursar.reviews.said import Said, ranked
@@ -18,6 +19,7 @@ from bursar.reviews.words import Words
 
 ROWS = 8
 BARS = 7
+FINANCE_ROWS = 5
 MONTHS_FOR_A_CHART = 2
 
 
@@ -93,8 +95,8 @@ def board(made: BoardFacts, words: Words, address: Callable[[Opens], str]) -> Re
     earned = Page(
         "What it earns, what is owed",
         (
-            *(made.margin or (_no_margin(),)),
-            *made.finance,
+            *(_short(block) for block in (made.margin or (_no_margin(),))),
+            *(_short(block) for block in made.finance),
             prose("Unit costs", ranked(growth.unit_costs(facts, words), 3), "No call came in this month."),
             prose("Decisions to take", ranked(doing.waiting(facts, words), 4), "Nothing waits for a decision."),
         ),
@@ -208,6 +210,20 @@ def _step(made: BoardFacts) -> tuple[Block, ...]:
     if made.step.next_act:
         lines.append(Line(f"Next: {made.step.next_act}"))
     return (Prose("Maturity", tuple(lines)),)
+
+
+def _short(block: Block) -> Block:
+    """A block that leaves room for the others: four pages are promised."""
+    match block:
+        case Table() if block.total is not None:
+            return cut(block, FINANCE_ROWS)
+        case Table() if len(block.rows) > FINANCE_ROWS:
+            more = f"{len(block.rows) - FINANCE_ROWS} more are in the finance pack."
+            return msgspec.structs.replace(block, rows=block.rows[:FINANCE_ROWS], note=f"{more} {block.note}".strip())
+        case Prose():
+            return msgspec.structs.replace(block, lines=block.lines[:3])
+        case _:
+            return block
 
 
 def _no_margin() -> Prose:

@@ -134,7 +134,7 @@ def told(report: Report, column: Column, value: Cell) -> str:
     if column.kind == "text":
         return str(value or "")
     if column.kind == "money":
-        return _told_money(report, value if isinstance(value, Decimal) else None)
+        return _told_money(report, value) if isinstance(value, Decimal) else column.unknown
     if value is None:
         return ""
     if column.kind == "count":
@@ -147,9 +147,9 @@ def told(report: Report, column: Column, value: Cell) -> str:
     return f"{sign}{display.ratio(Decimal(value))}"
 
 
-def _told_money(report: Report, amount: Decimal | None) -> str:
+def _told_money(report: Report, amount: Decimal) -> str:
     """Two places for all of a column, so that its points line up; what is less than a cent says so."""
-    if amount is not None and amount and abs(amount) < CENT / 2:
+    if amount and abs(amount) < CENT / 2:
         return f"<{display.money(CENT, report.currency, report.locale)}"
     places = 2 if amount else None
     return str(display.money(amount, report.currency, report.locale, places=places))

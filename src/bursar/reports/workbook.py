@@ -116,7 +116,7 @@ class Workbook:
             sheet.write_string(row, at, str(value or ""))
         elif value is None:
             if column.kind == "money":
-                sheet.write_string(row, at, "unpriced")
+                sheet.write_string(row, at, column.unknown)
         else:
             sheet.write_number(row, at, Decimal(value), self._plain[column.kind])
 

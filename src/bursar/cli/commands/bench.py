@@ -31,6 +31,7 @@ class Part(StrEnum):
     RECONCILE = "reconcile"
     CLOSE = "close"
     SCENARIOS = "scenarios"
+    CONTRACTS = "contracts"
 
 
 DOCUMENTED = (Part.ADVICE, Part.SEMANTIC)

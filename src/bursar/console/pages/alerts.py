@@ -35,6 +35,7 @@ KIND_WORDS = {
     "approvals": "calls that wait for an approval",
     "review": "the review of a week or month",
     "report": "the report of a month, with its files",
+    "commitment": "credits and commitments of contracts",
     "anomaly": "what is out of the ordinary, and costs",
 }
 DOTS = {"critical": "danger", "warning": "doubt", "info": "accent"}

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from bursar.bench.figure import Figure, Options, median
+from bursar.bench.reconcile_cases import Mix
 from bursar.bench.reconcile_planted import score
 from bursar.bench.synthetic import DAYS, END, synthetic_ledger
 from bursar.finance.reconcile.bill import BillLine, day_after
@@ -34,7 +35,9 @@ class Timed(NamedTuple):
 def measure(options: Options) -> list[Figure]:
     """options.rounds: how often the large month is reconciled."""
     seeds = range(1, max(round(SEEDS * min(options.scale, 1)), 2) + 1)
-    told = [score(seed, mixed=mixed) for mixed in (False, True) for seed in seeds]
+    mixes: tuple[Mix, ...] = ("", "apart")
+    told = [score(seed, mix) for mix in mixes for seed in seeds]
+    crowded = [score(seed, "crowded") for seed in seeds]
     planted, found = sum(one.planted for one in told), sum(one.found for one in told)
     bills = sum(one.bills for one in told)
     figures = [
@@ -42,6 +45,11 @@ def measure(options: Options) -> list[Figure]:
                note=f"{found:,} of {planted:,} on {bills} bills of {len(told)} worlds, half of them mixed"),
         Figure("findings that nobody planted", sum(len(one.false) for one in told), "findings", 0.0),
     ]  # fmt: skip
+    together, named = sum(one.planted for one in crowded), sum(one.found for one in crowded)
+    figures.append(
+        Figure("the same where several may fall on one day, key and model", 100 * named / together, "%",
+               note=f"{named:,} of {together:,}; {sum(len(one.false) for one in crowded)} other findings")
+    )  # fmt: skip
     charges = max(int(CHARGES * options.scale), 10_000)
     ledger = synthetic_ledger(charges)
     try:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Literal
 
 import msgspec
 
@@ -22,6 +23,7 @@ MAPPING = BillMapping(
              "quantity": "Tokens", "amount": "Cost"},
     provider="mistral",
 )  # fmt: skip
+Mix = Literal["", "apart", "crowded"]
 OPENAI = {"key_a1": "vk_openai_a", "key_b2": "vk_openai_b"}
 
 
@@ -44,11 +46,12 @@ class Case(msgspec.Struct):
         return found
 
 
-def make_cases(seed: int, *, mixed: bool = False) -> list[Case]:
-    """The twelve bills, one a month of 2026. mixed: each with a handful of whatever can be planted there, drawn by the
-    seed, in the place of the same 41 in every world."""
+def make_cases(seed: int, mix: Mix = "") -> list[Case]:
+    """The twelve bills, one a month of 2026. mix: "" for the same 41 plants in every world; "apart" for a handful of
+    whatever can be planted on each bill, drawn by the seed; "crowded": those may fall on the same day, key and model.
+    """
     random = Random(seed)  # noqa: S311  a made-up world that can be replayed
-    return [make(random, date(2026, month, 3), mixed) for month, make in enumerate(_BILLS, 1)]
+    return [make(random, date(2026, month, 3), mix) for month, make in enumerate(_BILLS, 1)]
 
 
 def _sold(names: dict[str, str]) -> list[Sold]:
@@ -80,8 +83,9 @@ _ANY = ("missing", "not_billed", "stale", "cache", "timing", "last", "doubled", 
 _MODEL_WIDE = ("stale", "unpriced")
 
 
-def _plant_some(random: Random, planter: Planter, sold: list[Sold], allowed: Sequence[str]) -> None:
+def _plant_some(random: Random, planter: Planter, sold: list[Sold], mix: Mix, allowed: Sequence[str]) -> None:
     """Two to six of what a bill allows; what is about a whole model comes first, each on a model of its own."""
+    planter.is_crowded = mix == "crowded"
     chosen = random.sample(list(allowed), random.randint(2, min(6, len(allowed))))
     models = [one.model for one in sold[1:]]
     random.shuffle(models)
@@ -115,13 +119,13 @@ _PLANTS: dict[str, Callable[[Planter, list[Sold]], None]] = {
 }
 
 
-def _openai_full(random: Random, first: date, mixed: bool) -> Case:
+def _openai_full(random: Random, first: date, mix: Mix) -> Case:
     """Costs with quantities, by key; the keys are recognised by their usage."""
     sold = _dated("gpt-5.4", "gpt-5-mini", "gpt-4o-mini")
     traffic = make_traffic(random, "openai-costs", "openai", first, OPENAI, sold)
     planter = Planter(random, traffic, sold)
-    if mixed:
-        _plant_some(random, planter, sold, (*_ANY, "tier", "batch", "not_through", "tax", "credit"))
+    if mix:
+        _plant_some(random, planter, sold, mix, (*_ANY, "tier", "batch", "not_through", "tax", "credit"))
     else:
         planter.stale_price(sold[1].model)
         planter.missing()
@@ -132,16 +136,17 @@ def _openai_full(random: Random, first: date, mixed: bool) -> Case:
     return Case(traffic, [bills.openai_costs(traffic, with_quantity=True)], _terms(traffic))
 
 
-def _openai_joined(random: Random, first: date, mixed: bool) -> Case:
+def _openai_joined(random: Random, first: date, mix: Mix) -> Case:
     """Costs without quantities or keys, and usage pages that have both."""
     sold = _dated("gpt-5.4", "gpt-5.4-mini", "gpt-4.1")
     traffic = make_traffic(random, "openai-usage", "openai", first, OPENAI, sold)
     planter = Planter(random, traffic, sold)
-    if mixed:
+    if mix:
         _plant_some(
             random,
             planter,
             sold,
+            mix,
             ("missing", "not_billed", "stale", "cache", "batch", "timing", "unpriced", "estimated", "credit"),
         )
     else:
@@ -153,14 +158,14 @@ def _openai_joined(random: Random, first: date, mixed: bool) -> Case:
     return Case(traffic, files, _terms(traffic, {key: [credential] for key, credential in OPENAI.items()}))
 
 
-def _anthropic_joined(random: Random, first: date, mixed: bool) -> Case:
+def _anthropic_joined(random: Random, first: date, mix: Mix) -> Case:
     """Cost report by workspace in cents, usage report by key."""
     keys = {"apikey_01a": "vk_claude_a", "apikey_01b": "vk_claude_b"}
     sold = _dated("claude-sonnet-4-6", "claude-haiku-4-5", "claude-opus-5")
     traffic = make_traffic(random, "anthropic-joined", "anthropic", first, keys, sold)
     planter = Planter(random, traffic, sold)
-    if mixed:
-        _plant_some(random, planter, sold, (*_ANY, "batch", "credit"))
+    if mix:
+        _plant_some(random, planter, sold, mix, (*_ANY, "batch", "credit"))
     else:
         planter.tier("batch")
         planter.cache_class("cache_write_5m", "cache_write_1h")
@@ -171,14 +176,16 @@ def _anthropic_joined(random: Random, first: date, mixed: bool) -> Case:
     return Case(traffic, files, _terms(traffic, {key: [credential] for key, credential in keys.items()}))
 
 
-def _anthropic_costs(random: Random, first: date, mixed: bool) -> Case:
+def _anthropic_costs(random: Random, first: date, mix: Mix) -> Case:
     """The cost report alone: no quantities at all."""
     keys = {"wrkspc_1": "vk_claude_a", "wrkspc_2": "vk_claude_b"}
     sold = _dated("claude-sonnet-4-6", "claude-haiku-4-5")
     traffic = make_traffic(random, "anthropic-costs", "anthropic", first, keys, sold)
     planter = Planter(random, traffic, sold)
-    if mixed:
-        _plant_some(random, planter, sold, ("missing", "not_billed", "stale", "cache", "timing", "doubled", "credit"))
+    if mix:
+        _plant_some(
+            random, planter, sold, mix, ("missing", "not_billed", "stale", "cache", "timing", "doubled", "credit")
+        )
     else:
         planter.stale_price(sold[0].model, "input", "1.1")
         planter.missing()
@@ -187,13 +194,13 @@ def _anthropic_costs(random: Random, first: date, mixed: bool) -> Case:
     return Case(traffic, [bills.anthropic_costs(traffic, {key: key for key in keys})], _terms(traffic, said))
 
 
-def _openrouter(random: Random, first: date, mixed: bool) -> Case:
+def _openrouter(random: Random, first: date, mix: Mix) -> Case:
     """One row a day and model, with no key."""
     sold = _sold({"openai/gpt-4.1-2025-04-14": "gpt-4.1", "anthropic/claude-sonnet-4.6": "claude-sonnet-4-6"})
     traffic = make_traffic(random, "openrouter", "openrouter", first, {"": "vk_router"}, sold)
     planter = Planter(random, traffic, sold)
-    if mixed:
-        _plant_some(random, planter, sold, ("missing", "not_billed", "timing", "assumed", "estimated"))
+    if mix:
+        _plant_some(random, planter, sold, mix, ("missing", "not_billed", "timing", "assumed", "estimated"))
     else:
         planter.missing()
         planter.timing()
@@ -201,7 +208,7 @@ def _openrouter(random: Random, first: date, mixed: bool) -> Case:
     return Case(traffic, [bills.openrouter_activity(traffic)], _terms(traffic))
 
 
-def _aws(random: Random, first: date, mixed: bool) -> Case:
+def _aws(random: Random, first: date, mix: Mix) -> Case:
     """Usage types of Bedrock in blocks of a thousand tokens; accounts, no keys."""
     keys = {"111122223333": "vk_bedrock"}
     names = {"global.anthropic.claude-sonnet-4-6": "Claude4.6Sonnet", "amazon.nova-lite-v1:0": "NovaLite"}
@@ -210,8 +217,8 @@ def _aws(random: Random, first: date, mixed: bool) -> Case:
         one.standard.pop("cache_write_1h", None)
     traffic = make_traffic(random, "aws-cur", "aws", first, keys, sold)
     planter = Planter(random, traffic, sold)
-    if mixed:
-        _plant_some(random, planter, sold, (*_ANY, "batch", "credit", "tax"))
+    if mix:
+        _plant_some(random, planter, sold, mix, (*_ANY, "batch", "credit", "tax"))
     else:
         planter.tier("batch")
         planter.missing()
@@ -221,7 +228,7 @@ def _aws(random: Random, first: date, mixed: bool) -> Case:
     return case
 
 
-def _aws_market(random: Random, first: date, mixed: bool) -> Case:
+def _aws_market(random: Random, first: date, mix: Mix) -> Case:
     """Models of the Marketplace, per million tokens, as Parquet."""
     keys = {"444455556666": "vk_market"}
     names = {"us.anthropic.claude-haiku-4-5-20251001-v1:0": "MP:Claude Haiku 4.5",
@@ -231,8 +238,8 @@ def _aws_market(random: Random, first: date, mixed: bool) -> Case:
         one.standard.pop("cache_write_1h", None)
     traffic = make_traffic(random, "aws-marketplace", "aws", first, keys, sold)
     planter = Planter(random, traffic, sold)
-    if mixed:
-        _plant_some(random, planter, sold, (*_ANY, "batch", "tax"))
+    if mix:
+        _plant_some(random, planter, sold, mix, (*_ANY, "batch", "tax"))
     else:
         planter.unpriced(sold[1].model)
         planter.not_billed()
@@ -244,15 +251,15 @@ def _aws_market(random: Random, first: date, mixed: bool) -> Case:
     return case
 
 
-def _azure(random: Random, first: date, mixed: bool) -> Case:
+def _azure(random: Random, first: date, mix: Mix) -> Case:
     """Blocks of 1K and 1M in US dollars."""
     keys = {"res-east": "vk_azure_a", "res-west": "vk_azure_b"}
     meters = {"gpt-4o-2024-08-06": "gpt 4o 0806", "gpt-4o-mini-2024-07-18": "gpt 4o mini 0718"}
     sold = _sold({"gpt-4o-2024-08-06": "gpt-4o", "gpt-4o-mini-2024-07-18": "gpt-4o-mini"})
     traffic = make_traffic(random, "azure", "azure", first, keys, sold)
     planter = Planter(random, traffic, sold)
-    if mixed:
-        _plant_some(random, planter, sold, (*_ANY, "batch", "fee", "tax"))
+    if mix:
+        _plant_some(random, planter, sold, mix, (*_ANY, "batch", "fee", "tax"))
     else:
         planter.raised()
         planter.doubled()
@@ -263,7 +270,7 @@ def _azure(random: Random, first: date, mixed: bool) -> Case:
     return case
 
 
-def _azure_inr(random: Random, first: date, mixed: bool) -> Case:
+def _azure_inr(random: Random, first: date, mix: Mix) -> Case:
     """In rupees at Microsoft's own rate, while the books have another."""
     keys = {"res-india": "vk_azure_in"}
     meters = {"gpt-4.1-2025-04-14": "gpt 4.1", "gpt-4.1-mini-2025-04-14": "gpt 4.1 mini"}
@@ -271,8 +278,8 @@ def _azure_inr(random: Random, first: date, mixed: bool) -> Case:
     traffic = make_traffic(random, "azure-inr", "azure", first, keys, sold)
     traffic.currency, traffic.rate, traffic.books_rate = "INR", Decimal("84.5"), Decimal("83.9")
     planter = Planter(random, traffic, sold)
-    if mixed:
-        _plant_some(random, planter, sold, ("missing", "not_billed", "batch", "timing", "estimated"))
+    if mix:
+        _plant_some(random, planter, sold, mix, ("missing", "not_billed", "batch", "timing", "estimated"))
     else:
         planter.tier("batch")
         planter.missing()
@@ -282,15 +289,15 @@ def _azure_inr(random: Random, first: date, mixed: bool) -> Case:
     return case
 
 
-def _gcp(random: Random, first: date, mixed: bool) -> Case:
+def _gcp(random: Random, first: date, mix: Mix) -> Case:
     """Rows with credits inside; projects are named as ours are."""
     keys = {"vk_vertex": "vk_vertex"}
     skus = {"gemini-2.5-flash": "Gemini 2.5 Flash", "gemini-2.5-pro": "Gemini 2.5 Pro"}
     sold = _sold({"gemini-2.5-flash": "gemini-2.5-flash", "gemini-2.5-pro": "gemini-2.5-pro"})
     traffic = make_traffic(random, "gcp", "google", first, keys, sold)
     planter = Planter(random, traffic, sold)
-    if mixed:
-        _plant_some(random, planter, sold, (*_ANY, "batch", "credit"))
+    if mix:
+        _plant_some(random, planter, sold, mix, (*_ANY, "batch", "credit"))
     else:
         planter.timing_at_the_end()
         planter.stale_price(sold[1].model, "output", "0.9")
@@ -300,7 +307,7 @@ def _gcp(random: Random, first: date, mixed: bool) -> Case:
     return case
 
 
-def _rounded(random: Random, first: date, _mixed: bool) -> Case:
+def _rounded(random: Random, first: date, _mix: Mix) -> Case:
     """A small vendor's CSV, each amount rounded to cents."""
     keys = {"k-1": "vk_mistral_a", "k-2": "vk_mistral_b"}
     sold = _dated("gpt-5.5", "gpt-4o")
@@ -317,7 +324,7 @@ def _rounded(random: Random, first: date, _mixed: bool) -> Case:
     return Case(traffic, [data], _terms(traffic, {key: [credential] for key, credential in keys.items()}), MAPPING)
 
 
-def _euro(random: Random, first: date, _mixed: bool) -> Case:
+def _euro(random: Random, first: date, _mix: Mix) -> Case:
     """The same in euros with no rate on it, converted at another than that of the books."""
     keys = {"k-eu": "vk_mistral_eu"}
     sold = _dated("gpt-4.1", "o4-mini", "gpt-5-mini")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from bursar.bench.reconcile_cases import Case, make_cases
+from bursar.bench.reconcile_cases import Case, Mix, make_cases
 from bursar.bench.reconcile_world import Attempt, Planted
 from bursar.domain.clock import SystemClock, us_from_datetime
 from bursar.domain.ids import Ids
@@ -49,9 +49,9 @@ def fill_ledger(cases: Sequence[Case], directory: Path) -> Ledger:
     return ledger
 
 
-def score(seed: int, *, mixed: bool = False) -> Score:
+def score(seed: int, mix: Mix = "") -> Score:
     """Make a world, reconcile it, compare with what was planted."""
-    cases = make_cases(seed, mixed=mixed)
+    cases = make_cases(seed, mix)
     total = Score(len(cases), 0, 0, [], [])
     with tempfile.TemporaryDirectory(prefix="bursar-bench-") as directory:
         ledger = fill_ledger(cases, Path(directory))

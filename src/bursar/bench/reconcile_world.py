@@ -139,6 +139,7 @@ class Planter:
         self.random = random
         self.traffic = traffic
         self.sold = {one.model: one for one in sold}
+        self.is_crowded = False  # plants may fall on each other
 
     def missing(self) -> None:
         """Ours lost an attempt that they bill."""
@@ -271,9 +272,10 @@ class Planter:
 
     def _ours(self, at: int) -> Attempt:
         one = self.traffic.theirs[at]
-        return next(
-            each for each in self.traffic.ours if (each.at, each.key, each.model) == (one.at, one.key, one.model)
-        )
+        for each in self.traffic.ours:
+            if (each.at, each.key, each.model) == (one.at, one.key, one.model):
+                return each
+        raise NoRoom  # another plant took it
 
     def _drop_ours(self, one: Attempt) -> None:
         self.traffic.ours = [
@@ -293,7 +295,8 @@ class Planter:
         if not fitting:
             raise NoRoom
         at = self.random.choice(fitting)
-        self.traffic.taken.update(self._places(self.traffic.theirs[at], span))
+        if not self.is_crowded:
+            self.traffic.taken.update(self._places(self.traffic.theirs[at], span))
         return at
 
     @staticmethod

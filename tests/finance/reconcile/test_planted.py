@@ -16,10 +16,16 @@ def test_every_planted_difference_is_found_named_and_priced_and_nothing_else(see
 
 @pytest.mark.parametrize("seed", [101, 102])
 def test_whatever_is_drawn_is_found_too(seed):
-    told = score(seed, mixed=True)
+    told = score(seed, "apart")
     assert told.unfound == []
     assert told.false == []
     assert told.planted > 30
+
+
+def test_differences_on_one_day_key_and_model_still_add_up():
+    told = score(7, "crowded")
+    assert told.found > 0.8 * told.planted
+    assert not any("add up" in one for one in told.false)
 
 
 def test_the_plants_have_every_cause_that_can_be_planted():

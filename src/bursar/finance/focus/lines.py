@@ -24,7 +24,6 @@ _TEXTS_OF_FIGURES = {
     "pricing_quantity": "priced_text",
     "x_cache_read_tokens": "CASE WHEN class = 'cache_read' THEN quantity_text END",
     "x_charge_count": "charges || '.0'",
-    "charge_class": "charge_class",
     **{cost: f"{cost}_text" for cost in COSTS},
 }
 """Each figure is made text once, where several columns say it: that is what takes time."""
@@ -62,8 +61,7 @@ def lines_sql(columns: Sequence[FocusColumn]) -> str:
         FROM (SELECT *, {same_as_list} FROM (
           SELECT r.*, s.* EXCLUDE (pid, class), h.* EXCLUDE (start_at, billing_month), r.list_cost::VARCHAR
             AS list_cost_text, ({told["list_unit_price"]})::VARCHAR AS price_text,
-            ({told["pricing_quantity"]})::VARCHAR AS priced_text, r.quantity || '.0' AS quantity_text,
-            {told["charge_class"]} AS charge_class
+            ({told["pricing_quantity"]})::VARCHAR AS priced_text, r.quantity || '.0' AS quantity_text
           FROM {JOINED})) AS r
         ORDER BY {ORDER.replace("s.", "")}"""
 

@@ -3,7 +3,7 @@
 import json
 
 from bursar.bench.reconcile_bills import openai_costs, plain_csv
-from bursar.bench.reconcile_planted import make_cases
+from bursar.bench.reconcile_cases import make_cases
 
 TRAFFIC = make_cases(5)[0].traffic
 

@@ -83,3 +83,16 @@ def test_rules_by_the_api_are_versions_and_end(page: TestClient):
     assert page.delete("/api/allocation/rules/seats").json() == {"ended": "seats"}
     assert "seats" not in [one["name"] for one in page.get("/api/allocation/rules").json()]
     assert page.delete("/api/allocation/rules/none").status_code == 404
+
+
+def test_a_rule_that_changed_within_a_month_is_one_column_and_rows_still_add_up(page: TestClient):
+    for start, amount in (("2026-11-01", "300"), ("2026-11-16", "600")):
+        terms = {"kind": "flat", "start": start, "amount": amount, "method": "even", "among": ["support", "growth"]}
+        page.post("/api/allocation/rules", json={"name": "desks", "terms": terms})
+    told = page.get("/api/allocation?month=2026-11&by=team").json()
+    assert Decimal(told["flat"]) == Decimal(450)
+    text = page.get("/allocation.csv?month=2026-11").text
+    assert text.splitlines()[0].count("desks") == 1
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert sum(Decimal(row["desks"]) for row in rows) == Decimal(450)
+    assert sum(Decimal(row["total"]) for row in rows) == Decimal(told["ledger"]) + Decimal(told["flat"])

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from tests.console.conftest import make_context
 
 from bursar.bench.reconcile_bills import anthropic_costs, anthropic_usage, openai_costs, openai_usage
-from bursar.bench.reconcile_planted import make_cases
+from bursar.bench.reconcile_cases import make_cases
 from bursar.config import load_config
 from bursar.console.bill_pulling import BillPulling
 from bursar.domain.clock import FixedClock, us_from_datetime

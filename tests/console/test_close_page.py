@@ -11,6 +11,8 @@ from tests.console.conftest import make_context
 
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
+from bursar.console.reporting import report_view
+from bursar.console.reporting_finance import state_of
 from bursar.prices.book import PriceBook
 
 
@@ -86,3 +88,8 @@ def test_figures_stand_in_another_currency_beside_usd_with_their_rate_or_unknown
     billed = Decimal(page.get("/api/close/2026-11").json()["totals"]["billed_cost"])
     assert f"₹{billed * 80:,.2f}" in shown
     assert page.get("/close?month=2026-11&in=rupees").status_code == 400
+
+
+def test_a_report_of_a_closed_month_says_who_closed_it(page: TestClient, mine: ConsoleContext):
+    assert state_of(mine, report_view(mine, "2026-10")).startswith("Closed on 23 Nov 2026 by Ada <b>;")
+    assert state_of(mine, report_view(mine, "2026-09")).startswith("Draft: the month isn't closed")

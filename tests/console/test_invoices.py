@@ -8,7 +8,8 @@ import pytest
 from litestar.testing import TestClient
 from tests.console.conftest import make_context
 
-from bursar.bench.reconcile_planted import fill_ledger, make_cases
+from bursar.bench.reconcile_cases import make_cases
+from bursar.bench.reconcile_planted import fill_ledger
 from bursar.console.app import create_app
 from bursar.domain.clock import FixedClock, us_from_datetime
 from bursar.explore.query import Explorer

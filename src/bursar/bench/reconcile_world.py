@@ -128,6 +128,10 @@ def _usage(random: Random, rates: Rates) -> dict[str, int]:
     return {unit: random.randrange(200, most[unit]) for unit in most if unit in rates}
 
 
+class NoRoom(Exception):
+    """Every day, key and model that would do is another plant's."""
+
+
 class Planter:
     """Plants in one bill's traffic, each in a place of its own: a day, key and model that no other plant touches."""
 
@@ -286,6 +290,8 @@ class Planter:
             and (not tier or tier in self.sold[one.model].rates)
             and not any(place in self.traffic.taken for place in self._places(one, span))
         ]  # fmt: skip
+        if not fitting:
+            raise NoRoom
         at = self.random.choice(fitting)
         self.traffic.taken.update(self._places(self.traffic.theirs[at], span))
         return at

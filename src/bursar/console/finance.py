@@ -10,6 +10,7 @@ from bursar.console.simulating import ScenarioDesk
 from bursar.domain.clock import Clock, datetime_from_us
 from bursar.explore.query import Explorer
 from bursar.finance.allocation.book import AllocationBook
+from bursar.finance.books.bills import Bill
 from bursar.finance.books.close import CloseBook
 from bursar.finance.business.book import BusinessBook
 from bursar.finance.contracts.book import ContractBook
@@ -17,6 +18,8 @@ from bursar.finance.economics.report import EconomicsDesk
 from bursar.finance.fx.book import RateBook
 from bursar.finance.reconcile.desk import InvoiceDesk
 from bursar.finance.tax.book import TaxBook
+from bursar.finance.tax.kept_rates import kept_rates
+from bursar.finance.tax.sheet import WorkSheet, work_sheet
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.reports.kept import ReportBook
@@ -61,6 +64,10 @@ class FinanceDesk:
         """Payers, vendors' entities and papers, positions, tax documents, rules of the site's own."""
         return TaxBook(self.store, self.secret, self.clock)
 
+    def tax_sheet(self, month: str) -> WorkSheet:
+        """The month's tax work sheet, with kept rates of exchange. Raises BadTax."""
+        return work_sheet(self.taxes, month, kept_rates(self.rates.rates()))
+
     @cached_property
     def rates(self) -> RateBook:
         """Exchange rates."""
@@ -80,7 +87,13 @@ class FinanceDesk:
     def close(self) -> CloseBook:
         """The books by month, and the close."""
         return CloseBook(
-            self.store, self.secret, self.ledger, self.clock, self.organization, lambda: unread_bytes(self.status())
+            self.store,
+            self.secret,
+            self.ledger,
+            self.clock,
+            self.organization,
+            lambda: unread_bytes(self.status()),
+            lambda month: bills_of(self.invoices, month),
         )
 
     @cached_property
@@ -112,6 +125,17 @@ class FinanceDesk:
         """What one unit of a currency was worth in USD; None: unknown."""
         found = self.rates.rates().rate(currency, "USD", day, "report")
         return None if found is None else found.rate
+
+
+def bills_of(invoices: InvoiceDesk, month: str) -> list[Bill]:
+    """A month's bills, as they were compared last."""
+    found = [(one, summary) for one, summary in invoices.summaries() if one.month == month]
+    return [
+        Bill(one.provider, summary is not None and not summary.fault, summary.open_count, summary.open)
+        if summary is not None
+        else Bill(one.provider, is_compared=False)
+        for one, summary in found
+    ]
 
 
 def unread_bytes(status: Mapping[str, Any]) -> int:

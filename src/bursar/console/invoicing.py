@@ -52,15 +52,23 @@ def coverage_of(context: ConsoleContext) -> Covered | None:
 
 
 class PostingAccepted:
-    """Posts what commands accepted, in a thread of its own."""
+    """Posts what commands accepted and compares the bills that they brought in, in a thread of its own."""
 
     def __init__(self, context: ConsoleContext) -> None:
         self._context = context
+
+    def look(self) -> None:
+        """Once."""
+        desk = self._context.finance().invoices
+        desk.post_accepted()
+        for invoice, summary in desk.summaries():
+            if summary is None:
+                desk.look(invoice.invoice_id, self._context.prices())
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop. What goes wrong is logged and tried again."""
         while not stop.wait(LOOK_EVERY_S):
             try:
-                self._context.finance().invoices.post_accepted()
+                self.look()
             except Exception as error:  # the background supervisor: the next look comes
                 log.error("accepted_not_posted", error=f"{type(error).__name__}: {error}")

@@ -12,7 +12,6 @@ from bursar.domain.errors import Unavailable
 from bursar.domain.money import usd_from_pico
 from bursar.finance.economics.figures import Sum, sum_of
 from bursar.finance.economics.spans import read_span
-from bursar.finance.tax.sheet import work_sheet
 from bursar.reports import charts
 from bursar.reports.blocks import Block, Cell, Column, Figure, Figures, Line, Prose, Table, totalled
 from bursar.reviews.words import Words
@@ -150,7 +149,7 @@ def _bills(context: ConsoleContext, view: View, words: Words) -> tuple[Block, ..
 
 
 def _tax(context: ConsoleContext, view: View) -> tuple[Block, ...]:
-    sheet = work_sheet(context.finance().taxes, f"{view.first_day:%Y-%m}")
+    sheet = context.finance().tax_sheet(f"{view.first_day:%Y-%m}")
     if not sheet.duties:
         return ()
     columns = (Column("Tax: what to do"), Column("Document"), Column("Amount"), Column("By"))

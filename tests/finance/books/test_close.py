@@ -195,3 +195,19 @@ def test_closed_files_never_change_and_booked_months_add_up_to_the_ledger(steps)
                 assert out_of_balance(transaction.postings) == {}
             assert sum(balance.debit for balance in one.balances) == sum(balance.credit for balance in one.balances)
         ledger.close()
+
+
+def test_a_month_ties_to_explore_over_what_both_see_otherwise(world):
+    october(world)
+    world.close.close("2026-10", by="Ada", note="looked", accepted=True)
+    world.post("2026-10-15T12:00", "7")
+    with world.ledger.writing() as session:  # its call had waited over midnight
+        session.run("UPDATE charges SET received_at = received_at - INTERVAL 1 DAY WHERE list_cost = 1.000000000001")
+    tie = world.close.tie("2026-10")
+    assert (tie.explored, tie.late_elsewhere, tie.sent_here) == (
+        Decimal("8.75"), Decimal(7), Decimal("1.000000000001"),
+    )  # fmt: skip
+    for month in ("2026-09", "2026-10", "2026-11"):
+        tie = world.close.tie(month)
+        moved = tie.sent_here - tie.sent_elsewhere + tie.late_here - tie.late_elsewhere
+        assert tie.booked == tie.explored + moved == world.close.books(month).totals.effective_cost

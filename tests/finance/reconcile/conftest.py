@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bursar.bench.reconcile_planted import Case, fill_ledger, make_cases
+from bursar.bench.reconcile_cases import Case, make_cases
+from bursar.bench.reconcile_planted import fill_ledger
 from bursar.domain.clock import FixedClock, us_from_datetime
 from bursar.finance.reconcile.desk import InvoiceDesk
 from bursar.governance.store import ControlStore

@@ -3,7 +3,6 @@
 import io
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from python_calamine import CalamineWorkbook
@@ -11,7 +10,10 @@ from tests.finance.tax.world import fill
 
 from bursar.domain.clock import FixedClock
 from bursar.domain.errors import BadTax
+from bursar.finance.fx.book import RateBook
+from bursar.finance.fx.rates import RateRow
 from bursar.finance.tax.book import TaxBook
+from bursar.finance.tax.kept_rates import kept_rates
 from bursar.finance.tax.sheet import WorkSheet, work_sheet
 from bursar.governance.store import ControlStore
 from bursar.reports.tax_print import lead_of, sheet_pdf
@@ -19,8 +21,8 @@ from bursar.reports.tax_workbook import sheet_workbook
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> TaxBook:
-    return fill(TaxBook(ControlStore(tmp_path / "control.sqlite"), b"secret", FixedClock(1_000_000)))
+def book(store: ControlStore) -> TaxBook:
+    return fill(TaxBook(store, b"secret", FixedClock(1_000_000)))
 
 
 @pytest.fixture
@@ -108,3 +110,22 @@ def test_the_pdf_is_the_same_bytes_twice(book: TaxBook, november: WorkSheet):
     content = sheet_pdf(november, 'acme "& co"', book.rules())
     assert content.startswith(b"%PDF")
     assert content == sheet_pdf(november, 'acme "& co"', book.rules())
+
+
+def test_a_rate_that_a_document_does_not_state_comes_from_those_the_site_keeps(book: TaxBook, store: ControlStore):
+    rates = RateBook(store, b"secret", FixedClock(1_795_000_000_000_000))
+    rates.add(
+        [
+            RateRow(date(2026, 11, 17), "USD", "INR", Decimal("89.25"), purpose, "FBIL")
+            for purpose in ("gst", "tds")
+        ],
+        actor="ada",
+    )  # fmt: skip
+    sheet = work_sheet(book, "2026-11", kept_rates(rates.rates()))
+    paid = next(one for one in sheet.of("pay") if one.document == "ANT-PRE")
+    value = Decimal(500) * Decimal("89.25") / (1 - Decimal("0.208"))  # borne tax is in the value
+    assert paid.amount == round(value * Decimal("0.18"), 2)
+    notes = next(one.computed.notes for one in sheet.documents if one.name == "ANT-PRE" and one.computed)
+    assert any("FBIL" in note and "89.25" in note for note in notes)
+    stated = next(one for one in sheet.of("pay") if one.document == "ANT-1042")
+    assert str(stated.amount) == "202556.82"

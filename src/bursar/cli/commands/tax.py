@@ -14,6 +14,7 @@ from bursar.site import Site, actor
 
 if TYPE_CHECKING:  # start-up: it pulls in SQLAlchemy, and `--help` needs none
     from bursar.finance.tax.book import TaxBook
+    from bursar.finance.tax.case import RateOf
     from bursar.finance.tax.compute import Computed
 
 FILE_BYTES_MAX = 4_000_000
@@ -40,7 +41,7 @@ def worksheet(
 
     site = resolve_existing(config, data)
     book = _book(site)
-    sheet, organization = work_sheet(book, month), site.config.organization
+    sheet, organization = work_sheet(book, month, _rates(site)), site.config.organization
     for path, make in ((xlsx, sheet_workbook), (pdf, sheet_pdf)):
         if path is not None:
             path.write_bytes(make(sheet, organization, book.rules()))
@@ -86,7 +87,8 @@ def compute(
     site = resolve_site(config, data)
     rules = _book(site).rules() if site.exists() else shipped_rules()
     cases = told["cases"] if isinstance(told.get("cases"), list) else [told]
-    found = [_computed(compute_case, case, rules, lenient=lenient) for case in cases]
+    rate_of = _rates(site) if site.exists() else None
+    found = [_computed(compute_case, case, rules, rate_of, lenient=lenient) for case in cases]
     if fmt is Format.JSON:
         plain = [_told(one) for one in found]
         print_json(plain if "cases" in told else plain[0])
@@ -237,11 +239,20 @@ def _book(site: Site) -> "TaxBook":
     return TaxBook(ControlStore(site.control_location), site.secret(), site.clock)
 
 
-def _computed(act: Any, case: Any, rules_: Any, *, lenient: bool) -> "Computed":
+def _rates(site: Site) -> "RateOf":
+    # start-up: as above
+    from bursar.finance.fx.book import RateBook
+    from bursar.finance.tax.kept_rates import kept_rates
+    from bursar.governance.store import ControlStore
+
+    return kept_rates(RateBook(ControlStore(site.control_location), site.secret(), site.clock).rates())
+
+
+def _computed(act: Any, case: Any, rules_: Any, rate_of: "RateOf | None", *, lenient: bool) -> "Computed":
     if not isinstance(case, dict):
         raise BadTax("cases: each is an object with inputs", field="cases")
     try:
-        found: Computed = act(case, rules_, lenient=lenient)
+        found: Computed = act(case, rules_, lenient=lenient, rate_of=rate_of)
     except BadTax as error:
         name = f"case {case['id']}: " if case.get("id") else ""
         raise BadTax(f"{name}{error.message}", field=error.field) from error

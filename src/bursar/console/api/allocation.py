@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -181,7 +182,7 @@ def allocation_answer(context: ConsoleContext, month: str, by: str) -> Allocatio
 
 def allocation_csv(answer: AllocationAnswer) -> bytes:
     """A row for each, and last what nobody bears, so that the rows add up to the ledger and the flat costs."""
-    names = [one.rule for one in answer.pools]
+    names = list(dict.fromkeys(one.rule for one in answer.pools))  # a rule that changed in the month has two pools
     heads = ["month", answer.by, "direct", *names, "total", "currency", "attempts", "unpriced_count"]
     rows: list[Sequence[object]] = [
         [answer.month, one.name, one.direct, *(one.parts.get(name, "0") for name in names), one.total, "USD",
@@ -191,7 +192,9 @@ def allocation_csv(answer: AllocationAnswer) -> bytes:
     if answer.nobody != "0":
         rows.append([answer.month, "(nobody)", answer.nobody, *["0"] * len(names), answer.nobody, "USD", "", ""])
     if answer.left != "0":
-        left = {one.rule: one.left for one in answer.pools}
+        left: dict[str, Decimal] = {}
+        for one in answer.pools:
+            left[one.rule] = left.get(one.rule, Decimal(0)) + Decimal(one.left)
         rows.append([answer.month, "(not split)", "0", *(left[name] for name in names), answer.left, "USD", "", ""])
     return csv_bytes(heads, rows)
 

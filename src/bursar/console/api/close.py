@@ -51,7 +51,10 @@ class BalanceAnswer(msgspec.Struct, frozen=True):
 
 
 class MonthAnswer(msgspec.Struct, frozen=True):
-    """A month: what to look at, its trial balance, its files. checks: of a closed one, as they stood then."""
+    """A month: what to look at, its trial balance, its files. checks: of a closed one, as they stood then.
+
+    tie: to Explore, effective cost: booked = explored + sent_here - sent_elsewhere + late_here - late_elsewhere.
+    """
 
     month: str
     state: str
@@ -63,6 +66,7 @@ class MonthAnswer(msgspec.Struct, frozen=True):
     closed_by: str
     note: str
     files: dict[str, str]
+    tie: dict[str, str]
 
 
 class CloseMonth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,6 +196,7 @@ def month_answer(book: CloseBook, month: str) -> MonthAnswer:
     """Raises BadPeriod."""
     books = book.books(month)
     closed = book.closed(month) if books.closing else None
+    tie = book.tie(month)
     totals = {name: getattr(books.totals, name) for name in books.totals.__struct_fields__}
     return MonthAnswer(
         month=month,
@@ -207,6 +212,7 @@ def month_answer(book: CloseBook, month: str) -> MonthAnswer:
         closed_by=closed.closing.closed_by if closed else "",
         note=closed.closing.note if closed else "",
         files=closed.hashes if closed else dict.fromkeys(EXPORTS, ""),
+        tie={name: plain(getattr(tie, name)) for name in tie.__struct_fields__},
     )
 
 

@@ -18,9 +18,10 @@ from bursar.finance.tax.book import TaxBook
 from bursar.finance.tax.compute import Computed, compute
 from bursar.finance.tax.documents import documents_from_csv
 from bursar.finance.tax.kept import TaxRecord, read_kept
+from bursar.finance.tax.kept_rates import kept_rates
 from bursar.finance.tax.month_credit import MonthCredit
 from bursar.finance.tax.rules import RuleBook
-from bursar.finance.tax.sheet import WorkSheet, read_month, work_sheet
+from bursar.finance.tax.sheet import WorkSheet, read_month
 
 _Month = Annotated[str | None, QueryParameter(description="2026-11; default: this month (UTC).")]
 _On = Annotated[str | None, QueryParameter(description="2026-11-12: rows that hold on that day; default: all.")]
@@ -184,7 +185,7 @@ def month_now(context: ConsoleContext, text: str | None) -> str:
 def worksheet(request: Asked, month: _Month = None, format_: Shape = None) -> Response[SheetAnswer]:
     """What to self-invoice, pay, claim, give back, withhold, file and decide, and by when. 400 `bad_tax`."""
     context: ConsoleContext = request.app.state.context
-    answer = sheet_answer(work_sheet(book_of(request), month_now(context, month)))
+    answer = sheet_answer(context.finance().tax_sheet(month_now(context, month)))
     return as_csv(sheet_csv(answer)) if format_ == "csv" else Response(answer)
 
 
@@ -197,7 +198,9 @@ def rules(request: Asked, on: _On = None) -> list[RuleAnswer]:
 @post("/api/tax/compute", status_code=200, responses=PROBLEMS, summary="Compute one case; nothing is kept")
 async def compute_case(request: Asked, data: JSONBody[dict[str, Any]]) -> Computed:
     """A case as tax_golden.json has them. 400 `bad_tax` names the input that is unknown or missing."""
-    return await asyncio.to_thread(lambda: compute(data, book_of(request).rules()))
+    context: ConsoleContext = request.app.state.context
+    desk = context.finance()
+    return await asyncio.to_thread(lambda: compute(data, desk.taxes.rules(), rate_of=kept_rates(desk.rates.rates())))
 
 
 @get("/api/tax/records/{kind:str}", responses=PROBLEMS, summary="What is kept of a kind")

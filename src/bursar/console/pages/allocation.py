@@ -79,7 +79,7 @@ def allocation_page(context: ConsoleContext, view: View, f: Format) -> dict[str,
     charged = desk.allocation.charged(month, by)
     borne = [one for one in found.shares if one.total_pico or one.attempts]
     largest = max((one.total_pico for one in borne), default=0) or 1
-    names = [pool.name for pool in found.pools]
+    names = list(dict.fromkeys(pool.name for pool in found.pools))
     return {
         "data": {
             "month": month,

@@ -26,6 +26,7 @@ from bursar.finance.books.checklist import Check, can_close, to_look_at
 from bursar.finance.books.close import EXPORTS, CloseBook
 from bursar.finance.books.entries import AccountBalance, Transaction
 from bursar.finance.books.monthly import MonthBooks
+from bursar.finance.books.tie import Tie
 
 ITEMS_SHOWN = 30
 FILE_WORDS = {
@@ -94,6 +95,7 @@ def close_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             "files": _files(asked, closed.hashes if closed else {}),
             "calls_href": view.url("/explore", period=asked, tz="UTC"),
             "has_charges": bool(states),
+            "tie": _tie(book.tie(asked)),
             "beside": beside(context.finance(), view, asked),
             "money": lambda amount, currency: Format(f.locale, currency, f.zone, f.now).money(amount),
         },
@@ -166,6 +168,21 @@ def _sums(balances: Sequence[AccountBalance]) -> list[tuple[str, Decimal, Decima
     return found
 
 
+def _tie(tie: Tie) -> list[tuple[str, Decimal, bool]]:
+    """From Explore's figure to the books', step by step: what, how much, whether it is a sum."""
+    steps = [
+        ("sent in this month, received in another", tie.sent_here),
+        ("received in this month, sent in another", -tie.sent_elsewhere),
+        ("of earlier months, posted after their close", tie.late_here),
+        ("of this month, booked in a later one", -tie.late_elsewhere),
+    ]
+    return [
+        ("Calls received in the month, as Explore tells it", tie.explored, True),
+        *((what, amount, False) for what, amount in steps if amount),
+        ("Booked in the month, effective cost", tie.booked, True),
+    ]
+
+
 def _billed(one: Transaction) -> Decimal:
     """What a transaction debits in all."""
     return sum((posting.amount for posting in one.postings if posting.amount > 0), Decimal(0))
@@ -179,7 +196,7 @@ def _files(month: str, hashes: Mapping[str, str]) -> list[ShownFile]:
 
 def _opens(check: Check) -> str:
     """Where it is looked at; no link to a page that this console doesn't have."""
-    known = {item.path for item in NAV}
+    known = {item.path for item in NAV} | {"/invoices"}
     return check.opens if check.state != "ok" and check.opens.partition("?")[0] in known else ""
 
 

@@ -291,9 +291,19 @@ def _variance(view: View, look: Look, one: Variance, most: int, f: Format) -> Sh
     return ShownVariance(
         one.variance_id, WORDS[one.cause], one.cause.value, " · ".join(filter(None, where)) or "the bill as a whole",
         display.days(one.first, one.last), _variance_calls(view, look, one), usd_from_pico(one.money),
-        round(100 * abs(one.money) / most, 1) if most else 0.0, one.note, one.proposal, STATE_WORDS[state], can,
+        round(100 * abs(one.money) / most, 1) if most else 0.0, _note(look, one, f), one.proposal, STATE_WORDS[state],
+        can,
         [_cell(cell, f) for cell in one.cells[:CELLS_SHOWN]], max(len(one.cells) - CELLS_SHOWN, 0),
     )  # fmt: skip
+
+
+def _note(look: Look, one: Variance, f: Format) -> str:
+    """What else is to be said; above all, that another amount was decided about."""
+    act = look.acts.get(one.variance_id)
+    if act is None or act.variance.money == one.money:
+        return one.note
+    then = f.plain_money(usd_from_pico(act.variance.money))
+    return f"it was {then} when it was {act.act}; the rest is not posted"
 
 
 def _cell(cell: VarianceCell, f: Format) -> ShownCell:

@@ -25,7 +25,8 @@ from bursar.finance.tax.compute import Computed
 from bursar.finance.tax.documents import documents_from_csv, what_is_known
 from bursar.finance.tax.duties import SECTIONS, DutyRow
 from bursar.finance.tax.kept import PAPER_KINDS, QUESTIONS, TaxRecord, read_kept
-from bursar.finance.tax.sheet import WorkSheet, compute_document, read_month, work_sheet
+from bursar.finance.tax.kept_rates import kept_rates
+from bursar.finance.tax.sheet import WorkSheet, compute_document, read_month
 from bursar.reports.tax_print import sheet_pdf, told_money
 from bursar.reports.tax_workbook import sheet_workbook
 
@@ -67,13 +68,13 @@ class ShownSection(msgspec.Struct, frozen=True):
 
 def tax_figures(context: ConsoleContext, view: View) -> SheetAnswer:
     """The page's figures for programs."""
-    return sheet_answer(work_sheet(context.finance().taxes, month_now(context, view.get("month"))))
+    return sheet_answer(context.finance().tax_sheet(month_now(context, view.get("month"))))
 
 
 def tax_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     """Everything the template reads."""
     book, month = context.finance().taxes, month_now(context, view.get("month"))
-    sheet = work_sheet(book, month)
+    sheet = context.finance().tax_sheet(month)
     first = date.fromisoformat(f"{month}-01")
     documents = book.all("document")
     return {
@@ -108,7 +109,7 @@ def document_page(context: ConsoleContext, _view: View, _f: Format, name: str) -
     """One document: what was said, every figure with its rules, and what must be confirmed. Raises UnknownControl."""
     book = context.finance().taxes
     kept = book.one("document", name)
-    one = compute_document(kept, what_is_known(book), book.rules())
+    one = compute_document(kept, what_is_known(book), book.rules(), kept_rates(context.finance().rates.rates()))
     figures = [{**figure, "label": _label(figure["key"])} for figure in (one.computed.figures if one.computed else ())]
     return {
         "data": {
@@ -130,7 +131,9 @@ def document_page(context: ConsoleContext, _view: View, _f: Format, name: str) -
 def document_figures(context: ConsoleContext, name: str) -> Computed:
     """Raises UnknownControl, and BadTax for a document that can't be computed."""
     book = context.finance().taxes
-    one = compute_document(book.one("document", name), what_is_known(book), book.rules())
+    one = compute_document(
+        book.one("document", name), what_is_known(book), book.rules(), kept_rates(context.finance().rates.rates())
+    )
     if one.computed is None:
         raise BadTax(one.fault, field=one.fault_field)
     return one.computed
@@ -183,7 +186,7 @@ def sheet_file(request: Asked, month: FromPath[str], name: FromPath[str]) -> Res
         raise UnknownRoute(f"a work sheet is worksheet.pdf or worksheet.xlsx, not {name[:40]!r}")
     book = context.finance().taxes
     make = sheet_pdf if kind == "pdf" else sheet_workbook
-    content = make(work_sheet(book, read_month(month)), context.config.organization, book.rules())
+    content = make(context.finance().tax_sheet(read_month(month)), context.config.organization, book.rules())
     headers = {**NO_STORE, "content-disposition": f'inline; filename="tax-{month}.{kind}"'}
     return Response(content, media_type=TYPES[kind], headers=headers)
 

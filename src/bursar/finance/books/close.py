@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, insert, select
 from bursar.domain.clock import Clock, datetime_from_us
 from bursar.domain.errors import BadControl, ChangedMeanwhile, UnknownControl
 from bursar.domain.money import plain
+from bursar.finance.books.bills import Bill
 from bursar.finance.books.booked import MonthSum, booked_sums, first_day, month_sums
 from bursar.finance.books.chart import Chart, check_chart
 from bursar.finance.books.checklist import Check, can_close, checklist, to_look_at
@@ -24,6 +25,7 @@ from bursar.finance.books.entries import Transaction
 from bursar.finance.books.exports import TEXT_EXPORTS
 from bursar.finance.books.journal import JournalBook
 from bursar.finance.books.monthly import Closing, MonthBooks, Totals, month_books, until_of
+from bursar.finance.books.tie import Tie, tie_month
 from bursar.finance.books.workbook import XLSX, workbook
 from bursar.governance.audit import record_change
 from bursar.governance.schema_closing import ACCOUNT_CHARTS, CLOSED_EXPORTS, CLOSED_MONTHS
@@ -58,7 +60,8 @@ class Proof(msgspec.Struct, frozen=True):
 class CloseBook:
     """The months of a site's books.
 
-    secret: of the audit log; organization: named in files; unread_bytes: of the journal, as the loader knows it.
+    secret: of the audit log; organization: named in files; unread_bytes: of the journal, as the loader knows it; bills:
+    of a month, as they were compared last.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class CloseBook:
         clock: Clock,
         organization: str,
         unread_bytes: Callable[[], int] = lambda: 0,
+        bills: Callable[[str], Sequence[Bill]] = lambda _month: (),
     ) -> None:
         self._store = store
         self._secret = secret
@@ -76,6 +80,7 @@ class CloseBook:
         self._clock = clock
         self._organization = organization
         self._unread_bytes = unread_bytes
+        self._bills = bills
         self.journal = JournalBook(store, secret, clock)
 
     def closings(self) -> list[Closing]:
@@ -100,7 +105,15 @@ class CloseBook:
     def checks(self, month: str) -> list[Check]:
         """What to look at before it is closed. Raises BadPeriod."""
         with self.ledger.reading() as session:
-            return checklist(session, month, until_of(self.closings()), self._now(), self._unread_bytes())
+            return checklist(
+                session, month, until_of(self.closings()), self._now(), self._unread_bytes(), self._bills(month)
+            )
+
+    def tie(self, month: str) -> Tie:
+        """How it ties to Explore. Raises BadPeriod."""
+        until = until_of(self.closings())
+        with self.ledger.reading() as session:
+            return tie_month(session, month, until)
 
     def close(self, month: str, *, by: str, note: str = "", accepted: bool = False) -> ClosedMonth:
         """Close a month. by: the person who answers for it; accepted: they looked at what the checklist shows.

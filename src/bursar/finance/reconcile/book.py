@@ -141,7 +141,7 @@ class InvoiceBook:
         of_bill = select(INVOICE_LINES.c.digest).where(INVOICE_LINES.c.invoice_id == invoice_id).distinct()
         wanted = select(INVOICE_FILES).where(INVOICE_FILES.c.digest.in_(of_bill))
         with self.store.reading() as connection:
-            return list(connection.execute(wanted.order_by(INVOICE_FILES.c.imported_us)))
+            return list(connection.execute(wanted.order_by(INVOICE_FILES.c.imported_us, INVOICE_FILES.c.name)))
 
     def set_rate(self, invoice_id: str, rate: Decimal | None, *, actor: str) -> None:
         """Units of the bill's currency for one USD in our books. Raises BadControl, UnknownControl."""

@@ -20,7 +20,7 @@ _PLACES = Decimal(1).scaleb(-12)
 
 def join_usage(lines: Sequence[BillLine]) -> tuple[list[BillLine], list[BillLine]]:
     """(lines with money, usage lines that stay beside money that isn't told by class, as OpenRouter's)."""
-    usage = [line for line in lines if line.amount is None and line.kind == "usage"]
+    usage = [line for line in lines if line.amount is None and line.kind == "usage" and (line.quantity or 0) > 0]
     money = [line for line in lines if line.amount is not None]
     if not usage:
         return money, []

@@ -38,30 +38,43 @@ def post_act(session: Session, provider: str, act: Act, now_us: int) -> int:
         attempts = _attempts(session, provider, one, cell) if one.cause in _CORRECTED | _OF_ATTEMPTS else []
         if not attempts:
             alone.append(_alone(provider, one, cell, number))
-        elif one.cause in _CORRECTED:
-            corrections = [
-                Correction(
-                    attempt_id=row["attempt_id"], key=f"{key}:{number}", reason=reason, quality=Quality.RECONCILED,
-                    list_pico=row["cost"] + share, lines=row["lines"], sku_id=row["sku_id"],
-                    sku_price_id=row["sku_price_id"],
-                )
-                for row, share in zip(attempts, _shares(cell.money, attempts), strict=True)
-            ]  # fmt: skip
-            done = post_within(session, corrections, now_us)
-            entries += done.posted + done.already
         else:
-            rows = [
-                _adjustment(one.cause, share, attempt_id=row["attempt_id"], part=f"{number}:{row['attempt_id']}")
-                for row, share in zip(attempts, _shares(cell.money, attempts), strict=True)
-                if share
-            ]
-            adjusted = post_adjustments(session, rows, key, reason, now_us)
-            entries += adjusted.posted + adjusted.already
+            if one.cause in _CORRECTED:
+                entries += _reconcile(session, attempts, f"{key}:{number}", reason, now_us)
+            entries += _adjust(session, one.cause, cell, attempts, number, (key, reason), now_us)
     alone = [row for row in alone if any(row.costs)]
     if alone:
         adjusted = post_adjustments(session, alone, key, reason, now_us)
         entries += adjusted.posted + adjusted.already
     return entries
+
+
+def _reconcile(session: Session, attempts: Sequence[dict[str, Any]], key: str, reason: str, now_us: int) -> int:
+    """Doubtful charges stand anew as `reconciled`, at the cost and with the lines that they had; what the bill says
+    beside that is an entry of its own, so that lines still add up to their charge."""
+    corrections = [
+        Correction(
+            attempt_id=row["attempt_id"], key=key, reason=reason, quality=Quality.RECONCILED, list_pico=row["cost"],
+            lines=row["lines"], sku_id=row["sku_id"], sku_price_id=row["sku_price_id"],
+        )
+        for row in attempts
+    ]  # fmt: skip
+    done = post_within(session, corrections, now_us)
+    return done.posted + done.already
+
+
+def _adjust(
+    session: Session, cause: Cause, cell: VarianceCell, attempts: Sequence[dict[str, Any]], number: int,
+    why: tuple[str, str], now_us: int,
+) -> int:  # fmt: skip
+    """The money of a cell to the attempts that it is about."""
+    rows = [
+        _adjustment(cause, share, attempt_id=row["attempt_id"], part=f"{number}:{row['attempt_id']}")
+        for row, share in zip(attempts, _shares(cell.money, attempts), strict=True)
+        if share
+    ]
+    adjusted = post_adjustments(session, rows, *why, now_us)
+    return adjusted.posted + adjusted.already
 
 
 def _whole_attempts(one: Variance) -> list[VarianceCell]:
@@ -85,9 +98,12 @@ def _attempts(session: Session, provider: str, one: Variance, cell: VarianceCell
     rows = session.query(
         f"""
         SELECT attempt_id::VARCHAR AS attempt_id, {"1" if one.cause is Cause.ASSUMED else weight} AS weight,
-          coalesce(billed_cost, 0) AS billed_cost, lines, sku_id, sku_price_id
+          coalesce(list_cost, 0) AS list_cost, lines, sku_id, sku_price_id
         FROM charges
-        WHERE provider = $provider AND entry = 'usage' AND received_at >= $since AND received_at < $until
+        WHERE provider = $provider AND charges.weight = 1 AND NOT starts_with(reason, '{REASON}')
+          AND coalesce(entry_id, attempt_id) NOT IN (
+            SELECT reverses FROM charges WHERE reverses IS NOT NULL AND NOT starts_with(reason, '{REASON}'))
+          AND received_at >= $since AND received_at < $until
           AND model IN (SELECT unnest($models)) AND credential_id IN (SELECT unnest($credentials))
           AND ($quality = '' OR quality = $quality)
         ORDER BY received_at, attempt_id
@@ -103,7 +119,7 @@ def _attempts(session: Session, provider: str, one: Variance, cell: VarianceCell
     ).dicts()
     found = [row for row in rows if row["weight"] > 0] or rows
     for row in found:
-        row["cost"] = int(row["billed_cost"].scaleb(12, EXACT))
+        row["cost"] = int(row["list_cost"].scaleb(12, EXACT))
         row["weight"] = max(row["weight"], 1)
         row["lines"] = [
             (line["unit"], line["quantity"], femto_from_usd(line["unit_price"])) for line in row["lines"] or ()

@@ -11,6 +11,7 @@ from bursar.finance.tax.working import Working
 NAMES = {
     "TEXAS": "TX", "CONNECTICUT": "CT", "MARYLAND": "MD", "NEW YORK": "NY", "PENNSYLVANIA": "PA", "WASHINGTON": "WA",
     "CALIFORNIA": "CA", "FLORIDA": "FL", "OHIO": "OH", "UTAH": "UT", "TENNESSEE": "TN", "ILLINOIS": "IL",
+    "NEW YORK CITY": "NYC",
     "ONTARIO": "ON", "QUEBEC": "QC", "BRITISH COLUMBIA": "BC", "NOVA SCOTIA": "NS", "ALBERTA": "AB",
 }  # fmt: skip
 
@@ -56,6 +57,8 @@ def split(amount: Decimal, weights: list[Decimal]) -> list[Decimal]:
 
 
 def _state(case: Case, working: Working, state: str, amount: Decimal, *, whole: bool) -> Decimal | None:
+    city = place_name(case.text("customer_city"))
+    state = city if city in working.book.keys("us.sales") else state
     row = working.book.need("us.sales", case.day("tax_point_date", "invoice_date", "payment_date"), state)
     working.apply("US-GEN-02")
     if working.is_low(row):

@@ -3,14 +3,16 @@
 Nothing is guessed: what a rule needs and nobody said is asked for by name.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from bursar.domain.errors import BadTax
-from bursar.finance.tax.exact import HUNDRED, times, total
+from bursar.finance.tax.exact import HUNDRED, divided, times, total
 from bursar.finance.tax.vocabulary import (
+    CURRENCIES,
     Input,
     exchange_purpose,
     nearest,
@@ -21,6 +23,8 @@ from bursar.finance.tax.vocabulary import (
     understand,
 )
 
+PREPAID = re.compile(r"prepa|advance|credits?_(?:purchase|bought)|top_?up")
+QUOTED = re.compile(r"([a-z]{3})_per_([a-z]{3})(?:_|$)")
 LINE_PREFIXES = (
     "indian_entity_", "foreign_entity_", "aws_india_", "aws_inc_", "indian_line_", "foreign_line_", "domestic_",
     "marketplace_line_", "indian_", "foreign_", "forward_", "reverse_", "line_1_", "line_2_", "line_3_", "line_4_",
@@ -29,14 +33,28 @@ INDIAN_PREFIXES = ("indian", "aws_india", "domestic", "forward")
 FOREIGN_PREFIXES = ("foreign", "aws_inc", "reverse", "marketplace")
 
 
-class Case:
-    """values: by meaning. fx: rates of exchange by purpose and day (None: no day was said). given: raw names used."""
+RateOf = Callable[[str, str, str, date], "tuple[Decimal, str] | None"]
+"""(purpose, currency, into, day) to a kept rate and what it is told by; None: none is known."""
+KEPT_PURPOSES = ("gst", "tds", "books")
 
-    def __init__(self, inputs: Mapping[str, Any], *, lenient: bool = False) -> None:
+
+class Case:
+    """values: by meaning. fx: rates of exchange by purpose and day (None: no day was said).
+
+    rate_of: answers where the case itself states none; into: the payer's currency.
+    """
+
+    def __init__(
+        self, inputs: Mapping[str, Any], *, lenient: bool = False, rate_of: RateOf | None = None, into: str = "INR"
+    ) -> None:
+        self.rate_of = rate_of
+        self.into = into
+        self.rates_told: dict[str, None] = {}
         self.values: dict[str, Any] = {}
         self.currencies: dict[str, str] = {}
         self.used: list[tuple[date | None, Decimal]] = []
         self.fx: dict[str, dict[date | None, Decimal]] = {}
+        self.quoted: dict[Decimal, str] = {}  # of a rate named A_per_B: A
         self.ignored: list[str] = []
         self.raw = dict(inputs)
         self.line_names: set[str] = set()
@@ -111,15 +129,28 @@ class Case:
         """
         for known in (self.fx.get(purpose, {}), self.fx.get("any", {})):
             if day in known:
-                return known[day]
+                return self._into(known[day])
             if None in known:
-                return known[None]
+                return self._into(known[None])
             earlier = [one for one in known if one is not None and day is not None and one <= day]
             if last_before and earlier:
-                return known[max(earlier)]
+                return self._into(known[max(earlier)])
             if day is None and len(known) == 1:
-                return next(iter(known.values()))
-        return None
+                return self._into(next(iter(known.values())))
+        return self._kept(purpose, day)
+
+    def _kept(self, purpose: str, day: date | None) -> Decimal | None:
+        if self.rate_of is None or day is None or not self.currency or purpose not in KEPT_PURPOSES:
+            return None
+        found = self.rate_of(purpose, self.currency, self.into, day)
+        if found is None:
+            return None
+        self.rates_told[found[1]] = None
+        return found[0]
+
+    def _into(self, rate: Decimal) -> Decimal:
+        """For one unit of the document's currency: a rate named `usd_per_eur` is turned round for a bill in USD."""
+        return divided(Decimal(1), rate) if self.quoted.get(rate) == self.currency else rate
 
     def need_exchange(self, purpose: str, day: date | None, *, last_before: bool = False) -> Decimal:
         """Raises BadTax that names the field which would say it."""
@@ -141,7 +172,7 @@ class Case:
         kept = {
             raw: one for raw, one in self.raw.items() if not ((read := understand(raw)) and read.input.name in dropped)
         }
-        return Case({**kept, name: value}, lenient=True)
+        return Case({**kept, name: value}, lenient=True, rate_of=self.rate_of, into=self.into)
 
     def _take(self, name: str, value: Any) -> bool:
         read = understand(name)
@@ -149,9 +180,9 @@ class Case:
             return self._take_exchange(name, value)
         if read.input.kind == "ignored" or value is None:
             return True
-        if read.input.name == "used" and not isinstance(value, list):
+        if read.input.name == "used" and not isinstance(value, list | Mapping):
             self.used.append((read.day, read_decimal(name, value)))
-        meaning = "used_list" if read.input.name == "used" and isinstance(value, list) else read.input.name
+        meaning = "used_list" if read.input.name == "used" and isinstance(value, list | Mapping) else read.input.name
         found = self._read(name, read.input, read.suffix, value)
         if meaning == "lines":
             self.line_names.add(name)
@@ -160,6 +191,8 @@ class Case:
         self.values[meaning] = found
         if read.input.kind == "money" and read.suffix:
             self.currencies[meaning] = read.suffix
+        if meaning == "amount" and PREPAID.search(name.lower()):
+            self.values.setdefault("is_prepaid", True)
         if meaning == "invoice_and_booking_date":
             self.values.setdefault("invoice_date", found)
             self.values.setdefault("booking_date", found)
@@ -173,12 +206,17 @@ class Case:
         rate = read_decimal(name, value)
         if rate <= 0:
             raise BadTax(f"{name}: {value!r}; a rate of exchange is above 0", field=name)
+        pair = QUOTED.search(name.lower())
+        if pair and pair[1] in CURRENCIES and pair[2] in CURRENCIES:
+            self.quoted[rate] = pair[1].upper()
         self.fx.setdefault(purpose, {})[day] = rate
         return True
 
     def _read(self, name: str, known: Input, suffix: str, value: Any) -> Any:
         match known.kind:
             case "money":
+                if isinstance(value, Mapping):
+                    return self._used_map(name, value)
                 return self._used_list(name, value) if isinstance(value, list) else read_decimal(name, value)
             case "rate":
                 found = read_decimal(name, value)
@@ -215,6 +253,12 @@ class Case:
             amount = next((found for key, found in told.items() if key != "date"), None)
             self.used.append((day, read_decimal(name, amount)))
         return total(amount for _, amount in self.used)
+
+    def _used_map(self, name: str, value: Mapping[str, Any]) -> Decimal:
+        """`{"2026-10": "1200.00"}`: use by month or day."""
+        return self._used_list(
+            name, [{"date": key if len(key) > 7 else f"{key}-01", "amount": one} for key, one in value.items()]
+        )
 
     def _shares(self, name: str, value: Any) -> dict[str, Decimal]:
         if not isinstance(value, Mapping) or not value:

@@ -12,7 +12,7 @@ import msgspec
 
 from bursar.domain.errors import BadTax
 from bursar.finance.tax.america import compute_canada, compute_us, place_name
-from bursar.finance.tax.case import Case, overlaid
+from bursar.finance.tax.case import Case, RateOf, overlaid
 from bursar.finance.tax.elsewhere import compute_elsewhere
 from bursar.finance.tax.india import bill_totals, compute_india
 from bursar.finance.tax.india_forward import state_of
@@ -47,8 +47,12 @@ class Computed(msgspec.Struct, frozen=True, kw_only=True):
     checked: dict[str, Any] | None = None
 
 
-def compute(case: Mapping[str, Any], book: RuleBook | None = None, *, lenient: bool = False) -> Computed:
-    """Everything about one case. lenient: unknown inputs are listed in place of refused.
+def compute(
+    case: Mapping[str, Any], book: RuleBook | None = None, *, lenient: bool = False, rate_of: RateOf | None = None
+) -> Computed:
+    """Everything about one case.
+
+    lenient: unknown inputs are listed in place of refused. rate_of: kept rates, asked where the case states none.
 
     Raises BadTax that names the input which is unknown, missing or unreadable.
     """
@@ -58,8 +62,10 @@ def compute(case: Mapping[str, Any], book: RuleBook | None = None, *, lenient: b
         raise BadTax("inputs: an object of names and values is needed", field="inputs")
     meta = ("id", "kind", "title", "jurisdiction", "rule_ids", "expected", "working", "confidence", "notes", "wanted")
     inputs = inputs if "inputs" in case else {name: value for name, value in case.items() if name not in meta[4:]}
-    read = Case(inputs, lenient=lenient)
+    read = Case(inputs, lenient=lenient, rate_of=rate_of)
     where = jurisdiction_of(case, read)
+    if (regime := book.at("vat.regime", None, where)) is not None:
+        read.into = regime.text("currency")
     working = evaluate(read, book, where, lenient=lenient)
     _what_ifs(case, read, book, where, working)
     expected = case.get("expected")
@@ -96,6 +102,8 @@ def evaluate(read: Case, book: RuleBook, where: str, *, lenient: bool = False) -
         compute_canada(read, working)
     else:
         compute_elsewhere(read, working, where)
+    for told in read.rates_told:
+        working.tell(told)
     if day := read.day("tax_point_date", "invoice_date", "payment_date", "booking_date"):
         working.results.setdefault("document_date", day.isoformat())
     return working
@@ -135,7 +143,7 @@ def _bill(read: Case, book: RuleBook, where: str, working: Working, *, lenient: 
     if len(lines) > LINES_MAX:
         raise BadTax(f"lines: {len(lines)}, at most {LINES_MAX}", field="lines")
     shared = {name: value for name, value in read.raw.items() if name not in read.line_names}
-    own = [Case(overlaid(shared, line), lenient=lenient) for line in lines]
+    own = [Case(overlaid(shared, line), lenient=lenient, rate_of=read.rate_of, into=read.into) for line in lines]
     found = [evaluate(one, book, where) for one in own]
     working.results["lines"] = [one.results for one in found]
     for at, one in enumerate(found):

@@ -69,8 +69,12 @@ def _place(case: Case, working: Working, country: str, regime: Row) -> Place:
         row = working.book.need("vat.rate", day, country)
     currency = case.currency or regime.text("currency")
     value = amount
-    if currency != regime.text("currency") and (case.fx.get("gst") or case.fx.get("any")):
-        value, currency = times(amount, case.need_exchange("gst", day)), regime.text("currency")
+    home = regime.text("currency")
+    exchange = case.exchange("gst", day) if currency != home else None
+    if currency != home and exchange is None and (case.fx.get("gst") or case.fx.get("any")):
+        exchange = case.need_exchange("gst", day)
+    if exchange is not None:
+        value, currency = times(amount, exchange), home
         working.apply("FX-OTH-01")
         working.put(f"taxable_value_{currency.lower()}", value, "FX-OTH-01")
     rate = given if given is not None else row.decimal("rate") if row else ZERO
@@ -113,6 +117,10 @@ def _share(case: Case, working: Working, place: Place) -> Deductible:
     if case.flag("solely_creditable", False) or case.flag("entitled_to_full_input_tax", False):
         return Deductible(HUNDRED, [])
     if place.country == "SG" and not case.flag("payer_gst_registered", True):
+        return Deductible(ZERO, [])
+    refused = False in (case.values.get("entitled_to_full_input_tax"), case.values.get("solely_creditable"))
+    if refused and not case.has("deduction_pct", "creditable_pct", "taxed_turnover", "turnover", "F_total_turnover"):
+        working.ask("the share that may be claimed: none was said, so none is")
         return Deductible(ZERO, [])
     return deductible_share(case, working, place.region)
 

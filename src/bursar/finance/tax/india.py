@@ -46,7 +46,8 @@ def compute_india(case: Case, working: Working) -> None:
 def _has_gst(case: Case) -> bool:
     """Whether GST can be answered: a value, rupees, or a rate of exchange for GST was said."""
     known = case.has("gst_taxable_value", "T_total_input_tax") or case.currency in ("INR", "")
-    return bool(known or case.fx.get("gst") or case.fx.get("any") or not is_asked(case))
+    stated = case.fx.get("gst") or case.fx.get("any") or case.rate_of
+    return bool(known or stated or not is_asked(case))
 
 
 def _gst(case: Case, working: Working, borne: Decimal) -> None:
@@ -173,11 +174,11 @@ def _books(case: Case, working: Working, blocked: Decimal, borne: Decimal) -> No
         working.put("expense_booked_inr", booked, "FX-IN-03")
     if paid is not None:
         working.put("bank_outflow_to_vendor_inr", paid, "FX-IN-03")
-        withheld = half_up(times(amount, rate)) - half_up(times(net, rate)) if rate and net is not None else ZERO
+        withheld = ZERO if borne else working.decimal("tds_inr") or ZERO
         if booked is not None:
             working.put("exchange_loss_inr", paid - (booked - withheld), "FX-IN-03")
-        from_price = ZERO if borne else working.decimal("tds_inr") or ZERO
-        working.put("total_cost_excl_recoverable_tax_inr", paid + blocked + borne + from_price, "ACC-08")
+            working.put("exchange_gain_inr", (booked - withheld) - paid, "FX-IN-03")
+        working.put("total_cost_excl_recoverable_tax_inr", paid + blocked + borne + withheld, "ACC-08")
     closing = next((one for one in case.fx.get("closing", {}).values()), None)
     if closing and booked is not None:
         working.put("closing_retranslation_inr", times(amount, closing) - booked, "FX-IN-03")

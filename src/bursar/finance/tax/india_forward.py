@@ -30,6 +30,9 @@ def forward_charge(case: Case, working: Working) -> None:
     working.put("rcm_inr", ZERO, "IN-GST-16")
     working.put("igst_rcm_inr", ZERO, "IN-GST-16")
     working.say("reverse_charge", False, "IN-GST-16")
+    charged = case.money("vendor_tax_charged")
+    if charged is not None and charged != tax:
+        working.tell(f"the bill shows tax of {charged}, the rule says {tax}: ask which is right")
     working.say("self_invoice_required", False, "IN-GST-16")
     _credit(case, working, heads, net)
     _withheld(case, working, net, tax)
@@ -49,15 +52,20 @@ def _heads(case: Case, working: Working, net: Decimal) -> dict[str, Decimal]:
         return {"igst": ZERO}
     own = case.text("issuer_gstin")
     supplier = state_of(case.text("supplier_state") or (own[:2] if own[:2].isdigit() else ""))
+    buyer = state_of(case.text("customer_state") or case.text("customer_gstin")[:2])
+    across = case.values.get("inter_state")
+    if across is not None:
+        supplier, buyer = supplier or "A", buyer or "B"
+        across = bool(across)
     charged = case.money("vendor_tax_charged")
-    if (not supplier or not case.has("customer_state")) and charged:
+    if (not supplier or not buyer) and charged:
         working.tell("the States weren't said: the tax on the bill is taken as IGST")
         return {"igst": half_up(charged)}
-    if not supplier or not case.has("customer_state"):
+    if not supplier or not buyer:
         field = "customer_state" if supplier else "supplier_state"
         raise BadTax(f"{field}: the State of {'the customer' if supplier else 'the issuer'} decides between IGST and "
                      "CGST with SGST", field=field)  # fmt: skip
-    if supplier == state_of(case.text("customer_state")):
+    if (supplier == buyer) if across is None else not across:
         half = half_up(times(net, rate / 2))
         return {"cgst": half, "sgst": half}
     return {"igst": half_up(times(net, rate))}

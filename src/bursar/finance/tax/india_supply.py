@@ -31,7 +31,8 @@ def is_indian_issuer(case: Case) -> bool:
 
 def way_of_tax(case: Case) -> str:
     """reverse, sez, missing_gstin or vendor_charges: the path test of the reference for a foreign issuer."""
-    if case.flag("payer_sez", False) and case.flag("authorised_operations", True):
+    authorised = case.values.get("authorised_operations")
+    if case.flag("payer_sez", authorised is True) and authorised is not False:
         return "sez"
     if not case.flag("payer_gst_registered", True):
         return "vendor_charges"
@@ -49,7 +50,8 @@ def time_of_supply(case: Case, working: Working) -> TaxPoint:
     if case.flag("is_prepaid", False) and paid:
         working.ask("that prepaid credits are an advance taxed at payment, and no voucher")
         return TaxPoint(paid, ["IN-GST-06", "IN-GST-07"])
-    _tell_registered(case, working, paid)
+    if way_of_tax(case) == "reverse":
+        _tell_registered(case, working, paid)
     for row in (one for one in working.book.rows if one.table == "in.gst.timing"):
         day = _by_limb(row, case, paid)
         if day and row.holds_on(day):

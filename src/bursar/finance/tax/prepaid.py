@@ -33,6 +33,10 @@ def put_prepaid(case: Case, working: Working, day: date | None) -> None:
     asset, expense, lost = (half_up(times(one, rate)) for one in (amount, used, lapsed))
     working.put("prepaid_asset_inr", asset, "ACC-03", "FX-IN-04")
     working.put("expense_on_usage_inr", expense, "ACC-03", "FX-IN-04")
+    months = dict.fromkeys(f"{day:%Y_%m}" for day, _ in case.used if day)
+    for month in months:
+        mine = total(one for day, one in case.used if day and f"{day:%Y_%m}" == month)
+        working.put(f"expense_{month}_inr", times(mine, rate), "ACC-03", "FX-IN-04")
     working.put("write_off_on_expiry_inr", lost, "ACC-03")
     working.put("prepaid_balance_inr", asset - expense - lost, "ACC-03", "FX-IN-04")
     working.put("retranslation_inr", ZERO, "FX-IN-04")

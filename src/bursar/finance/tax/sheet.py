@@ -12,7 +12,7 @@ import msgspec
 
 from bursar.domain.errors import BadTax, BursarError
 from bursar.finance.tax.book import TaxBook
-from bursar.finance.tax.case import Case
+from bursar.finance.tax.case import Case, RateOf
 from bursar.finance.tax.compute import Computed, compute
 from bursar.finance.tax.documents import Known, case_of, what_is_known
 from bursar.finance.tax.duties import DutyRow, duties_of, sections
@@ -66,17 +66,19 @@ def read_month(text: str) -> str:
         raise BadTax(f"month: {text[:20]!r} is no month; write 2026-11", field="month") from error
 
 
-def work_sheet(book: TaxBook, month: str) -> WorkSheet:
-    """Of all documents that were kept. Raises BadTax for a month that is none."""
-    return make_sheet(book.all("document"), what_is_known(book), book.rules(), read_month(month))
+def work_sheet(book: TaxBook, month: str, rate_of: RateOf | None = None) -> WorkSheet:
+    """Of all documents that were kept. rate_of: for rates they don't state. Raises BadTax for a month that is none."""
+    return make_sheet(book.all("document"), what_is_known(book), book.rules(), read_month(month), rate_of)
 
 
-def make_sheet(records: Iterable[TaxRecord], known: Known, rules: RuleBook, month: str) -> WorkSheet:
+def make_sheet(
+    records: Iterable[TaxRecord], known: Known, rules: RuleBook, month: str, rate_of: RateOf | None = None
+) -> WorkSheet:
     """Pure: a document that can't be computed is told as something to decide, and hides no other."""
     documents, duties = [], []
     for record in records:
         if isinstance(record.terms, DocumentTerms):
-            one = compute_document(record, known, rules)
+            one = compute_document(record, known, rules, rate_of)
             mine = duties_of(one.name, one.vendor, one.payer, one.computed, one.fault, month, rules)
             if mine and (one.computed or _is_of(one.inputs, month)):
                 documents.append(one)
@@ -96,7 +98,7 @@ def make_sheet(records: Iterable[TaxRecord], known: Known, rules: RuleBook, mont
     )
 
 
-def compute_document(record: TaxRecord, known: Known, rules: RuleBook) -> SheetDocument:
+def compute_document(record: TaxRecord, known: Known, rules: RuleBook, rate_of: RateOf | None = None) -> SheetDocument:
     """One kept document, computed; what can't be has its fault. Raises BadTax for a record that is no document."""
     terms = record.terms
     if not isinstance(terms, DocumentTerms):
@@ -105,7 +107,7 @@ def compute_document(record: TaxRecord, known: Known, rules: RuleBook) -> SheetD
     vendor = entity.vendor if entity else terms.entity or "several"
     try:
         case = case_of(terms, known)
-        computed = compute({**case, "id": record.name}, rules)
+        computed = compute({**case, "id": record.name}, rules, rate_of=rate_of)
     except BursarError as error:
         return SheetDocument(
             record.name, terms.payer, vendor, record.record_id, terms.inputs, None, error.message, error.field or ""

@@ -31,6 +31,9 @@ SMALL_WORDS = frozenset({
     "a", "an", "are", "by", "for", "from", "has", "have", "in", "is", "of", "on", "the", "this", "to", "was", "were",
     "whether", "with",
 })  # fmt: skip
+MONTH_NAMES = frozenset({
+    "january", "february", "march", "april", "june", "july", "august", "september", "october", "november", "december",
+})  # fmt: skip
 DATED = re.compile(r"_(?:on_|at_|in_)?(\d{4})_(\d{2})(?:_(\d{2}))?$")
 RATE_OF_EXCHANGE = re.compile(
     r"(?:^|_)(fx|ttbr|exchange_rate|selling_rate|bank_rate|booking_rate|spot_rate|reference_rate|fbil|tt_buying|"
@@ -125,11 +128,16 @@ def exchange_purpose(raw: str) -> tuple[str, date | None] | None:
 
 def split_day(name: str) -> tuple[str, date | None]:
     """`fx_gst_on_2026_11_12` as its name and its day; a month is its last day's first."""
-    found = DATED.search(name)
+    words = [word for word in name.split("_") if word not in MONTH_NAMES]
+    name = "_".join(words) if len(words) > 1 else name
+    unit = _currency_of(name).lower()
+    bare = name.removesuffix(f"_{unit}") if unit else name
+    found = DATED.search(bare)
     if not found:
         return name, None
     try:
-        return name[: found.start()], date(int(found[1]), int(found[2]), int(found[3] or 1))
+        kept = bare[: found.start()] + (f"_{unit}" if unit else "")
+        return kept, date(int(found[1]), int(found[2]), int(found[3] or 1))
     except ValueError:
         return name, None
 

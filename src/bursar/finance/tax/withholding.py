@@ -31,9 +31,21 @@ def is_asked(case: Case) -> bool:
                     "tax_borne_by_payer", "tds_amount", "tds_deposited_date")  # fmt: skip
 
 
+def position_named(text: str) -> str:
+    """A position by the words people have for it; one that isn't known stays as it is."""
+    told = text.strip().lower().replace(" ", "_").replace("-", "_")
+    if told in NOTHING or told in ROYALTY:
+        return told
+    if told.startswith(("not_", "no_", "nil")) or told in ("business_profits", "cloud_service"):
+        return "not_chargeable"
+    if any(word in told for word in ("royalty", "fts", "technical", "conservative", "cautious")):
+        return "royalty_or_fts"
+    return told
+
+
 def withhold(case: Case, working: Working) -> Decimal:
     """Puts what is withheld; rupees of tax that the payer bears on top (0 where it comes out of the price)."""
-    position = case.text("tds_position", "royalty_or_fts").lower()
+    position = position_named(case.text("tds_position", "royalty_or_fts"))
     trigger = trigger_of(case)
     working.apply("IN-TDS-01")
     if trigger:

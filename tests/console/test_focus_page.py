@@ -31,6 +31,15 @@ def test_a_month_is_a_file_whose_sums_are_the_pages(client: TestClient):
     assert client.get(november["parquet_url"]).content[:4] == b"PAR1"
 
 
+def test_a_month_as_it_is_booked_is_a_file_too(client: TestClient):
+    booked = client.get("/api/focus/export?period=2026-10&booked=true")
+    assert booked.status_code == 200
+    assert int(booked.headers["x-bursar-rows"]) > 0
+    assert client.get("/api/focus/unpriced?period=2026-10&booked=true").status_code == 200
+    refused = client.get("/api/focus/export?period=7d&booked=true")
+    assert (refused.status_code, refused.json()["field"]) == (400, "booked")
+
+
 def test_no_file_is_left_behind(client: TestClient, context: ConsoleContext):
     client.get("/api/focus/export?period=2026-11&split=customer")
     assert list((context.spool_dir.parent / "exports").iterdir()) == []

@@ -11,7 +11,10 @@ from pathlib import Path
 from bursar.console.context import ConsoleContext
 from bursar.domain.errors import BadRequest
 from bursar.domain.periods import Period, parse_period
+from bursar.finance.books.monthly import until_of
+from bursar.finance.focus.closed import booked_in
 from bursar.finance.focus.export import FORMATS, Exported, FileFormat, export, export_unpriced
+from bursar.finance.focus.statements import BY_RECEIPT, Booked
 
 DEFAULT_PERIOD = "last-month"
 LEFT_OVER_S = 3_600.0  # a file that nobody fetched for an hour: its console died
@@ -37,21 +40,31 @@ def focus_format(name: str) -> FileFormat:
     raise BadRequest(f"format is {name[:40]!r}; it is {' or '.join(FORMATS)}", field="format")
 
 
+def how_booked(context: ConsoleContext, period: Period, *, as_booked: bool) -> Booked:
+    """Which charges a file has: those of the period's calls, or what the books have in a month. Raises BadRequest for
+    a period that is no month, Unavailable in a console without books."""
+    if not as_booked:
+        return BY_RECEIPT
+    if re.fullmatch(r"\d{4}-\d{2}", period.name) is None or period.timezone != "UTC":
+        raise BadRequest("what is booked is told by months of UTC; ask for one, as 2026-11", field="booked")
+    return booked_in(until_of(context.finance().close.closings()))
+
+
 def make_file(
-    context: ConsoleContext, period: Period, form: FileFormat, splits: Sequence[str]
+    context: ConsoleContext, period: Period, form: FileFormat, splits: Sequence[str], booked: Booked = BY_RECEIPT
 ) -> tuple[Path, Exported]:
     """Write an export; whoever gets it removes it. Raises BadQuery, OSError."""
     with _one_at_a_time:
-        file = _place(context, form)
-        done = export(context.ledger, period, file, form=form, splits=splits, key_names=_key_names(context))
+        file, names = _place(context, form), _key_names(context)
+        done = export(context.ledger, period, file, form=form, splits=splits, key_names=names, booked=booked)
     return file, done
 
 
-def make_unpriced(context: ConsoleContext, period: Period, splits: Sequence[str]) -> Path:
+def make_unpriced(context: ConsoleContext, period: Period, splits: Sequence[str], booked: Booked = BY_RECEIPT) -> Path:
     """Write the list of charges without a price; whoever gets it removes it. Raises BadQuery, OSError."""
     with _one_at_a_time:
         file = _place(context, "csv")
-        export_unpriced(context.ledger, period, file, splits=splits)
+        export_unpriced(context.ledger, period, file, splits=splits, booked=booked)
     return file
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from bursar.domain.periods import Period
 from bursar.explore.query import Explorer, Query
 from bursar.finance.focus import export as exporting
 from bursar.finance.focus.columns import BY_OURS, COLUMNS
-from bursar.finance.focus.export import Booked, export, export_unpriced
+from bursar.finance.focus.export import BY_RECEIPT, export, export_unpriced
 from bursar.ledger.store import Ledger
 
 MILLIONTH = Decimal("0.000001")
@@ -184,8 +185,8 @@ def test_rows_that_finance_hands_in_are_written_and_told_apart_from_charges(tmp_
 def test_a_closed_month_is_written_as_it_was_booked(tmp_path):
     one = charge(START, [("input", 10, Decimal("0.001"))])
     with books(tmp_path, [one, reversal(one, START + timedelta(days=20))]) as ledger:
-        booked = Booked(where="received_at >= $start AND received_at < $end AND posted_at < $closed",
-                        params={"closed": START.replace(tzinfo=None) + timedelta(days=2)})  # fmt: skip
+        closed = {"closed": START.replace(tzinfo=None) + timedelta(days=2)}
+        booked = msgspec.structs.replace(BY_RECEIPT, where=f"{BY_RECEIPT.where} AND posted_at < $closed", params=closed)
         rows = written(ledger, days(0, 1), tmp_path / "month.csv", booked=booked)
     assert [row["x_Entry"] for row in rows] == ["usage"]
 

@@ -58,6 +58,9 @@ def export(
     split: Annotated[
         list[str], typer.Option("--split", help="Rows by this too: customer, agent …, or a tag as tag:NAME.")
     ] = [],  # noqa: B006
+    booked: Annotated[
+        bool, typer.Option("--booked", help="What the books have in a month: of a closed one always the same.")
+    ] = False,
     timezone: TimezoneOption = None,
     data: DataOption = None,
     config: ConfigOption = None,
@@ -67,7 +70,11 @@ def export(
     Charges without a price are in none of its rows; they are listed in FILE.unpriced.csv. Exit 1 if there are any.
     """
     site = resolve_existing(config, data)
-    asked: list[tuple[str, str | int | None]] = [("period", period), ("tz", timezone)]
+    asked: list[tuple[str, str | int | None]] = [
+        ("period", period),
+        ("tz", timezone),
+        ("booked", "true" if booked else None),
+    ]
     asked += [("split", one) for one in split]
     size = _save(site, client.target("/api/focus/export", [*asked, ("format", form.value)]), out)
     say(f"wrote {out} ({size:,} bytes): FOCUS 1.2, {period}")

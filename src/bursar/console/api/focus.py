@@ -17,6 +17,7 @@ from bursar.console.focusing import (
     file_name,
     focus_format,
     focus_period,
+    how_booked,
     incoming,
     make_file,
     make_unpriced,
@@ -32,6 +33,10 @@ SPLITS = Annotated[
     list[str] | None,
     QueryParameter(name="split", description="Rows by this too: customer, user, agent …, or a tag as tag:NAME."),
 ]
+BOOKED = Annotated[
+    bool | None,
+    QueryParameter(description="Of a month: what the books have in it. A closed month's file never changes then."),
+]
 NAME = Annotated[str | None, QueryParameter(description="The file's name, for the list of imports.")]
 REPLACE = Annotated[
     bool | None,
@@ -41,23 +46,32 @@ REPLACE = Annotated[
 
 @get("/api/focus/export", sync_to_thread=True, responses=PROBLEMS, summary="A period as a FOCUS 1.2 file")
 def focus_export(
-    request: Asked, period: Period = None, form: FORMAT = None, split: SPLITS = None, tz: Zone = None
+    request: Asked,
+    period: Period = None,
+    form: FORMAT = None,
+    split: SPLITS = None,
+    tz: Zone = None,
+    booked: BOOKED = None,
 ) -> File:
     """Default: last month in UTC. How many rows it has, and charges without a price that are in none, stand in the
     headers `x-bursar-rows` and `x-bursar-unpriced`."""
     context: ConsoleContext = request.app.state.context
     asked, kind = focus_period(context, period or "", tz or ""), focus_format(form or "")
-    file, done = make_file(context, asked, kind, split or ())
+    chosen = how_booked(context, asked, as_booked=bool(booked))
+    file, done = make_file(context, asked, kind, split or (), chosen)
     headers = {"x-bursar-rows": str(done.rows), "x-bursar-unpriced": str(done.unpriced)}
     return handed_out(file, file_name(asked, "focus", kind), MEDIA[kind], headers)
 
 
 @get("/api/focus/unpriced", sync_to_thread=True, responses=PROBLEMS, summary="Charges without a price, as CSV")
-def focus_unpriced(request: Asked, period: Period = None, split: SPLITS = None, tz: Zone = None) -> File:
+def focus_unpriced(
+    request: Asked, period: Period = None, split: SPLITS = None, tz: Zone = None, booked: BOOKED = None
+) -> File:
     """What the export of the period leaves out, by hour, key and model."""
     context: ConsoleContext = request.app.state.context
     asked = focus_period(context, period or "", tz or "")
-    file = make_unpriced(context, asked, split or ())
+    chosen = how_booked(context, asked, as_booked=bool(booked))
+    file = make_unpriced(context, asked, split or (), chosen)
     return handed_out(file, file_name(asked, "unpriced", "csv"), MEDIA["csv"], {})
 
 

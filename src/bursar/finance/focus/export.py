@@ -20,6 +20,7 @@ import numpy.typing as npt
 from bursar.domain.periods import Period
 from bursar.finance.focus import lines, statements
 from bursar.finance.focus.columns import COLUMNS, COSTS, UNPRICED_COLUMNS
+from bursar.finance.focus.statements import BY_RECEIPT, Booked
 from bursar.finance.focus.told import literal
 from bursar.ledger.columns import text_column
 from bursar.ledger.store import Ledger, Rows, Session
@@ -36,26 +37,6 @@ PARQUET = "FORMAT parquet, COMPRESSION zstd"
 PARQUET_PART = "FORMAT parquet, COMPRESSION uncompressed"  # read once, a moment later
 CSV = "FORMAT csv, HEADER false, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ'"
 PICO = Decimal("1e-12")
-
-BY_RECEIPT = "received_at >= $start AND received_at < $end"
-POSTED_MONTH = (
-    "CASE WHEN entry = 'usage' THEN date_trunc('month', received_at) "
-    "ELSE greatest(date_trunc('month', posted_at), date_trunc('month', received_at)) END"
-)
-"""Without closed months: a charge belongs to the month of its call, a correction to the month it was posted in."""
-
-
-class Booked(msgspec.Struct, frozen=True):
-    """Which charges a file has, and the month each is booked in: SQL over `charges`, values bound by name.
-
-    What closes months hands in another one: charges booked in a month, whenever they were received. `$start` and `$end`
-    are the period's.
-    """
-
-    where: str = BY_RECEIPT
-    month: str = POSTED_MONTH
-    params: dict[str, Any] = {}
-
 
 Extra = Mapping[str, str]
 """A row that no charge is behind (tax, a credit, a commitment's purchase or its unused part): our names of the columns,
@@ -84,7 +65,7 @@ def export(
     *,
     form: FileFormat = "csv",
     splits: Sequence[str] = (),
-    booked: Booked | None = None,
+    booked: Booked = BY_RECEIPT,
     extras: Sequence[Extras] = (),
     key_names: Mapping[str, str] | None = None,
 ) -> Exported:
@@ -98,7 +79,7 @@ def export(
     parts.mkdir(parents=True)
     try:
         with ledger.within(MEMORY_MAX, THREADS), ledger.reading() as session:
-            writing = _Writing(session, period, parts, form, splits, booked or Booked())
+            writing = _Writing(session, period, parts, form, splits, booked)
             done = writing.all_parts(key_names or {}, [row for extra in extras for row in extra(period)])
             whole = parts / "whole"
             join(session, writing.written, whole, form)
@@ -109,17 +90,16 @@ def export(
 
 
 def export_unpriced(
-    ledger: Ledger, period: Period, file: Path, *, splits: Sequence[str] = (), booked: Booked | None = None
+    ledger: Ledger, period: Period, file: Path, *, splits: Sequence[str] = (), booked: Booked = BY_RECEIPT
 ) -> int:
     """Write the list of charges without a price as CSV; how many charges it stands for."""
-    chosen = booked or Booked()
     split = statements.splits_of(splits)
-    sql = statements.unpriced_sql(chosen.where, split, UNPRICED_COLUMNS)
-    params = _bounds(period) | chosen.params | {one.param: one.tag for one in split if one.param}
+    sql = statements.unpriced_sql(booked, split, UNPRICED_COLUMNS)
+    params = _bounds(period) | booked.params | {one.param: one.tag for one in split if one.param}
     with ledger.reading() as session:
         query(session, f"CREATE OR REPLACE TEMP TABLE focus_unpriced AS {sql}", params)
         copy(session, "FROM focus_unpriced", file, CSV.replace("HEADER false", "HEADER true"))
-        return unpriced_count(session, period, chosen)
+        return unpriced_count(session, period, booked)
 
 
 def unpriced_count(session: Session, period: Period, booked: Booked) -> int:
@@ -186,7 +166,7 @@ class _Writing:
     def _fill(self, start: datetime, end: datetime) -> None:
         where = f"({self._booked.where}) AND received_at >= $stretch_start AND received_at < $stretch_end"
         params = self._params | {"stretch_start": start, "stretch_end": end}
-        for sql in statements.stretch_sql(where, self._booked.month, self._splits):
+        for sql in statements.stretch_sql(where, self._booked, self._splits):
             query(self._session, sql, params)
 
     def _write_charges(self) -> None:

@@ -24,7 +24,6 @@ _TEXTS_OF_FIGURES = {
     "pricing_quantity": "priced_text",
     "x_cache_read_tokens": "CASE WHEN class = 'cache_read' THEN quantity_text END",
     "x_charge_count": "charges || '.0'",
-    "charge_class": "charge_class",
     **{cost: f"{cost}_text" for cost in COSTS},
 }
 """Each figure is made text once, where several columns say it: that is what takes time."""
@@ -52,7 +51,7 @@ def lines_sql(columns: Sequence[FocusColumn]) -> str:
         for index, (is_alike, run) in enumerate(_runs(columns))
     ]
     same_as_list = ", ".join(
-        f"CASE WHEN {cost} = list_cost THEN list_cost_text ELSE {cost}::VARCHAR END AS {cost}_text"
+        f"CASE WHEN {cost} = list_cost THEN list_cost_text ELSE {_short(cost)} END AS {cost}_text"
         for cost in COSTS
         if cost != "list_cost"
     )
@@ -60,10 +59,9 @@ def lines_sql(columns: Sequence[FocusColumn]) -> str:
     return f"""
         SELECT concat({_COMMA.join(parts)})
         FROM (SELECT *, {same_as_list} FROM (
-          SELECT r.*, s.* EXCLUDE (pid, class), h.* EXCLUDE (start_at, billing_month), r.list_cost::VARCHAR
-            AS list_cost_text, ({told["list_unit_price"]})::VARCHAR AS price_text,
-            ({told["pricing_quantity"]})::VARCHAR AS priced_text, r.quantity || '.0' AS quantity_text,
-            {told["charge_class"]} AS charge_class
+          SELECT r.*, s.* EXCLUDE (pid, class), h.* EXCLUDE (start_at, billing_month), {_short("r.list_cost")}
+            AS list_cost_text, {_short(told["list_unit_price"])} AS price_text,
+            ({told["pricing_quantity"]})::VARCHAR AS priced_text, r.quantity || '.0' AS quantity_text
           FROM {JOINED})) AS r
         ORDER BY {ORDER.replace("s.", "")}"""
 
@@ -78,6 +76,11 @@ def _runs(columns: Sequence[FocusColumn]) -> Iterator[tuple[bool, list[FocusColu
 def _cell(sql: str) -> str:
     """Text as a CSV writes it; NULL where there is none, which `concat` leaves out."""
     return f"'\"' || replace({sql}, '\"', '\"\"') || '\"'" if sql else "''"
+
+
+def _short(sql: str) -> str:
+    """An exact number without the zeros at its end, but one: a tenth of a file is those."""
+    return f"rtrim(({sql})::VARCHAR, '0') || '0'"
 
 
 def _figure(column: FocusColumn) -> str:

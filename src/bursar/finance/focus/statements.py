@@ -9,7 +9,9 @@ A profile is found by a 64-bit hash of its columns: of ten thousand in a stretch
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from bursar.domain.errors import BadQuery
 from bursar.domain.usage import INPUT_UNITS, OUTPUT_UNITS
@@ -28,8 +30,8 @@ SPLITTABLE = ("customer", "request_type", "agent", "session", "user", "operation
 """Beside free tags: what an export may be split by further. feature, team and environment it always is."""
 
 _HOUR = "date_trunc('hour', received_at)"
-_START = f"greatest({_HOUR}, $start)"
-_END = f"least({_HOUR} + INTERVAL 1 HOUR, $end)"
+_HOUR_END = f"{_HOUR} + INTERVAL 1 HOUR"
+_CUT = (f"greatest({_HOUR}, $start)", f"least({_HOUR_END}, $end)")
 _SHARED = (
     "organization", "scope_team", "project", "credential_id", "provider", "model", "region", "sku_id", "sku_price_id",
     "feature", "team", "environment", "quality", "entry", "currency",
@@ -72,11 +74,40 @@ def hours_sql(where: str) -> str:
     return f"SELECT {_HOUR} AS hour, count(*) FROM charges WHERE {where} GROUP BY 1 ORDER BY 1"
 
 
-def stretch_sql(where: str, billing_month: str, splits: Sequence[Split]) -> tuple[str, ...]:
-    """Fills the tables from charges with a cost. where, billing_month: over `charges`."""
-    return (
-        _charges(where, billing_month, splits), _profiles(splits), _rows(), _hours(),
-    )  # fmt: skip
+class Booked(msgspec.Struct, frozen=True):
+    """Which charges a file has, and in which month each is booked: SQL over `charges`, values bound by name, `$start`
+    and `$end` those of the period.
+
+    month: the billing period. late: whether it is a correction of a month that was over. is_cut: an hour that the
+    period begins or ends in is cut there; where charges of other months may be among them, nothing is.
+    """
+
+    where: str
+    month: str
+    late: str
+    params: dict[str, Any] = {}
+    is_cut: bool = True
+
+    @property
+    def hour(self) -> tuple[str, str]:
+        """When a charge's hour begins and ends."""
+        return _CUT if self.is_cut else (_HOUR, _HOUR_END)
+
+
+_POSTED_MONTH = (
+    "CASE WHEN entry = 'usage' THEN date_trunc('month', received_at) "
+    "ELSE greatest(date_trunc('month', posted_at), date_trunc('month', received_at)) END"
+)
+BY_RECEIPT = Booked(
+    "received_at >= $start AND received_at < $end", _POSTED_MONTH, f"{_POSTED_MONTH} > date_trunc('month', received_at)"
+)
+"""As Explore counts, without closed months: a charge belongs to the month of its call, a correction to the month it was
+posted in."""
+
+
+def stretch_sql(where: str, booked: Booked, splits: Sequence[Split]) -> tuple[str, ...]:
+    """Fills the tables from charges with a cost. where: of this stretch, over `charges`."""
+    return _charges(where, booked, splits), _profiles(booked, splits), _rows(), _hours()
 
 
 def kinds_sql(chosen: str) -> str:
@@ -117,44 +148,46 @@ def totals_sql() -> str:
     return f"SELECT count(*), {', '.join(f'coalesce(SUM({cost}), 0)' for cost in COSTS)} FROM {ROWS}"
 
 
-def unpriced_sql(where: str, splits: Sequence[Split], columns: Sequence[FocusColumn]) -> str:
+def unpriced_sql(booked: Booked, splits: Sequence[Split], columns: Sequence[FocusColumn]) -> str:
     """Charges without a cost, by hour, key and model; those that were priced since are not among them."""
     keys = ["organization", "scope_team", "project", "credential_id", "provider", "model", "feature", "team"]
     keys += ["environment", *(split.sql for split in splits if split.tag == "customer")]
     told = told_unpriced("customer" in keys)
     chosen = ", ".join(f'{told[column.ours]} AS "{column.name}"' for column in columns)
     return (
-        f"SELECT {chosen} FROM (SELECT {_START} AS start_at, {_END} AS end_at, {', '.join(keys)}, "
+        f"SELECT {chosen} FROM (SELECT {booked.hour[0]} AS start_at, {booked.hour[1]} AS end_at, {', '.join(keys)}, "
         f"SUM(weight) AS attempts, SUM({' + '.join(f'{unit}_tokens' for unit in INPUT_UNITS)}) AS tokens_in, "
         f"SUM({' + '.join(f'{unit}_tokens' for unit in OUTPUT_UNITS)}) AS tokens_out "
-        f"FROM charges WHERE {where} AND list_cost IS NULL GROUP BY ALL HAVING SUM(weight) <> 0) ORDER BY ALL"
+        f"FROM charges WHERE {booked.where} AND list_cost IS NULL GROUP BY ALL HAVING SUM(weight) <> 0) ORDER BY ALL"
     )
 
 
-def _shared(splits: Sequence[Split]) -> list[tuple[str, str]]:
+def _shared(booked: Booked, splits: Sequence[Split]) -> list[tuple[str, str]]:
     """(name, SQL over charges) of a profile's columns, in the order that a file is in."""
     found = [(name, name) for name in _SHARED]
     found += [
         ("tier", "CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END"),
         ("reason", "CASE WHEN entry = 'usage' THEN '' ELSE reason END"),
+        ("is_late", booked.late),
     ]
     return found + [(f"split_{index}", split.sql) for index, split in enumerate(splits)]
 
 
-def _charges(where: str, billing_month: str, splits: Sequence[Split]) -> str:
-    shared = _shared(splits)
+def _charges(where: str, booked: Booked, splits: Sequence[Split]) -> str:
+    shared = _shared(booked, splits)
+    start, end = booked.hour
     columns = ", ".join(f"{expression} AS {name}" for name, expression in shared)
     return (
         f"CREATE OR REPLACE TEMP TABLE {CHARGES} AS "
-        f"SELECT {_START} AS start_at, {_END} AS end_at, {billing_month} AS billing_month, "
+        f"SELECT {start} AS start_at, {end} AS end_at, {booked.month} AS billing_month, "
         f"hash({', '.join(expression for _, expression in shared)}) AS pid, {columns}, lines, {', '.join(COSTS)} "
         f"FROM charges WHERE {where} AND list_cost IS NOT NULL"
     )
 
 
-def _profiles(splits: Sequence[Split]) -> str:
+def _profiles(booked: Booked, splits: Sequence[Split]) -> str:
     """Numbered in an order that depends on nothing but what is in them."""
-    names = [name for name, _ in _shared(splits)]
+    names = [name for name, _ in _shared(booked, splits)]
     tags = {split.tag: f"split_{index}" for index, split in enumerate(splits)}
     told = ", ".join(f"{sql} AS {name}" for name, sql in told_by_profile(tags).items())
     one_of_each = ", ".join(f"any_value({name}) AS {name}" for name in names)

@@ -72,6 +72,7 @@ def texts() -> dict[str, str]:
         "billing_account_type": "'Organization'",
         "billing_currency": "p.currency",
         "charge_category": f"CASE WHEN {_IS_REST} THEN 'Adjustment' ELSE 'Usage' END",
+        "charge_class": "CASE WHEN p.is_late THEN 'Correction' END",
         "charge_description": f"{_words('words')} || ' of ' || p.model || p.why",
         "charge_frequency": f"CASE WHEN {_IS_REST} THEN 'One-Time' ELSE 'Usage-Based' END",
         "consumed_unit": unless_rest(_words("consumed_unit")),
@@ -116,7 +117,6 @@ def figures() -> dict[str, str]:
     unit_price = "r.price * coalesce(s.per_price, 1)"
     return {
         **{cost: f"r.{cost}" for cost in COSTS},
-        "charge_class": "CASE WHEN r.billing_month > date_trunc('month', r.start_at) THEN 'Correction' END",
         "consumed_quantity": "r.quantity",
         "contracted_unit_price": unit_price,
         "list_unit_price": unit_price,

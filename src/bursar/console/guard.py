@@ -42,12 +42,14 @@ CHANGING = (
     "/api/maturity/",
     "/api/anomalies/",
     "/api/markers",
+    "/api/scenarios/",
 )
 FORMS = (
     "/controls/change",
     "/caches/change",
     "/initiatives/change",
     "/forecast/plans",
+    "/scenarios/change",
     "/maturity/change",
     "/anomalies/change",
     "/advice/apply",

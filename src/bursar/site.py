@@ -25,9 +25,12 @@ from bursar.domain.snapshot import SNAPSHOT_VERSION, Snapshot, encode_snapshot, 
 from bursar.prices.compile import compile_book, current_book, inputs_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from bursar.alerts.deliver import Deliverer
     from bursar.alerts.desk import AlertDesk
     from bursar.alerts.facts import LoopCut
+    from bursar.alerts.message import Attached
     from bursar.budgets.budget import Budget
     from bursar.budgets.reachable import KnownModels
     from bursar.controlfile.state import ControlState
@@ -160,14 +163,16 @@ class Site:
         store = ControlStore(self.control_location, pooled=pooled)
         return AlertDesk(store, self.secret(), self.clock, self.config.console.timezone)
 
-    def deliverer(self, desk: "AlertDesk") -> "Deliverer":
+    def deliverer(
+        self, desk: "AlertDesk", files_of: "Callable[[str], Sequence[Attached]]" = lambda address: ()
+    ) -> "Deliverer":
         """What sends the alerts of this site; addresses and secrets are in this process's environment."""
         # start-up: as above
         from bursar.alerts.deliver import Deliverer
 
         return Deliverer(
             desk.outbox, desk.settings, self.clock, os.environ, organization=self.config.organization,
-            console_url=self.config.console_url, timezone=self.config.console.timezone,
+            console_url=self.config.console_url, timezone=self.config.console.timezone, files_of=files_of,
         )  # fmt: skip
 
     def loop_cuts(self, since_us: int) -> "list[LoopCut]":

@@ -94,6 +94,10 @@ class Told:
         self.reviews_written += 1
         return ReviewTold(f"Weekly review of {period}", "What was spent", f"/reviews/{period}")
 
+    def report(self, kind, month):
+        self.reviews_written += 1
+        return ReviewTold(f"Report {kind} of {month}", "It is attached", f"/reports/{kind}/{month}")
+
 
 class World:
     """One installation: its desk, what it looks at, what it delivers, and a clock that a test sets."""

@@ -95,8 +95,13 @@ def running_call(context: ConsoleContext) -> str:
 
 
 @pytest.fixture(scope="session")
-def empty_client(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[TestClient]:
+def empty_context(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[ConsoleContext]:
     context = make_context(tmp_path_factory.mktemp("empty"), book, history=False)
-    with TestClient(create_app(context), base_url="http://127.0.0.1:8788") as client:
-        yield client
+    yield context
     context.ledger.close()
+
+
+@pytest.fixture(scope="session")
+def empty_client(empty_context: ConsoleContext) -> Iterator[TestClient]:
+    with TestClient(create_app(empty_context), base_url="http://127.0.0.1:8788") as client:
+        yield client

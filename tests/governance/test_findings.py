@@ -97,8 +97,9 @@ def test_open_ones_are_listed_whenever_they_were_found(book: FindingBook):
     book.add(finding(1))
     book.add(finding(2, ended_us=T0))
     book.add(finding(3, ended_us=T0, found_us=T0 + HOUR_US))
+    book.add(finding(4, ended_us=T0 + 2 * HOUR_US))
     assert [one.finding_id[-1] for one in book.all(open_only=True)] == ["1"]
-    assert [one.finding_id[-1] for one in book.all(since_us=T0 + HOUR_US)] == ["3", "1"]
+    assert [one.finding_id[-1] for one in book.all(since_us=T0 + HOUR_US)] == ["3", "4", "1"], "4 ended since then"
 
 
 def test_too_many_findings_go_the_oldest_ended_ones_first(book: FindingBook, monkeypatch: pytest.MonkeyPatch):

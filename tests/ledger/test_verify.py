@@ -8,6 +8,7 @@ import pytest
 from tests.ledger.records import T0, call_facts, dispatched, ended, failed, settled, unpriced
 
 from bursar.domain.clock import FixedClock
+from bursar.ledger.adjusting import Adjustment, post_adjustments
 from bursar.ledger.journal import reverse
 from bursar.ledger.laws import LAWS
 from bursar.ledger.loader import Loader
@@ -16,6 +17,11 @@ from bursar.ledger.store import Ledger
 from bursar.ledger.verify import verify
 from bursar.spool.journal import Journal
 from bursar.spool.records import Line
+
+
+def rows_of_fifth(ledger: Ledger) -> str:
+    with ledger.reading() as session:
+        return str(session.query("SELECT attempt_id FROM charges WHERE seq = 5").only())
 
 
 @pytest.fixture
@@ -41,6 +47,9 @@ def books(ledger: Ledger, spool: Path) -> Iterator[Ledger]:
     loader.load_all()
     loader.compact()
     reverse(ledger, second.attempt_id, "a test", T0)
+    fifth = rows_of_fifth(ledger)
+    with ledger.writing() as session:
+        post_adjustments(session, [Adjustment(attempt_id=fifth, billed_pico=-5)], "a test", "a test", T0)
     yield ledger
     journal.close()  # only now: the worker lives on
 
@@ -96,6 +105,13 @@ BREAKS = {
     "an unpriced charge becomes free": (
         "UPDATE charges SET list_cost = 0, effective_cost = 0 WHERE quality = 'unpriced'",
         {"unpriced means no cost, and no cost means unpriced", *(f"{rollup.name} = charges" for rollup in ROLLUPS)},
+    ),
+    "an adjusting entry counts an attempt": (
+        "UPDATE charges SET weight = 1 WHERE entry = 'adjustment'",
+        {
+            "an adjusting entry changes nothing but money, and stands for an attempt of the books or for none",
+            *ROLLUP_LAWS,
+        },
     ),
     "a call's own row forgets an attempt": (
         "UPDATE call_rows SET attempts = 5, effective_cost = 1 WHERE attempts > 0",

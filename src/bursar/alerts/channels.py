@@ -113,6 +113,7 @@ def _post(address: str, message: Message, secret: bytes, now_s: int) -> None:
 def _notify(address: str, message: Message) -> None:
     # start-up: apprise knows a hundred services, and a console without alerts needs none
     import apprise
+    from apprise.attachment.memory import AttachMemory
 
     plugin = apprise.Apprise.instantiate(address)
     if plugin is None:
@@ -123,9 +124,14 @@ def _notify(address: str, message: Message) -> None:
         Severity.CRITICAL: apprise.NotifyType.FAILURE,
     }[message.severity]
     with _Listening() as heard:
+        files = [
+            AttachMemory(one.content, name=one.name, mimetype=one.media_type)  # type: ignore[no-untyped-call]
+            for one in message.files
+        ]
         accepted = plugin.notify(
-            body=message.text, title=message.title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT
-        )
+            body=message.text, title=message.title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT,
+            attach=apprise.AppriseAttachment(files) if files else None,
+        )  # fmt: skip
     if not accepted:
         raise DeliveryFailed(heard.words or "not accepted, without a reason")
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from bursar.alerts.channels import send
-from bursar.alerts.message import Message, compose
+from bursar.alerts.message import Attached, Message, compose
 from bursar.alerts.quiet import parse_quiet, quiet_until
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BursarError, DeliveryFailed
@@ -19,6 +19,7 @@ from bursar.governance.outbox import Outbox
 
 CHANNELS_AT_ONCE = 8
 Send = Callable[[Channel, Message, Mapping[str, str], int], None]
+FilesOf = Callable[[str], Sequence[Attached]]
 
 _log = structlog.get_logger(__name__)
 
@@ -28,6 +29,7 @@ class Deliverer:
 
     env:  where channels' addresses and secrets are; asked at each try.
     send: how a message leaves; `channels.send` but in tests.
+    files_of: what goes with an alert, by its address: of a report, its files. It may raise BursarError.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Deliverer:
         organization: str,
         timezone: str,
         send: Send = send,
+        files_of: FilesOf = lambda address: (),
     ) -> None:
         self._outbox = outbox
         self._settings = settings
@@ -50,6 +53,7 @@ class Deliverer:
         self._organization = organization
         self._timezone = timezone
         self._send = send
+        self._files_of = files_of
 
     def deliver(self, alert_id: str = "") -> int:
         """Send what is due, and owe what escalates; how many messages were accepted. alert_id: only this one's."""
@@ -73,7 +77,7 @@ class Deliverer:
         return sum(self._deliver_one(channel, message) for message in messages)
 
     def _deliver_one(self, channel: Channel, owed: Sequence[Owed]) -> bool:
-        message = compose(owed, self._console_url, self._organization)
+        message = compose(owed, self._console_url, self._organization, self._files(channel, owed))
         error = ""
         try:
             self._send(channel, message, self._env, self._clock.now_us() // 1_000_000)
@@ -83,6 +87,16 @@ class Deliverer:
                 _log.warning("alert_not_delivered", channel=channel.name, alert=message.message_id, error=error)
         self._outbox.settle(owed, self._clock.now_us(), error)
         return not error
+
+    def _files(self, channel: Channel, owed: Sequence[Owed]) -> Sequence[Attached]:
+        """Of one alert alone: a digest leads to each of its pages. Without them a message is still worth sending."""
+        if channel.kind == "webhook" or len(owed) != 1:
+            return ()
+        try:
+            return self._files_of(owed[0].alert.address)
+        except BursarError as error:
+            _log.warning("files_not_attached", alert=owed[0].alert.alert_id, error=error.message)
+            return ()
 
     def _held(self, channels: Collection[Channel], now_us: int) -> dict[str, int]:
         held = {}

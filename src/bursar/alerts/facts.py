@@ -11,6 +11,7 @@ import msgspec
 
 from bursar.domain.findings import Finding as Anomaly  # alerts have findings of their own
 from bursar.explore.filters import Filter
+from bursar.finance.contracts.standing import Drawdown
 
 
 class DayFacts(msgspec.Struct, frozen=True):
@@ -157,6 +158,14 @@ class Facts(Protocol):
 
     def review(self, period: str) -> ReviewTold: ...
 
+    def report(self, kind: str, month: str) -> ReviewTold:
+        """Made and kept, "board" or "pack" of "2026-10"."""
+        ...
+
     def anomalies(self) -> Sequence[Anomaly]:
         """What the watch has found that goes on, or has just ended."""
+        ...
+
+    def commitments(self) -> Sequence[Drawdown]:
+        """Where the credits and commitments of contracts stand."""
         ...

@@ -15,6 +15,7 @@ import msgspec
 
 from bursar.alerts import rules
 from bursar.alerts.facts import BudgetStanding, DayFacts, Facts, PeriodFacts
+from bursar.alerts.promises import judge_promises
 from bursar.alerts.rules import Rule
 from bursar.domain import display
 from bursar.domain.alerts import TITLE_CHARS_MAX, VALUE_CHARS_MAX, Finding, Severity
@@ -74,8 +75,12 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _retries(rule, facts)
         case rules.Approvals():
             return _approvals(rule, facts, episodes, now)
+        case rules.SentReports():
+            return _report(rule, rule.what, facts, episodes)
         case rules.Reviews():
             return _review(rule, rule.what, facts, episodes)
+        case rules.Commitments():
+            return judge_promises(rule, rule.what, facts.commitments(), now)
         case rules.Anomaly():
             return _anomalies(rule, rule.what, facts)
 
@@ -270,6 +275,15 @@ def _review(rule: Rule, what: rules.Reviews, facts: Facts, episodes: Episodes) -
         return
     told = facts.review(period)
     yield _finding(rule, what.every, period, Severity.INFO, told.title, told.text, told.address)
+
+
+def _report(rule: Rule, what: rules.SentReports, facts: Facts, episodes: Episodes) -> Iterator[Finding]:
+    month = facts.review_due("monthly", what.day, what.hour)
+    known = episodes.get((rule.name, what.report))
+    if not month or (known is not None and known.window == month):  # making one takes seconds
+        return
+    told = facts.report(what.report, month)
+    yield _finding(rule, what.report, month, Severity.INFO, told.title, told.text, told.address)
 
 
 def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Finding]:

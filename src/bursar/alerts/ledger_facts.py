@@ -24,6 +24,7 @@ from bursar.domain.findings import Finding as Anomaly
 from bursar.domain.periods import Period, buckets, parse_period, zone
 from bursar.explore.filters import Filter
 from bursar.explore.query import Explorer, Query
+from bursar.finance.contracts.standing import Drawdown
 from bursar.ledger.store import Ledger
 
 EARLIER_AGAIN_S = 900  # days that are over change only by corrections
@@ -47,10 +48,16 @@ def no_review(period: str) -> ReviewTold:
     return ReviewTold(f"Review of {period}", "", f"/reviews/{period}")
 
 
+def no_report(kind: str, month: str) -> ReviewTold:
+    """What is said where nobody makes reports."""
+    return ReviewTold(f"Report {kind} of {month}", "", f"/reports/{kind}/{month}")
+
+
 class LedgerFacts:
     """`Facts` from one ledger, in one time zone.
 
-    budgets, loops, retries, approvals, reviews, anomalies: who knows of those; they aren't in the ledger.
+    budgets, loops, retries, approvals, reviews, anomalies, reports, commitments: who knows of those; they aren't in the
+    ledger.
     """
 
     def __init__(
@@ -64,6 +71,8 @@ class LedgerFacts:
         approvals: Callable[[], Sequence[ApprovalAsked]] = tuple,
         reviews: Callable[[str], ReviewTold] = no_review,
         anomalies: Callable[[], Sequence[Anomaly]] = tuple,
+        reports: Callable[[str, str], ReviewTold] = no_report,
+        commitments: Callable[[], Sequence[Drawdown]] = tuple,
     ) -> None:
         self._explorer = Explorer(ledger)
         self._ledger = ledger
@@ -76,6 +85,8 @@ class LedgerFacts:
         self._reviews = reviews
         self._reviewed: dict[str, ReviewTold] = {}  # the last ones that were written, by their period
         self._anomalies = anomalies
+        self._reports = reports
+        self._commitments = commitments
         self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
 
     def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
@@ -149,8 +160,14 @@ class LedgerFacts:
             self._reviewed[period] = self._reviews(period)
         return self._reviewed[period]
 
+    def report(self, kind: str, month: str) -> ReviewTold:
+        return self._reports(kind, month)
+
     def anomalies(self) -> Sequence[Anomaly]:
         return self._anomalies()
+
+    def commitments(self) -> Sequence[Drawdown]:
+        return self._commitments()
 
     def _now_and_just_over(self, period: str) -> list[tuple[datetime, bool]]:
         """Now; and the last instant of the period before, while its last calls may still come in."""

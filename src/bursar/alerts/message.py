@@ -39,6 +39,14 @@ class Body(msgspec.Struct, frozen=True):
     alerts: list[AlertTold]
 
 
+class Attached(msgspec.Struct, frozen=True):
+    """A file that goes with a message, by ways that carry files (e-mail, Slack …)."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
 class Message(msgspec.Struct, frozen=True):
     """One thing to deliver. message_id: the alert's id, or the digest's; the same at every try."""
 
@@ -47,9 +55,10 @@ class Message(msgspec.Struct, frozen=True):
     title: str
     text: str
     body: bytes
+    files: tuple[Attached, ...] = ()
 
 
-def compose(owed: Sequence[Owed], console_url: str, organization: str) -> Message:
+def compose(owed: Sequence[Owed], console_url: str, organization: str, files: Sequence[Attached] = ()) -> Message:
     """The message for what was claimed together; the same bytes at each try."""
     first = owed[0]
     alerts = [one.alert for one in owed]
@@ -69,7 +78,7 @@ def compose(owed: Sequence[Owed], console_url: str, organization: str) -> Messag
             text += f"\n\nand {len(alerts) - DIGEST_LISTED_MAX} more: {console_url}/alerts"
     told = [_told(alert, console_url) for alert in alerts]
     body = msgspec.json.encode(Body(message_id, kind, gravest.value, title, organization, told))
-    return Message(message_id, gravest, f"{MARKS[gravest]}{title}", text, body)
+    return Message(message_id, gravest, f"{MARKS[gravest]}{title}", text, body, tuple(files))
 
 
 def _words(alert: Alert, console_url: str) -> str:

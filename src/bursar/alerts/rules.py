@@ -96,6 +96,24 @@ class Reviews(Parameters, frozen=True, tag="review"):
     hour: int = 9
 
 
+class SentReports(Parameters, frozen=True, tag="report"):
+    """The report of the month that is over, kept and attached, from a `day` of the month after it on, at an `hour`
+    local to the console. report: `board` (PDF) or `pack` (PDF and workbook)."""
+
+    report: Literal["board", "pack"] = "board"
+    day: int = 5
+    hour: int = 9
+
+
+class Commitments(Parameters, frozen=True, tag="commitment"):
+    """A commitment or a credit of a contract will not be used by its end at the pace of the last 28 days, and
+    `least_usd` or more would be lost; is used up by `percent`; or ends within so many `days` with something left."""
+
+    least_usd: Decimal = Decimal(1)
+    percent: Decimal = Decimal(90)
+    days: int = 30
+
+
 Action = Literal["none", "throttle", "cheaper", "approve"]
 
 
@@ -124,6 +142,8 @@ AnyParameters = (
     | RetryCap
     | Approvals
     | Reviews
+    | SentReports
+    | Commitments
     | Anomaly
 )
 KINDS: dict[str, type[Parameters]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyParameters)}
@@ -216,14 +236,16 @@ def _check(what: AnyParameters) -> None:
             raise BadAlert(f"{name} is {FIGURE_MAX:,} at most", field=name)
     if isinstance(what, DailySpend) and what.factor <= 1:
         raise BadAlert("factor must be above 1: half of all days cost more than the usual one", field="factor")
-    if isinstance(what, EstimatedShare | ErrorStorm | TagCoverage) and what.percent > 100:
+    if isinstance(what, EstimatedShare | ErrorStorm | TagCoverage | Commitments) and what.percent > 100:
         raise BadAlert(f"percent is {what.percent}; it can be 100 at most", field="percent")
-    if isinstance(what, Reviews):
-        last = 7 if what.every == "weekly" else 28
+    if isinstance(what, Reviews | SentReports):
+        last = 7 if isinstance(what, Reviews) and what.every == "weekly" else 28
         if not 1 <= what.day <= last:
-            raise BadAlert(f"day is {what.day}; of a {what.every} review it is 1 to {last}", field="day")
+            raise BadAlert(f"day is {what.day}; here it is 1 to {last}", field="day")
         if not 0 <= what.hour <= 23:
             raise BadAlert(f"hour is {what.hour}; it is 0 to 23, local to the console", field="hour")
+    if isinstance(what, Commitments) and not 0 <= what.days <= 366:
+        raise BadAlert(f"days is {what.days}; it is 0 to 366", field="days")
     if isinstance(what, Anomaly) and what.automatic and what.action == "none":
         raise BadAlert("automatic needs an action: throttle, cheaper or approve", field="action")
     if isinstance(what, Anomaly) and any(one.op != "is" for one in read_filters(what.filters)):

@@ -58,11 +58,23 @@ COMMANDS = {
     "limits": Listed("limits", "Requests, tokens and concurrency per minute: list, add, try against the past, remove."),
     "routes": Listed("routes", "Where calls go: list, set, remove, test a request, replay the past."),
     "caches": Listed("caches", "Which calls may be answered from a cache: list, set, switch, resume, clear, remove."),
+    "tax": Listed(
+        "tax", "What tax is due on AI bills, and by when: worksheet, compute, rules, list, set, remove, import."
+    ),
+    "contracts": Listed("contracts", "Contracts with vendors: record, rate, see where they stand, negotiate."),
+    "allocation": Listed("allocation", "Who bears a month's cost, and by which rules: show, rules, set, end, charge."),
+    "statements": Listed("allocation", "What one of them bears in a month, and why."),
+    "close": Listed("close", "Months of the books: list, show, month, export, prove, post, entries, chart."),
+    "rates": Listed("rates", "Exchange rates by day, purpose and source: add, import, list, show."),
     "initiatives": Listed(
         "initiatives", "What shall become cheaper, and what it saved: list, show, set, start, done, stop, remove, book."
     ),
+    "invoices": Listed(
+        "invoices", "Providers' bills beside what was metered: import, list, show, reconcile, accept, ignore."
+    ),
     "maturity": Listed("maturity", "How far this installation has come in six steps: show, held, evidence."),
     "review": Listed("review", "What was spent, what changed and what to do, ranked by money."),
+    "report": Listed("report", "Each month's board report and finance pack: list, make, save."),
     "kill": Listed("kill", "Stop a key, agent, session, feature or everything within a second; lift it again."),
     "budgets": Listed("budgets", "Limits that can't be overspent, and how they stand."),
     "apply": Listed("controlfile", "Make the control state what a file says, all or nothing."),

@@ -34,6 +34,7 @@ def check(config: Config) -> None:
             faults = [fault for rule in rules_of(ladder) for fault in faults_of(rule, frozenset(config.upstreams))]
         for field, wrong in faults:
             raise ConfigError(f"ladders[{at}] {ladder.name!r}: {wrong}", field=f"ladders[{at}].{field}")
+    _check_bills(config)
     if config.gateway.attempts_max > ATTEMPT_NUMBER_MAX:
         raise ConfigError(
             f"gateway.attempts_max is {config.gateway.attempts_max}; it can be {ATTEMPT_NUMBER_MAX} at most",
@@ -70,6 +71,17 @@ def check(config: Config) -> None:
     _check_console(config.console)
     _check_alerts(config.alerts)
     _check_watch(config.watch)
+
+
+def _check_bills(config: Config) -> None:
+    bills = config.bills
+    for field, url in (("openai_url", bills.openai_url), ("anthropic_url", bills.anthropic_url)):
+        if not url.startswith(("https://", "http://")):
+            raise ConfigError(f"bills.{field} is {url!r}; it begins with https://", field=f"bills.{field}")
+    if not 0.1 <= bills.every_h <= 168:
+        raise ConfigError(f"bills.every_h is {bills.every_h}; it is from 0.1 to 168 hours", field="bills.every_h")
+    if not 1 <= bills.days <= 180:
+        raise ConfigError(f"bills.days is {bills.days}; it is from 1 to 180", field="bills.days")
 
 
 def _check_upstreams(config: Config) -> None:

@@ -100,6 +100,17 @@ class Watch(msgspec.Struct, forbid_unknown_fields=True):
     tags: list[str] = []  # tags whose values are watched beside the dimensions
 
 
+class Bills(msgspec.Struct, forbid_unknown_fields=True):
+    """What providers bill, asked for with an administrator's key; without one nothing is."""
+
+    openai_admin_key_env: str = ""  # the environment variable with the key
+    openai_url: str = "https://api.openai.com"
+    anthropic_admin_key_env: str = ""
+    anthropic_url: str = "https://api.anthropic.com"
+    every_h: float = 6.0
+    days: int = 35  # asked for each time: the last ones may still change
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True):
     data: str = "bursar-data"
     organization: str = "default"
@@ -109,6 +120,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     cache: Cache = msgspec.field(default_factory=Cache)
     prices: Prices = msgspec.field(default_factory=Prices)
     alerts: Alerts = msgspec.field(default_factory=Alerts)
+    bills: Bills = msgspec.field(default_factory=Bills)
     watch: Watch = msgspec.field(default_factory=Watch)
     loops: Loops = msgspec.field(default_factory=Loops)
     aliases: dict[str, str] = {}  # a name that calls may ask for → the model, `provider/model` or not

@@ -8,10 +8,13 @@ from bursar.alerts.run import AlertThreads, Parts
 from bursar.alerts.watch import Watch
 from bursar.console.budgeting import budget_facts
 from bursar.console.context import ConsoleContext
+from bursar.console.contracts import promises
 from bursar.console.refused import approvals_asked, retries_capped
+from bursar.console.reporting import files_sent, report_told
 from bursar.console.reviewing import review_told
 from bursar.console.watching import anomalies_to_tell
 from bursar.ledger.store import Ledger
+from bursar.reports.kept import report_kind
 from bursar.site import Site
 
 
@@ -20,8 +23,8 @@ def alert_threads(
 ) -> AlertThreads:
     """Not begun yet. desk: opens the control store.
 
-    context: what knows of budgets, retries, approvals, reviews and anomalies; asked when it is needed, since it is made
-    after these threads.
+    context: what knows of budgets, retries, approvals, reviews, reports, anomalies and contracts; asked when it is
+    needed, since it is made after these threads.
     """
     facts = LedgerFacts(
         ledger,
@@ -33,11 +36,13 @@ def alert_threads(
         lambda: approvals_asked(context()),
         lambda period: review_told(context(), period),
         lambda: anomalies_to_tell(context().anomalies(), site.clock.now_us()),
+        lambda kind, month: report_told(context(), report_kind(kind), month),
+        lambda: promises(context()),
     )
 
     def open_parts() -> Parts:
         opened = desk()
         watch = Watch(opened.outbox, opened.book, opened.settings, facts, site.clock)
-        return Parts(watch, site.deliverer(opened), opened.outbox)
+        return Parts(watch, site.deliverer(opened, lambda address: files_sent(context(), address)), opened.outbox)
 
     return AlertThreads(open_parts, site.clock, look_every_s=site.config.alerts.look_every_s)

@@ -17,29 +17,43 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from bursar import __version__
 from bursar.console.api.advice import ADVICE_HANDLERS
 from bursar.console.api.alerts import ALERT_API_HANDLERS
+from bursar.console.api.allocation import ALLOCATION_HANDLERS
 from bursar.console.api.anomalies import ANOMALY_HANDLERS
 from bursar.console.api.budgets import BUDGET_HANDLERS
 from bursar.console.api.caches import CACHE_HANDLERS
+from bursar.console.api.close import CLOSE_HANDLERS
+from bursar.console.api.contracts import CONTRACT_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
+from bursar.console.api.invoices import INVOICE_HANDLERS
 from bursar.console.api.maturity import MATURITY_HANDLERS
+from bursar.console.api.rates import RATE_HANDLERS
+from bursar.console.api.reports import REPORT_HANDLERS
 from bursar.console.api.reviews import REVIEW_HANDLERS
 from bursar.console.api.routes import API_HANDLERS
 from bursar.console.api.routing import ROUTE_HANDLERS
 from bursar.console.api.scenarios import SCENARIO_API_HANDLERS
+from bursar.console.api.tax import TAX_HANDLERS
 from bursar.console.assets import load_assets
 from bursar.console.context import ConsoleContext
 from bursar.console.guard import GuardMiddleware, is_loopback
 from bursar.console.pages.alerts import ALERT_HANDLERS
+from bursar.console.pages.allocation import ALLOCATION_PAGES
 from bursar.console.pages.anomaly import ANOMALY_PAGES
 from bursar.console.pages.changes import CHANGE_HANDLERS
+from bursar.console.pages.close import CLOSE_PAGES
+from bursar.console.pages.contracts import CONTRACT_PAGES
 from bursar.console.pages.edit import EDIT_HANDLERS
 from bursar.console.pages.forecast import FORECAST_PAGES
 from bursar.console.pages.initiatives import INITIATIVE_PAGES
+from bursar.console.pages.invoices import INVOICE_PAGES
 from bursar.console.pages.maturity import MATURITY_PAGES
+from bursar.console.pages.rates import RATE_PAGES
+from bursar.console.pages.reports import REPORT_PAGES
 from bursar.console.pages.routes import PAGE_HANDLERS
 from bursar.console.pages.scenarios import SCENARIO_PAGES
+from bursar.console.pages.tax import TAX_PAGES
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
 from bursar.domain.errors import BursarError, ConfigError
@@ -108,8 +122,12 @@ def create_app(context: ConsoleContext) -> Litestar:
             static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *INITIATIVE_PAGES, *EDIT_HANDLERS,
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
-            *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
-            *SCENARIO_API_HANDLERS, *SCENARIO_PAGES,
+            *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *CONTRACT_PAGES, *CONTRACT_HANDLERS,
+            *INVOICE_HANDLERS, *INVOICE_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
+            *REPORT_HANDLERS, *REPORT_PAGES,
+            *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,
+            *ALLOCATION_HANDLERS, *ALLOCATION_PAGES,
+            *TAX_HANDLERS, *TAX_PAGES, *SCENARIO_API_HANDLERS, *SCENARIO_PAGES,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

@@ -164,7 +164,9 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
             if self.open_store is None:
                 raise Unavailable(NO_CONTROL_STORE)
             store, secret = self.open_store()
-            self._finance = FinanceDesk(store, secret, self.ledger, self.explorer, self.clock)
+            self._finance = FinanceDesk(
+                store, secret, self.ledger, self.explorer, self.clock, self.config.organization, self.status
+            )
         return self._finance
 
     def advised_lately(self) -> Advised | None:

@@ -43,6 +43,16 @@ CHANGING = (
     "/api/anomalies/",
     "/api/markers",
     "/api/scenarios/",
+    "/api/contracts",
+    "/api/reports/",
+    "/api/rates",
+    "/api/invoices",
+    "/api/bill-",
+    "/api/close",
+    "/api/journal",
+    "/api/chart",
+    "/api/allocation",
+    "/api/tax/",
 )
 FORMS = (
     "/controls/change",
@@ -50,8 +60,15 @@ FORMS = (
     "/initiatives/change",
     "/forecast/plans",
     "/scenarios/change",
+    "/contracts/change",
     "/maturity/change",
     "/anomalies/change",
+    "/reports/change",
+    "/rates/change",
+    "/invoices/change",
+    "/close/change",
+    "/allocation/change",
+    "/tax/change",
     "/advice/apply",
     "/budgets/approve",
     "/budgets/raise",
@@ -59,6 +76,9 @@ FORMS = (
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )
+UPLOADS = ("/invoices/upload",)
+"""Forms with a file: the same, in the one other form that browsers can send."""
+
 CHANGING_METHODS = ("POST", "PUT", "DELETE")
 
 
@@ -105,6 +125,8 @@ def refusal(scope: HTTPScope) -> BursarError | None:
     if scope["method"] == "POST" and scope["path"] in FORMS:
         # to a form under `referrer-policy: no-referrer` browsers write `Origin: null`
         return _foreign(scope, host, "application/x-www-form-urlencoded", own_origin="null")
+    if scope["method"] == "POST" and scope["path"] in UPLOADS:
+        return _foreign(scope, host, "multipart/form-data", own_origin="null")
     if scope["method"] not in METHODS:
         return MethodNotAllowed(
             f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}

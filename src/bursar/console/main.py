@@ -21,6 +21,7 @@ from bursar.alerts.desk import AlertDesk
 from bursar.console.alert_threads import alert_threads
 from bursar.console.anomalies import open_anomalies
 from bursar.console.app import create_app
+from bursar.console.bill_pulling import BillPulling
 from bursar.console.cache_returns import CacheReturns
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
@@ -28,11 +29,13 @@ from bursar.console.following import Following
 from bursar.console.forecasting import open_plans
 from bursar.console.initiatives import Closing, open_initiatives, open_store
 from bursar.console.inside import get
+from bursar.console.invoicing import PostingAccepted
 from bursar.console.measuring import Measuring
 from bursar.console.noting import Noting
 from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.prompt_stopping import PromptStopping
+from bursar.console.rating import Rating
 from bursar.console.repricing import Repricing
 from bursar.console.watching import Watching, detecting_of
 from bursar.domain.errors import BursarError
@@ -164,6 +167,9 @@ def serve(site: Site) -> None:
         measuring = Measuring(ledger, context.controls, site.clock)
         threads.append(threading.Thread(target=measuring.run, args=(stop,), name="semantic-caches"))
         threads.append(threading.Thread(target=Noting(context).run, args=(stop,), name="maturity"))
+        threads.append(threading.Thread(target=Rating(context.finance).run, args=(stop,), name="contracts"))
+        threads.append(threading.Thread(target=BillPulling(context).run, args=(stop,), name="bill-pulling"))
+        threads.append(threading.Thread(target=PostingAccepted(context).run, args=(stop,), name="bills"))
         threads.append(threading.Thread(target=Polling(site).run, args=(stop,), name="polling"))
         if site.config.watch.enabled:
             threads.append(threading.Thread(target=watching.run, args=(stop,), name="watch"))

@@ -66,16 +66,28 @@ NAV = (
     NavItem("savings", "Savings", "/savings"),
     NavItem("advice", "Advice", "/advice"),
     NavItem("prices", "Models and prices", "/prices"),
+    NavItem("contracts", "Contracts and invoices", "/contracts"),
     NavItem("routes", "Routes", "/routes"),
     NavItem("loops", "Loops and waste", "/loops"),
     NavItem("whatif", "What if", "/whatif"),
     NavItem("scenarios", "Scenarios", "/scenarios"),
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),
+    NavItem("allocation", "Allocation", "/allocation"),
+    NavItem("close", "Close", "/close"),
     NavItem("initiatives", "Initiatives", "/initiatives"),
     NavItem("reviews", "Reviews", "/reviews"),
+    NavItem("tax", "Tax", "/tax"),
+    NavItem("reports", "Reports", "/reports"),
     NavItem("maturity", "Maturity", "/maturity"),
 )
+
+CONTRACT_TABS = (
+    ("contracts", "Contracts", "/contracts"),
+    ("invoices", "Invoices", "/invoices"),
+    ("negotiation", "Negotiation", "/contracts/negotiation"),
+)
+"""The pages of the one entry "Contracts and invoices": (which, its name, its address)."""
 
 
 class Renderer:
@@ -90,6 +102,7 @@ class Renderer:
         )  # fmt: skip
         self.env.filters["lowerfirst"] = lambda text: text[:1].lower() + text[1:]
         self.env.globals["bursar"] = command_name()
+        self.env.globals["contract_tabs"] = CONTRACT_TABS
         self.env.globals["data_option"] = data_option(context.config)
         self.env.filters["decimal"] = Decimal
         self.env.filters["sentence"] = display.sentence

@@ -18,6 +18,7 @@ from bursar.domain.errors import BadRequest
 from bursar.domain.periods import Period, previous, zone
 from bursar.reviews.compose import compose
 from bursar.reviews.facts import Advised, Facts, Kind, Opens
+from bursar.reviews.printed import to_pdf
 from bursar.reviews.said import Review
 from bursar.reviews.text import to_text
 from bursar.reviews.words import Words
@@ -105,6 +106,13 @@ def review_told(context: ConsoleContext, period: str) -> ReviewTold:
     made = make_review(context, kind_named(period), context.view(page, {"period": [period]}))
     text = to_text(made.review, lambda opens: f"{context.config.console_url}{made.address(opens)}")
     return ReviewTold(f"{made.review.title}, {made.review.period}: {made.review.lead}", text, page)
+
+
+def review_pdf(context: ConsoleContext, period: str) -> bytes:
+    """A week's or month's review as a PDF, whose lines link to this console."""
+    made = make_review(context, kind_named(period), context.view(f"/reviews/{period}", {"period": [period]}))
+    host = context.config.console_url
+    return to_pdf(made.review, context.config.organization, lambda opens: f"{host}{made.address(opens)}")
 
 
 def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:

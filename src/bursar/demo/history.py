@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from bursar.demo.bill import PROVIDER as BILLED
+from bursar.demo.bill import DemoBill
 from bursar.domain.charge import Operation, Outcome, Quality
 from bursar.domain.ids import Ids
 from bursar.domain.scope import Scope
@@ -67,16 +69,17 @@ def fill_history(
     seed: int = 0,
     organization: str = "default",
     on_progress: Callable[[float], None] | None = None,
+    bill: DemoBill | None = None,
 ) -> HistoryTotals:
     """Write the history of `days` days up to `now_us` to the spool; the loader takes it from there.
 
-    on_progress: called with the share done, 0 to 1.
+    on_progress: called with the share done, 0 to 1. bill: is told what a provider will bill of it.
     """
     writer = f"{WRITER_PREFIX}{now_us // 1000:012x}"
     start_us = now_us - days * DAY_US
     totals = HistoryTotals(writer, start_us, now_us)
     journal = Journal(spool_dir, writer, sync=False)
-    scribe = _Scribe(journal, book, organization, totals)
+    scribe = _Scribe(journal, book, organization, totals, bill)
     try:
         for event in events(seed, start_us, now_us, calls_per_day):
             if event.at_us + event.duration_ms * 1000 < now_us:
@@ -93,7 +96,10 @@ def fill_history(
 class _Scribe:
     """Turns events into records."""
 
-    def __init__(self, journal: Journal, book: PriceBook, organization: str, totals: HistoryTotals) -> None:
+    def __init__(
+        self, journal: Journal, book: PriceBook, organization: str, totals: HistoryTotals, bill: DemoBill | None = None
+    ) -> None:
+        self.bill = bill
         self.journal = journal
         self.meter = Meter(book)
         self.organization = organization
@@ -181,6 +187,9 @@ class _Scribe:
         ended_us = at_us + event.duration_ms * 1000
         served = self.served.get(event.model, event.model)
         finish, cut = _FINISH[event.dialect]
+        if self.bill is not None and event.provider == BILLED and event.ending not in ("provider_error", "timeout"):
+            whole = self._price(event, served, event.usage, Quality.REPORTED, at_us, is_seen=False)
+            self.bill.note(event.at_us, event.team or "shared", served, list(whole.lines))
         size = event.usage.output * BYTES_PER_TOKEN + ENVELOPE_BYTES
         match event.ending:
             case "provider_error":
@@ -219,7 +228,9 @@ class _Scribe:
         moved = event.at_us >= self.totals.to_us - FLEX_DAYS * DAY_US
         return "flex" if moved and (event.feature, event.provider) == (FLEX_FEATURE, "openai") else ""
 
-    def _price(self, event: Event, served: str, usage: Usage, quality: Quality, at_us: int) -> Metered:
+    def _price(
+        self, event: Event, served: str, usage: Usage, quality: Quality, at_us: int, *, is_seen: bool = True
+    ) -> Metered:
         metered = self.meter.price(
             usage,
             quality,
@@ -230,7 +241,7 @@ class _Scribe:
             region="",
             at_us=at_us,
         )
-        if event.incident == "retry-loop" and metered.list_pico is not None:
+        if is_seen and event.incident == "retry-loop" and metered.list_pico is not None:
             self.totals.loop_pico += metered.list_pico
         return metered
 

@@ -67,6 +67,12 @@ class BadGate(BadRequest):
     code = "bad_gate"
 
 
+class BadContract(BadRequest):
+    """Terms of a contract that can't be."""
+
+    code = "bad_contract"
+
+
 class BadControlFile(BadRequest):
     """A control file that can't be read, or says what can't be; the message names the line and the part."""
 
@@ -77,6 +83,12 @@ class BadPrice(BadRequest):
     """A price that can't be used as it is written; the message says why, and what to write."""
 
     code = "bad_price"
+
+
+class BadTax(BadRequest):
+    """A tax case, document, position or rule that can't be read or lacks something; `field` names it."""
+
+    code = "bad_tax"
 
 
 class BadQuery(BadRequest):
@@ -284,6 +296,12 @@ class UnknownControl(BursarError):
     """No policy, limit, kill, route or cache rule in force has this name or id."""
 
     code, status = "unknown_control", 404
+
+
+class UnknownContract(BursarError):
+    """No contract has this name or id."""
+
+    code, status = "unknown_contract", 404
 
 
 class UnknownAdvice(BursarError):

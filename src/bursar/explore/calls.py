@@ -1,6 +1,7 @@
 """The calls behind a figure, newest first or dearest first, a page at a time."""
 
 import base64
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -150,7 +151,11 @@ def list_calls(
 def summary_of(session: Session, call_id: str) -> CallSummary | None:
     """The row of one call; None while it is in flight, or if there is none."""
     rows = session.query("SELECT * FROM calls WHERE call_id = $id::UUID", {"id": call_id}).dicts()
-    return _summary(rows[-1]) if rows else None
+    if not rows:
+        return None
+    found = _summary(rows[-1])
+    _add_adjustments(session, [found])
+    return found
 
 
 def aware(at: datetime) -> datetime:
@@ -199,7 +204,31 @@ def _summaries(session: Session, rows: list[dict[str, Any]]) -> list[CallSummary
         {"first": min(times), "last": max(times), "ids": [str(row["call_id"]) for row in rows]},
     )
     by_id = {row["call_id"]: _summary(row) for row in found.dicts()}
-    return [by_id[row["call_id"]] for row in rows]
+    page = [by_id[row["call_id"]] for row in rows]
+    _add_adjustments(session, page)
+    return page
+
+
+def _add_adjustments(session: Session, page: Sequence[CallSummary]) -> None:
+    """What contracts and invoices changed in these calls: kept beside the calls, so that none needs a row for it.
+
+    Orders are by the cost before it.
+    """
+    found = session.query(
+        "SELECT call_id, SUM(list_cost), SUM(effective_cost) FROM charges WHERE entry = 'adjustment' "
+        "AND received_at >= $first AND received_at <= $last AND call_id IN (SELECT unnest($ids)::UUID) GROUP BY 1",
+        {
+            "first": sql.naive(min(call.received_at for call in page)),
+            "last": sql.naive(max(call.received_at for call in page)),
+            "ids": [call.call_id for call in page],
+        },
+    )
+    changes = {str(call_id): costs for call_id, *costs in found.rows}
+    for call in page:
+        if call.call_id in changes:
+            listed, effective = changes[call.call_id]
+            call.list_cost = None if call.list_cost is None else call.list_cost + listed
+            call.effective_cost = None if call.effective_cost is None else call.effective_cost + effective
 
 
 def _is_on_calls(field: str) -> bool:

@@ -12,6 +12,7 @@ from bursar.domain.errors import UnknownCall
 from bursar.domain.savings import COLUMNS
 from bursar.domain.usage import COUNTED, Unit
 from bursar.explore.calls import CallSummary, aware, summary_of
+from bursar.ledger.adjusting import COSTS, ENTRY
 from bursar.ledger.pairing import InFlight
 from bursar.ledger.state import in_flight_of
 from bursar.ledger.store import Session
@@ -27,7 +28,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A row of the books about an attempt: its usage, a reversal of that, a correction."""
+    """A row of the books about an attempt: its usage, a reversal of that, a correction, an adjustment."""
 
     entry: str
     posted_at: datetime
@@ -153,6 +154,7 @@ def _attempt(entries: list[dict[str, Any]]) -> AttemptDetail:
         "dispatched_at": aware(row["dispatched_at"]),
         "first_byte_at": aware(row["first_byte_at"]) if row["first_byte_at"] else None,
         "ended_at": aware(row["ended_at"]) if row["ended_at"] else None,
+        **{name: _adjusted(name, row, entries) for name in COSTS},
         "kept_until": aware(row["kept_until"]) if row["kept_until"] else None,
         "lines": lines,
     }
@@ -163,6 +165,14 @@ def _attempt(entries: list[dict[str, Any]]) -> AttemptDetail:
         saved={lever: row[column] for lever, column in COLUMNS.items() if row[column]},
         entries=[_entry(entry) for entry in entries],
     )
+
+
+def _adjusted(name: str, standing: dict[str, Any], entries: list[dict[str, Any]]) -> Decimal | None:
+    """What an attempt costs as it stands, with what contracts and invoices changed; None: unpriced."""
+    cost: Decimal | None = standing[name]
+    if cost is None:
+        return None
+    return cost + sum((entry[name] for entry in entries if entry["entry"] == ENTRY), Decimal(0))
 
 
 def _entry(row: dict[str, Any]) -> Entry:

@@ -54,12 +54,13 @@ class FindingBook:
             connection.execute(update(FINDINGS).where(FINDINGS.c.finding_id == values.pop("finding_id")).values(values))
 
     def all(self, *, open_only: bool = False, since_us: int = 0, limit: int = LISTED_MAX) -> list[Finding]:
-        """The newest first. since_us: found then or later, or still going on."""
+        """The newest first. since_us: found or ended then or later, or still going on."""
         asked = select(FINDINGS)
         if open_only:
             asked = asked.where(FINDINGS.c.ended_us.is_(None))
         elif since_us:
-            asked = asked.where((FINDINGS.c.found_us >= since_us) | FINDINGS.c.ended_us.is_(None))
+            is_over = FINDINGS.c.ended_us < since_us  # unknown, and so not true, while it goes on
+            asked = asked.where((FINDINGS.c.found_us >= since_us) | FINDINGS.c.ended_us.is_(None) | ~is_over)
         with self._store.reading() as connection:
             rows = connection.execute(asked.order_by(FINDINGS.c.found_us.desc(), FINDINGS.c.finding_id).limit(limit))
             return [_finding(row) for row in rows]

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -262,6 +263,19 @@ PLANNED_EVENTS = Table(  # removed ones stay, as history
     Column("removed_by", String(200), nullable=True),
 )
 
+TAX_RECORDS = Table(  # appended alone: what is changed or removed is one version more
+    "tax_records",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(20), nullable=False),  # payer, entity, paper, position, document, rules
+    Column("name", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("terms", Text, nullable=False),  # JSON of `finance.tax.kept`; "" where it was removed
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    UniqueConstraint("kind", "name", "version", name="tax_records_version"),
+)
+
 FINDINGS = Table(  # what the watch found; what people said and did about it stands in columns of its own
     "findings",
     METADATA,
@@ -291,6 +305,60 @@ MARKERS = Table(  # deploys, launches, and what else somebody said that happened
     Column("created_us", BigInteger, nullable=False),
     Column("created_by", String(200), nullable=False),
     Index("ix_markers_at_us", "at_us"),
+)
+
+CONTRACTS = Table(  # agreements with vendors; what they say is in their versions
+    "contracts",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", String(200), nullable=False),
+)
+
+CONTRACT_VERSIONS = Table(  # appended, never changed
+    "contract_versions",
+    METADATA,
+    Column("contract_id", String(32), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("since", String(10), nullable=False),  # the first day it holds on, UTC
+    Column("terms", Text, nullable=False),  # JSON of `finance.contracts.terms.ContractTerms`
+    Column("why", Text, nullable=False),
+    Column("recorded_us", BigInteger, nullable=False),
+    Column("recorded_by", String(200), nullable=False),
+)
+
+CONTRACT_DAYS = Table(  # how far each contract was rated; may be lost: everything is rated again then, to the same sums
+    "contract_days",
+    METADATA,
+    Column("contract_id", String(32), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("stamp", Text, nullable=False),  # of what was rated: terms and charges
+    Column("balances", Text, nullable=False),  # JSON of `finance.contracts.balances.Balances`, after the day
+    Column("rated_us", BigInteger, nullable=False),
+)
+
+VENDOR_OWNERS = Table(  # who owns the relation with a vendor, with or without a contract
+    "vendor_owners",
+    METADATA,
+    Column("provider", String(200), primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("changed_by", String(200), nullable=False),
+)
+
+REPORTS_MADE = Table(  # what was sent to people, as it was sent; made again it is a version of its own
+    "reports_made",
+    METADATA,
+    Column("kind", String(16), primary_key=True),  # board, pack
+    Column("period", String(16), primary_key=True),  # "2026-10"
+    Column("version", Integer, primary_key=True),
+    Column("made_us", BigInteger, nullable=False),
+    Column("made_by", String(200), nullable=False),
+    Column("state", Text, nullable=False),  # how firm its figures were, in words
+    Column("digest", String(64), nullable=False),  # SHA-256 of all its files
+    Column("pdf", LargeBinary, nullable=False),
+    Column("xlsx", LargeBinary, nullable=True),
 )
 
 SAVED_SCENARIOS = Table(  # simulations under a name; removed ones stay, as history

@@ -1,4 +1,7 @@
-"""One row per call, computed from its attempts: written when the call ends, recounted when a charge is corrected."""
+"""One row per call, computed from its attempts: written when the call ends, recounted when a charge is corrected.
+
+What contracts and invoices change stands beside (`adjusting.py`): ten million calls need no row of their own for it.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -143,7 +146,8 @@ def recount(session: Session, table: str, call_ids: Sequence[str], since: dateti
 _NAMES = ", ".join(repr(quality) for quality in QUALITY_ORDER)
 _TOTALS = f"""
 WITH entries AS (
-  SELECT * FROM charges WHERE call_id IN (SELECT unnest($ids)::UUID) AND received_at >= $since
+  SELECT * FROM charges
+  WHERE call_id IN (SELECT unnest($ids)::UUID) AND received_at >= $since AND entry <> 'adjustment'
 ), standing AS (
   SELECT call_id, {_WORST} AS worst FROM entries
   WHERE weight = 1 AND coalesce(entry_id, attempt_id) NOT IN (SELECT reverses FROM entries WHERE reverses IS NOT NULL)

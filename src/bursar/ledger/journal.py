@@ -13,6 +13,7 @@ from bursar.domain.charge import Quality
 from bursar.domain.savings import COLUMNS, NOTHING, Saved
 from bursar.ledger import calls
 from bursar.ledger.columns import STAGED_SQL, UNKNOWN, Columns, int_column, lines_json, text_column
+from bursar.ledger.floor import posting_us
 from bursar.ledger.rollups import add_charges
 from bursar.ledger.schema import CHARGE_COLUMNS, COST_COLUMNS, ENTRY_COLUMNS, KEPT_COLUMNS, TOKEN_COLUMNS
 from bursar.ledger.store import Ledger, Session
@@ -130,9 +131,10 @@ def post_entries(session: Session, select: str, now_us: int) -> None:
 
     select: a query for rows shaped like `charges`; `posted_at` is filled in here.
     """
+    posted_us = posting_us(session, now_us)
     session.run(
         f"CREATE OR REPLACE TEMP TABLE {FRESH} AS "
-        f"SELECT * REPLACE (make_timestamp({now_us:d}) AS posted_at, false AS is_whole_call) FROM ({select})"
+        f"SELECT * REPLACE (make_timestamp({posted_us:d}) AS posted_at, false AS is_whole_call) FROM ({select})"
     )
     touched = session.query(f"SELECT DISTINCT call_id, received_at FROM {FRESH}").rows
     if not touched:

@@ -92,7 +92,7 @@ _CALL_ROWS = Law(
         """
         SELECT call_id FROM calls GROUP BY call_id HAVING count(*) > 1 OR min(outcome) = ''
         UNION ALL
-        SELECT DISTINCT call_id FROM charges WHERE call_id NOT IN (SELECT call_id FROM calls)
+        SELECT DISTINCT call_id FROM charges WHERE entry <> 'adjustment' AND call_id NOT IN (SELECT call_id FROM calls)
           AND call_id NOT IN (SELECT call_id FROM open_calls) AND call_id NOT IN (SELECT call_id FROM pending)
         UNION ALL
         SELECT call_id FROM charges WHERE is_final GROUP BY call_id
@@ -111,7 +111,7 @@ _CALL_SUMS = Law(
           SELECT call_id, SUM(weight) AS attempts, SUM(list_cost) AS list_cost, SUM(effective_cost) AS effective_cost,
             SUM(CASE WHEN quality = 'unpriced' THEN weight ELSE 0 END) AS unpriced_count,
             SUM({TOTAL_INPUT}) AS total_input, SUM({TOTAL_OUTPUT}) AS total_output
-          FROM charges GROUP BY call_id HAVING SUM(weight) > 0
+          FROM charges WHERE entry <> 'adjustment' GROUP BY call_id HAVING SUM(weight) > 0
         ) AS sums USING (call_id)
         WHERE coalesce(calls.call_id, sums.call_id) NOT IN (SELECT call_id FROM open_calls)
           AND coalesce(calls.call_id, sums.call_id) NOT IN (SELECT call_id FROM pending)
@@ -153,7 +153,7 @@ _CALLS_TOTAL = Law(
     """
     SELECT coalesce(SUM(effective_cost), 0)::VARCHAR,
       (SELECT coalesce(SUM(effective_cost), 0) FROM calls WHERE attempts > 0)::VARCHAR, ''
-    FROM charges WHERE call_id NOT IN (SELECT call_id FROM open_calls)
+    FROM charges WHERE entry <> 'adjustment' AND call_id NOT IN (SELECT call_id FROM open_calls)
       AND call_id NOT IN (SELECT call_id FROM pending WHERE call_id NOT IN (SELECT call_id FROM calls))
     """,
 )
@@ -208,6 +208,20 @@ _ENTRIES = Law(
         UNION ALL SELECT reverses FROM charges WHERE reverses IS NOT NULL GROUP BY reverses HAVING count(*) > 1
         """,
         "id",
+    ),
+)
+_ADJUSTMENTS = Law(
+    7,
+    "an adjusting entry changes nothing but money, and stands for an attempt of the books or for none",
+    _none(
+        f"""
+        SELECT entry_id FROM charges WHERE entry = 'adjustment'
+          AND (weight <> 0 OR entry_id IS NULL OR writer = '' OR {TOTAL_INPUT} + {TOTAL_OUTPUT} <> 0)
+        UNION ALL
+        SELECT entry_id FROM charges WHERE entry = 'adjustment' AND attempt_id IS NOT NULL
+          AND attempt_id NOT IN (SELECT attempt_id FROM charges WHERE entry = 'usage')
+        """,
+        "entry_id",
     ),
 )
 _IN_FLIGHT = Law(
@@ -278,6 +292,7 @@ LAWS: tuple[Law, ...] = (
     _SAVED,
     _REVERSALS,
     _ENTRIES,
+    _ADJUSTMENTS,
     *(_rollup_law(rollup) for rollup in (*ROLLUPS, *DAY_ROLLUPS)),
     _IN_FLIGHT,
     _FAULTS,

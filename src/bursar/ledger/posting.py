@@ -9,6 +9,7 @@ import numpy as np
 from bursar.domain.clock import datetime_from_us
 from bursar.ledger import caches, calls, late
 from bursar.ledger.columns import Columns, Pair, charge_columns, count_calls, int_column, staged_select, text_column
+from bursar.ledger.floor import posting_us
 from bursar.ledger.lines import take_lines
 from bursar.ledger.pairing import Batch, InFlight
 from bursar.ledger.reading import Moved
@@ -185,11 +186,12 @@ def _post_charges(session: Session, columns: Columns, now_us: int, *, with_call_
 
     All straight from the staged columns: a table between would be written and read for one more µs an attempt.
     """
+    posted_us = posting_us(session, now_us)
     with session.stage("staged_charges", columns):
         session.run(
             f"CREATE OR REPLACE TEMP VIEW {BATCH} AS SELECT {staged_select(CHARGE_COLUMNS)}, 'USD' AS currency, "
             "'usage' AS entry, 1 AS weight, NULL::UUID AS entry_id, NULL::UUID AS reverses, '' AS reason, "
-            f"make_timestamp({now_us:d}) AS posted_at FROM staged_charges"
+            f"make_timestamp({posted_us:d}) AS posted_at FROM staged_charges"
         )
         session.run(f"INSERT INTO charges ({_CHARGES}, {_ENTRY}) SELECT {_CHARGES}, {_ENTRY} FROM {BATCH}")
         add_charges(session, BATCH)

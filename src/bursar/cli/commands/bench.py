@@ -28,7 +28,10 @@ class Part(StrEnum):
     ADVISING = "advising"
     NAB = "nab"
     WATCH = "watch"
+    RECONCILE = "reconcile"
+    CLOSE = "close"
     SCENARIOS = "scenarios"
+    CONTRACTS = "contracts"
 
 
 DOCUMENTED = (Part.ADVICE, Part.SEMANTIC)

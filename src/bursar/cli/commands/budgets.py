@@ -24,6 +24,7 @@ from bursar.domain import display
 from bursar.domain.calendar import zone
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadBudget, BadWindow, BursarError
+from bursar.domain.money import pico_from_usd
 from bursar.site import Site, actor, command_name
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def create(
         mode=_mode(mode),
         overshoot_pico=_pico(overshoot, "overshoot") if overshoot else None,
         currency=currency.upper(),
-        rate=_rate(site, rate, rate_source, rate_date, now_us),
+        rate=_rate(site, rate, rate_source, rate_date, now_us) or _known_rate(site, currency.upper(), now_us),
         carry=_carry(carry, carry_cap, overruns=carry_overruns),
         prorate_from_us=now_us if prorate else None,
         thresholds=thresholds_from(threshold or ["50", "80", "100"]),
@@ -287,6 +288,19 @@ def _rate(site: Site, rate: str, source: str, as_of: str, now_us: int) -> Rate |
         return None
     today = datetime_from_us(now_us).astimezone(zone(site.config.console.timezone)).date()
     return Rate(_pico(rate, "rate"), source, _date(as_of) if as_of else today)
+
+
+def _known_rate(site: Site, currency: str, now_us: int) -> Rate | None:
+    """What the exchange rates of this installation say today, for reports and budgets; None: nothing."""
+    if currency == "USD" or not site.exists():
+        return None
+    from bursar.finance.fx.book import RateBook  # start-up: only a budget in another currency needs it
+    from bursar.governance.store import ControlStore
+
+    today = datetime_from_us(now_us).date()
+    book = RateBook(ControlStore(site.control_location), site.secret(), site.clock)
+    found = book.rates().rate(currency, "USD", today, "report")
+    return None if found is None else Rate(pico_from_usd(found.rate), found.source, found.day)
 
 
 def _carry(carry: bool, cap: str, *, overruns: bool) -> CarryOver | None:

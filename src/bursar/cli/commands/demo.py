@@ -20,7 +20,7 @@ from bursar.cli.options import ConfigOption, resolve_config
 from bursar.cli.render import err, out, print_json, say
 from bursar.cli.report import Proved, show_proofs
 from bursar.config import Config, Upstream
-from bursar.demo import HistoryTotals, TrafficTotals, check, demo_controls, fill_history, has_history, traffic
+from bursar.demo import DemoBill, HistoryTotals, TrafficTotals, check, demo_controls, fill_history, has_history, traffic
 from bursar.demo.history import CALLS_PER_DAY_DEFAULT, DAYS_DEFAULT
 from bursar.domain.clock import SystemClock, datetime_from_us
 from bursar.domain.errors import BursarError
@@ -119,6 +119,7 @@ def _history(site: Site, days: int, calls_per_day: float, seed: int) -> HistoryT
         return None
     site.ensure_price_book()
     columns = (TextColumn("[dim]history"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    bill = DemoBill(SystemClock().now_us())
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=err(), transient=True) as progress:
         task = progress.add_task("history", total=1.0)
         totals = fill_history(
@@ -130,9 +131,29 @@ def _history(site: Site, days: int, calls_per_day: float, seed: int) -> HistoryT
             seed=seed,
             organization=site.config.organization,
             on_progress=lambda share: progress.update(task, completed=share),
+            bill=bill,
         )
+    _bill(site, bill)
     remembered.write_bytes(msgspec.json.encode(totals))
     return totals
+
+
+def _bill(site: Site, bill: DemoBill) -> None:
+    """Last month's bill of a provider, to be compared with the books."""
+    # start-up: it pulls in SQLAlchemy
+    from bursar.finance.reconcile.book import InvoiceBook
+    from bursar.finance.reconcile.naming import BillNames
+    from bursar.finance.reconcile.readers.detect import read_bill
+    from bursar.governance.store import ControlStore
+
+    store, secret = ControlStore(site.control_location), site.secret()
+    book, names = InvoiceBook(store, secret, site.clock), BillNames(store, secret, site.clock)
+    for name, data in zip(("cost_report.json", "usage_report.json"), bill.reports(), strict=True):
+        if data:
+            kind, read = read_bill(data)
+            book.add(data, name, kind, read.lines, read.faults, actor="demo")
+    for team in sorted(bill.teams):
+        names.set_key("anthropic", f"apikey_{team}", [f"vk_demo_{team}"], actor="demo")
 
 
 async def _live(

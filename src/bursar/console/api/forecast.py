@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
+from bursar.budgets.told import usd_text
 from bursar.console.api.answers import csv_bytes
 from bursar.console.api.parameters import PROBLEMS, By, Filters, Growth, PartLimit, Shape, Zone
 from bursar.console.context import ACTOR, ConsoleContext
@@ -15,7 +16,6 @@ from bursar.console.forecasting import forecast_of, known_plans
 from bursar.console.pages.serving import as_csv
 from bursar.console.view import View, filter_text
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.money import plain, usd_from_pico
 from bursar.domain.plans import Plan, PlanTerms
 from bursar.forecast.accuracy import Accuracy
 from bursar.forecast.told import Amount, Forecast, Part
@@ -140,19 +140,20 @@ def forecast_answer(context: ConsoleContext, view: View) -> ForecastAnswer:
         said_by=found.said_by,
         figures=[
             FigureAnswer(
-                one.key, one.first, one.last, usd(one.spent), _amount(one.amount), usd(one.unplanned),
-                None if one.scenario is None else usd(one.scenario),
+                one.key, one.first, one.last, usd_text(one.spent), _amount(one.amount), usd_text(one.unplanned),
+                None if one.scenario is None else usd_text(one.scenario),
             )
             for one in found.figures
         ],
         parts=[_part(one, keys) for one in found.parts],
         days=[
             DayAnswer(
-                one.day, _amount(one.amount), usd(one.unplanned), None if one.scenario is None else usd(one.scenario)
+                one.day, _amount(one.amount), usd_text(one.unplanned),
+                None if one.scenario is None else usd_text(one.scenario),
             )
             for one in found.days
         ],
-        spent=[SpentAnswer(day, usd(pico)) for day, pico in found.spent],
+        spent=[SpentAnswer(day, usd_text(pico)) for day, pico in found.spent],
         accuracy=found.accuracy,
         parts_accuracy=found.parts_accuracy,
         unpriced_count=found.unpriced,
@@ -174,26 +175,24 @@ def forecast_csv(answer: ForecastAnswer) -> bytes:
     return csv_bytes(heads, map(row, answer.parts))
 
 
-def usd(pico: int) -> str:
-    return plain(usd_from_pico(pico))
-
-
 def plan_answer(plan: Plan) -> PlanAnswer:
     return PlanAnswer(plan.plan_id, plan.name, plan.terms, datetime_from_us(plan.created_us), plan.created_by)
 
 
 def _amount(one: Amount) -> AmountAnswer:
-    return AmountAnswer(usd(one.expected), usd(one.low), usd(one.high))
+    return AmountAnswer(usd_text(one.expected), usd_text(one.low), usd_text(one.high))
 
 
 def _part(one: Part, keys: list[str]) -> PartAnswer:
     figures = {key: _amount(amount) for key, amount in zip(keys, one.figures, strict=True)} if one.figures else None
-    return PartAnswer(one.name, usd(one.lately), figures, [usd(day) for day in one.days], one.said_by, one.age)
+    return PartAnswer(
+        one.name, usd_text(one.lately), figures, [usd_text(day) for day in one.days], one.said_by, one.age
+    )
 
 
 def _effects(found: Forecast, keys: list[str]) -> list[EffectAnswer]:
     return [
-        EffectAnswer(plan_answer(one.plan), dict(zip(keys, map(usd, one.figures), strict=True)))
+        EffectAnswer(plan_answer(one.plan), dict(zip(keys, map(usd_text, one.figures), strict=True)))
         for one in found.effects
     ]
 

@@ -5,13 +5,14 @@ from decimal import Decimal
 
 import msgspec
 
+from bursar.budgets.told import usd_text
 from bursar.console.api.answers import PeriodAnswer, csv_bytes, period_answer
 from bursar.console.context import ConsoleContext
 from bursar.console.refused import cap_pico, retries_capped
 from bursar.console.view import View, filter_text
 from bursar.console.waste import CAUSES, Part, Waste, waste_of
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.money import plain, usd_from_pico
+from bursar.domain.money import plain
 from bursar.gateway.loop_cuts import Listed, list_cuts, seen_text
 
 
@@ -126,10 +127,10 @@ def retries_answer(context: ConsoleContext) -> RetriesAnswer:
     return RetriesAnswer(
         context.now().replace(minute=0, second=0, microsecond=0),
         context.config.gateway.retry_scope,
-        _usd(cap_pico(context.config)),
+        usd_text(cap_pico(context.config)),
         "USD",
         [
-            RetriedAnswer(one.value, _usd(one.spent_pico), _usd(one.held_pico), one.refused)
+            RetriedAnswer(one.value, usd_text(one.spent_pico), usd_text(one.held_pico), one.refused)
             for one in retries_capped(context)
         ],
     )
@@ -186,10 +187,6 @@ def _groups(found: Waste, dimension: str) -> list[GroupAnswer]:
     ]
 
 
-def _usd(pico: int) -> str:
-    return plain(usd_from_pico(pico))
-
-
 def _part(part: Part) -> PartAnswer:
     shown: Decimal | None = part.shown
     return PartAnswer(None if shown is None else plain(shown), part.attempts, part.unpriced_count)
@@ -201,7 +198,7 @@ def _cut(listed: Listed) -> CutAnswer:
         id=cut.cut_id, state=listed.state, sign=cut.sign, scope=cut.scope, seen=seen_text(cut),
         credential_id=cut.credential_id, feature=cut.feature, agent=cut.agent, session=cut.session, model=cut.model,
         fingerprint=cut.fingerprint, error_code=cut.error_code, calls=cut.calls, unpriced=cut.unpriced,
-        cost=plain(usd_from_pico(cut.cost_pico)), currency="USD", first_at=datetime_from_us(cut.first_us),
+        cost=usd_text(cut.cost_pico), currency="USD", first_at=datetime_from_us(cut.first_us),
         since=datetime_from_us(cut.since_us), until=datetime_from_us(cut.until_us), strikes=cut.strikes,
         refused=listed.refused, lifted_at=datetime_from_us(listed.lifted_us) if listed.lifted_us else None,
         lifted_by=listed.lifted_by,

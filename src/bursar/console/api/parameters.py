@@ -113,6 +113,7 @@ Filters = Annotated[
         "saved=prompt_cache.",
     ),
 ]
+Version = Annotated[int | None, QueryParameter(description="Of a kept report; the newest.", required=False)]
 Zone = Annotated[
     str | None,
     QueryParameter(

@@ -34,6 +34,8 @@ KIND_WORDS = {
     "retry_cap": "retries past their hourly cap",
     "approvals": "calls that wait for an approval",
     "review": "the review of a week or month",
+    "report": "the report of a month, with its files",
+    "commitment": "credits and commitments of contracts",
     "anomaly": "what is out of the ordinary, and costs",
 }
 DOTS = {"critical": "danger", "warning": "doubt", "info": "accent"}

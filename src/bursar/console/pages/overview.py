@@ -21,6 +21,7 @@ from bursar.console.figures import (
     totals_of,
 )
 from bursar.console.format import Format
+from bursar.console.invoicing import Covered, coverage_of
 from bursar.console.pages.costs import Shown, amounts_chart, finding, gateway_address, show_row, uncovered
 from bursar.console.pages.needs import Need, needs_of
 from bursar.console.view import View
@@ -58,6 +59,7 @@ class Overview(msgspec.Struct, frozen=True):
     delta: Decimal
     needs: list[Need]
     waste: Part
+    covered: Covered | None = None
 
 
 def overview_table(context: ConsoleContext, view: View, rows: int) -> CostTable:
@@ -110,6 +112,7 @@ def overview_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
         delta=total - (totals.before.cost if totals.before else Decimal(0)),
         needs=needs_of(context, view, f, totals, untagged, series if view.by == "feature" else None),
         waste=waste_total(explorer, view),
+        covered=coverage_of(context),
     )
     return {
         "data": data,

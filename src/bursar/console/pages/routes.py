@@ -9,25 +9,38 @@ from litestar.response import Redirect
 
 from bursar.console.advising import review_answer
 from bursar.console.advising import review_csv as advice_csv
+from bursar.console.api.allocation import allocation_csv, statement_csv
 from bursar.console.api.anomalies import anomalies_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
+from bursar.console.api.close import close_csv
 from bursar.console.api.forecast import forecast_answer, forecast_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
 from bursar.console.api.maturity import maturity_csv
+from bursar.console.api.rates import rates_csv
 from bursar.console.api.savings import ROWS_DEFAULT as SAVINGS_ROWS
 from bursar.console.api.savings import savings_answer, savings_csv
+from bursar.console.api.tax import sheet_csv
 from bursar.console.api.whatif import whatif_answer, whatif_csv
 from bursar.console.budgeting import budget_answer, budgets_answer
 from bursar.console.context import ConsoleContext
+from bursar.console.contracts import contracts_told, negotiations_told
 from bursar.console.format import Format
 from bursar.console.pages.advice import advice_page
+from bursar.console.pages.allocation import (
+    allocation_figures,
+    allocation_page,
+    statement_figures,
+    statement_page,
+)
 from bursar.console.pages.anomalies import anomalies_figures, anomalies_page
 from bursar.console.pages.anomaly import anomaly_csv, anomaly_figures, anomaly_page
 from bursar.console.pages.budgets import budget_csv, budget_page, budgets_csv, budgets_page
 from bursar.console.pages.caches import caches_answer, caches_csv, caches_page
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
+from bursar.console.pages.close import close_figures, close_page
+from bursar.console.pages.contracts import contracts_csv, contracts_page, negotiation_csv, negotiation_page
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
 from bursar.console.pages.forecast import forecast_page
@@ -38,10 +51,20 @@ from bursar.console.pages.initiatives import (
     initiatives_answer,
     initiatives_page,
 )
+from bursar.console.pages.invoices import (
+    invoice_csv,
+    invoice_figures,
+    invoice_page,
+    invoices_csv,
+    invoices_figures,
+    invoices_page,
+)
 from bursar.console.pages.loops import loops_page
 from bursar.console.pages.maturity import maturity_figures, maturity_page
 from bursar.console.pages.overview import TOP_ROWS, overview_page, overview_table
 from bursar.console.pages.prices import prices_answer, prices_csv, prices_page
+from bursar.console.pages.rates import rates_figures, rates_page
+from bursar.console.pages.reports import listed_reports, reports_csv, reports_page
 from bursar.console.pages.reviews import (
     listed,
     review_csv,
@@ -61,6 +84,7 @@ from bursar.console.pages.routing import (
 from bursar.console.pages.savings import savings_page
 from bursar.console.pages.search import looks_like_call, read_query, search_page
 from bursar.console.pages.serving import Asked, answer, as_csv, as_json, html, suffix_of
+from bursar.console.pages.tax import document_csv, document_figures, document_page, tax_figures, tax_page
 from bursar.console.pages.whatif import whatif_page
 from bursar.console.view import View
 
@@ -118,6 +142,14 @@ PAGES = (
         lambda context, view, _: prices_answer(context, view), lambda a, _: prices_csv(a),
     ),
     Page(
+        "/contracts", "contracts", "Contracts", "contracts.html", contracts_page,
+        lambda context, _view, _: contracts_told(context), lambda a, _: contracts_csv(a),
+    ),
+    Page(
+        "/contracts/negotiation", "contracts", "Negotiation", "negotiation.html", negotiation_page,
+        lambda context, view, _: negotiations_told(context, view), lambda a, _: negotiation_csv(a),
+    ),
+    Page(
         "/routes", "routes", "Routes", "routes.html", routes_page,
         lambda context, _view, _: routes_figures(context), lambda a, _: routes_csv(a),
     ),
@@ -156,8 +188,36 @@ PAGES = (
         lambda context, _view, _: maturity_figures(context), lambda a, _: maturity_csv(a),
     ),
     Page(
+        "/allocation", "allocation", "Allocation", "allocation.html", allocation_page,
+        lambda context, view, _: allocation_figures(context, view), lambda a, _: allocation_csv(a),
+    ),
+    Page(
+        "/statements", "allocation", "Statement", "statement.html", statement_page,
+        lambda context, view, _: statement_figures(context, view), lambda a, _: statement_csv(a),
+    ),
+    Page(
+        "/close", "close", "Close", "close.html", close_page,
+        lambda context, _view, _: close_figures(context), lambda a, _: close_csv(a),
+    ),
+    Page(
+        "/rates", "close", "Exchange rates", "rates.html", rates_page,
+        lambda context, _view, _: rates_figures(context), lambda a, _: rates_csv(a),
+    ),
+    Page(
+        "/tax", "tax", "Tax", "tax.html", tax_page,
+        lambda context, view, _: tax_figures(context, view), lambda a, _: sheet_csv(a),
+    ),
+    Page(
         "/reviews", "reviews", "Reviews", "reviews.html", reviews_page,
         lambda context, view, _: listed(context, view), lambda a, _: reviews_csv(a),
+    ),
+    Page(
+        "/invoices", "contracts", "Invoices", "invoices.html", invoices_page,
+        lambda context, _view, _: invoices_figures(context), lambda a, _: invoices_csv(a),
+    ),
+    Page(
+        "/reports", "reports", "Reports", "reports.html", reports_page,
+        lambda context, view, _: listed_reports(context, view), lambda a, _: reports_csv(a),
     ),
 )  # fmt: skip
 PAGES_OF_ONE = (
@@ -180,6 +240,14 @@ PAGES_OF_ONE = (
     Page(
         "/initiatives", "initiatives", "Initiative", "initiative.html", initiative_page,
         lambda context, _view, _, name: initiative_figures(context, name), lambda a, _: initiative_csv(a),
+    ),
+    Page(
+        "/invoices", "contracts", "Invoice", "invoice.html", invoice_page,
+        lambda context, _view, _, name: invoice_figures(context, name), lambda a, _: invoice_csv(a),
+    ),
+    Page(
+        "/tax", "tax", "Tax document", "tax_document.html", document_page,
+        lambda context, _view, _, name: document_figures(context, name), lambda a, _: document_csv(a),
     ),
     Page(
         "/reviews", "reviews", "Review", "review.html", review_page,

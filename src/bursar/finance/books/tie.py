@@ -1,0 +1,58 @@
+"""How a month of the books ties to Explore: the same charges, counted by when they were sent, not when calls came in.
+
+Explore goes by the moment a call was received. The books go by the moment an attempt was sent, and leave what came
+after a close to the open month. Whatever both see otherwise is told, so that one can be got from the other.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from bursar.finance.books.booked import Closings, booked_at_sql, late_sql, month_span
+from bursar.ledger.store import Session
+
+
+class Tie(msgspec.Struct, frozen=True):
+    """Effective cost, USD. booked = explored + sent_here - sent_elsewhere + late_here - late_elsewhere, exactly.
+
+    explored: of calls received in the month, as Explore tells it in UTC. sent_here: sent in it, received in another;
+    sent_elsewhere: the other way round. late_here: of earlier months, posted after their close; late_elsewhere: of this
+    month, booked in a later one.
+    """
+
+    explored: Decimal
+    sent_here: Decimal
+    sent_elsewhere: Decimal
+    late_here: Decimal
+    late_elsewhere: Decimal
+    booked: Decimal
+
+
+def tie_month(session: Session, month: str, closings: Closings) -> Tie:
+    """Raises BadPeriod."""
+    start, end = month_span(month)
+    within = "{0} >= $start AND {0} < $end"
+    explored = within.format("received_at")
+    booked = within.format(f"({booked_at_sql(closings)})")
+    late = late_sql(closings)
+    row = session.query(
+        f"""
+        WITH seen AS (
+          SELECT effective_cost, {explored} AS is_explored, {booked} AS is_booked, {late} AS is_late FROM charges
+          WHERE ({explored}) OR ({within.format("dispatched_at")}) OR ({within.format("posted_at")})
+        )
+        SELECT {", ".join(f"coalesce(SUM(effective_cost) FILTER ({part}), 0)::DECIMAL(38,12)" for part in _PARTS)}
+        FROM seen""",
+        {"start": start, "end": end},
+    ).rows[0]
+    return Tie(*row)
+
+
+_PARTS = (
+    "WHERE is_explored",
+    "WHERE is_booked AND NOT is_explored AND NOT is_late",
+    "WHERE is_explored AND NOT is_booked AND NOT is_late",
+    "WHERE is_booked AND NOT is_explored AND is_late",
+    "WHERE is_explored AND NOT is_booked AND is_late",
+    "WHERE is_booked",
+)

@@ -1,0 +1,98 @@
+"""Allocation on page, twins, API and PDF: one answer, rules by the form, a chargeback by the button."""
+
+import csv
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from litestar.testing import TestClient
+from tests.console.conftest import make_context
+
+from bursar.console.app import create_app
+from bursar.console.context import ConsoleContext
+from bursar.prices.book import PriceBook
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[ConsoleContext]:
+    context = make_context(tmp_path_factory.mktemp("allocation"), book, history=True)
+    yield context
+    context.ledger.close()
+
+
+@pytest.fixture(scope="module")
+def page(mine: ConsoleContext) -> Iterator[TestClient]:
+    with TestClient(create_app(mine), base_url="http://127.0.0.1:8788") as client:
+        yield client
+
+
+def rows_of(page: TestClient, path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(page.get(path).text)))
+
+
+def test_an_empty_page_says_what_rules_are_for(empty_client: TestClient):
+    assert "Nothing to allocate" in empty_client.get("/allocation").text
+
+
+def test_a_rule_by_the_form_splits_and_rows_add_up(page: TestClient, mine: ConsoleContext):
+    form = {
+        "csrf": mine.csrf, "act": "set", "name": "untagged <b>", "kind": "split", "start": "2026-11-01",
+        "where": "team=", "by": "team", "method": "even", "among": "support; growth", "month": "2026-11",
+    }  # fmt: skip
+    assert page.post("/allocation/change", data=form, follow_redirects=False).status_code == 303
+    shown = page.get("/allocation?month=2026-11").text
+    assert "untagged &lt;b&gt;" in shown
+    told = page.get("/api/allocation?month=2026-11&by=team").json()
+    rows = rows_of(page, "/allocation.csv?month=2026-11")
+    assert sum(Decimal(row["total"]) for row in rows) == Decimal(told["ledger"]) + Decimal(told["flat"])
+    split = [Decimal(row["untagged <b>"]) for row in rows if Decimal(row["untagged <b>"])]
+    assert len(split) == 2
+    assert abs(split[0] - split[1]) <= Decimal("1e-12")
+
+
+def test_a_statement_is_a_page_a_csv_and_the_same_pdf_each_time(page: TestClient):
+    query = "month=2026-11&among=team&of=support"
+    assert "Allocation</a><bdi>support</bdi>" in page.get(f"/statements?{query}").text
+    told = page.get("/api/statements?month=2026-11&by=team&of=support").json()
+    assert sum(Decimal(one["amount"]) for one in told["models"]) == Decimal(told["share"]["direct"])
+    rows = rows_of(page, f"/statements.csv?{query}")
+    assert sum(Decimal(row["amount"]) for row in rows) == Decimal(told["share"]["total"])
+    pdf = page.get(f"/statements/print.pdf?{query}")
+    assert (pdf.headers["content-type"], pdf.content[:5]) == ("application/pdf", b"%PDF-")
+    assert page.get(f"/statements/print.pdf?{query}").content == pdf.content
+    assert page.get("/statements.json?month=2026-11&among=team&of=nobody").status_code == 404
+
+
+def test_a_chargeback_is_posted_once_and_in_the_books(page: TestClient):
+    (entry,) = page.post("/api/allocation/2026-11/chargeback", json={"by": "team"}).json()
+    assert sum(Decimal(one["amount"]) for one in entry["postings"]) == 0
+    assert page.post("/api/allocation/2026-11/chargeback", json={"by": "team"}).json() == []
+    accounts = [one["account"] for one in page.get("/api/close/2026-11").json()["trial_balance"]]
+    assert "Expenses:Charged:Support" in accounts
+    assert "Chargeback of 2026-11 by team" in page.get("/allocation?month=2026-11").text
+
+
+def test_rules_by_the_api_are_versions_and_end(page: TestClient):
+    terms = {"kind": "flat", "start": "2026-11-01", "amount": "100", "method": "fixed", "shares": {"support": "99"}}
+    wrong = page.post("/api/allocation/rules", json={"name": "seats", "terms": terms})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "bad_control")
+    right = {"name": "seats", "terms": terms | {"shares": {"support": "100"}}}
+    assert [page.post("/api/allocation/rules", json=right).json()["version"] for _ in range(2)] == [1, 2]
+    assert "seats" in [one["name"] for one in page.get("/api/allocation/rules").json()]
+    assert page.delete("/api/allocation/rules/seats").json() == {"ended": "seats"}
+    assert "seats" not in [one["name"] for one in page.get("/api/allocation/rules").json()]
+    assert page.delete("/api/allocation/rules/none").status_code == 404
+
+
+def test_a_rule_that_changed_within_a_month_is_one_column_and_rows_still_add_up(page: TestClient):
+    for start, amount in (("2026-11-01", "300"), ("2026-11-16", "600")):
+        terms = {"kind": "flat", "start": start, "amount": amount, "method": "even", "among": ["support", "growth"]}
+        page.post("/api/allocation/rules", json={"name": "desks", "terms": terms})
+    told = page.get("/api/allocation?month=2026-11&by=team").json()
+    assert Decimal(told["flat"]) == Decimal(450)
+    text = page.get("/allocation.csv?month=2026-11").text
+    assert text.splitlines()[0].count("desks") == 1
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert sum(Decimal(row["desks"]) for row in rows) == Decimal(450)
+    assert sum(Decimal(row["total"]) for row in rows) == Decimal(told["ledger"]) + Decimal(told["flat"])

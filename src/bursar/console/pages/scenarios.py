@@ -119,6 +119,7 @@ def scenarios_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
             + ([(free, f"a new one, {free.upper()}")] if free else []),
             "saved": [_saved(view, one, free, f) for one in saved],
             "plain": plain,
+            "percent": _percent,
             "usage_words": _usage_words,
         },
         "csrf": context.csrf,
@@ -228,8 +229,12 @@ def _usage_words(usage: Decimal | None, why: str) -> str:
     """`× 1.73`; never rounded up, so that what it says is still no loss."""
     if usage is None:
         return why
-    cut = usage.quantize(Decimal("0.01"), ROUND_DOWN)
-    return f"× {plain(cut)}"
+    return f"× {usage.quantize(Decimal('0.01'), ROUND_DOWN)}"
+
+
+def _percent(value: Decimal) -> str:
+    """A percentage with two decimals at most."""
+    return f"{plain(round(value, 2)).replace('-', display.MINUS)}{display.THIN}%"
 
 
 def _handler() -> Callable[[Asked], Response[Any]]:

@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEEDS ?= 50
 ARGS ?=
 
-.PHONY: help setup demo test test-clients check format bench bench-peers sim chaos faults lock lock-clients clean
+.PHONY: help setup demo test test-clients test-focus check format bench bench-peers sim chaos faults lock lock-clients lock-focus clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -29,6 +29,9 @@ test-clients: setup ## real clients against the simulator: SDKs, LangChain, Lite
 	@command -v npm >/dev/null || tools/apt-install npm
 	$(BIN)/python -m pytest -n 2 -m clients tests/clients $(ARGS)
 
+test-focus: setup ## FOCUS exports through the FinOps Foundation's validator (Python 3.12: FOCUS_PYTHON=…; installed once)
+	$(BIN)/python -m pytest -m clients tests/focus $(ARGS)
+
 check: setup ## before each commit: format, lint, types, and the tests that need no browser and no load
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -37,7 +40,7 @@ check: setup ## before each commit: format, lint, types, and the tests that need
 
 bench: setup ## the figures, side by side with nginx in the same run
 	@tools/test-needs
-	@for part in gateway ledger explore control decide route caching semantic forecast scenarios watch nab; do $(BIN)/bursar bench $$part $(ARGS) || failed=1; done; exit $${failed:-0}
+	@for part in gateway ledger explore control decide route caching semantic forecast scenarios focus watch nab; do $(BIN)/bursar bench $$part $(ARGS) || failed=1; done; exit $${failed:-0}
 
 bench-peers: setup ## the same beside LiteLLM, Portkey and TensorZero, each in an environment of its own
 	@tools/test-needs
@@ -60,6 +63,10 @@ lock: ## write requirements.lock anew (needs uv on PATH)
 lock-clients: ## write tests/clients/requirements.lock anew (needs uv on PATH)
 	uv pip compile tests/clients/requirements.in --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet -o tests/clients/requirements.lock
+
+lock-focus: ## write tests/focus/requirements.lock anew (needs uv on PATH)
+	uv pip compile tests/focus/requirements.in --universal --python-version 3.12 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -o tests/focus/requirements.lock
 
 clean: ## remove what can be made again
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import pytest
 
@@ -58,14 +58,26 @@ class Here:
     To start it takes two seconds, and hundreds of commands are tried.
     """
 
+    PIPE = subprocess.PIPE
+
     @staticmethod
-    def run(command: list[str], *, input: bytes, capture_output: bool, check: bool) -> "Done":
+    def run(
+        command: list[str],
+        *,
+        input: bytes,
+        check: bool,
+        capture_output: bool = False,
+        stdout: IO[bytes] | None = None,
+        stderr: int | None = None,
+    ) -> "Done":
         assert command[:4] == [sys.executable, "-P", "-m", console.__name__]
-        assert (capture_output, check) == (True, False)
+        assert (capture_output or stderr == subprocess.PIPE, check) == (True, False)
         out, err = _Bytes(), _Bytes()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
             code = console.main(command[4:])
+        if stdout is not None:
+            stdout.write(out.content())
         return Done(code, out.content(), err.content())
 
 

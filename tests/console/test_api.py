@@ -31,6 +31,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/scenarios", "/api/scenarios/customers", "/api/scenarios/saved", "/api/scenarios/saved/{name}",
         "/api/forecast", "/api/plans", "/api/plans/{name}",
         "/api/rates", "/api/rates/on", "/api/rates/import",
+        "/api/focus/export", "/api/focus/unpriced", "/api/focus/import", "/api/focus/imports",
         "/api/contracts", "/api/contracts/{name}", "/api/contracts/rate", "/api/contracts-owner", "/api/negotiations",
         "/api/invoices", "/api/invoices/typed", "/api/invoices/{name}", "/api/invoices/{name}/reconcile",
         "/api/invoices/{name}/decide", "/api/invoices/{name}/rate", "/api/invoices/{name}/variances/{variance_id}",

@@ -56,13 +56,13 @@ def node_environment(name: str, packages: Mapping[str, str]) -> Path:
     return root
 
 
-def locked_python(name: str, lock: Path) -> Path:
+def locked_python(name: str, lock: Path, python: str = sys.executable) -> Path:
     """A virtual environment with exactly what a lock file with hashes says, a new one for each lock; its root.
-    Raises Unavailable with pip's reason."""
+    python: of which; a package may need a later one than Bursar. Raises Unavailable with pip's reason."""
     root = cache_root() / f"{name}-{_digest(lock)}"
     with _alone(root):
         if not (root / _DONE).exists():
-            _run([sys.executable, "-m", "venv", "--clear", str(root)], root.parent)
+            _run([python, "-m", "venv", "--clear", str(root)], root.parent)
             pip = [str(root / "bin" / "python"), "-m", "pip"]
             wanted = ["--require-hashes", "--requirement", str(lock.resolve())]
             _run([*pip, "install", "--quiet", "--no-compile", "--disable-pip-version-check", *wanted], root)

@@ -75,6 +75,7 @@ COMMANDS = {
     "maturity": Listed("maturity", "How far this installation has come in six steps: show, held, evidence."),
     "review": Listed("review", "What was spent, what changed and what to do, ranked by money."),
     "report": Listed("report", "Each month's board report and finance pack: list, make, save."),
+    "focus": Listed("focus", "FOCUS 1.2 files: export the books, import bills of other vendors."),
     "kill": Listed("kill", "Stop a key, agent, session, feature or everything within a second; lift it again."),
     "budgets": Listed("budgets", "Limits that can't be overspent, and how they stand."),
     "apply": Listed("controlfile", "Make the control state what a file says, all or nothing."),

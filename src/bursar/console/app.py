@@ -24,6 +24,7 @@ from bursar.console.api.caches import CACHE_HANDLERS
 from bursar.console.api.close import CLOSE_HANDLERS
 from bursar.console.api.contracts import CONTRACT_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
+from bursar.console.api.focus import FOCUS_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
 from bursar.console.api.invoices import INVOICE_HANDLERS
@@ -45,6 +46,7 @@ from bursar.console.pages.changes import CHANGE_HANDLERS
 from bursar.console.pages.close import CLOSE_PAGES
 from bursar.console.pages.contracts import CONTRACT_PAGES
 from bursar.console.pages.edit import EDIT_HANDLERS
+from bursar.console.pages.focus import FOCUS_PAGES
 from bursar.console.pages.forecast import FORECAST_PAGES
 from bursar.console.pages.initiatives import INITIATIVE_PAGES
 from bursar.console.pages.invoices import INVOICE_PAGES
@@ -124,6 +126,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
             *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *CONTRACT_PAGES, *CONTRACT_HANDLERS,
             *INVOICE_HANDLERS, *INVOICE_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
+            *FOCUS_HANDLERS, *FOCUS_PAGES,
             *REPORT_HANDLERS, *REPORT_PAGES,
             *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,
             *ALLOCATION_HANDLERS, *ALLOCATION_PAGES,

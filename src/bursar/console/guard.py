@@ -76,8 +76,11 @@ FORMS = (
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )
-UPLOADS = ("/invoices/upload",)
+UPLOADS = ("/invoices/upload", "/focus/import")
 """Forms with a file: the same, in the one other form that browsers can send."""
+
+FILES = {"/api/focus/import": ("text/csv", "application/vnd.apache.parquet")}
+"""Files sent as they are, and of which kinds: no page of another origin can send those unasked either."""
 
 CHANGING_METHODS = ("POST", "PUT", "DELETE")
 
@@ -120,6 +123,8 @@ def refusal(scope: HTTPScope) -> BursarError | None:
             "it has no login yet, so it isn't for other machines",
             field="host",
         )
+    if scope["method"] == "POST" and scope["path"] in FILES:
+        return _foreign(scope, host, *FILES[scope["path"]], own_origin=host)
     if scope["method"] in CHANGING_METHODS and scope["path"].startswith(CHANGING):
         return _foreign(scope, host, "application/json", own_origin=host)
     if scope["method"] == "POST" and scope["path"] in FORMS:
@@ -134,7 +139,7 @@ def refusal(scope: HTTPScope) -> BursarError | None:
     return None
 
 
-def _foreign(scope: HTTPScope, host: str, kind: str, *, own_origin: str) -> BursarError | None:
+def _foreign(scope: HTTPScope, host: str, *kinds: str, own_origin: str) -> BursarError | None:
     """Why a change isn't made: a browser says that another site asked for it, or it isn't of the kind we take."""
     headers = {name: value.decode("latin-1").strip().lower() for name, value in scope["headers"]}
     origin = headers.get(b"origin", own_origin)
@@ -143,8 +148,9 @@ def _foreign(scope: HTTPScope, host: str, kind: str, *, own_origin: str) -> Burs
     if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
         return Forbidden("a page of another site may not change anything here", field="sec-fetch-site")
     sent = headers.get(b"content-type", "").partition(";")[0].strip()
-    if scope["method"] in ("POST", "PUT") and sent != kind:
-        return Forbidden(f"changes are sent here as {kind}, not as {sent[:80] or 'nothing'!r}", field="content-type")
+    if scope["method"] in ("POST", "PUT") and sent not in kinds:
+        told = " or ".join(kinds)
+        return Forbidden(f"changes are sent here as {told}, not as {sent[:80] or 'nothing'!r}", field="content-type")
     return None
 
 

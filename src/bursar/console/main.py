@@ -28,7 +28,7 @@ from bursar.console.experiments import Stopping
 from bursar.console.following import Following
 from bursar.console.forecasting import open_plans
 from bursar.console.initiatives import Closing, open_initiatives, open_store
-from bursar.console.inside import get
+from bursar.console.inside import Sending, request
 from bursar.console.invoicing import PostingAccepted
 from bursar.console.measuring import Measuring
 from bursar.console.noting import Noting
@@ -192,8 +192,8 @@ def serve(site: Site) -> None:
         ledger.close()
 
 
-def ask(site: Site, path: str) -> tuple[int, bytes]:
-    """Status and body of one GET, over a ledger that first reads what is waiting in the spool."""
+def ask(site: Site, path: str, sending: Sending | None = None) -> int:
+    """Answer one request on stdout, over a ledger that first reads what is waiting in the spool; its status."""
     ledger = site.open_ledger()
     try:
         loader = Loader(ledger, site.paths.spool, site.clock)
@@ -201,9 +201,17 @@ def ask(site: Site, path: str) -> tuple[int, bytes]:
         repricing = Repricing(site, ledger)
         repricing.look()
         app = create_app(build_context(site, ledger, loader, repricing, functools.cache(site.alerts)))
-        return asyncio.run(get(app, path, site.config.console.port))
+        write = sys.stdout.buffer.write
+        return asyncio.run(request(app, path, site.config.console.port, write, sending))
     finally:
         ledger.close()
+
+
+def _ask_or_send(site: Site, path: str, file: Path | None, kind: str) -> int:
+    if file is None:
+        return ask(site, path)
+    with file.open("rb") as opened:
+        return ask(site, path, Sending(opened, file.stat().st_size, kind))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -211,20 +219,21 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bursar.console.main")
     parser.add_argument("--site", required=True, help="the file that `Site.write_settings` wrote; - for stdin")
     parser.add_argument("--ask", metavar="PATH", help="answer GET PATH on stdout and end")
+    parser.add_argument("--send", metavar="FILE", type=Path, help="with --ask: POST this file there")
+    parser.add_argument("--kind", metavar="TYPE", default="", help="with --send: its media type")
     options = parser.parse_args(argv)
     try:
         site = Site.from_settings(sys.stdin.buffer.read() if options.site == "-" else Path(options.site).read_bytes())
         if options.ask is None:
             serve(site)
             return 0
-        status, body = ask(site, options.ask)
+        status = _ask_or_send(site, options.ask, options.send, options.kind)
     except (BursarError, OSError) as error:
         if options.ask is not None:
             problem = error if isinstance(error, BursarError) else BursarError(str(error))
             sys.stdout.buffer.write(json_problem(problem_of(problem)).content)
         print(f"console: {error}", file=sys.stderr)
         return BAD_SETTINGS if getattr(error, "code", "") == "bad_config" else FAILED
-    sys.stdout.buffer.write(body)
     return 0 if status < 400 else FAILED
 
 

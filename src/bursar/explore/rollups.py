@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from bursar.domain.periods import Period
-from bursar.explore.vocabulary import MEASURES, Dimension
+from bursar.explore.vocabulary import MEASURES, SOURCE, Dimension
+from bursar.ledger.imported import EVERYTHING
 from bursar.ledger.rollups import DAY_ROLLUPS, NEW, ROLLUPS, SLOT_MINUTES, of_each_charge
 
 
@@ -32,12 +33,16 @@ class Source(NamedTuple):
 
 
 CHARGES = Source("charges", "received_at")
+WITH_IMPORTS = Source(EVERYTHING, "received_at")
+"""Charges and rows of imported bills, for a question that says `source`; no other one ever sees those."""
 _SOURCES = tuple((frozenset(rollup.dimensions), Source(rollup.name, "slot", (rollup.name, NEW))) for rollup in ROLLUPS)
 
 
 def choose_source(measures: Iterable[str], dimensions: Iterable[Dimension], periods: Sequence[Period]) -> Source:
     """A period that begins or ends inside a slot needs the charges themselves."""
     columns = {dimension.column for dimension in dimensions}
+    if SOURCE in columns:
+        return WITH_IMPORTS
     edges = [edge for period in periods for edge in (period.start, period.end)]
     if any(not MEASURES[name].is_additive for name in measures) or not all(map(_on_slot, edges)):
         return CHARGES

@@ -17,7 +17,7 @@ from bursar.domain.periods import Period, previous, zone
 from bursar.explore import compile as sql
 from bursar.explore.filters import Filter, as_filters
 from bursar.explore.rollups import CHARGES, Source, choose_source, day_source, knows_days
-from bursar.explore.vocabulary import COST_MEASURES, DOUBTS, Dimension, dimension, filterable, is_grain, measure
+from bursar.explore.vocabulary import COST_MEASURES, DOUBTS, SOURCE, Dimension, dimension, filterable, is_grain, measure
 from bursar.ledger.rollups import days_until
 from bursar.ledger.store import Session
 
@@ -152,7 +152,8 @@ def _plan(session: Session, query: Query) -> _Plan:
     periods = [query.period, before] if before else [query.period]
     in_days = not grains or (changes == 0 and grains != ["hour"])
     source, days = _source(session, measures, [*named, *filtered], periods, whole=in_days)
-    totals_source, totals_days = _source(session, measures, filtered, periods, whole=True)
+    of_all = [*filtered, *(one for one in named if one.name == SOURCE)]  # by source: imported rows are in the total too
+    totals_source, totals_days = _source(session, measures, of_all, periods, whole=True)
     shape = sql.Shape(
         source=source,
         measures=measures,

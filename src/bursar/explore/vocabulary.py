@@ -16,6 +16,9 @@ SAVED = "saved"
 """A filter that is no dimension: `saved=prompt_cache` are the attempts to whose cost that lever made a difference, so
 that what it saved opens to its calls. Several levers may have made one, so groups by it would not add up."""
 
+SOURCE = "source"
+"""The one dimension that imported bills are seen by: a question without it never sees them (`ledger/imported.py`)."""
+
 Unit = Literal["usd", "count", "tokens", "bytes", "ms"]
 
 
@@ -50,7 +53,7 @@ def _dimensions() -> dict[str, Dimension]:
     )
     of_attempts = (
         "model_sent model_served region tier_asked tier_served finish_reason retry_cause route sku_id sku_price_id "
-        "entry"
+        "entry source"
     )
     found = [Dimension(name, name) for name in plain.split()]
     found += [Dimension(name, name, on_calls=False) for name in of_attempts.split()]

@@ -6,13 +6,14 @@ connection of its own to the same database; an answer has to be fetched whole be
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
 from bursar.domain.errors import LedgerBusy, Unavailable
 from bursar.ledger.calls import CALLS_VIEW
+from bursar.ledger.imported import IMPORTED_TABLES
 from bursar.ledger.rollups import ROLLUP_TABLES, rebuild
 from bursar.ledger.schema import ADDED_COLUMNS, BOOK_TABLES, SCHEMA_VERSION, SPLIT_SAVINGS
 from bursar.ledger.store import Columns, Ledger, Params, Rows, Session, UnfitData
@@ -64,6 +65,7 @@ class DuckLedger:
         self._writing = threading.Lock()
         self._cursors = threading.local()
         self._version = 0
+        self._narrowing = threading.Lock()
 
     @property
     def version(self) -> int:
@@ -90,6 +92,18 @@ class DuckLedger:
                 raise
             cursor.execute("COMMIT")  # returns when the write-ahead log is on the disk
             self._version += 1
+
+    @contextmanager
+    def within(self, memory: str, threads: int) -> Iterator[None]:
+        """The limits are the engine's own, not a connection's: one at a time, and what stood before is put back."""
+        with self._narrowing, closing(self._connection.cursor()) as cursor:
+            asked = "SELECT current_setting('memory_limit'), current_setting('threads')"
+            before = cursor.execute(asked).fetchone() or (memory, threads)
+            _narrow(cursor, memory, threads)
+            try:
+                yield
+            finally:
+                _narrow(cursor, *before)
 
     def close(self) -> None:
         with self._writing:
@@ -140,6 +154,11 @@ def _settings(threads: int | None) -> dict[str, str | bool | int | float | list[
     return settings
 
 
+def _narrow(cursor: duckdb.DuckDBPyConnection, memory: str, threads: int) -> None:
+    cursor.execute(f"SET memory_limit = '{memory}'")
+    cursor.execute(f"SET threads = {threads:d}")
+
+
 def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
     share = "parse_formatted_bytes(current_setting('memory_limit'))"
     row = connection.execute(f"SELECT {share} > parse_formatted_bytes($most)", {"most": MEMORY_MAX}).fetchone()
@@ -149,7 +168,7 @@ def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _make_tables(ledger: DuckLedger) -> None:
     with ledger.writing() as session:
-        for statement in (*BOOK_TABLES, *ADDED_COLUMNS, *ROLLUP_TABLES, CALLS_VIEW):
+        for statement in (*BOOK_TABLES, *ADDED_COLUMNS, *ROLLUP_TABLES, CALLS_VIEW, *IMPORTED_TABLES):
             session.run(statement)
         session.run(
             "INSERT INTO ledger_facts VALUES ('schema', $version) ON CONFLICT DO NOTHING",

@@ -15,6 +15,8 @@ MONEY = "DECIMAL(18,12)"
 LINES = "STRUCT(unit VARCHAR, quantity BIGINT, unit_price DECIMAL(28,15))[]"
 TAGS = "MAP(VARCHAR, VARCHAR)"
 SCHEMA_VERSION = 2
+BURSAR = "bursar"
+"""The `source` of every charge; rows of imported bills have another one, and are no charges (`imported.py`)."""
 
 
 class Column(NamedTuple):
@@ -196,6 +198,7 @@ def _table(name: str, columns: dict[str, str]) -> str:
 
 ADDED_COUNTS = ("characters", "audio_seconds", "images", "cache_storage_token_hours")
 ADDED_COLUMNS = (
+    f"ALTER TABLE charges ADD COLUMN IF NOT EXISTS source VARCHAR DEFAULT '{BURSAR}'",
     "ALTER TABLE charges ADD COLUMN IF NOT EXISTS routing VARCHAR DEFAULT ''",
     *(f"ALTER TABLE charges ADD COLUMN IF NOT EXISTS {name} BIGINT DEFAULT 0" for name in ADDED_COUNTS),
     "ALTER TABLE segments ADD COLUMN IF NOT EXISTS lines BIGINT DEFAULT 0",

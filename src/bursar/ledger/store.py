@@ -59,6 +59,11 @@ class Ledger(Protocol):
         """One transaction: all of it is durable when the `with` ends, or none of it happened."""
         ...
 
+    def within(self, memory: str, threads: int) -> AbstractContextManager[None]:
+        """For the length of a `with` the engine has no more than so much memory ("700 MB") and so many threads,
+        whoever asks it."""
+        ...
+
     @property
     def version(self) -> int:
         """Grows with each committed write of this process: what was answered at the same version still holds."""

@@ -22,6 +22,7 @@ class Part(StrEnum):
     CACHING = "caching"
     KEPT = "kept"
     ADVICE = "advice"
+    FOCUS = "focus"
     FORECAST = "forecast"
     MATURITY = "maturity"
     SEMANTIC = "semantic"

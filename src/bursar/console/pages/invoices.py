@@ -291,7 +291,8 @@ def _variance(view: View, look: Look, one: Variance, most: int, f: Format) -> Sh
     return ShownVariance(
         one.variance_id, WORDS[one.cause], one.cause.value, " · ".join(filter(None, where)) or "the bill as a whole",
         display.days(one.first, one.last), _variance_calls(view, look, one), usd_from_pico(one.money),
-        round(100 * abs(one.money) / most, 1) if most else 0.0, _note(look, one, f), one.proposal, STATE_WORDS[state], can,
+        round(100 * abs(one.money) / most, 1) if most else 0.0, _note(look, one, f), one.proposal, STATE_WORDS[state],
+        can,
         [_cell(cell, f) for cell in one.cells[:CELLS_SHOWN]], max(len(one.cells) - CELLS_SHOWN, 0),
     )  # fmt: skip
 

@@ -43,6 +43,7 @@ from bursar.console.pages.close import close_figures, close_page
 from bursar.console.pages.contracts import contracts_csv, contracts_page, negotiation_csv, negotiation_page
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
+from bursar.console.pages.focus import focus_csv, focus_figures, focus_page
 from bursar.console.pages.forecast import forecast_page
 from bursar.console.pages.initiatives import (
     initiative_csv,
@@ -186,6 +187,10 @@ PAGES = (
     Page(
         "/maturity", "maturity", "Maturity", "maturity.html", maturity_page,
         lambda context, _view, _: maturity_figures(context), lambda a, _: maturity_csv(a),
+    ),
+    Page(
+        "/focus", "explore", "FOCUS files", "focus.html", focus_page,
+        lambda context, _view, _: focus_figures(context), lambda a, _: focus_csv(a),
     ),
     Page(
         "/allocation", "allocation", "Allocation", "allocation.html", allocation_page,

@@ -1,0 +1,246 @@
+"""The books as a FOCUS file: a row by hour, key, model and token class, the whole of it from one instant.
+
+Written in stretches of hours, so that ten million charges need no more memory than a few hundred thousand. Every cost
+is exact: a row's cost is quantity times unit price, unrounded, and what the charges' own rounding makes of that is a
+row of its own (`rest`), so that the file's sums are the ledger's to the last pico-dollar.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy.typing as npt
+
+from bursar.domain.periods import Period
+from bursar.finance.focus import lines, statements
+from bursar.finance.focus.columns import COLUMNS, COSTS, UNPRICED_COLUMNS
+from bursar.finance.focus.told import literal
+from bursar.ledger.columns import text_column
+from bursar.ledger.store import Ledger, Rows, Session
+
+FileFormat = Literal["csv", "parquet"]
+FORMATS: tuple[FileFormat, ...] = ("csv", "parquet")
+STRETCH_CHARGES = 250_000
+MEMORY_MAX = "700 MB"  # of the engine; with Python and what a stretch needs beside it, 0.8 GB
+THREADS = 1
+"""With two it takes twice the processor time, most of it the kernel's, and calls need the other core. And the same
+books give the same bytes: with one, rows of a Parquet file come one way."""
+COPIED_AT_ONCE = 1 << 26
+PARQUET = "FORMAT parquet, COMPRESSION zstd"
+PARQUET_PART = "FORMAT parquet, COMPRESSION uncompressed"  # read once, a moment later
+CSV = "FORMAT csv, HEADER false, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ'"
+PICO = Decimal("1e-12")
+
+BY_RECEIPT = "received_at >= $start AND received_at < $end"
+POSTED_MONTH = (
+    "CASE WHEN entry = 'usage' THEN date_trunc('month', received_at) "
+    "ELSE greatest(date_trunc('month', posted_at), date_trunc('month', received_at)) END"
+)
+"""Without closed months: a charge belongs to the month of its call, a correction to the month it was posted in."""
+
+
+class Booked(msgspec.Struct, frozen=True):
+    """Which charges a file has, and the month each is booked in: SQL over `charges`, values bound by name.
+
+    What closes months hands in another one: charges booked in a month, whenever they were received. `$start` and `$end`
+    are the period's.
+    """
+
+    where: str = BY_RECEIPT
+    month: str = POSTED_MONTH
+    params: dict[str, Any] = {}
+
+
+Extra = Mapping[str, str]
+"""A row that no charge is behind (tax, a credit, a commitment's purchase or its unused part): our names of the columns,
+values as text. What it doesn't name is empty."""
+
+Extras = Callable[[Period], Sequence[Extra]]
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """What was written. costs: of the rows made of charges, by our names, USD; they are Explore's sums of the period.
+
+    extra_rows, extra_costs: rows that were handed in. unpriced: charges that are in no row, as they have no price.
+    """
+
+    rows: int
+    costs: dict[str, Decimal]
+    extra_rows: int
+    extra_costs: dict[str, Decimal]
+    unpriced: int
+
+
+def export(
+    ledger: Ledger,
+    period: Period,
+    file: Path,
+    *,
+    form: FileFormat = "csv",
+    splits: Sequence[str] = (),
+    booked: Booked | None = None,
+    extras: Sequence[Extras] = (),
+    key_names: Mapping[str, str] | None = None,
+) -> Exported:
+    """Write `file`; beside it, while it is being written, its parts. It is there whole or not at all.
+
+    splits: dimensions beside feature, team and environment that rows are split by, as "customer" or "tag:plan".
+    key_names: what people call a key, by its id. Raises BadQuery for a split that isn't one, OSError of the disk.
+    """
+    parts = file.with_name(f".{file.name}.parts")
+    shutil.rmtree(parts, ignore_errors=True)
+    parts.mkdir(parents=True)
+    try:
+        with ledger.within(MEMORY_MAX, THREADS), ledger.reading() as session:
+            writing = _Writing(session, period, parts, form, splits, booked or Booked())
+            done = writing.all_parts(key_names or {}, [row for extra in extras for row in extra(period)])
+            whole = parts / "whole"
+            join(session, writing.written, whole, form)
+        whole.replace(file)
+    finally:
+        shutil.rmtree(parts, ignore_errors=True)
+    return done
+
+
+def export_unpriced(
+    ledger: Ledger, period: Period, file: Path, *, splits: Sequence[str] = (), booked: Booked | None = None
+) -> int:
+    """Write the list of charges without a price as CSV; how many charges it stands for."""
+    chosen = booked or Booked()
+    split = statements.splits_of(splits)
+    sql = statements.unpriced_sql(chosen.where, split, UNPRICED_COLUMNS)
+    params = _bounds(period) | chosen.params | {one.param: one.tag for one in split if one.param}
+    with ledger.reading() as session:
+        query(session, f"CREATE OR REPLACE TEMP TABLE focus_unpriced AS {sql}", params)
+        copy(session, "FROM focus_unpriced", file, CSV.replace("HEADER false", "HEADER true"))
+        return unpriced_count(session, period, chosen)
+
+
+def unpriced_count(session: Session, period: Period, booked: Booked) -> int:
+    """How many charges of a period have no price now."""
+    sql = f"SELECT coalesce(SUM(weight), 0) FROM charges WHERE {booked.where} AND list_cost IS NULL"
+    return int(query(session, sql, _bounds(period) | booked.params).only())
+
+
+class _Writing:
+    """One file's parts, one after another, within one session."""
+
+    def __init__(
+        self, session: Session, period: Period, parts: Path, form: FileFormat, splits: Sequence[str], booked: Booked
+    ) -> None:
+        self._session = session
+        self._period = period
+        self._parts = parts
+        self._form = form
+        self._splits = statements.splits_of(splits)
+        self._booked = booked
+        self._params = _bounds(period) | booked.params
+        self._params |= {split.param: split.tag for split in self._splits if split.param}
+        self.written: list[Path] = []
+
+    def all_parts(self, key_names: Mapping[str, str], extras: Sequence[Extra]) -> Exported:
+        session = self._session
+        rows, costs = 0, [Decimal(0)] * len(COSTS)
+        keys = {"id": text_column(key_names), "name": text_column(key_names.values())}
+        with session.stage("staged_keys", keys):
+            session.run(f"CREATE OR REPLACE TEMP TABLE {statements.KEYS} AS SELECT id, name FROM staged_keys")
+        for start, end in self._stretches():
+            self._fill(start, end)
+            count, *sums = session.query(statements.totals_sql()).rows[0]
+            rows += count
+            costs = [total + part for total, part in zip(costs, sums, strict=True)]
+            if count:
+                self._write_charges()
+        if extras or not self.written:
+            with session.stage(statements.EXTRAS, _staged(extras)):
+                how = CSV if self._form == "csv" else PARQUET_PART
+                copy(session, statements.extras_sql(COLUMNS), self._part(), how)
+        return Exported(
+            rows=rows + len(extras),
+            costs={name: _plain(cost) for name, cost in zip(COSTS, costs, strict=True)},
+            extra_rows=len(extras),
+            extra_costs={name: sum((Decimal(row.get(name) or "0") for row in extras), Decimal(0)) for name in COSTS},
+            unpriced=unpriced_count(session, self._period, self._booked),
+        )
+
+    def _stretches(self) -> Iterator[tuple[datetime, datetime]]:
+        """Hours that have charges, put together until there are enough of those."""
+        hours = query(self._session, statements.hours_sql(self._booked.where), self._params).rows
+        first: datetime | None = None
+        held = 0
+        for hour, count in hours:
+            if first is not None and held + count > STRETCH_CHARGES:
+                yield first, hour
+                first, held = None, 0
+            first = first or hour
+            held += count
+        if first is not None:
+            yield first, hours[-1][0] + timedelta(hours=1)
+
+    def _fill(self, start: datetime, end: datetime) -> None:
+        where = f"({self._booked.where}) AND received_at >= $stretch_start AND received_at < $stretch_end"
+        params = self._params | {"stretch_start": start, "stretch_end": end}
+        for sql in statements.stretch_sql(where, self._booked.month, self._splits):
+            query(self._session, sql, params)
+
+    def _write_charges(self) -> None:
+        if self._form == "csv":
+            self._session.run(statements.kinds_sql(lines.pieces_sql(COLUMNS)))
+            copy(self._session, lines.lines_sql(COLUMNS), self._part(), lines.RAW)
+        else:
+            self._session.run(statements.kinds_sql(statements.texts_sql(COLUMNS)))
+            copy(self._session, statements.written_sql(COLUMNS), self._part(), PARQUET_PART)
+
+    def _part(self) -> Path:
+        part = self._parts / f"{len(self.written):06d}"
+        self.written.append(part)
+        return part
+
+
+def query(session: Session, sql: str, params: Mapping[str, Any]) -> Rows:
+    """With those of the values that the text names: the engine refuses any that it doesn't need."""
+    return session.query(sql, {name: params[name] for name in re.findall(r"\$(\w+)", sql)})
+
+
+def copy(session: Session, sql: str, file: Path, how: str) -> None:
+    """Write an answer to a file."""
+    session.run(f"COPY ({sql}) TO {literal(str(file))} ({how})")
+
+
+def join(session: Session, parts: Sequence[Path], whole: Path, form: FileFormat) -> None:
+    """Put the parts together: text behind text, Parquet in one pass."""
+    if form == "parquet":
+        files = ", ".join(literal(str(part)) for part in parts)
+        copy(session, f"SELECT * FROM read_parquet([{files}])", whole, PARQUET)
+        return
+    with whole.open("wb") as out:
+        out.write(lines.head(COLUMNS))
+        out.flush()
+        for part in parts:
+            with part.open("rb") as one:
+                while os.sendfile(out.fileno(), one.fileno(), None, COPIED_AT_ONCE):  # without a copy through here
+                    pass
+            part.unlink()  # the disk holds little more than the file itself
+
+
+def _bounds(period: Period) -> dict[str, Any]:
+    return {"start": _naive(period.start), "end": _naive(period.end)}
+
+
+def _naive(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(tzinfo=None)
+
+
+def _plain(cost: Decimal) -> Decimal:
+    """An exact sum, cut to the places that it needs: whatever is beyond a pico-dollar has cancelled out."""
+    return cost.quantize(PICO)
+
+
+def _staged(rows: Sequence[Extra]) -> dict[str, npt.NDArray[Any]]:
+    return {column.ours: text_column(row.get(column.ours, "") for row in rows) for column in COLUMNS}

@@ -40,7 +40,7 @@ check: setup ## before each commit: format, lint, types, and the tests that need
 
 bench: setup ## the figures, side by side with nginx in the same run
 	@tools/test-needs
-	@for part in gateway ledger explore control decide route caching semantic forecast focus watch nab; do $(BIN)/bursar bench $$part $(ARGS) || failed=1; done; exit $${failed:-0}
+	@for part in gateway ledger explore control decide route caching semantic forecast scenarios focus watch nab; do $(BIN)/bursar bench $$part $(ARGS) || failed=1; done; exit $${failed:-0}
 
 bench-peers: setup ## the same beside LiteLLM, Portkey and TensorZero, each in an environment of its own
 	@tools/test-needs

@@ -21,11 +21,12 @@ FORMS = (
     "/edit/initiative",
     "/edit/initiative?of=shorter%20prompts",
 )
+SCENARIOS = "/scenarios?a=viral%20500%20price=10%20convert=1%25..3%25%20cost=4&b=usage%20two&add=viral"
 PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit=10", "/budgets/Europe",
          "/prices?find=haiku-4", "/search?q=har", SAVINGS,
          "/controls?stop=feature&value=support-bot&reason=loops", "/caches", "/advice", "/forecast?growth=10",
          "/initiatives", "/initiatives/shorter%20prompts", "/maturity",
-         "/anomalies", ANOMALY, *FORMS)  # fmt: skip
+         "/anomalies", ANOMALY, SCENARIOS, *FORMS)  # fmt: skip
 
 
 def a_call(page: Page) -> str:
@@ -65,7 +66,7 @@ def test_without_a_script_menus_open_forms_answer_and_charts_are_there(page: Pag
         (
             {"color_scheme": "dark"},
             "wide",
-            (*PATHS[:3], SAVINGS, "/initiatives", "/forecast", "/maturity", "/anomalies", ANOMALY, FORMS[1]),
+            (*PATHS[:3], SAVINGS, "/initiatives", "/forecast", "/maturity", "/anomalies", ANOMALY, SCENARIOS, FORMS[1]),
         ),
         (
             {"color_scheme": "light"},

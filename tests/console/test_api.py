@@ -28,6 +28,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/caches/{name}/answers", "/api/kept-answers",
         "/api/initiatives", "/api/initiatives/{name}", "/api/initiatives/{name}/start",
         "/api/initiatives/{name}/done", "/api/initiatives/{name}/stop", "/api/initiative-bookings",
+        "/api/scenarios", "/api/scenarios/customers", "/api/scenarios/saved", "/api/scenarios/saved/{name}",
         "/api/forecast", "/api/plans", "/api/plans/{name}",
         "/api/rates", "/api/rates/on", "/api/rates/import",
         "/api/focus/export", "/api/focus/unpriced", "/api/focus/import", "/api/focus/imports",
@@ -63,6 +64,7 @@ CASES = [(path, mode) for path in WITH_PARAMETERS for mode in GenerationMode]
 CASES += [
     ("/api/markers", GenerationMode.NEGATIVE),  # a made-up period may end before it starts, which is told as such
     ("/api/loops", GenerationMode.POSITIVE),
+    ("/api/scenarios", GenerationMode.POSITIVE),  # of what it accepts, the description shows the simplest
     ("/api/budgets", GenerationMode.POSITIVE),
     ("/api/budgets/{budget_id}", GenerationMode.POSITIVE),
     ("/api/calls/{call_id}", GenerationMode.POSITIVE),

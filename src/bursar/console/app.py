@@ -34,6 +34,7 @@ from bursar.console.api.reports import REPORT_HANDLERS
 from bursar.console.api.reviews import REVIEW_HANDLERS
 from bursar.console.api.routes import API_HANDLERS
 from bursar.console.api.routing import ROUTE_HANDLERS
+from bursar.console.api.scenarios import SCENARIO_API_HANDLERS
 from bursar.console.api.tax import TAX_HANDLERS
 from bursar.console.assets import load_assets
 from bursar.console.context import ConsoleContext
@@ -53,6 +54,7 @@ from bursar.console.pages.maturity import MATURITY_PAGES
 from bursar.console.pages.rates import RATE_PAGES
 from bursar.console.pages.reports import REPORT_PAGES
 from bursar.console.pages.routes import PAGE_HANDLERS
+from bursar.console.pages.scenarios import SCENARIO_PAGES
 from bursar.console.pages.tax import TAX_PAGES
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
@@ -128,7 +130,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             *REPORT_HANDLERS, *REPORT_PAGES,
             *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,
             *ALLOCATION_HANDLERS, *ALLOCATION_PAGES,
-            *TAX_HANDLERS, *TAX_PAGES,
+            *TAX_HANDLERS, *TAX_PAGES, *SCENARIO_API_HANDLERS, *SCENARIO_PAGES,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

@@ -70,6 +70,7 @@ NAV = (
     NavItem("routes", "Routes", "/routes"),
     NavItem("loops", "Loops and waste", "/loops"),
     NavItem("whatif", "What if", "/whatif"),
+    NavItem("scenarios", "Scenarios", "/scenarios"),
     NavItem("controls", "Limits and policies", "/controls"),
     NavItem("caches", "Caches", "/caches"),
     NavItem("allocation", "Allocation", "/allocation"),

@@ -19,12 +19,15 @@ def notes_of_grounds(grounds: Grounds, base: Columns) -> list[str]:
     told = []
     if grounds.unknown_customers or grounds.unknown_ai_cost:
         cost = money(usd_from_pico(grounds.unknown_ai_cost), grounds.currency)
-        told.append(
-            f"{grounds.unknown_customers:,} customers have no known revenue. Their AI, and what has no customer at "
-            f"all, costs {cost} a month, and is in no figure here."
-        )
+        whose = "Calls without a customer cost"
+        if grounds.unknown_customers:
+            count = grounds.unknown_customers
+            some = "customer has" if count == 1 else "customers have"
+            whose = f"{count:,} {some} no known revenue. Their AI, and calls without a customer, cost"
+        told.append(f"{whose} {cost} a month, which is in no figure here.")
     if grounds.unpriced:
-        told.append(f"{grounds.unpriced:,} calls have no price: what they cost is in no figure here.")
+        some = "call has" if grounds.unpriced == 1 else "calls have"
+        told.append(f"{grounds.unpriced:,} {some} no price: what they cost is in no figure here.")
     if grounds.without_other_cost:
         told.append(
             f"Of {grounds.without_other_cost:,} customers nobody said what they cost beside AI: their margin is before "

@@ -59,6 +59,7 @@ def tell(
         past=[PastTold(one.month, usd_from_pico(one.revenue), usd_from_pico(one.margin)) for one in grounds.past],
         customers=len(base),
         free_customers=int(base.is_free.sum()),
+        segments=[one for one in base.segments if one],
         unknown_customers=grounds.unknown_customers,
         unknown_ai_cost=usd_from_pico(grounds.unknown_ai_cost),
         unpriced=grounds.unpriced,

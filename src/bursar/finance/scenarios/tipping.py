@@ -15,7 +15,7 @@ PLACES = Decimal("0.000001")
 PICO_PER_PLACE = 1_000_000
 USAGE_MAX = 1_000  # times as much: farther nobody looks
 NO_AI = "they cost no AI"
-LOSS_WITHOUT_AI = "it is a loss without any AI"
+NO_ROOM = "there is no margin even without AI"
 NEVER = f"not up to {USAGE_MAX:,} times as much: what is billed for more use covers it"
 FloatColumn = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def _usage(columns: Columns, steps: tuple[Step, ...], ai: int) -> tuple[Decimal 
     if any(isinstance(step, Overage) for step in steps):
         return _with_overage(columns, steps, float(room), float(ai))
     if room <= 0:
-        return None, LOSS_WITHOUT_AI
+        return None, NO_ROOM
     return _down(Fraction(room, ai)), ""
 
 
@@ -80,7 +80,7 @@ def _with_overage(columns: Columns, steps: tuple[Step, ...], room: float, ai: fl
         return _between(points, values, after - 1), ""
     above = np.flatnonzero(values[:here] >= 0)
     if not len(above):
-        return None, LOSS_WITHOUT_AI
+        return None, NO_ROOM
     return _between(points, values, int(above[-1])), ""
 
 

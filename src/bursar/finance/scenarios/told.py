@@ -141,6 +141,7 @@ class Comparison(msgspec.Struct, frozen=True):
     past: Sequence[PastTold]
     customers: int
     free_customers: int
+    segments: Sequence[str]
     unknown_customers: int
     unknown_ai_cost: Decimal
     unpriced: int

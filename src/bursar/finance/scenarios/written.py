@@ -79,7 +79,7 @@ def write_step(step: Step) -> str:
         value = _value_of(step, field)
         if value is None or (field.name and value == defaults.get(field.attribute, msgspec.NODEFAULT)):
             continue
-        text = _quoted(field.write(value))
+        text = quoted(field.write(value))
         told.append(f"{field.name}={text}" if field.name else text)
     return " ".join(told)
 
@@ -176,7 +176,7 @@ def _split(text: str) -> Iterator[list[str]]:
         yield words
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     if _SAFE.fullmatch(text):
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -19,8 +19,10 @@ from bursar.console.api.advice import ADVICE_HANDLERS
 from bursar.console.api.alerts import ALERT_API_HANDLERS
 from bursar.console.api.anomalies import ANOMALY_HANDLERS
 from bursar.console.api.budgets import BUDGET_HANDLERS
+from bursar.console.api.business import BUSINESS_HANDLERS
 from bursar.console.api.caches import CACHE_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
+from bursar.console.api.customers import CUSTOMER_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
 from bursar.console.api.maturity import MATURITY_HANDLERS
@@ -33,6 +35,7 @@ from bursar.console.guard import GuardMiddleware, is_loopback
 from bursar.console.pages.alerts import ALERT_HANDLERS
 from bursar.console.pages.anomaly import ANOMALY_PAGES
 from bursar.console.pages.changes import CHANGE_HANDLERS
+from bursar.console.pages.customer import CUSTOMER_PAGES
 from bursar.console.pages.edit import EDIT_HANDLERS
 from bursar.console.pages.forecast import FORECAST_PAGES
 from bursar.console.pages.initiatives import INITIATIVE_PAGES
@@ -107,6 +110,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
             *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
+            *CUSTOMER_HANDLERS, *CUSTOMER_PAGES, *BUSINESS_HANDLERS,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

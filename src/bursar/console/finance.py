@@ -5,6 +5,7 @@ import functools
 from bursar.domain.clock import Clock
 from bursar.explore.query import Explorer
 from bursar.finance.business.book import BusinessBook
+from bursar.finance.business.mappings import MappingBook
 from bursar.finance.economics.model import same_currency
 from bursar.finance.economics.report import EconomicsDesk
 from bursar.governance.store import ControlStore
@@ -25,6 +26,11 @@ class FinanceDesk:
     def business(self) -> BusinessBook:
         """Customers, plans, revenue and events."""
         return BusinessBook(self.ledger, self.store, self.secret, self.clock)
+
+    @functools.cached_property
+    def mappings(self) -> MappingBook:
+        """How files of business data are read."""
+        return MappingBook(self.store, self.secret, self.clock)
 
     @functools.cached_property
     def economics(self) -> EconomicsDesk:

@@ -42,6 +42,8 @@ CHANGING = (
     "/api/maturity/",
     "/api/anomalies/",
     "/api/markers",
+    "/api/business/",
+    "/api/customers/",
 )
 FORMS = (
     "/controls/change",
@@ -51,12 +53,22 @@ FORMS = (
     "/maturity/change",
     "/anomalies/change",
     "/advice/apply",
+    "/customers/change",
     "/budgets/approve",
     "/budgets/raise",
     *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache", "initiative")),
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )
+BUSINESS = "/api/business/"
+BUSINESS_TYPES = (
+    "text/csv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+)
+"""Files and events are sent as what they are: of each a browser asks first before it sends it elsewhere."""
+
 CHANGING_METHODS = ("POST", "PUT", "DELETE")
 
 
@@ -99,7 +111,8 @@ def refusal(scope: HTTPScope) -> BursarError | None:
             field="host",
         )
     if scope["method"] in CHANGING_METHODS and scope["path"].startswith(CHANGING):
-        return _foreign(scope, host, "application/json", own_origin=host)
+        more = BUSINESS_TYPES if scope["path"].startswith(BUSINESS) else ()
+        return _foreign(scope, host, "application/json", *more, own_origin=host)
     if scope["method"] == "POST" and scope["path"] in FORMS:
         # to a form under `referrer-policy: no-referrer` browsers write `Origin: null`
         return _foreign(scope, host, "application/x-www-form-urlencoded", own_origin="null")
@@ -110,7 +123,7 @@ def refusal(scope: HTTPScope) -> BursarError | None:
     return None
 
 
-def _foreign(scope: HTTPScope, host: str, kind: str, *, own_origin: str) -> BursarError | None:
+def _foreign(scope: HTTPScope, host: str, *kinds: str, own_origin: str) -> BursarError | None:
     """Why a change isn't made: a browser says that another site asked for it, or it isn't of the kind we take."""
     headers = {name: value.decode("latin-1").strip().lower() for name, value in scope["headers"]}
     origin = headers.get(b"origin", own_origin)
@@ -119,8 +132,10 @@ def _foreign(scope: HTTPScope, host: str, kind: str, *, own_origin: str) -> Burs
     if headers.get(b"sec-fetch-site", "none") not in ("none", "same-origin"):
         return Forbidden("a page of another site may not change anything here", field="sec-fetch-site")
     sent = headers.get(b"content-type", "").partition(";")[0].strip()
-    if scope["method"] in ("POST", "PUT") and sent != kind:
-        return Forbidden(f"changes are sent here as {kind}, not as {sent[:80] or 'nothing'!r}", field="content-type")
+    if scope["method"] in ("POST", "PUT") and sent not in kinds:
+        return Forbidden(
+            f"changes are sent here as {' or '.join(kinds)}, not as {sent[:80] or 'nothing'!r}", field="content-type"
+        )
     return None
 
 

@@ -292,3 +292,12 @@ MARKERS = Table(  # deploys, launches, and what else somebody said that happened
     Column("created_by", String(200), nullable=False),
     Index("ix_markers_at_us", "at_us"),
 )
+
+BUSINESS_MAPPINGS = Table(  # how a file of somebody's is read
+    "business_mappings",
+    METADATA,
+    Column("name", String(120), primary_key=True),
+    Column("terms", Text, nullable=False),  # JSON of `finance.business.mapping.Reading`
+    Column("changed_us", BigInteger, nullable=False),
+    Column("changed_by", String(200), nullable=False),
+)

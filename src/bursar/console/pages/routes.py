@@ -11,6 +11,12 @@ from bursar.console.advising import review_answer
 from bursar.console.advising import review_csv as advice_csv
 from bursar.console.api.anomalies import anomalies_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
+from bursar.console.api.customers import (
+    customers_answer,
+    customers_csv,
+    one_customer_answer,
+    one_customer_csv,
+)
 from bursar.console.api.forecast import forecast_answer, forecast_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
@@ -29,6 +35,8 @@ from bursar.console.pages.caches import caches_answer, caches_csv, caches_page
 from bursar.console.pages.call import call_page
 from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
+from bursar.console.pages.customer import customer_page
+from bursar.console.pages.customers import customers_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
 from bursar.console.pages.forecast import forecast_page
 from bursar.console.pages.initiatives import (
@@ -114,6 +122,11 @@ PAGES = (
         lambda context, view, _: anomalies_figures(context, view), lambda a, _: anomalies_csv(a.anomalies),
     ),
     Page(
+        "/customers", "customers", "Customers", "customers.html", customers_page,
+        lambda context, view, suffix: customers_answer(context, view, every=suffix == "csv"),
+        lambda a, _: customers_csv(a),
+    ),
+    Page(
         "/prices", "prices", "Models and prices", "prices.html", prices_page,
         lambda context, view, _: prices_answer(context, view), lambda a, _: prices_csv(a),
     ),
@@ -172,6 +185,10 @@ PAGES_OF_ONE = (
     Page(
         "/anomalies", "anomalies", "Anomaly", "anomaly.html", anomaly_page,
         lambda context, _view, _, name: anomaly_figures(context, name), lambda a, _: anomaly_csv(a),
+    ),
+    Page(
+        "/customers", "customers", "Customer", "customer.html", customer_page,
+        lambda context, view, _, name: one_customer_answer(context, view, name), lambda a, _: one_customer_csv(a),
     ),
     Page(
         "/routes", "routes", "Route", "route.html", route_page,

@@ -20,10 +20,12 @@ from bursar.console.api.alerts import ALERT_API_HANDLERS
 from bursar.console.api.allocation import ALLOCATION_HANDLERS
 from bursar.console.api.anomalies import ANOMALY_HANDLERS
 from bursar.console.api.budgets import BUDGET_HANDLERS
+from bursar.console.api.business import BUSINESS_HANDLERS
 from bursar.console.api.caches import CACHE_HANDLERS
 from bursar.console.api.close import CLOSE_HANDLERS
 from bursar.console.api.contracts import CONTRACT_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
+from bursar.console.api.customers import CUSTOMER_HANDLERS
 from bursar.console.api.focus import FOCUS_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
@@ -45,6 +47,7 @@ from bursar.console.pages.anomaly import ANOMALY_PAGES
 from bursar.console.pages.changes import CHANGE_HANDLERS
 from bursar.console.pages.close import CLOSE_PAGES
 from bursar.console.pages.contracts import CONTRACT_PAGES
+from bursar.console.pages.customer import CUSTOMER_PAGES
 from bursar.console.pages.edit import EDIT_HANDLERS
 from bursar.console.pages.focus import FOCUS_PAGES
 from bursar.console.pages.forecast import FORECAST_PAGES
@@ -131,6 +134,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,
             *ALLOCATION_HANDLERS, *ALLOCATION_PAGES,
             *TAX_HANDLERS, *TAX_PAGES, *SCENARIO_API_HANDLERS, *SCENARIO_PAGES,
+            *CUSTOMER_HANDLERS, *CUSTOMER_PAGES, *BUSINESS_HANDLERS,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

@@ -13,6 +13,7 @@ from bursar.finance.allocation.book import AllocationBook
 from bursar.finance.books.bills import Bill
 from bursar.finance.books.close import CloseBook
 from bursar.finance.business.book import BusinessBook
+from bursar.finance.business.mappings import MappingBook
 from bursar.finance.contracts.book import ContractBook
 from bursar.finance.economics.report import EconomicsDesk
 from bursar.finance.fx.book import RateBook
@@ -100,6 +101,11 @@ class FinanceDesk:
     def business(self) -> BusinessBook:
         """Customers, plans, revenue and events."""
         return BusinessBook(self.ledger, self.store, self.secret, self.clock)
+
+    @cached_property
+    def mappings(self) -> MappingBook:
+        """How files of business data are read."""
+        return MappingBook(self.store, self.secret, self.clock)
 
     @cached_property
     def economics(self) -> EconomicsDesk:

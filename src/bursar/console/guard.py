@@ -53,6 +53,8 @@ CHANGING = (
     "/api/chart",
     "/api/allocation",
     "/api/tax/",
+    "/api/business/",
+    "/api/customers/",
 )
 FORMS = (
     "/controls/change",
@@ -70,6 +72,7 @@ FORMS = (
     "/allocation/change",
     "/tax/change",
     "/advice/apply",
+    "/customers/change",
     "/budgets/approve",
     "/budgets/raise",
     *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache", "initiative")),
@@ -81,6 +84,14 @@ UPLOADS = ("/invoices/upload", "/focus/import")
 
 FILES = {"/api/focus/import": ("text/csv", "application/vnd.apache.parquet")}
 """Files sent as they are, and of which kinds: no page of another origin can send those unasked either."""
+BUSINESS = "/api/business/"
+BUSINESS_TYPES = (
+    "text/csv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+)
+"""Files and events are sent as what they are: of each a browser asks first before it sends it elsewhere."""
 
 CHANGING_METHODS = ("POST", "PUT", "DELETE")
 
@@ -126,7 +137,8 @@ def refusal(scope: HTTPScope) -> BursarError | None:
     if scope["method"] == "POST" and scope["path"] in FILES:
         return _foreign(scope, host, *FILES[scope["path"]], own_origin=host)
     if scope["method"] in CHANGING_METHODS and scope["path"].startswith(CHANGING):
-        return _foreign(scope, host, "application/json", own_origin=host)
+        more = BUSINESS_TYPES if scope["path"].startswith(BUSINESS) else ()
+        return _foreign(scope, host, "application/json", *more, own_origin=host)
     if scope["method"] == "POST" and scope["path"] in FORMS:
         # to a form under `referrer-policy: no-referrer` browsers write `Origin: null`
         return _foreign(scope, host, "application/x-www-form-urlencoded", own_origin="null")

@@ -63,6 +63,7 @@ NAV = (
     NavItem("forecast", "Forecast", "/forecast"),
     NavItem("alerts", "Alerts", "/alerts"),
     NavItem("anomalies", "Anomalies", "/anomalies"),
+    NavItem("customers", "Customers", "/customers"),
     NavItem("savings", "Savings", "/savings"),
     NavItem("advice", "Advice", "/advice"),
     NavItem("prices", "Models and prices", "/prices"),

@@ -373,3 +373,13 @@ SAVED_SCENARIOS = Table(  # simulations under a name; removed ones stay, as hist
     Column("removed_us", BigInteger, nullable=True),
     Column("removed_by", String(200), nullable=True),
 )
+
+
+BUSINESS_MAPPINGS = Table(  # how a file of somebody's is read
+    "business_mappings",
+    METADATA,
+    Column("name", String(120), primary_key=True),
+    Column("terms", Text, nullable=False),  # JSON of `finance.business.mapping.Reading`
+    Column("changed_us", BigInteger, nullable=False),
+    Column("changed_by", String(200), nullable=False),
+)

@@ -19,8 +19,10 @@ from bursar.cli.commands.up import welcome
 from bursar.cli.options import ConfigOption, resolve_config
 from bursar.cli.render import err, out, print_json, say
 from bursar.cli.report import Proved, show_proofs
+from bursar.cli.sending import send
 from bursar.config import Config, Upstream
 from bursar.demo import DemoBill, HistoryTotals, TrafficTotals, check, demo_controls, fill_history, has_history, traffic
+from bursar.demo.business import business_files
 from bursar.demo.history import CALLS_PER_DAY_DEFAULT, DAYS_DEFAULT
 from bursar.domain.clock import SystemClock, datetime_from_us
 from bursar.domain.errors import BursarError
@@ -31,7 +33,7 @@ from bursar.simulate.billing import LogEntry
 from bursar.simulate.launch import provider_thread
 from bursar.simulate.provider import Options
 from bursar.site import Site
-from bursar.supervise import Supervisor, stop_on_signals
+from bursar.supervise import Supervisor, find_running, stop_on_signals
 
 DATA_DEFAULT = Path("bursar-demo-data")
 PROVIDER_KEY = "SIMULATED_PROVIDER_KEY"
@@ -190,11 +192,24 @@ def _decide(site: Site, history: HistoryTotals | None, stop: threading.Event) ->
     while _charges(site) < history.attempts:
         if stop.wait(BOOKS_EVERY_S):
             return
+    _tell_business(site)
     text = demo_controls(datetime_from_us(site.clock.now_us()).date())
     try:
         apply_text(site, text, prune=False, opening=True)
     except BursarError as error:
         say(f"no budgets in this demo: {error.message}")
+
+
+def _tell_business(site: Site) -> None:
+    """Bring in what the company's own books say of its customers, as `bursar customers import` would."""
+    running = find_running(site.paths.data)
+    if running is None:
+        return
+    try:
+        for one in business_files(datetime_from_us(site.clock.now_us()).date()):
+            send(running, "/api/business/imports", [("kind", one.kind), ("source", one.name)], one.content, "text/csv")
+    except BursarError as error:
+        say(f"no customers in this demo: {error.message}")
 
 
 def _is_decided(site: Site) -> bool:

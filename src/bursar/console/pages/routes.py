@@ -13,6 +13,12 @@ from bursar.console.api.allocation import allocation_csv, statement_csv
 from bursar.console.api.anomalies import anomalies_csv
 from bursar.console.api.answers import CostsAnswer, call_csv, calls_answer, calls_csv, costs_answer, costs_csv
 from bursar.console.api.close import close_csv
+from bursar.console.api.customers import (
+    customers_answer,
+    customers_csv,
+    one_customer_answer,
+    one_customer_csv,
+)
 from bursar.console.api.forecast import forecast_answer, forecast_csv
 from bursar.console.api.initiatives import take_out_csv
 from bursar.console.api.loops import loops_answer, waste_answer, waste_csv
@@ -42,6 +48,8 @@ from bursar.console.pages.calls import calls_page, calls_page_of
 from bursar.console.pages.close import close_figures, close_page
 from bursar.console.pages.contracts import contracts_csv, contracts_page, negotiation_csv, negotiation_page
 from bursar.console.pages.controls import controls_answer, controls_csv, controls_page
+from bursar.console.pages.customer import customer_page
+from bursar.console.pages.customers import customers_page
 from bursar.console.pages.explore import ROWS_DEFAULT, explore_page, explore_table
 from bursar.console.pages.focus import focus_csv, focus_figures, focus_page
 from bursar.console.pages.forecast import forecast_page
@@ -137,6 +145,11 @@ PAGES = (
     Page(
         "/anomalies", "anomalies", "Anomalies", "anomalies.html", anomalies_page,
         lambda context, view, _: anomalies_figures(context, view), lambda a, _: anomalies_csv(a.anomalies),
+    ),
+    Page(
+        "/customers", "customers", "Customers", "customers.html", customers_page,
+        lambda context, view, suffix: customers_answer(context, view, every=suffix == "csv"),
+        lambda a, _: customers_csv(a),
     ),
     Page(
         "/prices", "prices", "Models and prices", "prices.html", prices_page,
@@ -237,6 +250,10 @@ PAGES_OF_ONE = (
     Page(
         "/anomalies", "anomalies", "Anomaly", "anomaly.html", anomaly_page,
         lambda context, _view, _, name: anomaly_figures(context, name), lambda a, _: anomaly_csv(a),
+    ),
+    Page(
+        "/customers", "customers", "Customer", "customer.html", customer_page,
+        lambda context, view, _, name: one_customer_answer(context, view, name), lambda a, _: one_customer_csv(a),
     ),
     Page(
         "/routes", "routes", "Route", "route.html", route_page,

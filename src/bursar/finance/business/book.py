@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 
 from bursar.domain.clock import Clock
+from bursar.domain.errors import BadBusiness
+from bursar.finance.business.cells import TEXT_CHARS_MAX
 from bursar.finance.business.keeping import Kept, Records, keep
 from bursar.finance.business.model import BusinessEvent, Customer, PlanPrice, PlanSpan, PricePlan, RevenueLine
-from bursar.finance.business.tables import CUSTOMERS, EVENTS, PLANS, REVENUE, SPANS, make_tables
+from bursar.finance.business.tables import AMOUNT_MAX, CUSTOMERS, EVENTS, PLANS, REVENUE, SPANS, make_tables
 from bursar.governance.audit import record_change
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger, Rows, Session
@@ -56,6 +58,19 @@ class BusinessBook:
                     subject=source[:200], detail=told,
                 )  # fmt: skip
         return kept
+
+    def put_plan(self, name: str, price: PlanPrice, *, actor: str) -> None:
+        """A plan's price from its day on. Raises BadBusiness that names the field."""
+        if not name.strip() or len(name) > TEXT_CHARS_MAX:
+            raise BadBusiness(f"name: 1 to {TEXT_CHARS_MAX} characters", field="name")
+        for field in ("price", "other_cost_of_goods"):
+            value = getattr(price, field)
+            if value is not None and not (value.is_finite() and 0 <= value < AMOUNT_MAX):
+                raise BadBusiness(f"{field}: from 0 to {AMOUNT_MAX:,}", field=field)
+        if not (price.currency.isascii() and price.currency.isalpha() and len(price.currency) == 3):
+            raise BadBusiness("currency: its three letters, as USD", field="currency")
+        price = msgspec.structs.replace(price, currency=price.currency.upper())
+        self.bring_in(Records(plans=[PricePlan(name=name.strip(), prices=(price,))]), "plan", actor=actor)
 
     def try_out(self, records: Records) -> list[Kept]:
         """What `bring_in` would do; nothing is kept."""
@@ -125,9 +140,8 @@ class BusinessBook:
 
     def events(self, customer_id: str, limit: int) -> list[BusinessEvent]:
         """The last ones of a customer, newest first."""
-        text = (
-            f"SELECT * FROM {EVENTS.current} WHERE customer = $customer ORDER BY at DESC, source, event_id LIMIT $limit"
-        )
+        order = 'ORDER BY "at" DESC, source, event_id LIMIT $limit'
+        text = f"SELECT * FROM {EVENTS.current} WHERE customer = $customer {order}"
         return [
             BusinessEvent(
                 source=row["source"], event_id=row["event_id"], kind=row["kind"], customer_id=row["customer"],

@@ -1,22 +1,39 @@
 """The pages of customers, and the data behind them, over the simulated history and the demo's own books."""
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from urllib.parse import quote
 
 import pytest
 from litestar.testing import TestClient
-from tests.console.conftest import NOW
+from tests.console.conftest import NOW, make_context
 
+from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
 from bursar.demo.business import business_files
+from bursar.prices.book import PriceBook
 
 NAME = "Halcyon Freight"
 
 
 @pytest.fixture(scope="module")
-def told(client: TestClient) -> TestClient:
+def context(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[ConsoleContext]:
+    """A console of this module's own: it is told of customers, and keeps a budget."""
+    context = make_context(tmp_path_factory.mktemp("customers"), book, history=True)
+    yield context
+    context.ledger.close()
+
+
+@pytest.fixture(scope="module")
+def told(context: ConsoleContext) -> Iterator[TestClient]:
     """A client whose console has been told of customers, as the demo tells it."""
+    with TestClient(create_app(context), base_url="http://127.0.0.1:8788") as client:
+        tell(client)
+        yield client
+
+
+def tell(client: TestClient) -> None:
     for one in business_files(NOW.date()):
         answer = client.post(
             f"/api/business/imports?kind={one.kind}&source={one.name}", content=one.content,
@@ -24,7 +41,6 @@ def told(client: TestClient) -> TestClient:
         )  # fmt: skip
         assert answer.status_code == 200, answer.text
         assert answer.json()["fault_count"] == 0
-    return client
 
 
 @pytest.mark.parametrize("show", ["customers", "plans", "features", "events", "free", "cohorts"])

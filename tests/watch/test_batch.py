@@ -39,7 +39,7 @@ def made(clock, steps, seed, *, calls=1.0, length=1.0, errors=0.01, quiet_on=fro
         ("errors", rng.binomial(number, errors)),
         ("input_tokens", number * 1000 * per_call),
         ("output_tokens", number * 300),
-        ("cost_pico", number * 5_000_000_000),
+        ("cost_pico", number * 5_000_000_000 * per_call),
     ):
         counts[..., FIELDS.index(name)] = values
     return counts
@@ -55,6 +55,7 @@ def after(steps, last, before, now):
 
 
 HOURS = WEEKS * 168
+FRIDAY_EVENING = HOURS - 55  # steps up to then: what happens in the night of a Sunday isn't worth telling
 DAYS = 60
 
 
@@ -78,7 +79,7 @@ SHIFTS = [
 
 @pytest.mark.parametrize(("clock", "last", "signal", "change"), SHIFTS)
 def test_a_shift_is_found_where_it_began_and_again_while_it_lasts(clock, last, signal, change):
-    steps = HOURS if clock is Clock.HOUR else DAYS
+    steps = FRIDAY_EVENING if clock is Clock.HOUR else DAYS
     (name, value), usual = next(iter(change.items())), {"calls": 1.0, "length": 1.0, "errors": 0.01}
     for longer in (0, 2):
         counts = made(clock, steps, 7, **{name: after(steps, last + longer, usual[name], value)})
@@ -93,11 +94,26 @@ def test_a_shift_is_found_where_it_began_and_again_while_it_lasts(clock, last, s
 
 
 def test_an_hour_that_stands_out_is_a_spike():
-    found = look(Clock.HOUR, made(Clock.HOUR, HOURS, 8, calls=after(HOURS, 1, 1.0, 6.0)))
+    found = look(Clock.HOUR, made(Clock.HOUR, FRIDAY_EVENING, 8, calls=after(FRIDAY_EVENING, 1, 1.0, 6.0)))
     calls = [one for one in found if one.signal is Signal.CALLS]
     assert {one.series for one in calls} == set(KEYS)
     assert {one.change for one in calls} == {Change.SPIKE}
-    assert {one.began_us for one in calls} == {starts_of(Clock.HOUR, HOURS)[-1]}
+    assert {one.began_us for one in calls} == {starts_of(Clock.HOUR, FRIDAY_EVENING)[-1]}
+
+
+def test_a_change_that_costs_little_of_a_day_is_not_told():
+    for calls in (after(HOURS, 3, 1.0, 2.0), after(FRIDAY_EVENING, 1, 1.0, 2.0)):
+        assert look(Clock.HOUR, made(Clock.HOUR, len(calls), 7, calls=calls)) == []
+
+
+def test_a_level_that_was_seen_before_is_no_news():
+    """Levels of many hours, up and down by no clock; a level that is higher than all of them is told."""
+    levels = np.random.default_rng(13).uniform(np.log(0.2), 0.0, FRIDAY_EVENING)[np.arange(FRIDAY_EVENING) // 11]
+    restless = np.exp(levels)
+    assert look(Clock.HOUR, made(Clock.HOUR, FRIDAY_EVENING, 13, calls=restless)) == []
+    higher = np.where(np.arange(FRIDAY_EVENING) >= FRIDAY_EVENING - 8, 12.0, restless)
+    found = look(Clock.HOUR, made(Clock.HOUR, FRIDAY_EVENING, 13, calls=higher))
+    assert {one.series for one in found if one.signal is Signal.CALLS} == set(KEYS)
 
 
 def test_a_creep_of_five_percent_a_day_is_found_in_two_days():

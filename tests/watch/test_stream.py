@@ -185,7 +185,9 @@ def test_who_comes_and_goes_is_told_when_it_is_more_than_ever_or_quiet_for_longe
     data = detector.to_bytes()
     found = watch(detector, traffic, MONDAY + 3 * DAY, 60, {"calls": 40.0})
     assert {one.series for one in found if one.signal is Signal.CALLS} == set(FEATURES)
-    found = watch(StreamDetector.from_bytes(data), traffic, MONDAY + 3 * DAY, 65, {"calls": 0.0})
+    quiet = StreamDetector.from_bytes(data)
+    assert watch(quiet, traffic, MONDAY + 3 * DAY, 65, {"calls": 0.0}) == []  # not yet a tenth of a day's money
+    found = watch(quiet, traffic, MONDAY + 3 * DAY + 65, 235, {"calls": 0.0})
     assert {(one.series, one.signal) for one in found} == {(key, Signal.SILENCE) for key in FEATURES}
 
 

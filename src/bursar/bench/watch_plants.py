@@ -20,6 +20,7 @@ DAY = 1440
 LEARNED = 7 * DAY
 KEEP_EVERY = 6 * 60
 HORIZON = 6 * 60
+STEP = 10  # minutes: the trace's rates are of so many
 QUIET = 60  # minutes: what is found of a series so soon after something else of it is part of that
 MINUTE_US = 60_000_000
 SHARE_MIN = 0.2  # of the tenant's usual daily cost that an incident costs above it, to count
@@ -38,19 +39,25 @@ KINDS: dict[str, frozenset[Signal]] = {
 
 
 class Plant(NamedTuple):
-    """One incident. excess: USD of a whole HORIZON above the usual, None for a silence; daily: the usual cost a day."""
+    """One incident. excess: USD of a whole HORIZON above the usual, or below it, of a silence; daily: the usual cost a
+    day."""
 
     kind: str
     size: float
     incident: Incident
     start: int
-    excess: float | None
+    excess: float
     daily: float
 
     @property
     def counts(self) -> bool:
-        """Whether it costs so much that it must be found."""
-        return self.excess is None or self.excess >= SHARE_MIN * self.daily
+        """Whether it moves so much money that it must be found."""
+        return self.excess >= SHARE_MIN * self.daily
+
+    @property
+    def counted_before(self) -> bool:
+        """Whether it counted in the figures up to 27 November 2026: every silence, however little there was."""
+        return self.kind == "silence" or self.counts
 
 
 class Outcome(NamedTuple):
@@ -112,19 +119,37 @@ def merged(detections: list[Detection]) -> list[Finding]:
 
 
 def borne_out(world: World, finding: Finding) -> bool:
-    """Whether an untouched tenant did what would have counted had it been planted: in the HORIZON from then on it cost
-    SHARE_MIN of a usual day more than in the same hours of the week before it, or that much less where it fell silent.
+    """Whether an untouched tenant did what would have counted had it been planted: in the HORIZON from some minute
+    between its beginning (no earlier than a HORIZON before) and its being told, it cost SHARE_MIN of a usual day more
+    than in the same hours of the week before, or that much less where it fell silent.
 
-    A new spender, who cost nothing before, is always one.
+    Nobody's label is in it. A new spender, who cost nothing before, is always one.
     """
-    tenant, minute = world.keys.index(finding.series), finding.first.seen_us // MINUTE_US
+    tenant, told = world.keys.index(finding.series), finding.first.seen_us // MINUTE_US
+    began = max(finding.first.began_us // MINUTE_US, told - HORIZON + STEP)
+    daily = world.expected_cost(tenant, range(max(0, told - LEARNED), told)) / (min(told, LEARNED) / DAY)
+    sign = -1 if finding.first.signal is Signal.SILENCE else 1
+    return any(sign * excess_of(world, tenant, at) >= SHARE_MIN * daily for at in range(began, told + 1, STEP))
+
+
+def by_chance(world: World, moments: int = 2000) -> float:
+    """The share of random moments of untouched tenants that `borne_out` would let pass for a finding told at once."""
+    rng = np.random.default_rng(11)
+    passed = 0
+    for tenant, minute in zip(
+        rng.integers(0, len(world.keys), moments), rng.integers(LEARNED, MINUTES - HORIZON, moments), strict=True
+    ):
+        daily = world.expected_cost(int(tenant), range(int(minute) - LEARNED, int(minute))) / (LEARNED / DAY)
+        passed += daily > 0 and excess_of(world, int(tenant), int(minute)) >= SHARE_MIN * daily
+    return passed / moments
+
+
+def excess_of(world: World, tenant: int, minute: int) -> float:
+    """USD of a tenant in the HORIZON from a minute on, above the same hours of the days before, up to seven."""
     until = min(minute + HORIZON, MINUTES)
-    cost = world.expected_cost(tenant, range(minute, until))
-    before = [world.expected_cost(tenant, range(minute - back, until - back)) for back in range(DAY, 8 * DAY, DAY)]
-    before = before[: minute // DAY]
-    daily = world.expected_cost(tenant, range(max(0, minute - LEARNED), minute)) / (min(minute, LEARNED) / DAY)
-    excess = cost - sum(before) / len(before)
-    return (-excess if finding.first.signal is Signal.SILENCE else excess) >= SHARE_MIN * daily
+    backs = [back for back in range(DAY, 8 * DAY, DAY) if back <= minute]
+    before = [world.expected_cost(tenant, range(minute - back, until - back)) for back in backs]
+    return world.expected_cost(tenant, range(minute, until)) - sum(before) / max(1, len(before))
 
 
 def planted(world: World, start: int, rng: np.random.Generator) -> Plant:
@@ -142,7 +167,7 @@ def planted(world: World, start: int, rng: np.random.Generator) -> Plant:
     incident = incident_of(kind, size, tenant, from_minute)
     usual = world.expected_cost(tenant, span)
     day = range(from_minute - DAY, from_minute)
-    excess = None if kind == "silence" else usual * (cost_factor(world, kind, size, tenant) - 1)
+    excess = usual if kind == "silence" else usual * (cost_factor(world, kind, size, tenant, span) - 1)
     return Plant(kind, size, incident, start, excess, world.expected_cost(tenant, day))
 
 
@@ -164,12 +189,12 @@ def incident_of(kind: str, size: float, tenant: int, minute: int) -> Incident:
     return Incident(tenant, minute, calls=0.0)
 
 
-def cost_factor(world: World, kind: str, size: float, tenant: int) -> float:
-    """How many times the usual cost an incident makes, roughly."""
+def cost_factor(world: World, kind: str, size: float, tenant: int, minutes: range) -> float:
+    """How many times the usual cost of these minutes an incident makes, roughly."""
     dear = (DEAR_TIMES - 1) * world.usual.dear[tenant]
     if kind == "dear model":
         return float((1 + (DEAR_TIMES - 1) * min(1.0, 0.05 * size + 0.1)) / (1 + dear))
-    share_out, saved = world.cost_shares(tenant)
+    share_out, saved = world.cost_shares(tenant, minutes)
     if kind == "output growth":
         return 1 + share_out * (size - 1)
     if kind == "cache-hit drop":

@@ -80,12 +80,14 @@ class World:
         calls = self._rates[tenant, [minute // 10 for minute in minutes]]
         return float(np.sum(calls * each) * (1 + (DEAR_TIMES - 1) * self.usual.dear[tenant]))
 
-    def cost_shares(self, tenant: int) -> tuple[float, float]:
-        """Of a tenant's usual cost: the share of output, and how much more input would cost without its cache."""
+    def cost_shares(self, tenant: int, minutes: range) -> tuple[float, float]:
+        """Of a tenant's usual cost in these minutes: the share of output, and how much more input would cost without
+        its cache."""
+        at = list(minutes)
         price_in, price_out = self._prices[tenant]
-        whole_in = float(np.mean(self._input[tenant])) * price_in
+        whole_in = float(np.mean(self._input[tenant, at])) * price_in
         spent_in = whole_in * float(1 - (1 - CACHED_PRICE) * self.usual.cached[tenant])
-        spent_out = float(np.mean(self._output[tenant])) * price_out
+        spent_out = float(np.mean(self._output[tenant, at])) * price_out
         spent = spent_in + spent_out
         return spent_out / spent, (whole_in - spent_in) / spent
 

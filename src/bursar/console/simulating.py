@@ -5,13 +5,14 @@ Up to four stand side by side, in the places a, b, c and d; each is its steps as
 
 import threading
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 from bursar.console.view import View
 from bursar.domain.calendar import month_on, zone
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadScenario
+from bursar.explore import about
 from bursar.finance.economics.report import EconomicsDesk
 from bursar.finance.economics.spans import MonthSpan
 from bursar.finance.scenarios.book import ScenarioBook, check_saved_name
@@ -31,6 +32,7 @@ BASE_DEFAULT, BASE_MAX = 3, 12
 MONTHS_DEFAULT, SEED_DEFAULT = 6, 1
 MADE_AGAIN_US = 15_000_000  # while calls come in
 REMEMBERED = 12
+A_DAY = timedelta(days=1)  # a month whose first call came on its first day is whole
 WHICH = ("all", "losing", "turned")
 
 K = TypeVar("K")
@@ -105,7 +107,9 @@ class ScenarioDesk:
         kept = self._grounds.get(key)
         if kept is not None and (kept[1] == version or 0 <= now_us - kept[0] < MADE_AGAIN_US):
             return kept[2]
-        desk, spans = self._economics(), [MonthSpan(one, 1, asked.timezone, asked.today) for one in asked.base]
+        with self._ledger.reading() as session:
+            spans = whole_months(asked, about.first_call(session))
+        desk = self._economics()
         months = {span.first: desk.economics(span).rows for span in spans}
         models: Mapping[date, ModelCosts] = {}
         if wants_models:
@@ -114,6 +118,15 @@ class ScenarioDesk:
         found = grounds_of(months, models, "USD")
         _keep(self._grounds, key, (now_us, version, found))
         return found
+
+
+def whole_months(asked: Asked, first_call: datetime | None) -> list[MonthSpan]:
+    """The base months that calls were counted in from their first day on: a month before the first call isn't one in
+    which customers cost nothing. None is whole: the last one alone."""
+    spans = [MonthSpan(one, 1, asked.timezone, asked.today) for one in asked.base]
+    if first_call is None:
+        return spans
+    return [span for span in spans if span.period.start >= first_call - A_DAY] or spans[-1:]
 
 
 def read_asked(view: View) -> Asked:

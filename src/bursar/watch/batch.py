@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from bursar.domain.watching import Change, Clock, Detection, SeriesKey, Signal
 from bursar.watch.discovery import discoveries
-from bursar.watch.rates import CHANNELS, FIELDS, IN_POINTS, IS_SHARE, SIGNALS, shown, signals
+from bursar.watch.rates import CHANNELS, FIELDS, IN_POINTS, IS_SHARE, IS_VOLUME, SIGNALS, shown, signals
 from bursar.watch.seasonal import Steps, deseasoned, doubt_of, spread_of, steps_of, transformed
 from bursar.watch.settings import SERIES_A_BUDGET, WatchSettings
 from bursar.watch.shapes import Looked, Odd, Terms, find_creeps, find_shifts, find_spikes
 from bursar.watch.tails import Floats
+from bursar.watch.worth import worth_by_steps
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -26,6 +27,7 @@ TERMS = {
 SHAPES = (Change.SPIKE, Change.SHIFT, Change.GROWTH)
 G = len(CHANNELS)
 POINTS_MIN = 0.02
+HEAVY = np.where(IS_VOLUME, 2.0, 0.0)  # decades: volumes of real traffic have heavier tails than weeks teach
 BLOCK = 64  # series looked at together, so that memory stays bounded
 
 
@@ -92,7 +94,10 @@ class BatchDetector:
         for find in (find_spikes, find_shifts, find_creeps):
             odd = find(seen, terms)
             expected, actual = natural(odd.expected), natural(odd.actual)
-            surprise = np.where(old & _matters(expected, actual, odd.least), odd.surprise, 0.0)
+            worth = _matters(expected, actual, odd.least)
+            if find is not find_creeps:  # what creeps costs little at first
+                worth &= worth_by_steps(sums, odd.began, expected, actual, DAY_US // terms.step_us)
+            surprise = np.where(old & worth, np.maximum(odd.surprise - HEAVY, 0.0), 0.0)
             found.append(msgspec.structs.replace(odd, surprise=surprise, expected=expected, actual=actual))
         return found
 

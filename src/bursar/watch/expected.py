@@ -37,6 +37,7 @@ SPREAD_PRIOR_STEPS = 60.0
 DOUBT_MIN = np.where(IS_VOLUME, 0.10, np.where(IS_MEAN, 0.05, 0.10)) ** 2
 FIRST_DAY_RATES = 0.3**2
 WINSOR = 4.0
+BURST = 4.0
 NEIGHBOUR_MINUTES = 60  # a job may run an hour earlier or later, and clocks change by one
 
 
@@ -157,13 +158,22 @@ def learn(state: StreamState, amounts: Floats, expected: Expected, learnable: Bo
     state["base"][...] += gain * (against - state["base"])
 
     fade = np.where(learnable, FADE, 1.0)
-    tame = usual + residual
-    seasoned = expected.units * expected.season
-    state["amount"][...] = fade * state["amount"] + np.where(learnable, tame, 0.0)
-    state["units"][...] = fade * state["units"] + np.where(learnable, seasoned, 0.0)
-    state["slot_amount"][...] += np.where(learnable, tame, 0.0)
-    state["slot_units"][...] += np.where(learnable, expected.units, 0.0)
+    counted = np.where(learnable, _counted(expected), 0.0)
+    tame = counted * (usual + residual)
+    units = counted * expected.units
+    state["amount"][...] = fade * state["amount"] + tame
+    state["units"][...] = fade * state["units"] + units * expected.season
+    state["slot_amount"][...] += tame
+    state["slot_units"][...] += units
     state["seen"][...] += (expected.units > 0) & (state["seen"] < SEEN_MAX)
+
+
+def _counted(expected: Expected) -> Floats:
+    """How much of a minute's calls says what is usual of means and shares: of a burst no more than of BURST times as
+    many calls as were to be expected, or its calls would be the usual ones for days."""
+    most = BURST * (expected.high[:, CALLS] + 1.0)
+    part = np.minimum(1.0, most[:, None] / np.maximum(expected.units, 1.0))
+    return np.where(IS_VOLUME, 1.0, part)
 
 
 def end_slot(state: StreamState, minute: int, holiday: bool) -> None:

@@ -29,6 +29,7 @@ QUIET_MIN = 60.0  # minutes
 QUIET_MISSED_MIN = 30.0  # calls
 RECORD_FADE = 0.5 ** (1.0 / (12 * 28))  # a slot of two hours: in four weeks a record is half as high
 RECORD_GROWTH = 0.01  # a minute: what grows more slowly is followed and isn't news
+WAITING_GROWTH = 0.0005  # a minute: of what is a record already, and told once it has cost enough
 
 
 def is_steady(state: StreamState, least: float = STEADY_MIN) -> Bools:
@@ -64,7 +65,8 @@ def learn_records(state: StreamState, minute: int, evidence: Evidence) -> None:
     just_told = state["opened"][:, : len(IS_VOLUME)][:, IS_VOLUME] == minute
     young = state["seen"][:, :1] < DAY_MINUTES
     at_once = just_told | young | ~at_work(state, minute)[:, None]
-    most[...] = np.where(at_once, np.maximum(most, now), np.maximum(most, np.minimum(now, most + RECORD_GROWTH)))
+    growth = np.where(now - most >= math.log(RECORD), WAITING_GROWTH, RECORD_GROWTH)
+    most[...] = np.where(at_once, np.maximum(most, now), np.maximum(most, np.minimum(now, most + growth)))
 
 
 def fade_records(state: StreamState) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bursar.watch.rates import IN_POINTS, IS_VOLUME
+from bursar.watch.rates import IN_POINTS, IS_SHARE, IS_VOLUME
 from bursar.watch.seasonal import MAD, median
 from bursar.watch.shifts import change_points, robust_slope
 from bursar.watch.tails import Floats, normal_surprise
@@ -117,6 +117,9 @@ def find_shifts(seen: Looked, terms: Terms) -> Odd:
         sure = np.ones(len(values) - start, bool)
         sure[np.argmax(np.abs(values[start:] - old))] = False  # a level isn't made by one step
         new = float(np.average(values[start:][sure], weights=weights[start:][sure]))
+        past = values[max(0, start - terms.before) : start]
+        if not IS_SHARE[column] and abs(new - old) <= BEYOND_LARGEST * _furthest(past, old, len(values) - start):
+            continue
         doubt = (
             1.0 / float(weights[first:start].sum()) + 1.0 / float(weights[start:][sure].sum()) + seen.doubt[row, column]
         )
@@ -128,6 +131,14 @@ def find_shifts(seen: Looked, terms: Terms) -> Odd:
         season = float(np.median(seen.values[row, known[start:], column] - values[start:]))
         found.expected[at], found.actual[at] = season + old, season + new
     return found
+
+
+def _furthest(past: Floats, level: float, steps: int) -> float:
+    """How far from a level the past was for so many steps together: where a series has been before is no news of it."""
+    if len(past) < steps:
+        return 0.0
+    sums = np.concatenate([[0.0], np.cumsum(past)])
+    return float(np.abs((sums[steps:] - sums[:-steps]) / steps - level).max())
 
 
 def find_creeps(seen: Looked, terms: Terms) -> Odd:

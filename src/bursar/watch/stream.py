@@ -39,7 +39,7 @@ from bursar.watch.settings import MINUTES_A_WEEK, SERIES_A_BUDGET, STREAM_SHARE,
 from bursar.watch.silence import learn_gaps, silence_surprise
 from bursar.watch.stream_state import G, StreamState
 from bursar.watch.tails import START, Floats
-from bursar.watch.worth import worth_telling
+from bursar.watch.worth import learn_worth, worth_missing, worth_telling
 
 MINUTE_US = 60_000_000
 YOUNG_MINUTES = 60
@@ -57,11 +57,12 @@ POINTS_MIN = 0.02  # nor one of a share
 BEYOND_JUMPS = 1.25  # times the largest rise of some days
 JUMP_MAX = 12.0
 JUMPS_FADE = 0.5 ** (SLOT_MINUTES / MINUTES_A_WEEK)  # a slot: in a week a jump's log is half as much
-CAUTION = 2.0  # decades: volumes, lengths and prices of real traffic have heavier tails than a week teaches
+CAUTION = 2.0  # decades: volumes of real traffic have heavier tails than a week teaches
+DEARER_CAUTION = 0.5  # and lengths and prices, a little
 COST_WAITS = 4  # minutes: dearer or longer calls, and more of them, have signals of their own, which say why
 CALLS_MIN = 2.5  # in the last five minutes or so: one odd call isn't an episode, nor are two
 
-HEAVY = ~IN_POINTS
+HEAVY = np.where(IS_VOLUME, CAUTION, np.where(IN_POINTS, 0.0, DEARER_CAUTION))
 
 
 class StreamDetector:
@@ -193,7 +194,8 @@ class StreamDetector:
         told = math.log10(opened.size / chance)
         surprise = np.where(self._worth_a_look(minute, evidence, expected), self._surprise(evidence, expected, told), 0)
         surprise[:, COST] = self._after_a_while(surprise[:, COST], told)
-        quiet = np.maximum(silent, quiet_surprise(state, minute, expected, told))
+        at_rest = np.where(worth_missing(state, expected), quiet_surprise(state, minute, expected, told), 0.0)
+        quiet = np.maximum(silent, at_rest)
         surprises = np.concatenate([surprise, quiet[:, None]], axis=1)
         surprises[opened > 0] = 0.0
         rows, columns = np.nonzero(discoveries(surprises, chance, surprises.size))
@@ -229,7 +231,7 @@ class StreamDetector:
         lately = state["sums"][:, CALLS, 0, 0] >= CALLS_MIN
         known = evidence.seen & lately[:, None] & (state["seen"] >= YOUNG_MINUTES)
         working = ~(IS_VOLUME | IS_LENGTH) | at_work(state, minute)[:, None]
-        found: Bools = known & working & worth_telling(evidence, expected)
+        found: Bools = known & working & worth_telling(state, evidence, expected)
         return found
 
     def _surprise(self, evidence: Evidence, expected: Expected, told: float) -> Floats:
@@ -238,7 +240,7 @@ class StreamDetector:
         matters = np.where(IN_POINTS, points >= POINTS_MIN, evidence.times >= TIMES_MIN)
         matters[:, IS_VOLUME] &= self._beyond_jumps(evidence)
         surprise = self._state.tail().surprise(evidence.statistic, alike=True)
-        surprise = np.where(matters, surprise - np.where(HEAVY, CAUTION, 0.0), 0.0)
+        surprise = np.where(matters, surprise - HEAVY, 0.0)
         records = record_surprise(self._state, evidence, told)
         surprise[:, IS_VOLUME] = np.maximum(surprise[:, IS_VOLUME], records)
         return surprise
@@ -296,6 +298,7 @@ class StreamDetector:
         if expected.holiday:
             learnable &= ~IS_VOLUME
         learn(state, amounts, expected, learnable)
+        learn_worth(state, minute, amounts)
         learn_rests(state, minute, called, expected)
         learn_gaps(state, minute, called, expected)
         state.tail().learn(evidence.statistic, evidence.learned)

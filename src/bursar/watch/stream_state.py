@@ -16,7 +16,7 @@ SPANS = (1, 5, 30, 120)
 
 G = len(CHANNELS)
 SUMS = 3  # amount, expected, variance
-VERSION = 2
+VERSION = 3
 
 Column = tuple[tuple[int, ...], type[Any], float]
 
@@ -24,6 +24,7 @@ COLUMNS: dict[str, Column] = {
     "born": ((), np.int32, 0),  # the minute it was first seen
     "last_call": ((), np.int32, 0),
     "spent": ((), np.float32, 0),  # USD since it was born, until it is a day old
+    "by_minute": ((), np.float32, 0),  # USD a minute, of the last week
     "gap": ((), np.float32, 0),  # calls expected since the last one
     "gap_mean": ((), np.float32, 0),
     "gap_square": ((), np.float32, 0),

@@ -15,6 +15,7 @@ class Part(StrEnum):
     GATEWAY = "gateway"
     LEDGER = "ledger"
     EXPLORE = "explore"
+    CUSTOMERS = "customers"
     CONTROL = "control"
     DECIDE = "decide"
     ROUTE = "route"

@@ -73,6 +73,7 @@ def customer_page(context: ConsoleContext, view: View, f: Format, name: str) -> 
             "events": finance.business.events(name, EVENTS_SHOWN),
             "facts": _facts(found, row),
             "usd": usd,
+            "paid": lambda line: str(display.money(line.amount, line.currency)),
             "month": display.month,
             "day": lambda day: display.day(day, year=True),
             "explore_href": view.url("/explore", period=span.name, filters=own),

@@ -67,6 +67,11 @@ class EconomicsDesk:
         with self._explorer.ledger.reading() as session:
             return self._once(session, span, plans, "rows", lambda: self._economics(session, span, plans))
 
+    def forget(self) -> None:
+        """Keep nothing: for measuring."""
+        with self._lock:
+            self._kept.clear()
+
     def features(self, found: Economics) -> list[FeatureRow]:
         """Of the same months, dearest first."""
         plans = self._book.plans()

@@ -153,6 +153,7 @@ def test_a_total_is_typed_in(console):
         ({"name": "x", "content": "{}"}, "file"),
         ({"name": "x", "content": "a,b\n1,2\n", "format": "nobody's"}, "format"),
         ({"name": "x", "base64": "***"}, "base64"),
+        ({"name": "x", "base64": "ééé"}, "base64"),
     ],
 )
 def test_what_is_no_bill_is_refused_with_its_field(console, sent, field):

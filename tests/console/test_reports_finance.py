@@ -68,7 +68,8 @@ def test_margin_is_of_those_whose_revenue_is_known(company: ConsoleContext):
     rows = {row[0]: row for row in plans.rows}
     assert rows["Pro"][2] == Decimal(15)
     assert isinstance(rows["Pro"][3], Decimal)
-    assert rows["Pro"][4] == Decimal(15) - rows["Pro"][3]
+    assert rows["Pro"][5] == Decimal(15) - rows["Pro"][3] - rows["Pro"][4]
+    assert [column.name for column in plans.columns[2:6]] == ["Revenue", "AI cost", "Other cost", "Margin"]
 
 
 def test_tax_and_a_contract_that_nobody_owns_are_told(company: ConsoleContext):

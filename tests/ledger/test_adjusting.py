@@ -13,12 +13,14 @@ from tests.ledger.records import T0, call_facts, dispatched, failed, settled, un
 from bursar.domain.clock import FixedClock, datetime_from_us
 from bursar.domain.money import PICO_PER_USD, usd_from_pico
 from bursar.domain.periods import Period
+from bursar.explore.filters import Filter
 from bursar.explore.query import Explorer, Query
 from bursar.ledger.adjusting import ABOUT, Adjusted, Adjustment, about, entry_id, post_adjustments
 from bursar.ledger.journal import Correction, post
 from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
 from bursar.ledger.verify import verify
+from bursar.maturity.books import read_books
 from bursar.spool.journal import Journal
 from bursar.spool.records import Dispatched
 
@@ -173,3 +175,19 @@ def test_any_adjustments_are_in_every_sum_to_the_last_pico(
         expected += done.effective_cost
     assert rows(ledger, "SELECT SUM(effective_cost) FROM charges")[0][0] == expected
     assert broken(ledger, spool) == []
+
+
+def test_what_stands_for_no_call_is_nobodys_missing_tag_budget_or_policy(
+    ledger: Ledger, attempts: list[Dispatched]
+) -> None:
+    whole = [Filter("feature", ("",))], [Filter("provider", ("openai",))]
+    with ledger.reading() as session:
+        before = read_books(session, WEEK, {})
+    apart = Adjustment(part="idle", at_us=T0, about={"provider": "openai"}, effective_pico=7 * PICO_PER_USD)
+    adjust(ledger, [apart, Adjustment(attempt_id=attempts[0].attempt_id, effective_pico=-9)])
+    with ledger.reading() as session:
+        now = read_books(session, WEEK, {})
+    assert now.whole.attempts == before.whole.attempts
+    assert now.whole.spent == before.whole.spent + usd_from_pico(-9), "of calls alone"
+    assert [Explorer(ledger).cost_apart(WEEK, filters=filters) for filters in whole] == [7, 7]
+    assert Explorer(ledger).cost_apart(WEEK, filters=[Filter("provider", ("anthropic",))]) == 0

@@ -72,7 +72,8 @@ def margin_blocks(context: ConsoleContext, view: View, words: Words) -> tuple[Bl
 def _plan_table(plans: dict[str, Sum]) -> Table:
     columns = (
         Column("Plan"), Column("Customers", "count"), Column("Revenue", "money", "unknown"),
-        Column("AI cost", "money"), Column("Margin", "money", "unknown"), Column("Margin, share", "share"),
+        Column("AI cost", "money"), Column("Other cost", "money", "unknown"), Column("Margin", "money", "unknown"),
+        Column("Margin, share", "share"),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
     for name, one in sorted(plans.items(), key=lambda item: -(item[1].revenue_pico)):
@@ -80,7 +81,8 @@ def _plan_table(plans: dict[str, Sum]) -> Table:
         revenue = usd_from_pico(one.revenue_pico) if known else None
         margin = None if one.margin_pico is None else usd_from_pico(one.margin_pico)
         share = margin / revenue if margin is not None and revenue else None
-        rows.append((name or "no plan", one.customers, revenue, usd_from_pico(one.ai_pico), margin, share))
+        other = usd_from_pico(one.other_pico) if known else None
+        rows.append((name or "no plan", one.customers, revenue, usd_from_pico(one.ai_pico), other, margin, share))
     note = "AI cost is of all customers of a plan; the margin of those whose revenue is known."
     return Table("Margin by plan", columns, tuple(rows), totalled(columns, rows), note)
 

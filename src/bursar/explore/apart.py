@@ -10,6 +10,8 @@ from bursar.explore.filters import Filter
 from bursar.ledger.store import Session
 
 SHOWN_MAX = 20
+APART = "(entry = 'adjustment' AND call_id IS NULL)"
+"""Which charges stand for no call: idle capacity, what of a commitment is unused, a line that no call explains."""
 
 
 class EntriesApart(msgspec.Struct, frozen=True):
@@ -24,10 +26,18 @@ class EntriesApart(msgspec.Struct, frozen=True):
 def entries_apart(session: Session, dialect: str, period: Period, filters: tuple[Filter, ...]) -> list[EntriesApart]:
     """What the filters let through in a period, the largest first, whatever their sign; SHOWN_MAX of them."""
     conditions = [condition.sql(dialect=dialect) for condition in sql.conditions(sql.filter_shapes(filters))]
-    where = ["entry = 'adjustment'", "call_id IS NULL", "received_at >= $start", "received_at < $end", *conditions]
+    where = [APART, "received_at >= $start", "received_at < $end", *conditions]
     rows = session.query(
         f"SELECT reason, sku_id, count(*), SUM(effective_cost) AS cost FROM charges WHERE {' AND '.join(where)} "
         f"GROUP BY 1, 2 HAVING SUM(effective_cost) <> 0 ORDER BY abs(cost) DESC, 1, 2 LIMIT {SHOWN_MAX}",
         sql.period_params(period, None) | sql.filter_params(filters),
     ).rows
     return [EntriesApart(*row) for row in rows]
+
+
+def cost_apart(session: Session, dialect: str, period: Period, filters: tuple[Filter, ...]) -> Decimal:
+    """What they cost together, USD: no tag, budget or policy of a call could change it."""
+    conditions = [condition.sql(dialect=dialect) for condition in sql.conditions(sql.filter_shapes(filters))]
+    where = [APART, "received_at >= $start", "received_at < $end", *conditions]
+    text = f"SELECT coalesce(SUM(effective_cost), 0) FROM charges WHERE {' AND '.join(where)}"
+    return Decimal(session.query(text, sql.period_params(period, None) | sql.filter_params(filters)).only())

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
 from bursar.domain.periods import Grain, Period
 from bursar.explore import about
 from bursar.explore.alike import GROUPS_MAX, Alike, calls_alike, refused_by_code
+from bursar.explore.apart import cost_apart
 from bursar.explore.calls import CallOrder, CallsPage, CallSummary, list_calls
 from bursar.explore.detail import AttemptDetail, CallDetail, Line, call_detail
-from bursar.explore.filters import Filter, parse_filter
+from bursar.explore.filters import Filter, as_filters, parse_filter
 from bursar.explore.pace import Ceilings, Paces, paces
 from bursar.explore.series import OTHER, TOP, Series, series_of
 from bursar.explore.table import Query, Table, run_query
@@ -151,6 +153,11 @@ class Explorer:
             return list_calls(
                 session, self.ledger.dialect, period, tuple(filters), order=order, cursor=cursor, limit=limit
             )
+
+    def cost_apart(self, period: Period, *, filters: Filters = ()) -> Decimal:
+        """What entries that stand for no call cost, USD. Raises BadFilter, BadQuery."""
+        with self.ledger.reading() as session:
+            return cost_apart(session, self.ledger.dialect, period, as_filters(filters))
 
     def call(self, call_id: str) -> CallDetail:
         """One call down to its lines. Raises UnknownCall."""

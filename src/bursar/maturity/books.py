@@ -8,6 +8,7 @@ from typing import Any
 from bursar.domain.charge import Operation
 from bursar.domain.periods import Period
 from bursar.domain.savings import COLUMNS
+from bursar.explore.apart import APART
 from bursar.explore.compile import period_params
 from bursar.ledger.rollups import MEASURES
 from bursar.ledger.store import Session
@@ -32,7 +33,10 @@ CONDITIONS = {
 
 
 def read_books(session: Session, period: Period, parts: Mapping[str, Covered]) -> Books:
-    """The measured days. parts: by name, what budgets and policies are about; `limited` is of answers alone."""
+    """The measured days. parts: by name, what budgets and policies are about; `limited` is of answers alone.
+
+    What stands for no call (a commitment that wasn't used, a bill's line) isn't in it: nobody could tag or limit it.
+    """
     conditions = dict(CONDITIONS)
     params: dict[str, Any] = period_params(period, None)
     for name, one in parts.items():
@@ -53,7 +57,7 @@ def read_books(session: Session, period: Period, parts: Mapping[str, Covered]) -
         SELECT SUM(effective_cost) AS whole_spent, SUM(weight) AS whole_attempts,
           count(DISTINCT date_trunc('day', received_at)) FILTER (weight > 0) AS days,
           {", ".join(f"{part} AS {name}" for name, part in sums.items())}, {", ".join(asked)}
-        FROM charges WHERE received_at >= $start AND received_at < $end
+        FROM charges WHERE received_at >= $start AND received_at < $end AND NOT {APART}
     """  # noqa: S608  # names and conditions are of this module; every value is bound
     found = session.query(sql, params)
     row = dict(zip(found.columns, found.rows[0], strict=True))

@@ -4,6 +4,7 @@ import io
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 from python_calamine import CalamineWorkbook
 from tests.finance.tax.world import fill
@@ -13,8 +14,10 @@ from bursar.domain.errors import BadTax
 from bursar.finance.fx.book import RateBook
 from bursar.finance.fx.rates import RateRow
 from bursar.finance.tax.book import TaxBook
+from bursar.finance.tax.documents import what_is_known
+from bursar.finance.tax.kept import DocumentTerms, TaxRecord, read_kept
 from bursar.finance.tax.kept_rates import kept_rates
-from bursar.finance.tax.sheet import WorkSheet, work_sheet
+from bursar.finance.tax.sheet import WorkSheet, make_sheet, work_sheet
 from bursar.governance.store import ControlStore
 from bursar.reports.tax_print import lead_of, sheet_pdf
 from bursar.reports.tax_workbook import sheet_workbook
@@ -75,6 +78,22 @@ def test_a_document_that_lacks_something_asks_for_it_in_its_month_and_hides_no_o
     lacking = [one for one in work_sheet(book, "2026-11").of("decide") if one.document == "ANT-PRE"]
     assert "fx_tds_ttbr_on_2026_11_18" in lacking[0].what
     assert not work_sheet(book, "2026-10").of("decide")
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_a_document_with_a_year_out_of_bounds_hides_no_other(book: TaxBook, november: WorkSheet, day: str):
+    inputs = {"amount_usd": "5", "payment_date": "2026-11-12", "invoice_and_booking_date": day}
+    document = {"payer": "Acme India", "entity": "Anthropic, PBC", "inputs": inputs}
+    with pytest.raises(BadTax, match="years are 1990"):
+        book.save("document", "FAR", read_kept("document", document), actor="ada")
+    terms = msgspec.convert(document, DocumentTerms)
+    kept = TaxRecord("tx_far", "document", "FAR", 1, terms, 1_000_000, "ada")
+    records = [*book.all("document"), kept]
+    sheet = make_sheet(records, what_is_known(book), book.rules(), "2026-11")
+    assert [one for one in sheet.duties if one.document != "FAR"] == november.duties
+    assert "years are 1990 to 2199" in next(one.what for one in sheet.of("decide") if one.document == "FAR")
+    with pytest.raises(BadTax, match="years are 1990"):
+        work_sheet(book, "9999-12")
 
 
 def test_totals_are_the_sums_of_their_sections(november: WorkSheet):

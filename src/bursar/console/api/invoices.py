@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -240,7 +239,7 @@ async def _threaded(request: Asked, act: Callable[[ConsoleContext], T]) -> T:
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's is one; letters that aren't ASCII raise it bare
         raise BadControl(f"base64: {error}", field="base64") from error
 
 

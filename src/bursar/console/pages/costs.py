@@ -105,7 +105,7 @@ def finding(
     if part and len(rows) > 1:
         together = (part > 0) == (delta > 0)
         how = "most of it" if together and part / delta > _HALF else "above all" if together else "in spite of"
-        words += f"; {how} {moved.keys[0] or f'calls without {f.field(dimension).lower()}'}, "
+        words += f"; {how} {moved.keys[0] or f'cost without {f.field(dimension).lower()}'}, "
         words += display.MINUS if part < 0 else "+"
         words += str(display.money(abs(part), f.currency, f.locale))
     return words

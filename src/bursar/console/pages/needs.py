@@ -40,7 +40,7 @@ class Need(msgspec.Struct, frozen=True):
 
 
 def needs_of(
-    context: ConsoleContext, view: View, f: Format, totals: CostRow, untagged: Amounts, series: SeriesTable | None
+    context: ConsoleContext, view: View, f: Format, totals: CostRow, untagged_cost: Decimal, series: SeriesTable | None
 ) -> list[Need]:
     """The lines for one period, what costs most first. series: by feature, if the page has that anyway."""
     now = totals.now
@@ -71,9 +71,9 @@ def needs_of(
             Need("doubt", f"{_calls(f, now.estimated_count)} came without usage: counted from their bytes",
                  href=view.with_filter("quality", "estimated", "/calls"), act="look")
         )  # fmt: skip
-    if now.cost and untagged.cost / now.cost >= UNTAGGED_SHARE:
+    if now.cost and untagged_cost / now.cost >= UNTAGGED_SHARE:
         needs.append(
-            Need("accent", f"{f.plain_money(untagged.cost)} has no feature: send X-Bursar-Tags with those calls",
+            Need("accent", f"{f.plain_money(untagged_cost)} has no feature: send X-Bursar-Tags with those calls",
                  href=view.with_filter("feature", "", "/explore", by="credential_id"), act="whose")
         )  # fmt: skip
     return needs

@@ -87,6 +87,9 @@ def overview_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
         untagged = ask(explorer, view.period, view, (), filters=(*view.filters, Filter("feature", ("",))))[()]
     first_call = context.explorer.first_call_at()
     total = totals.now.cost
+    # entries that stand for no call have no tags: nobody left them out
+    apart = explorer.cost_apart(view.period, filters=(*view.filters, Filter("feature", ("",))))
+    untagged_cost = untagged.cost - apart
     largest = max((row.now.cost for row in top), default=Decimal(0))
     slot_of = dict(zip(names, context.colours(view.by, names), strict=True))
     doubtful = totals.now.unpriced_count + totals.now.estimated_count + totals.now.assumed_count
@@ -94,8 +97,8 @@ def overview_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
         has_any=bool(totals.now.attempts or totals.now.calls) or first_call is not None,
         totals=totals,
         trend=[amounts.cost for amounts in series.totals],
-        tagged_share=display.percent(total - untagged.cost, total) if total else display.ZERO,
-        untagged_cost=untagged.cost or None,
+        tagged_share=display.percent(total - untagged.cost, total - apart) if total != apart else display.ZERO,
+        untagged_cost=untagged_cost or None,
         sure_share=display.percent(totals.now.attempts - doubtful, totals.now.attempts),
         doubts=doubts_text(totals.now),
         doubts_exact=f"{totals.now.unpriced_count} unpriced, {totals.now.estimated_count} estimated, "
@@ -110,7 +113,7 @@ def overview_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
         rest=_rest(view, f, table),
         changed=[show_row(view, view.by, row, slot_of.get(row.keys[0], 0), largest) for row in moved],
         delta=total - (totals.before.cost if totals.before else Decimal(0)),
-        needs=needs_of(context, view, f, totals, untagged, series if view.by == "feature" else None),
+        needs=needs_of(context, view, f, totals, untagged_cost, series if view.by == "feature" else None),
         waste=waste_total(explorer, view),
         covered=coverage_of(context),
     )

@@ -19,6 +19,7 @@ from bursar.finance.tax.duties import DutyRow, duties_of, sections
 from bursar.finance.tax.kept import DocumentTerms, TaxRecord
 from bursar.finance.tax.month_credit import MonthCredit, credit_of_month
 from bursar.finance.tax.rules import RuleBook
+from bursar.finance.tax.vocabulary import read_day
 
 
 class SheetDocument(msgspec.Struct, frozen=True):
@@ -59,11 +60,12 @@ class WorkSheet(msgspec.Struct, frozen=True):
 
 
 def read_month(text: str) -> str:
-    """Raises BadTax for what is no month."""
+    """Raises BadTax for what is no month, or one of a year that no day may be of."""
     try:
-        return f"{date.fromisoformat(f'{text}-01'):%Y-%m}"
+        month = date.fromisoformat(f"{text}-01")
     except ValueError as error:
         raise BadTax(f"month: {text[:20]!r} is no month; write 2026-11", field="month") from error
+    return f"{read_day('month', month):%Y-%m}"
 
 
 def work_sheet(book: TaxBook, month: str, rate_of: RateOf | None = None) -> WorkSheet:
@@ -116,8 +118,11 @@ def compute_document(record: TaxRecord, known: Known, rules: RuleBook, rate_of: 
 
 
 def _is_of(inputs: dict[str, Any], month: str) -> bool:
-    """Whether a day that a document names lies in the month; one that names none may be of any."""
-    days = [day for day in Case(inputs, lenient=True).values.values() if isinstance(day, date)]
+    """Whether a day that a document names lies in the month; one that names none, or can't be read, may be of any."""
+    try:
+        days = [day for day in Case(inputs, lenient=True).values.values() if isinstance(day, date)]
+    except BursarError:
+        return True
     return not days or any(f"{day:%Y-%m}" == month for day in days)
 
 

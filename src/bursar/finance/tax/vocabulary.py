@@ -16,6 +16,7 @@ import msgspec
 
 from bursar.domain.errors import BadTax
 
+YEAR_FIRST, YEAR_LAST = 1990, 2199  # of any day that is read; no rule is older, and due days are a few years later
 YES = ("true", "yes", "y", "1", "held", "on_file", "valid")
 NO = ("false", "no", "n", "0", "", "none", "missing")
 CURRENCIES = frozenset({
@@ -176,11 +177,14 @@ def read_flag(field: str, value: Any) -> bool:
 
 
 def read_day(field: str, value: Any) -> date:
-    """Raises BadTax for what is no day."""
+    """Raises BadTax for what is no day, or a year so far away that it is a slip: due days are counted from it."""
     try:
-        return date.fromisoformat(str(value).strip()[:10])
+        day = date.fromisoformat(str(value).strip()[:10])
     except ValueError as error:
         raise BadTax(f"{field}: {str(value)[:40]!r} is no day; write 2026-11-12", field=field) from error
+    if not YEAR_FIRST <= day.year <= YEAR_LAST:
+        raise BadTax(f"{field}: {day} is out of bounds; years are {YEAR_FIRST} to {YEAR_LAST}", field=field)
+    return day
 
 
 def read_country(value: Any) -> str:

@@ -14,7 +14,20 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.finance.focus.books import FOUR, PICO, START, books, charge, days, histories, refilled, reversal, unpriced
+from tests.finance.focus.books import (
+    FOUR,
+    PICO,
+    START,
+    Charge,
+    adjustment,
+    books,
+    charge,
+    days,
+    histories,
+    refilled,
+    reversal,
+    unpriced,
+)  # fmt: skip
 
 from bursar.domain.errors import BadQuery
 from bursar.domain.periods import Period
@@ -22,6 +35,8 @@ from bursar.explore.query import Explorer, Query
 from bursar.finance.focus import export as exporting
 from bursar.finance.focus.columns import BY_OURS, COLUMNS
 from bursar.finance.focus.export import BY_RECEIPT, export, export_unpriced
+from bursar.finance.reconcile.books import REASON
+from bursar.finance.reconcile.causes import WORDS, Cause
 from bursar.ledger.store import Ledger
 
 MILLIONTH = Decimal("0.000001")
@@ -164,6 +179,23 @@ def test_charges_without_a_price_are_in_no_row_but_in_a_list_of_their_own(tmp_pa
     (row,) = csv.DictReader((tmp_path / "unpriced.csv").read_text("utf-8").splitlines())
     assert (row["x_Model"], row["x_Quality"], row["x_UnpricedCount"]) == ("new-model", "unpriced", "2")
     assert (row["x_InputTokens"], row["x_OutputTokens"]) == ("140", "10")
+
+
+def test_tax_and_credits_of_a_bill_that_were_accepted_say_what_they_are(tmp_path):
+    used = charge(START, [("input", 10, Decimal("0.001"))])
+
+    def accepted(cause: Cause, cost: str) -> Charge:
+        entry = adjustment(used, START, billed_cost=Decimal(cost), effective_cost=Decimal(cost))
+        return entry | {"reason": f"{REASON}in_1: {WORDS[cause].lower()}"}
+
+    entries = [accepted(Cause.TAX, "1.8"), accepted(Cause.CREDIT, "-5"), accepted(Cause.FEE, "7")]
+    contract = adjustment(used, START, billed_cost=Decimal("-0.5"))
+    with books(tmp_path, [used, *entries, contract]) as ledger:
+        rows = written(ledger, days(0, 1), tmp_path / "month.csv")
+    told = {(row["ChargeCategory"], Decimal(row["BilledCost"])) for row in rows if row["ChargeCategory"] != "Usage"}
+    assert told == {
+        ("Tax", Decimal("1.8")), ("Credit", Decimal(-5)), ("Adjustment", Decimal(7)), ("Adjustment", Decimal("-0.5")),
+    }  # fmt: skip
 
 
 def test_rows_that_finance_hands_in_are_written_and_told_apart_from_charges(tmp_path):

@@ -7,6 +7,8 @@ import msgspec
 
 from bursar.finance.focus.columns import COSTS, FocusColumn
 from bursar.finance.focus.words import CATEGORY, METERS, OTHER_METER, REST, SELLERS, SUBCATEGORY, Meter
+from bursar.finance.reconcile.books import REASON
+from bursar.finance.reconcile.causes import WORDS, Cause
 
 EXACT = "DECIMAL(38,15)"  # a femto-dollar: a quantity times a unit price, unrounded
 COUNT = "DECIMAL(38,6)"  # a millionth of what is priced by the million; with a point, as a reader may take 882 for text
@@ -24,7 +26,23 @@ TIME_TEXTS = {
 UNNAMED = "default"
 """The billing account of a site whose settings name no organization: FOCUS allows none that is empty."""
 
+
+def literal(text: str) -> str:
+    """Text of our own as SQL; nothing that a caller wrote comes this way unquoted."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 _IS_REST = f"r.class = '{REST}'"
+_OF_BILL = f"entry = 'adjustment' AND starts_with(reason, {literal(REASON)}) AND ends_with(reason, {{}})"
+_CATEGORY = (
+    "CASE "
+    + " ".join(
+        f"WHEN {_OF_BILL.format(literal(': ' + WORDS[cause].lower()))} THEN {literal(WORDS[cause])}"
+        for cause in (Cause.TAX, Cause.CREDIT)
+    )
+    + " ELSE 'Adjustment' END"
+)
+"""Tax and credits of a bill, once they were accepted; all else that no class of tokens stands for is an adjustment."""
 _SUB_ACCOUNT = (
     "CASE WHEN project <> '' THEN concat_ws('/', nullif(organization, ''), nullif(scope_team, ''), project) "
     "WHEN scope_team <> '' THEN concat_ws('/', nullif(organization, ''), scope_team) END"
@@ -56,6 +74,7 @@ def told_by_profile(splits: Mapping[str, str]) -> dict[str, str]:
         ),
         "tags_json": f"nullif('{{' || array_to_string([{', '.join(pairs)}], ',') || '}}', '{{}}')",
         "customer": f"nullif({splits['customer']}, '')" if "customer" in splits else "NULL::VARCHAR",
+        "category": _CATEGORY,
         "why": "CASE WHEN entry = 'usage' THEN '' ELSE ', ' || entry || ': ' || reason END",
     }
 
@@ -71,7 +90,7 @@ def texts() -> dict[str, str]:
         "billing_account_name": "p.account",
         "billing_account_type": "'Organization'",
         "billing_currency": "p.currency",
-        "charge_category": f"CASE WHEN {_IS_REST} THEN 'Adjustment' ELSE 'Usage' END",
+        "charge_category": f"CASE WHEN {_IS_REST} THEN p.category ELSE 'Usage' END",
         "charge_class": "CASE WHEN p.is_late THEN 'Correction' END",
         "charge_description": f"{_words('words')} || ' of ' || p.model || p.why",
         "charge_frequency": f"CASE WHEN {_IS_REST} THEN 'One-Time' ELSE 'Usage-Based' END",
@@ -158,11 +177,6 @@ def meters_sql() -> str:
         for name, meter in meters.items()
     )
     return f"FROM (VALUES {values}) AS meters(class, words, consumed_unit, pricing_unit, per_price, share)"
-
-
-def literal(text: str) -> str:
-    """Text of our own as SQL; nothing that a caller wrote comes this way unquoted."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _words(field: str) -> str:

@@ -5,7 +5,11 @@ what belongs together, and no two can collide, since a fresh id always ends in 0
 """
 
 import os
+import secrets
+import string
 from hashlib import blake2b
+
+_BASE32 = string.ascii_lowercase + "234567"
 
 
 class Ids:
@@ -35,6 +39,11 @@ class Ids:
             self._prefix = f"{text[:8]}-{text[8:]}-7{first:03x}-{second:04x}-"
         count = self._count = (self._count + self._stride) & _COUNT_MASK
         return self._prefix + count.to_bytes(6, "big").hex()
+
+
+def random_id(prefix: str, letters: int = 12) -> str:
+    """An id that nobody can guess: `bg_` and twelve letters, of 32 that aren't mistaken for each other."""
+    return prefix + "".join(secrets.choice(_BASE32) for _ in range(letters))
 
 
 def derived_id(at_us: int, *parts: str) -> str:

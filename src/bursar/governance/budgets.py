@@ -3,7 +3,6 @@
 What was spent of a budget stays when it is removed; its name is free again then.
 """
 
-import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -25,12 +24,12 @@ from bursar.budgets.thresholds import APPROVALS_MAX, Threshold
 from bursar.budgets.windows import Window
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadBudget, NameTaken, UnknownBudget
+from bursar.domain.ids import random_id
 from bursar.governance.audit import record_change
 from bursar.governance.register import with_key_ids
 from bursar.governance.store import ControlStore
 
 BUDGETS_MAX = 100_000
-_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _DECODER = msgspec.json.Decoder(Budget)
 
 
@@ -63,7 +62,7 @@ class Budgets:
         opening: what counts as spent in its running window already, posted in the same transaction.
         """
         now_us = self._clock.now_us()
-        budget_id = "bg_" + "".join(secrets.choice(_BASE32) for _ in range(12))
+        budget_id = random_id("bg_")
         check_fits(budget)
         check_reachable(budget.thresholds, (), self._knows_model)
         with self.store.writing() as connection:

@@ -1,7 +1,5 @@
 """Initiatives in the control store, and the books of what they saved: entries that are appended and never changed."""
 
-import secrets
-import string
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -13,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from bursar.domain.clock import Clock, datetime_from_us
 from bursar.domain.errors import BadControl, ChangedMeanwhile, NameTaken, UnknownControl
+from bursar.domain.ids import random_id
 from bursar.domain.initiatives import Booking, Initiative, InitiativeTerms, Status, faults_of_initiative
 from bursar.domain.money import plain
 from bursar.governance.audit import record_change
@@ -21,7 +20,6 @@ from bursar.governance.schema import INITIATIVE_BOOKINGS, INITIATIVES
 from bursar.governance.store import ControlStore
 
 INITIATIVES_MAX = 60  # each is a bit of one number where charges are told apart
-_BASE32 = string.ascii_lowercase + "234567"
 _ZERO = Decimal(0)
 
 
@@ -51,7 +49,7 @@ class InitiativeBook:
     def create(self, name: str, terms: InitiativeTerms, *, actor: str) -> Initiative:
         """A planned one. Raises BadControl for terms that can't be, NameTaken."""
         name, terms = check_name(name), self.check(terms)
-        new_id = "in_" + "".join(secrets.choice(_BASE32) for _ in range(12))
+        new_id = random_id("in_")
         with self._store.writing() as connection:
             if connection.execute(_kept().where(INITIATIVES.c.name == name)).first():
                 raise NameTaken(f"there is an initiative named {name!r} (`bursar initiatives list`)", field="name")

@@ -13,6 +13,7 @@ from sqlalchemy import Row, insert, select, update
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadRequest, NameTaken, UnknownKey
 from bursar.domain.hashing import keyed_hash
+from bursar.domain.ids import random_id
 from bursar.domain.scope import Scope
 from bursar.domain.snapshot import KeyFacts, Snapshot
 from bursar.domain.tags import Attribution
@@ -25,7 +26,6 @@ KEY_PREFIX = "sk-bursar-"
 KEY_CHARS = 43  # of 62: 256 bits
 NAME_CHARS_MAX = 120
 _BASE62 = string.ascii_letters + string.digits
-_BASE32 = string.ascii_lowercase + "234567"
 
 
 class VirtualKey(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class Keys:
         if not name or len(name) > NAME_CHARS_MAX or not name.isprintable():
             raise BadRequest(f"a key's name has 1 to {NAME_CHARS_MAX} printable characters", field="name")
         text = KEY_PREFIX + "".join(secrets.choice(_BASE62) for _ in range(KEY_CHARS))
-        credential_id = "vk_" + "".join(secrets.choice(_BASE32) for _ in range(12))
+        credential_id = random_id("vk_")
         now_us = self._clock.now_us()
         key = VirtualKey(credential_id, name, text[-4:], scope, defaults, now_us, None)
         with self._store.writing() as connection:

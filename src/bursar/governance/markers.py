@@ -1,7 +1,5 @@
 """What happened when: deploys and launches that somebody told, and changes of settings out of the audit log."""
 
-import secrets
-import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +8,7 @@ from sqlalchemy import Row, func, insert, select
 
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadMarker
+from bursar.domain.ids import random_id
 from bursar.domain.tags import TAG_VALUE_CHARS_MAX
 from bursar.domain.watching import Marker, SeriesKey
 from bursar.governance.audit import record_change
@@ -23,8 +22,6 @@ LISTED_MAX = 500
 AHEAD_US = 24 * 3_600 * 10**6  # clocks differ, and a launch may be told a day before
 CHANGES = ("policy", "limit", "kill", "route", "cache", "budget", "key", "trial")
 """What of the audit log changes what calls do: the part of an action before its dot."""
-
-_BASE32 = string.ascii_lowercase + "234567"
 
 
 class MarkerBook:
@@ -47,7 +44,7 @@ class MarkerBook:
     ) -> Marker:
         """Say that something happened. at_us: None: now. Audited. Raises BadMarker that names the field."""
         now_us = self._clock.now_us()
-        marker_id = "mk_" + "".join(secrets.choice(_BASE32) for _ in range(12))
+        marker_id = random_id("mk_")
         marker = Marker(marker_id, now_us if at_us is None else at_us, title.strip(), kind.strip(), scope, source)
         _check(marker, now_us)
         with self._store.writing() as connection:

@@ -1,7 +1,5 @@
 """Planned events in the control store."""
 
-import secrets
-import string
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadControl, NameTaken, UnknownControl
+from bursar.domain.ids import random_id
 from bursar.domain.plans import Plan, PlanTerms, faults_of_plan
 from bursar.governance.audit import record_change
 from bursar.governance.checks import check_name
@@ -17,7 +16,6 @@ from bursar.governance.schema import PLANNED_EVENTS
 from bursar.governance.store import ControlStore
 
 PLANS_MAX = 100
-_BASE32 = string.ascii_lowercase + "234567"
 
 
 class PlanBook:
@@ -33,7 +31,7 @@ class PlanBook:
     def add(self, name: str, terms: PlanTerms, *, actor: str) -> Plan:
         """Raises BadControl, NameTaken, and BadRequest for a scope that can't be."""
         name, terms = check_name(name), self.check(terms)
-        new_id = "pl_" + "".join(secrets.choice(_BASE32) for _ in range(12))
+        new_id = random_id("pl_")
         with self._store.writing() as connection:
             if connection.execute(_kept().where(PLANNED_EVENTS.c.name == name)).first():
                 raise NameTaken(f"there is a planned event named {name!r} (`bursar plans list`)", field="name")

@@ -4,8 +4,6 @@ Only routes and cache rules are changed in their place, since that says when the
 the audit log.
 """
 
-import secrets
-import string
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypedDict
 
@@ -16,13 +14,13 @@ from bursar.domain.caching import CacheRule, CacheTerms, keeps_answers
 from bursar.domain.clock import Clock
 from bursar.domain.controls import CONTROLS_MAX, Kill, KillTerms, Limit, LimitTerms, Match, Policy, PolicyTerms
 from bursar.domain.errors import BadControl, NameTaken, UnknownControl, UnknownKey
+from bursar.domain.ids import random_id
 from bursar.domain.routes import KeptRoute, RouteRule, StoppedTrial
 from bursar.governance.audit import record_change
 from bursar.governance.schema import CACHE_RULES, KILLS, LIMITS, POLICIES, ROUTES, STOPPED_TRIALS, VIRTUAL_KEYS
 from bursar.governance.store import ControlStore
 
 Terms = PolicyTerms | LimitTerms | KillTerms | RouteRule | StoppedTrial | CacheTerms
-_BASE32 = string.ascii_lowercase + "234567"
 
 
 class Kind(NamedTuple):
@@ -72,7 +70,7 @@ class Register:
         A key named in the match may be given by its name, which becomes its id. Raises UnknownKey if nobody made it.
         """
         table, now_us = self.kind.table, self._clock.now_us()
-        new_id = self.kind.prefix + "".join(secrets.choice(_BASE32) for _ in range(12))
+        new_id = random_id(self.kind.prefix)
         with self.store.writing() as connection:
             if connection.execute(_in_force(table).where(table.c.name == name)).first():
                 raise NameTaken(

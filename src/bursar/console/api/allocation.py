@@ -10,13 +10,13 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from bursar.budgets.told import usd_text as usd
 from bursar.console.api.answers import csv_bytes
 from bursar.console.api.close import EntryAnswer, entry_answer
 from bursar.console.api.controls import Asked, as_csv
 from bursar.console.api.parameters import PROBLEMS, Shape
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.money import plain, usd_from_pico
 from bursar.finance.allocation.allocate import Allocation, Pool, Share
 from bursar.finance.allocation.book import AllocationBook, Statement
 from bursar.finance.allocation.gathering import Detail
@@ -226,10 +226,6 @@ def share_answer(one: Share) -> ShareAnswer:
 def rule_answer(one: RuleVersion) -> RuleAnswer:
     terms = one.terms or RuleTerms("split", date.min)
     return RuleAnswer(one.name, one.version, terms, datetime_from_us(one.created_us), one.created_by)
-
-
-def usd(pico: int) -> str:
-    return plain(usd_from_pico(pico))
 
 
 def totals_of(found: Allocation) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from bursar.budgets.told import usd_text
 from bursar.console.api.answers import csv_bytes
 from bursar.console.api.customers_told import (
     CohortAnswer,
@@ -30,7 +31,7 @@ from bursar.console.context import ConsoleContext
 from bursar.console.customers import SORTS, WHO, chosen, draft_budget, economics_of, losers, month_spans, span_of, usd
 from bursar.console.pages.serving import as_csv
 from bursar.console.view import View
-from bursar.domain.money import plain, usd_from_pico
+from bursar.domain.money import plain
 from bursar.finance.economics.events import EventKind
 from bursar.finance.economics.figures import QUANTILES, Quantiles, Sum, concentration, quantiles, sum_of
 from bursar.finance.economics.free import cohorts, free_tier_of
@@ -69,8 +70,9 @@ def customers_answer(context: ConsoleContext, view: View, *, every: bool = False
         found=len(picked.rows),
         losing=[
             LoserAnswer(
-                row.customer, _usd(row.margin_pico or 0), _usd(change[row.customer].change_pico),
-                _usd(change[row.customer].calls), _usd(change[row.customer].tokens), _usd(change[row.customer].price),
+                row.customer, usd_text(row.margin_pico or 0), usd_text(change[row.customer].change_pico),
+                usd_text(change[row.customer].calls), usd_text(change[row.customer].tokens),
+                usd_text(change[row.customer].price),
                 _levers(found, row),
             )
             for row in losing
@@ -82,8 +84,9 @@ def customer_answer(found: Economics, row: Row) -> CustomerAnswer:
     beside = found.usual.beside(row) if row.customer else None
     return CustomerAnswer(
         customer=row.customer, name=row.name, plan=row.plan, segment=row.segment, is_known=row.is_known,
-        is_free=row.is_free, basis=row.basis, revenue=_maybe(row.revenue_pico), ai_cost=_usd(row.ai_pico),
-        ai_list_cost=_usd(row.list_pico), other_cost_of_goods=_maybe(row.other_pico), margin=_maybe(row.margin_pico),
+        is_free=row.is_free, basis=row.basis, revenue=_maybe(row.revenue_pico), ai_cost=usd_text(row.ai_pico),
+        ai_list_cost=usd_text(row.list_pico), other_cost_of_goods=_maybe(row.other_pico),
+        margin=_maybe(row.margin_pico),
         margin_without_ai=_maybe(row.without_ai_pico), calls=row.calls, tokens=row.tokens, unpriced_count=row.unpriced,
         times_median_cost=round(beside.cost, 4) if beside else None,
         times_median_calls=round(beside.calls, 4) if beside else None, missing_rates=list(row.missing or ()),
@@ -103,27 +106,27 @@ def economics_answer(context: ConsoleContext, view: View) -> EconomicsAnswer:
         ],
         features=[
             FeatureAnswer(
-                one.feature, one.customers, one.calls, one.tokens, _usd(one.ai_pico), _usd(one.revenue_pico),
-                _usd(one.other_pico), _usd(one.margin_pico), _usd(one.without_ai_pico), one.unpriced,
+                one.feature, one.customers, one.calls, one.tokens, usd_text(one.ai_pico), usd_text(one.revenue_pico),
+                usd_text(one.other_pico), usd_text(one.margin_pico), usd_text(one.without_ai_pico), one.unpriced,
             )
             for one in desk.features(found)
         ],
         events=[
             EventAnswer(
-                one.kind, one.feature, one.events, str(float(one.quantity)), one.customers, _usd(one.cost_pico),
-                _maybe(one.average), _quantiles(one), _usd(one.without_pico),
+                one.kind, one.feature, one.events, str(float(one.quantity)), one.customers, usd_text(one.cost_pico),
+                _maybe(one.average), _quantiles(one), usd_text(one.without_pico),
             )
             for one in desk.events(found)
         ],
         free=FreeAnswer(
-            tier.verdict, tier.free, tier.paying, tier.converted, _float(tier.rate), _usd(tier.burn_pico),
+            tier.verdict, tier.free, tier.paying, tier.converted, _float(tier.rate), usd_text(tier.burn_pico),
             _maybe(tier.per_free_pico), _float(tier.carried), _maybe(tier.carried_pico), _maybe(tier.earned_pico),
             _maybe(tier.per_conversion_pico), _float(tier.payback_months),
         ),
         cohorts=[
             CohortAnswer(
-                one.month, one.signed_up, one.active, one.paying, one.converted, _usd(one.revenue_pico),
-                _usd(one.ai_pico), _usd(one.margin_pico),
+                one.month, one.signed_up, one.active, one.paying, one.converted, usd_text(one.revenue_pico),
+                usd_text(one.ai_pico), usd_text(one.margin_pico),
             )
             for one in cohorts(found.rows, found.span)
         ],
@@ -139,7 +142,7 @@ def one_customer_answer(context: ConsoleContext, view: View, customer: str) -> O
     parts = desk.causes(found.span, customer) if row else []
     return OneCustomerAnswer(
         customer, context.config.console.currency, customer_answer(found, row) if row else None,
-        {part.factor.value: _usd(part.pico) for part in parts}, _levers(found, row) if row else [],
+        {part.factor.value: usd_text(part.pico) for part in parts}, _levers(found, row) if row else [],
         [MonthAnswer(span.first, customer_answer(found, one) if one else None)
          for span, one in zip(months, course, strict=True)],
     )  # fmt: skip
@@ -164,8 +167,9 @@ def one_customer_csv(answer: OneCustomerAnswer) -> bytes:
 def _sums(total: Sum) -> SumsAnswer:
     return SumsAnswer(
         total.customers, total.callers, total.with_revenue, total.estimated, total.free, total.losing,
-        _usd(total.revenue_pico) if total.with_revenue else None, _usd(total.ai_pico), _usd(total.list_pico),
-        _usd(total.other_pico), _maybe(total.margin_pico), _maybe(total.without_ai_pico), total.calls, total.tokens,
+        usd_text(total.revenue_pico) if total.with_revenue else None, usd_text(total.ai_pico),
+        usd_text(total.list_pico),
+        usd_text(total.other_pico), _maybe(total.margin_pico), _maybe(total.without_ai_pico), total.calls, total.tokens,
         total.unpriced,
     )  # fmt: skip
 
@@ -176,10 +180,6 @@ def _levers(found: Economics, row: Row) -> list[LeverAnswer]:
 
 def _quantiles(found: Quantiles | EventKind) -> dict[str, str | None]:
     return {name: _maybe(getattr(found, name)) for name in (f"p{percent}" for percent in QUANTILES)}
-
-
-def _usd(pico: int) -> str:
-    return plain(usd_from_pico(pico))
 
 
 def _maybe(pico: int | Fraction | None) -> str | None:

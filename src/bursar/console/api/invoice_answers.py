@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import msgspec
 
+from bursar.budgets.told import usd_text as usd
 from bursar.console.api.answers import csv_bytes
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.money import plain, usd_from_pico
+from bursar.domain.money import plain
 from bursar.finance.reconcile.book import Act, Imported, Invoice
 from bursar.finance.reconcile.causes import WORDS
 from bursar.finance.reconcile.desk import Look, Summary, waits
@@ -116,10 +117,6 @@ class ImportAnswer(msgspec.Struct, frozen=True):
     known: int
     again: bool
     faults: list[str]
-
-
-def usd(pico: int) -> str:
-    return plain(usd_from_pico(pico))
 
 
 def bill_answer(invoice: Invoice, summary: Summary | None) -> BillAnswer:

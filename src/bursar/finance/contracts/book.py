@@ -1,7 +1,5 @@
 """Contracts in the control store: appended versions of terms, how far each was rated, and who owns a vendor."""
 
-import secrets
-import string
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -11,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadContract, NameTaken, UnknownContract
+from bursar.domain.ids import random_id
 from bursar.finance.contracts.balances import Balances
 from bursar.finance.contracts.terms import Contract, ContractTerms, Version, faults_of_terms
 from bursar.governance.audit import record_change
@@ -23,7 +22,6 @@ VERSIONS_MAX = 500
 WHY_CHARS_MAX = 500
 OWNER_CHARS_MAX = 200
 FIRST_YEAR, LAST_YEAR = 2020, 2999
-_BASE32 = string.ascii_lowercase + "234567"
 
 
 class RatedDay(msgspec.Struct, frozen=True):
@@ -51,7 +49,7 @@ class ContractBook:
             if len(known) >= CONTRACTS_MAX:
                 raise BadContract(f"there are {len(known)} contracts, at most {CONTRACTS_MAX}", field="name")
             self._check(known, "", since, terms, why)
-            new_id = "ct_" + "".join(secrets.choice(_BASE32) for _ in range(12))
+            new_id = random_id("ct_")
             now_us = self._clock.now_us()
             connection.execute(insert(CONTRACTS).values(id=new_id, name=name, created_us=now_us, created_by=actor))
             self._append(connection, new_id, name, 1, since, terms, why, actor)

@@ -4,8 +4,6 @@ A bill is one account's month at one provider, whatever files it came in. A line
 that was provisional) takes the place of the one before, which stays as history.
 """
 
-import secrets
-import string
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
@@ -17,6 +15,7 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadControl, UnknownControl
+from bursar.domain.ids import random_id
 from bursar.finance.reconcile.bill import FAULTS_MAX, BillLine, Fault, Numbered, number
 from bursar.finance.reconcile.result import Variance
 from bursar.governance.audit import record_change
@@ -27,7 +26,6 @@ BILLS_MAX = 5_000
 CHUNK = 5_000
 NAME_CHARS_MAX, NOTE_CHARS_MAX = 200, 2_000
 RATE_MAX = Decimal(10**6)
-_BASE32 = string.ascii_lowercase + "234567"
 ACCEPTED, IGNORED = "accepted", "ignored"
 
 
@@ -214,7 +212,7 @@ class InvoiceBook:
                 text = msgspec.json.encode([*formats, kind]).decode()
                 connection.execute(update(table).where(mine).values(formats=text))
             return str(found.id)
-        made = "bill_" + "".join(secrets.choice(_BASE32) for _ in range(10))
+        made = random_id("bill_", 10)
         connection.execute(
             insert(table).values(
                 id=made, provider=provider, account=account, month=month, formats=msgspec.json.encode([kind]).decode(),

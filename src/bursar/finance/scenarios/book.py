@@ -1,7 +1,5 @@
 """Saved scenarios in the control store: by name, with who saved them, audited."""
 
-import secrets
-import string
 from typing import Any
 
 import msgspec
@@ -9,6 +7,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadScenario, NameTaken, UnknownScenario
+from bursar.domain.ids import random_id
 from bursar.finance.scenarios.steps import Scenario
 from bursar.finance.scenarios.written import read_steps, write_steps
 from bursar.governance.audit import record_change
@@ -17,7 +16,6 @@ from bursar.governance.store import ControlStore
 
 SAVED_MAX = 200
 SAVED_NAME_CHARS_MAX, NOTE_CHARS_MAX = 120, 2_000
-_BASE32 = string.ascii_lowercase + "234567"
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -48,7 +46,7 @@ class ScenarioBook:
         name, text, note = check_saved_name(name), _spelt(text), note.strip()
         if len(note) > NOTE_CHARS_MAX:
             raise BadScenario(f"note has {len(note)} characters; at most {NOTE_CHARS_MAX}: shorten it", field="note")
-        new_id = "sc_" + "".join(secrets.choice(_BASE32) for _ in range(12))
+        new_id = random_id("sc_")
         with self._store.writing() as connection:
             if connection.execute(_kept().where(SAVED_SCENARIOS.c.name == name)).first():
                 raise NameTaken(f"there is a scenario named {name!r} (`bursar scenarios list`)", field="name")

@@ -1,7 +1,5 @@
 """Tax records in the control store: appended versions, each change in the audit log."""
 
-import secrets
-import string
 from typing import Any
 
 import msgspec
@@ -9,6 +7,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadTax, UnknownControl
+from bursar.domain.ids import random_id
 from bursar.finance.tax.kept import (
     KINDS,
     DocumentTerms,
@@ -27,7 +26,6 @@ from bursar.governance.store import ControlStore
 
 NAME_MAX = 200
 RECORDS_MAX = 20_000
-_BASE32 = string.ascii_lowercase + "234567"
 
 
 class TaxBook:
@@ -115,7 +113,7 @@ class TaxBook:
     def _append(self, connection: Connection, kind: str, name: str, text: str, actor: str) -> None:
         wanted = (TAX_RECORDS.c.kind == kind) & (TAX_RECORDS.c.name == name)
         last = connection.execute(select(func.max(TAX_RECORDS.c.version)).where(wanted)).scalar_one() or 0
-        new_id = "tx_" + "".join(secrets.choice(_BASE32) for _ in range(12))
+        new_id = random_id("tx_")
         now_us = self._clock.now_us()
         connection.execute(
             insert(TAX_RECORDS).values(

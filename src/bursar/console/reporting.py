@@ -9,7 +9,7 @@ from bursar.alerts.facts import ReviewTold
 from bursar.alerts.message import Attached
 from bursar.console.context import ConsoleContext
 from bursar.console.reporting_finance import finance_blocks, margin_blocks, state_of
-from bursar.console.reviewing import facts_of, review_pdf
+from bursar.console.reviewing import facts_of, pdf_of, review_named
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.errors import BadRequest, Unavailable
@@ -93,7 +93,7 @@ def files_sent(context: ConsoleContext, address: str) -> list[Attached]:
                 )
             ]
         case ["reviews", period]:
-            return [Attached(f"review-{period}.pdf", PDF, review_pdf(context, period))]
+            return [Attached(f"review-{period}.pdf", PDF, pdf_of(context, review_named(context, period)))]
         case _:
             return []
 

@@ -100,17 +100,21 @@ def make_review(context: ConsoleContext, kind: Kind, view: View) -> MadeReview:
     return MadeReview(compose(facts_of(context, kind, view), words), view)
 
 
+def review_named(context: ConsoleContext, period: str) -> MadeReview:
+    """A week's or month's review by its name, in the console's own time zone. Raises BadRequest, BadPeriod."""
+    return make_review(context, kind_named(period), context.view(f"/reviews/{period}", {"period": [period]}))
+
+
 def review_told(context: ConsoleContext, period: str) -> ReviewTold:
     """A week's or month's review as it is sent to people, with the addresses of this console."""
     page = f"/reviews/{period}"
-    made = make_review(context, kind_named(period), context.view(page, {"period": [period]}))
+    made = review_named(context, period)
     text = to_text(made.review, lambda opens: f"{context.config.console_url}{made.address(opens)}")
     return ReviewTold(f"{made.review.title}, {made.review.period}: {made.review.lead}", text, page)
 
 
-def review_pdf(context: ConsoleContext, period: str) -> bytes:
-    """A week's or month's review as a PDF, whose lines link to this console."""
-    made = make_review(context, kind_named(period), context.view(f"/reviews/{period}", {"period": [period]}))
+def pdf_of(context: ConsoleContext, made: MadeReview) -> bytes:
+    """A review as a PDF, whose lines link to this console."""
     host = context.config.console_url
     return to_pdf(made.review, context.config.organization, lambda opens: f"{host}{made.address(opens)}")
 

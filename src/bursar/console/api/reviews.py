@@ -9,10 +9,8 @@ from bursar.console.api.parameters import PROBLEMS, Filters, Shape, Zone
 from bursar.console.context import ConsoleContext
 from bursar.console.pages.reviews import ListedReview, listed, review_csv, review_figures, review_view
 from bursar.console.pages.serving import NO_STORE, as_csv
-from bursar.console.reviewing import KINDS, ReviewAnswer, kind_named, last_complete, make_review
+from bursar.console.reviewing import KINDS, ReviewAnswer, kind_named, last_complete, make_review, pdf_of
 from bursar.console.view import View
-from bursar.reviews.facts import Opens
-from bursar.reviews.printed import to_pdf
 
 Asked = Request[Any, Any, Any]
 PDF = "application/pdf"
@@ -54,14 +52,8 @@ def printed(request: Asked, period: str, filters: list[str] | None, tz: str | No
     view = _view(context, tz, filters)
     name = _named(view, period)
     made = make_review(context, kind_named(name), review_view(context, view, name))
-    host = context.config.console_url
-
-    def address(opens: Opens) -> str:
-        return f"{host}{made.address(opens)}"
-
-    content = to_pdf(made.review, context.config.organization, address)
     headers = {**NO_STORE, "content-disposition": f'inline; filename="review-{name}.pdf"'}
-    return Response(content, media_type=PDF, headers=headers)
+    return Response(pdf_of(context, made), media_type=PDF, headers=headers)
 
 
 def _named(view: View, period: str) -> str:

@@ -4,7 +4,7 @@ import structlog
 
 from bursar.domain.watching import Clock, Detection
 from bursar.watch.batch import BatchDetector
-from bursar.watch.buckets import Long
+from bursar.watch.long_sums import Long
 from bursar.watch.run import Stream
 from bursar.watch.settings import WatchSettings
 from bursar.watch.stream import StreamDetector

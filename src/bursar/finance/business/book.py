@@ -130,13 +130,18 @@ class BusinessBook:
         text = (
             f"SELECT * FROM {REVENUE.current} WHERE customer = $customer AND month >= $since ORDER BY month DESC, 1, 2"
         )
-        return [
-            RevenueLine(
-                source=row["source"], line_id=row["line_id"], customer_id=row["customer"], month=row["month"],
-                amount=row["amount"], currency=row["currency"], plan=row["plan"], feature=row["feature"],
-            )
-            for row in self._ask(text, {"customer": customer_id, "since": since}).dicts()
-        ]  # fmt: skip
+        return [_revenue_line(row) for row in self._ask(text, {"customer": customer_id, "since": since}).dicts()]
+
+    def lines_of(self, source: str, documents: Iterable[str]) -> list[RevenueLine]:
+        """Lines of some invoices: whose id begins with that of one of them, up to the first blank."""
+        wanted = sorted(documents)
+        if not wanted:
+            return []
+        text = (
+            f"SELECT * FROM {REVENUE.current} WHERE source = $source "
+            "AND split_part(line_id, ' ', 1) IN (SELECT unnest($documents)) ORDER BY line_id"
+        )
+        return [_revenue_line(row) for row in self._ask(text, {"source": source, "documents": wanted}).dicts()]
 
     def events(self, customer_id: str, limit: int) -> list[BusinessEvent]:
         """The last ones of a customer, newest first."""
@@ -176,6 +181,13 @@ def _plan_price(row: dict[str, Any]) -> PlanPrice:
         included={name: Decimal(units) for name, units in included.items()},
         other_cost_of_goods=row["other_cost"],
     )
+
+
+def _revenue_line(row: dict[str, Any]) -> RevenueLine:
+    return RevenueLine(
+        source=row["source"], line_id=row["line_id"], customer_id=row["customer"], month=row["month"],
+        amount=row["amount"], currency=row["currency"], plan=row["plan"], feature=row["feature"],
+    )  # fmt: skip
 
 
 def _customer(name: str, row: dict[str, Any], spans: Iterable[PlanSpan]) -> Customer:

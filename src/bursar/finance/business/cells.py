@@ -12,7 +12,8 @@ COUNT_MAX = 10**12
 YEAR_MIN, YEAR_MAX = 1990, 2999
 _YES = frozenset(("true", "yes", "y", "1"))
 _NO = frozenset(("false", "no", "n", "0"))
-_GROUPED = {".": re.compile(r"-?\d{1,3}(,\d{2,3})+(\.\d+)?"), ",": re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?")}
+_GROUPED = {".": re.compile(r"-?\d{1,3}(,\d{2,3})*,\d{3}(\.\d+)?"), ",": re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?")}
+"""Groups of three, or of two as in India, but three before the decimal sign: `19,00` is no amount of 1900."""
 _SIGNS = re.compile(r"[$€£¥₹\s\u00a0\u202f']")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -40,7 +41,8 @@ def amount(cell: str, decimal_sign: str = ".") -> Decimal:
     try:
         value = Decimal(plain)
     except InvalidOperation as error:
-        raise Unreadable(f"{cell[:40]!r} is no amount; write 1234.50") from error
+        other = f"; {cell[:40]!r} has a decimal comma, which a mapping can say" if re.search(r"\d,\d+$", cell) else ""
+        raise Unreadable(f"{cell[:40]!r} is no amount; write 1234.50{other}") from error
     if not value.is_finite() or abs(value) >= AMOUNT_MAX:
         raise Unreadable(f"{cell[:40]!r} is out of range; less than {AMOUNT_MAX:,}")
     if value != round(value, AMOUNT_PLACES):

@@ -162,6 +162,14 @@ class BusinessBook:
         text = f"SELECT {other}, customer FROM {CUSTOMERS.current} WHERE {other} IS NOT NULL"
         return dict(self._ask(text, {"path": path}).rows)
 
+    def signed_up(self, since: date, until: date) -> dict[date, int]:
+        """How many customers signed up in each month from a day on, until another (excluded), by its first day."""
+        text = (
+            f"SELECT date_trunc('month', signed_up)::DATE, count(*)::BIGINT FROM {CUSTOMERS.current} "
+            "WHERE signed_up >= $since AND signed_up < $until GROUP BY 1"
+        )
+        return dict(self._ask(text, {"since": since, "until": until}).rows)
+
     def has_any(self) -> bool:
         """Whether anything was brought in."""
         return bool(self._ask("SELECT count(*) FROM business_imports").only())

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
 
 import msgspec
 
@@ -120,10 +119,14 @@ def quantiles(amounts: Iterable[int]) -> Quantiles:
     return Quantiles(len(ordered), *(quantile(ordered, percent) for percent in QUANTILES))
 
 
-def weighted_quantile(ordered: Sequence[tuple[Fraction, Fraction]], percent: int) -> Fraction | None:
-    """The same where each amount stands for as many as its weight. ordered: (amount, weight), by amount."""
-    whole = sum((weight for _, weight in ordered), Fraction(0))
-    reached = Fraction(0)
+def weighted_quantile(ordered: Sequence[tuple[int, int]], percent: int) -> int | None:
+    """The same where each amount stands for as many as its weight. ordered: (amount, weight), by amount.
+
+    >>> weighted_quantile([(1, 10), (5, 1)], 50), weighted_quantile([(1, 10), (5, 1)], 99), weighted_quantile([], 50)
+    (1, 5, None)
+    """
+    whole = sum(weight for _, weight in ordered)
+    reached = 0
     for amount, weight in ordered:
         reached += weight
         if reached * 100 >= whole * percent:
@@ -200,11 +203,7 @@ class Usual(msgspec.Struct, frozen=True):
 
 def usual_of(rows: Sequence[Row]) -> Usual:
     callers = [row for row in rows if row.calls > 0]
-    calls, cost = (
-        (sorted(values) for values in zip(*((row.calls, row.ai_pico) for row in callers), strict=True))
-        if (callers)
-        else ([], [])
-    )
+    calls, cost = sorted(row.calls for row in callers), sorted(row.ai_pico for row in callers)
     return Usual(quantile(calls, 50) or 0, quantile(cost, 50) or 0)
 
 

@@ -44,6 +44,8 @@ def cost_histogram(
 def _column(one: Bin, tell_money: Callable[[Decimal], str], href: str) -> Column:
     if not one.high:
         return Column("none", "cost nothing", href)
+    if one.low == 1:
+        return Column("less", f"below {tell_money(usd_from_pico(one.high))}", href)
     low, high = (tell_money(usd_from_pico(edge)) for edge in (one.low, one.high))
     return Column(low, f"from {low} to below {high}", href)
 

@@ -79,3 +79,12 @@ def test_who_is_gone_stays_in_the_number_that_usage_is_told_of(tmp_path: Path):
     assert (grid.undated, grid.undated_pico, grid.nameless_pico) == (1, 6 * PICO, 7 * PICO)
     assert month_on(grid.months[0], 11) == OCTOBER
     books.close()
+
+
+def test_months_before_the_first_call_are_unknown_and_in_no_share():
+    rows = {month: [row("a", MONTHS[0], 0, PICO, calls=0)] for month in MONTHS[:-1]}
+    rows[OCTOBER] = [row("a", MONTHS[0], PICO, 3 * PICO)]
+    grid = cohort_grid({MONTHS[0]: 2}, rows, OCTOBER)
+    (line,) = grid.lines
+    assert [cell.is_counted for cell in line.cells] == [False] * 11 + [True]
+    assert [(one.age, one.size, one.called) for one in grid.ages if one.size] == [(11, 2, 1)]

@@ -41,6 +41,8 @@ def grid_csv(answer: GridAnswer) -> bytes:
     def rows() -> Iterable[list[object]]:
         for line in answer.cohorts:
             for age, cell in enumerate(line.months):
+                if not cell.is_counted:
+                    continue
                 yield [
                     str(line.month), line.customers, age, str(cell.month), cell.called, cell.known, cell.paying,
                     cell.estimated, cell.revenue, cell.ai_cost, cell.margin, cell.unpriced_count,
@@ -50,9 +52,10 @@ def grid_csv(answer: GridAnswer) -> bytes:
 
 
 def _cell(one: Cell) -> CellAnswer:
+    margin = usd_text(one.margin_pico) if one.known and one.is_counted else None
     return CellAnswer(
-        one.month, one.called, one.known, one.paying, one.estimated, usd_text(one.revenue_pico) if one.known else None,
-        usd_text(one.ai_pico), usd_text(one.margin_pico) if one.known else None, one.unpriced,
+        one.month, one.is_counted, one.called, one.known, one.paying, one.estimated,
+        usd_text(one.revenue_pico) if one.known else None, usd_text(one.ai_pico), margin, one.unpriced,
     )  # fmt: skip
 
 

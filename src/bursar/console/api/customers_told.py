@@ -168,9 +168,11 @@ class CohortAnswer(msgspec.Struct, frozen=True):
 
 class CellAnswer(msgspec.Struct, frozen=True):
     """A month of a cohort. called: customers who called; known: whose revenue is known, and of whom `revenue` and
-    `margin` are (null: nobody's is); ai_cost: of all of them."""
+    `margin` are (null: nobody's is); ai_cost: of all of them. is_counted false: before the first call that was
+    counted here, nobody knows who called and what it cost."""
 
     month: date
+    is_counted: bool
     called: int
     known: int
     paying: int

@@ -77,10 +77,10 @@ def _values(line: Line, which: str) -> list[Decimal | None]:
     found: list[Decimal | None] = []
     so_far, is_known = 0, True
     for cell in line.cells:
-        knows = cell.known > 0 or not cell.ai_pico
+        knows = cell.is_counted and (cell.known > 0 or not cell.ai_pico)
         so_far += cell.margin_pico
         is_known = is_known and knows
-        if not line.size:
+        if not line.size or not cell.is_counted:
             found.append(None)
         elif which == "usage":
             found.append(Decimal(cell.called) / line.size)
@@ -100,6 +100,8 @@ def _cell(
     deepest: Decimal, *, is_open: bool,
 ) -> ShownCell:  # fmt: skip
     money = f.plain_money
+    if not cell.is_counted:
+        return ShownCell("", "before", "before the first call that was counted here", "", is_open=False)
     told = [
         f"{display.month(cell.month)}: {cell.called:,} of {line.size:,} called",
         f"AI cost {money(usd(cell.ai_pico) or Decimal(0))}",

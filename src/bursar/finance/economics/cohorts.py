@@ -19,10 +19,12 @@ class Cell(msgspec.Struct):
     """Customers of one month of sign-up in one month of the calendar.
 
     called: had a call; paying: had revenue above 0. revenue_pico, margin_pico: of the `known` ones, whose revenue is
-    known; ai_pico: of all of them. unpriced: attempts without a price, which are in no cost.
+    known; ai_pico: of all of them. unpriced: attempts without a price, which are in no cost. is_counted: calls were
+    counted in that month at all; before, nobody knows who called and what it cost.
     """
 
     month: date
+    is_counted: bool = True
     called: int = 0
     known: int = 0
     paying: int = 0
@@ -57,7 +59,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Age(msgspec.Struct, frozen=True):
-    """All lines that have lived so many months since sign-up. size: their customers, all together."""
+    """All lines whose month so long since sign-up was counted. size: their customers, all together."""
 
     age: int
     size: int
@@ -88,11 +90,18 @@ class Grid(msgspec.Struct, frozen=True):
         return inside + self.earlier_pico + self.undated_pico + self.nameless_pico
 
 
-def cohort_grid(signed_up: Mapping[date, int], months: Mapping[date, Iterable[Row]]) -> Grid:
+def cohort_grid(
+    signed_up: Mapping[date, int], months: Mapping[date, Iterable[Row]], counted_since: date | None = None
+) -> Grid:
     """signed_up: month → how many customers signed up in it, by all records there are. months: oldest first, with the
-    rows of each."""
+    rows of each. counted_since: the month of the first call; None: before all of them."""
     ordered = list(months)
-    cells = {(born, month): Cell(month) for born in ordered for month in ordered if born <= month}
+    cells = {
+        (born, month): Cell(month, counted_since is None or counted_since <= month)
+        for born in ordered
+        for month in ordered
+        if born <= month
+    }
     earlier, undated = set[str](), set[str]()
     earlier_pico = undated_pico = nameless_pico = 0
     for month, rows in months.items():
@@ -126,7 +135,7 @@ def last_months(last: date) -> list[date]:
 def _ages(lines: Sequence[Line]) -> list[Age]:
     found = []
     for age in range(max((len(line.cells) for line in lines), default=0)):
-        old = [(line.size, line.cells[age]) for line in lines if len(line.cells) > age]
+        old = [(line.size, line.cells[age]) for line in lines if len(line.cells) > age and line.cells[age].is_counted]
         found.append(
             Age(
                 age,

@@ -10,6 +10,7 @@ from bursar.finance.economics.rows import Row
 TOPS = (1, 5, 10)  # per cent of customers
 LORENZ_POINTS = 100
 BINS_A_DECADE = 4
+FLOOR_AT = 8 * BINS_A_DECADE  # $0.0001: what costs less is one bin
 QUANTILES = (50, 95, 99)
 
 
@@ -23,7 +24,10 @@ class Quantiles(msgspec.Struct, frozen=True):
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """Customers whose cost is from `low` to below `high` pico; the first bin of all is those that cost nothing."""
+    """Customers whose cost is from `low` to below `high` pico; the first bin of all is those that cost nothing.
+
+    low 1: all that cost anything below `high`.
+    """
 
     low: int
     high: int
@@ -140,12 +144,14 @@ def histogram(costs: Sequence[int]) -> list[Bin]:
     found: dict[int, list[int]] = {}
     for cost in costs:
         if cost > 0:
-            found.setdefault(math.floor(math.log10(cost) * BINS_A_DECADE), []).append(cost)
+            at = max(math.floor(math.log10(cost) * BINS_A_DECADE), FLOOR_AT - 1)
+            found.setdefault(at, []).append(cost)
     bins = [Bin(0, 0, none, sum(cost for cost in costs if cost <= 0))] if none else []
     if found:
         for at in range(min(found), max(found) + 1):
             inside = found.get(at, [])
-            bins.append(Bin(_edge(at), _edge(at + 1), len(inside), sum(inside)))
+            low = 1 if at < FLOOR_AT else _edge(at)
+            bins.append(Bin(low, _edge(at + 1), len(inside), sum(inside)))
     return bins
 
 

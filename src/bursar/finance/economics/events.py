@@ -14,7 +14,7 @@ from bursar.domain.periods import Period
 from bursar.explore.compile import period_params
 from bursar.finance.business.tables import EVENTS
 from bursar.finance.economics.features import feature_costs
-from bursar.finance.economics.figures import QUANTILES, weighted_quantile
+from bursar.finance.economics.figures import QUANTILES, rounded, weighted_quantile
 from bursar.ledger.store import Session
 
 MICRO = 10**6  # quantities have six decimals
@@ -73,13 +73,3 @@ def one_kind(kind: str, feature: str, counted: Sequence[Counted], costs: Mapping
         kind, feature, sum(events for _, events, _ in counted), Fraction(micros, MICRO), len(names), cost,
         sum(costs.values()) - cost, rounded(cost * MICRO, micros) if micros else None, *points,
     )  # fmt: skip
-
-
-def rounded(part: int, whole: int) -> int:
-    """part/whole as a whole number, half to even.
-
-    >>> rounded(5, 2), rounded(7, 2), rounded(-5, 2), rounded(8, 3)
-    (2, 4, -2, 3)
-    """
-    found, rest = divmod(part, whole)
-    return found + (2 * rest > whole or (2 * rest == whole and found % 2 == 1))

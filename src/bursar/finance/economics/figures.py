@@ -216,3 +216,13 @@ def usual_of(rows: Sequence[Row]) -> Usual:
 def share(part: int | None, whole: int | None) -> float | None:
     """part/whole as a share, for showing; None of nothing."""
     return None if part is None or not whole else part / whole
+
+
+def rounded(part: int, whole: int) -> int:
+    """part/whole as a whole number, half to even.
+
+    >>> rounded(5, 2), rounded(7, 2), rounded(-5, 2), rounded(8, 3)
+    (2, 4, -2, 3)
+    """
+    found, rest = divmod(part, whole)
+    return found + (2 * rest > whole or (2 * rest == whole and found % 2 == 1))

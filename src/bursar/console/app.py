@@ -59,6 +59,7 @@ from bursar.console.pages.reports import REPORT_PAGES
 from bursar.console.pages.routes import PAGE_HANDLERS
 from bursar.console.pages.scenarios import SCENARIO_PAGES
 from bursar.console.pages.tax import TAX_PAGES
+from bursar.console.pages.uploads import UPLOAD_PAGES
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
 from bursar.domain.errors import BursarError, ConfigError
@@ -134,7 +135,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,
             *ALLOCATION_HANDLERS, *ALLOCATION_PAGES,
             *TAX_HANDLERS, *TAX_PAGES, *SCENARIO_API_HANDLERS, *SCENARIO_PAGES,
-            *CUSTOMER_HANDLERS, *CUSTOMER_PAGES, *BUSINESS_HANDLERS,
+            *CUSTOMER_HANDLERS, *CUSTOMER_PAGES, *BUSINESS_HANDLERS, *UPLOAD_PAGES,
         ],
         exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
         openapi_config=OpenAPIConfig(

@@ -76,10 +76,8 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _retries(rule, facts)
         case rules.Approvals():
             return _approvals(rule, facts, episodes, now)
-        case rules.SentReports():
-            return _report(rule, rule.what, facts, episodes)
-        case rules.Reviews():
-            return _review(rule, rule.what, facts, episodes)
+        case rules.SentReports() | rules.SentStatements() | rules.Reviews():
+            return _sent(rule, rule.what, facts, episodes)
         case rules.Commitments():
             return judge_promises(rule, rule.what, facts.commitments(), now)
         case rules.Anomaly():
@@ -269,6 +267,19 @@ def _approvals(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> I
         )  # fmt: skip
 
 
+def _sent(
+    rule: Rule, what: rules.SentReports | rules.SentStatements | rules.Reviews, facts: Facts, episodes: Episodes
+) -> Iterator[Finding]:
+    """What is sent on its day, whatever it says."""
+    match what:
+        case rules.SentReports():
+            return _report(rule, what, facts, episodes)
+        case rules.SentStatements():
+            return _statements(rule, what, facts)
+        case rules.Reviews():
+            return _review(rule, what, facts, episodes)
+
+
 def _review(rule: Rule, what: rules.Reviews, facts: Facts, episodes: Episodes) -> Iterator[Finding]:
     period = facts.review_due(what.every, what.day, what.hour)
     known = episodes.get((rule.name, what.every))
@@ -285,6 +296,15 @@ def _report(rule: Rule, what: rules.SentReports, facts: Facts, episodes: Episode
         return
     told = facts.report(what.report, month)
     yield _finding(rule, what.report, month, Severity.INFO, told.title, told.text, told.address)
+
+
+def _statements(rule: Rule, what: rules.SentStatements, facts: Facts) -> Iterator[Finding]:
+    month = facts.review_due("monthly", what.day, what.hour)
+    if not month:
+        return
+    for recipient, told in facts.statements(what.by, what.of, month, closed_only=what.closed_only):
+        value = f"{what.by} {recipient}"
+        yield _finding(rule, value, month, Severity.INFO, told.title, told.text, told.address)
 
 
 def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ from bursar.console.api.customers import CUSTOMER_HANDLERS
 from bursar.console.api.focus import FOCUS_HANDLERS
 from bursar.console.api.forecast import FORECAST_HANDLERS
 from bursar.console.api.initiatives import INITIATIVE_HANDLERS
+from bursar.console.api.invoice_tax import INVOICE_TAX_HANDLERS
 from bursar.console.api.invoices import INVOICE_HANDLERS
 from bursar.console.api.maturity import MATURITY_HANDLERS
 from bursar.console.api.rates import RATE_HANDLERS
@@ -129,7 +130,7 @@ def create_app(context: ConsoleContext) -> Litestar:
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
             *INITIATIVE_HANDLERS, *ADVICE_HANDLERS, *ALERT_API_HANDLERS, *REVIEW_HANDLERS, *MATURITY_PAGES,
             *MATURITY_HANDLERS, *FORECAST_HANDLERS, *FORECAST_PAGES, *CONTRACT_PAGES, *CONTRACT_HANDLERS,
-            *INVOICE_HANDLERS, *INVOICE_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
+            *INVOICE_HANDLERS, *INVOICE_TAX_HANDLERS, *INVOICE_PAGES, *ANOMALY_HANDLERS, *ANOMALY_PAGES,
             *FOCUS_HANDLERS, *FOCUS_PAGES,
             *REPORT_HANDLERS, *REPORT_PAGES,
             *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,

@@ -226,17 +226,20 @@ def statement(
     month: MonthOption = "",
     by: ByOption = "team",
     pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it here, to be printed.")] = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write it here as a workbook.")] = None,
     data: DataOption = None,
     config: ConfigOption = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """What one of them bears in a month, and why: `bursar statements web --month 2026-10 --pdf web.pdf`."""
     site = resolve_existing(config, data)
-    if pdf is not None:
-        asked = [("month", month), ("among", by), ("of", of)]
-        content = client.fetch(site, client.target("/statements/print.pdf", asked))
-        pdf.write_bytes(content)
-        say(f"{pdf}: {len(content):,} bytes.")
+    for path, kind in ((pdf, "pdf"), (xlsx, "xlsx")):
+        if path is not None:
+            asked = [("month", month), ("among", by), ("of", of)]
+            content = client.fetch(site, client.target(f"/statements/print.{kind}", asked))
+            path.write_bytes(content)
+            say(f"{path}: {len(content):,} bytes.")
+    if pdf is not None or xlsx is not None:
         return
     asked = [("month", month), ("by", by), ("of", of)]
     if fmt is not Format.TABLE:

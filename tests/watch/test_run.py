@@ -11,9 +11,9 @@ from tests.watch.conftest import BAD, DAY_US, HOUR_US, UNTIL, Watched
 from bursar.domain.clock import FixedClock
 from bursar.domain.findings import Finding
 from bursar.domain.watching import Bucket, Change, Clock, Detection, Label, SeriesKey, Signal
-from bursar.watch.buckets import Long
 from bursar.watch.episodes import Ended
 from bursar.watch.findings import Investigator
+from bursar.watch.long_sums import Long
 from bursar.watch.run import MINUTE_US, Stream, Watcher
 
 SEARCH, WHOLE = SeriesKey("feature", "search"), SeriesKey()

@@ -19,7 +19,7 @@ from bursar.domain.clock import Clock as WallClock
 from bursar.domain.findings import Finding
 from bursar.domain.watching import Bucket, Clock, Detection, Label, SeriesKey, Signal
 from bursar.ledger.store import Ledger
-from bursar.watch.buckets import STEP_US, WATCHED, Long, long_series, minutes
+from bursar.watch.buckets import STEP_US, WATCHED, minutes
 from bursar.watch.dear import DearPairs, dear_pairs_of
 from bursar.watch.episodes import Ended
 from bursar.watch.findings import Investigator
@@ -37,6 +37,7 @@ from bursar.watch.following import (
     renamed,
     when_over,
 )
+from bursar.watch.long_sums import Long, LongReader
 from bursar.watch.spent import first_call_us
 
 MINUTE_US, HOUR_US, DAY_US = STEP_US[Clock.MINUTE], STEP_US[Clock.HOUR], STEP_US[Clock.DAY]
@@ -134,6 +135,7 @@ class Watcher:
         self._directory = directory
         self._loaded_us = loaded_us
         self._dimensions = tuple(dimensions)
+        self._long = LongReader(ledger.dialect, dimensions)
         self._shifts = shifts
         self._on_new = on_new
         self._dear: tuple[int, DearPairs] = (0, frozenset())
@@ -211,9 +213,7 @@ class Watcher:
             if start_us >= until_us:
                 return []
             dear = self._dear_now(until_us)
-            found = long_series(
-                session, self._ledger.dialect, clock, start_us, until_us, dimensions=self._dimensions, dear=dear
-            )
+            found = self._long.read(session, clock, start_us, until_us, dear)
         return self._tell(clock, self._detectors.long(clock, found), until_us)
 
     def _dear_now(self, until_us: int) -> DearPairs:

@@ -1,7 +1,7 @@
 """The minute clock: thousands of series, judged together once a minute, in memory that doesn't grow with time."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -74,7 +74,7 @@ class StreamDetector:
     def __init__(
         self,
         settings: WatchSettings | None = None,
-        holidays: Collection[date] = frozenset(),
+        holidays: Container[date] = frozenset(),
         state: StreamState | None = None,
     ) -> None:
         """holidays: dates in the settings' zone on which less is to be expected, as on a Sunday."""
@@ -99,7 +99,7 @@ class StreamDetector:
 
     @classmethod
     def from_bytes(
-        cls, data: bytes, settings: WatchSettings | None = None, holidays: Collection[date] = frozenset()
+        cls, data: bytes, settings: WatchSettings | None = None, holidays: Container[date] = frozenset()
     ) -> "StreamDetector":
         """Raises ValueError if these aren't bytes of `to_bytes` of this version: begin anew, and learn again."""
         return cls(settings, holidays, StreamState.from_bytes(data))

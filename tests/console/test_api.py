@@ -40,7 +40,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/journal", "/api/chart", "/api/statements",
         "/api/allocation", "/api/allocation/rules", "/api/allocation/rules/{name}",
         "/api/allocation/{month}/chargeback",
-        "/api/customers", "/api/customers/{name}", "/api/customers/drafts", "/api/economics",
+        "/api/customers", "/api/customers/{name}", "/api/customers/drafts", "/api/economics", "/api/cohorts",
         "/api/business", "/api/business/imports", "/api/business/events",
         "/api/business/mappings/{name}", "/api/business/plans",
         "/api/tax/worksheet", "/api/tax/rules", "/api/tax/compute", "/api/tax/import", "/api/tax/records/{kind}",

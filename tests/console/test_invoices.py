@@ -119,11 +119,16 @@ def test_a_decision_by_the_api(console, bill):
 def test_a_file_is_uploaded_by_the_form(console):
     client, context = console
     files = {"file": ("cur.parquet", AWS_MARKET.files[0], "application/octet-stream")}
-    done = client.post(
-        "/invoices/upload", data={"csrf": context.csrf, "format": ""}, files=files, follow_redirects=False
-    )
-    assert done.status_code == 303, done.text
-    page = client.get(done.headers["location"]).text
+    sent = client.post("/uploads", data={"csrf": context.csrf, "for": "bills"}, files=files, follow_redirects=False)
+    assert sent.status_code == 303, sent.text
+    seen = sent.headers["location"]
+    assert "read as aws-cur" in client.get(seen).text
+    fields = {"csrf": context.csrf, "upload": seen.rsplit("/", 1)[1], "act": "keep"}
+    kept = client.post("/uploads/change", data=fields, follow_redirects=False)
+    done = re.search(r'href="(/invoices/[^"]+)"', client.get(kept.headers["location"]).text)
+    assert done
+    assert client.get(seen).text.count("/invoices/") >= 1
+    page = client.get(done[1]).text
     assert "aws" in page
     assert "cur.parquet" in page
 
@@ -133,9 +138,9 @@ def test_a_form_of_somebody_else_is_refused(console, bill):
     refused = client.post("/invoices/change", data={"csrf": "guess", "act": "accept-all", "bill": bill})
     assert refused.status_code == 403
     files = {"file": ("x", b"x", "text/plain")}
-    assert client.post("/invoices/upload", data={"csrf": "guess"}, files=files).status_code == 403
+    assert client.post("/uploads", data={"csrf": "guess", "for": "bills"}, files=files).status_code == 403
     foreign = {"origin": "https://evil.example"}
-    assert client.post("/invoices/upload", data={"csrf": "x"}, files=files, headers=foreign).status_code == 403
+    assert client.post("/uploads", data={"csrf": "x"}, files=files, headers=foreign).status_code == 403
 
 
 def test_a_total_is_typed_in(console):
@@ -172,6 +177,38 @@ def test_a_mapping_is_kept_and_used(console):
     done = client.post("/api/invoices", json={"name": "acme.csv", "base64": content, "format": "acme csv"}).json()
     assert (done["format"], done["fresh"]) == ("acme csv", 1)
     assert client.post("/api/invoices", json={"name": "b", "base64": content, "format": "acme csv"}).json()["again"]
+
+
+def test_a_bill_becomes_a_tax_document_from_its_page(console):
+    client, context = console
+    typed = {"provider": "acme", "first": "2026-07-01", "last": "2026-07-31", "amount": "80", "tax": "2"}
+    bill = client.post("/api/invoices/typed", json=typed).json()["invoices"][0]
+    assert "First say on" in client.get(f"/invoices/{bill}").text
+    for name, terms in (("payer/Acme India", {"jurisdiction": "IN"}),
+                        ("entity/Acme AI <Inc>", {"vendor": "Acme", "country": "US"})):  # fmt: skip
+        assert client.post(f"/api/tax/records/{name}", json=terms).status_code == 200
+    page = client.get(f"/invoices/{bill}").text
+    assert "Make it a tax document" in page
+    said = {"act": "tax", "bill": bill, "number": "A/7 <b>", "invoice_date": "2026-08-02"}
+    refused = form(context, client, **said)
+    assert refused.status_code == 400
+    assert "although_open" in refused.text
+    assert form(context, client, **{**said, "csrf": "guess"}).status_code == 403
+    done = form(context, client, **said, although_open="yes")
+    assert (done.status_code, done.headers["location"]) == (303, "/tax/A~2F7%20%3Cb%3E")
+    assert f"/invoices/{bill}#tax" in client.get(done.headers["location"]).text
+    assert client.get(f"{done.headers['location']}.json").json()["code"] == "bad_tax"  # no rate is kept for the day
+    assert f'href="{done.headers["location"]}.json' in client.get(done.headers["location"]).text
+    assert "A/7 &lt;b&gt;" in client.get(f"/invoices/{bill}").text
+    told = client.get(f"/api/invoices/{bill}/tax").json()
+    assert (told["document"], told["version"], told["news"]) == ("A/7 <b>", 1, "")
+    assert client.post("/api/invoices/typed", json={**typed, "amount": "90"}).status_code == 201
+    assert "says 90.00 USD with tax 2.00 now" in client.get(done.headers["location"]).text
+    assert "Take the bill again" in client.get(f"/invoices/{bill}").text
+    assert "says 90.00 USD" in client.get("/tax?month=2026-08").text
+    again = client.post(f"/api/invoices/{bill}/tax", json={"although_open": True}).json()
+    assert (again["version"], again["news"]) == (2, "")
+    assert client.get("/api/invoices/bill_none/tax").status_code == 404
 
 
 def test_a_rate_is_said_and_taken_back(console):

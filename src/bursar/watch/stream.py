@@ -58,7 +58,7 @@ BEYOND_JUMPS = 1.25  # times the largest rise of some days
 JUMP_MAX = 12.0
 JUMPS_FADE = 0.5 ** (SLOT_MINUTES / MINUTES_A_WEEK)  # a slot: in a week a jump's log is half as much
 CAUTION = 2.0  # decades: volumes of real traffic have heavier tails than a week teaches
-DEARER_CAUTION = 0.5  # and lengths and prices, a little
+DEARER_CAUTION = 1.0  # and lengths and prices, a little
 COST_WAITS = 4  # minutes: dearer or longer calls, and more of them, have signals of their own, which say why
 CALLS_MIN = 2.5  # in the last five minutes or so: one odd call isn't an episode, nor are two
 

@@ -14,6 +14,7 @@ from bursar.domain.clock import FixedClock, datetime_from_us
 from bursar.domain.errors import BadQuery, UnknownCall
 from bursar.domain.periods import Period
 from bursar.explore.query import CallSummary, Explorer
+from bursar.ledger.adjusting import Adjustment, post_adjustments
 from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.journal import Correction, post
 from bursar.ledger.loader import Loader
@@ -69,6 +70,14 @@ def test_refused_calls_are_listed_though_they_have_no_charge(world: World) -> No
     assert all((call.attempts, call.effective_cost, call.quality) == (0, Decimal(0), "") for call in calls)
 
 
+def test_calls_asked_by_id_are_the_rows_of_the_list(world: World) -> None:
+    some = every_call(world)[::7]
+    strangers = ["nonsense", "018bcfe5-6800-7abc-8def-0123456789ab"]
+    found = world.explorer.calls_by_id([*(call.call_id for call in some), *strangers])
+    assert sorted(found, key=lambda call: call.call_id) == sorted(some, key=lambda call: call.call_id)
+    assert world.explorer.calls_by_id([]) == world.explorer.calls_by_id(strangers) == []
+
+
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "WyJhIiwiYiJd", "W10", "é"])
 def test_a_strange_cursor_is_refused(world: World, cursor: str) -> None:
     with pytest.raises(BadQuery, match="first page"):
@@ -115,5 +124,9 @@ def test_a_call_in_flight_and_a_corrected_one(tmp_path: Path) -> None:
     at = datetime_from_us(T0)
     page = explorer.calls(Period(at, at + timedelta(hours=1)))
     assert [call.effective_cost for call in page.calls] == [Decimal("0.000000000005")]
+    with ledger.writing() as session:
+        post_adjustments(session, [Adjustment(attempt_id=two.attempt_id, effective_pico=-2)], "key", "a discount", T0)
+    (named,) = explorer.calls_by_id([two.call.call_id])
+    assert (named.list_cost, named.effective_cost) == (Decimal("0.000000000005"), Decimal("0.000000000003"))
     journal.close()
     ledger.close()

@@ -25,6 +25,7 @@ MARKERS = [
     Marker("mk_2", BAD - HOUR_US, "a new policy", kind="policy", source="audit"),
     Marker("mk_3", BAD - 60_000_000, "checkout 9", scope=SeriesKey("feature", "checkout")),
     Marker("mk_4", BAD - DAY_US, "yesterday's"),
+    Marker("mk_5", BAD - 60_000_000, "a kill of everything", kind="kill", source="audit"),
 ]
 
 
@@ -90,7 +91,7 @@ def test_evidence_is_calls_around_it_and_what_was_deployed_nearby(finding: Findi
     bad = [one for one in watched.calls if one.at_us >= BAD and one.feature == "search"]
     assert finding.evidence.first_bad == bad[0].call_id
     assert finding.evidence.first_bad_us == bad[0].at_us
-    assert [one.marker_id for one in finding.evidence.markers] == ["mk_1", "mk_2"]
+    assert [one.marker_id for one in finding.evidence.markers] == ["mk_1", "mk_5", "mk_2"]  # its own first
 
 
 def test_what_has_an_excess_of_its_own_is_another_finding(investigator: Investigator):

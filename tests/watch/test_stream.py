@@ -124,6 +124,17 @@ def test_a_new_spender_is_told_once_and_only_where_newcomers_are_rare(learned):
     assert found[0].seen_us <= (TODAY + 5) * MINUTE_US
 
 
+def test_a_new_spender_is_told_once_it_has_spent_the_least_that_matters(learned):
+    detector = StreamDetector.from_bytes(learned, WatchSettings(new_spender_usd=5.0))
+    traffic, newcomer = Traffic(7), SeriesKey("feature", "runaway")
+    spends = Bucket(calls=40, attempts=40, input_tokens=40_000, output_tokens=20_000, cost_pico=10**12)
+    told = {
+        minute: detector.observe(minute * MINUTE_US, traffic.minute(minute) | {newcomer: spends})
+        for minute in range(TODAY, TODAY + 9)
+    }
+    assert [minute for minute, found in told.items() if found] == [TODAY + 4]
+
+
 def test_a_new_session_is_no_news(learned):
     """Each one comes once: also where sessions were known for days, and none came lately."""
     detector = StreamDetector.from_bytes(learned)

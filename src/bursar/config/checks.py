@@ -214,6 +214,7 @@ def _check_console(console: Console) -> None:
 def _check_watch(watch: Watch) -> None:
     if len(watch.tags) > WATCHED_TAGS_MAX or not all(watch.tags):
         raise ConfigError(f"watch.tags names at most {WATCHED_TAGS_MAX} tags, none of them empty", field="watch.tags")
+    _check_usd("watch.new_spender_usd", watch.new_spender_usd)
     if len(watch.holidays) > HOLIDAYS_MAX or not all(watch.holidays):
         raise ConfigError(
             f"watch.holidays names at most {HOLIDAYS_MAX} places and dates, none of them empty", field="watch.holidays"

@@ -98,6 +98,7 @@ class Watch(msgspec.Struct, forbid_unknown_fields=True):
     enabled: bool = True
     sensitivity: Literal["low", "normal", "high"] = "normal"  # how many false alarms are accepted
     tags: list[str] = []  # tags whose values are watched beside the dimensions
+    new_spender_usd: str = "0"  # what somebody new must have spent in its first day to be told of
     holidays: list[str] = []  # "IN", "US-CA", "2026-12-24": less is to be expected then
 
 

@@ -50,7 +50,9 @@ def detecting_of(config: Config) -> Detecting:
         holidays = FreeDays(config.watch.holidays)
     except ValueError as error:
         raise ConfigError(f"watch.holidays: {error}", field="watch.holidays") from error
-    return Detecting(WatchSettings(Sensitivity(config.watch.sensitivity), config.console.timezone), holidays)
+    watch = config.watch
+    settings = WatchSettings(Sensitivity(watch.sensitivity), config.console.timezone, float(watch.new_spender_usd))
+    return Detecting(settings, holidays)
 
 
 class Watching:

@@ -12,6 +12,7 @@ from bursar.domain.ids import random_id
 from bursar.domain.tags import TAG_VALUE_CHARS_MAX
 from bursar.domain.watching import Marker, SeriesKey
 from bursar.governance.audit import record_change
+from bursar.governance.marker_scopes import scopes_of
 from bursar.governance.schema import AUDIT_ENTRIES, MARKERS
 from bursar.governance.store import ControlStore
 
@@ -20,7 +21,7 @@ TITLE_CHARS_MAX = 200
 KIND_CHARS_MAX = 32
 LISTED_MAX = 500
 AHEAD_US = 24 * 3_600 * 10**6  # clocks differ, and a launch may be told a day before
-CHANGES = ("policy", "limit", "kill", "route", "cache", "budget", "key", "trial")
+CHANGES = ("policy", "limit", "kill", "route", "cache", "budget", "key", "stopped_experiment")
 """What of the audit log changes what calls do: the part of an action before its dot."""
 
 
@@ -72,19 +73,21 @@ class MarkerBook:
                 Marker(row.marker_id, row.at_us, row.title, row.kind, SeriesKey(row.dimension, row.value), row.source)
                 for row in connection.execute(told.order_by(MARKERS.c.at_us.desc()).limit(limit))
             ]
-            entries = connection.execute(changed.order_by(newest).limit(limit)).all()
-        found += [_of_entry(row) for row in entries if row.action.partition(".")[0] in CHANGES]
+            rows = connection.execute(changed.order_by(newest).limit(limit)).all()
+            entries = [row for row in rows if row.action.partition(".")[0] in CHANGES]
+            scopes = scopes_of(connection, entries)
+        found += [_of_entry(row, scope) for row, scope in zip(entries, scopes, strict=True)]
         found.sort(key=lambda marker: (-marker.at_us, marker.marker_id))
         return found[:limit]
 
 
-def _of_entry(row: Row[Any]) -> Marker:
-    """A change in the audit log as a marker about everything: what it matches is no single value."""
+def _of_entry(row: Row[Any], scope: SeriesKey) -> Marker:
+    """A change in the audit log as a marker."""
     noun, _, act = row.action.partition(".")
     detail = msgspec.json.decode(row.detail, type=dict[str, Any])
     name = detail.get("name") or row.subject
     return Marker(f"au_{row.number}", row.at_us, f"{noun} {name}: {act} by {row.actor}"[:TITLE_CHARS_MAX], noun,
-                  source="audit")  # fmt: skip
+                  scope, source="audit")  # fmt: skip
 
 
 def _check(marker: Marker, now_us: int) -> None:

@@ -160,12 +160,14 @@ class Investigator:
         return Evidence(tuple(before), tuple(after), *first, asked.before, self._nearby(finding, cause))
 
     def _nearby(self, finding: Finding, cause: Cause) -> tuple[Marker, ...]:
-        """Those about everything, the finding's series or a value that moved; the nearest to its first step first."""
+        """Those about the finding's series or a value that moved, then those about everything; of each the nearest to
+        its first step first."""
         about = {SeriesKey(), finding.series, *finding.nested}
         about |= {SeriesKey(each.dimension, each.values[0].value) for each in cause.movements if each.values}
         found = self._markers(finding.began_us - MARKERS_BEFORE_US, finding.began_us + MARKERS_AFTER_US)
         near = [marker for marker in found if marker.scope in about]
-        near.sort(key=lambda marker: (abs(marker.at_us - finding.began_us), marker.marker_id))
+        everything = SeriesKey()
+        near.sort(key=lambda one: (one.scope == everything, abs(one.at_us - finding.began_us), one.marker_id))
         return tuple(near[:MARKERS_SHOWN])
 
 

@@ -21,15 +21,17 @@ ALWAYS_NEW = frozenset({"session"})  # whose values come once and never again: n
 TOLD, PASSED_OVER = -1.0, -2.0  # in place of what it spent
 
 
-def new_spenders(state: StreamState, minute: int, sums: Floats) -> list[Detection]:
-    """Series less than a day old whose cost so far matters, in dimensions watched for a day. Each once."""
+def new_spenders(state: StreamState, minute: int, sums: Floats, least_usd: float) -> list[Detection]:
+    """Series less than a day old whose cost so far matters and is `least_usd`, in dimensions watched for a day. Each
+    once."""
     age = minute - state["born"]
     spent = state["spent"]
     fresh = (age < DAY_MINUTES) & (spent >= 0)
     spent[fresh] += (sums[fresh, FIELDS.index("cost_pico")] * PICO).astype(np.float32)
     everything = _usual_cost(state)
     matters = (spent >= SHARE_OF_RATE * everything * (age + 1)) | (spent >= SHARE_OF_DAY * everything * DAY_MINUTES)
-    rows = np.flatnonzero(fresh & matters & (spent > 0) & (age >= LOOKED_AT_MINUTES))
+    enough = (spent > 0) & (spent >= least_usd)
+    rows = np.flatnonzero(fresh & matters & enough & (age >= LOOKED_AT_MINUTES))
     if not len(rows):
         return []
     keys = list(state.keys)

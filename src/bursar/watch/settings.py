@@ -22,10 +22,14 @@ STREAM_SHARE = 0.5
 
 
 class WatchSettings(msgspec.Struct, frozen=True):
-    """sensitivity is all that is to be chosen. zone: the clock whose hours and weekends the traffic follows."""
+    """sensitivity is all that is to be chosen. zone: the clock whose hours and weekends the traffic follows.
+
+    new_spender_usd: what somebody new must have spent in its first day, beside its share of everything.
+    """
 
     sensitivity: Sensitivity = Sensitivity.NORMAL
     zone: str = "UTC"
+    new_spender_usd: float = 0.0
 
     def chance_a_step(self, share: float, steps_a_week: float, series: int) -> float:
         """The chance of any false alarm that one step over so many series may take."""

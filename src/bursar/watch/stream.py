@@ -138,7 +138,7 @@ class StreamDetector:
         self._ended += end_episodes(state, minute, evidence, called) + end_newcomers(state, minute)
         del self._ended[:-ENDED_MAX]
         self._learn(minute, amounts, expected, evidence, called)
-        return found + new_spenders(state, minute, sums)
+        return found + new_spenders(state, minute, sums, self.settings.new_spender_usd)
 
     def _turn(self, minute: int) -> None:
         """What a new minute ends: a slot of the week, sums across a hole, series that are long idle."""

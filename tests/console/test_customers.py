@@ -11,6 +11,8 @@ from tests.console.conftest import NOW, make_context
 
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
+from bursar.console.customers import span_of
+from bursar.console.readying import Readying
 from bursar.demo.business import business_files
 from bursar.prices.book import PriceBook
 
@@ -55,6 +57,15 @@ def test_one_customers_page_and_its_data_say_the_same(told: TestClient):
     (row,) = [one for one in told.get("/customers.json?month=2026-10&limit=500").json()["customers"]
               if one["customer"] == NAME]  # fmt: skip
     assert now == row
+
+
+def test_the_last_months_are_kept_ready_and_a_fault_stops_nothing(told: TestClient, context: ConsoleContext):
+    desk = context.finance().economics
+    desk.forget()
+    Readying(context).look()
+    ready = desk.economics(span_of(context.view("/customers", {})))
+    assert desk.economics(ready.span) is ready
+    Readying(None).look()  # type: ignore[arg-type]  # as broken as can be
 
 
 def test_rows_add_up_to_the_total(told: TestClient):

@@ -97,3 +97,7 @@ def test_a_button_drafts_a_budget_that_refuses_nothing(told: TestClient, context
     budget_id = answer.headers["location"].rsplit("/", 1)[1]
     (kept,) = [one for one in context.budget_store().all() if one.budget_id == budget_id]
     assert (kept.mode, kept.match) == ("warn", {"customer": customer[1]})
+    shown = told.get(f"/budgets/{budget_id}.json").json()["budget"]
+    (cost,) = [one["ai_cost"] for one in told.get("/customers.json?month=2026-11&limit=500").json()["customers"]
+               if one["customer"] == customer[1]]  # fmt: skip
+    assert shown["spent_usd"] == cost, "what the month has cost already counts from the start"

@@ -8,8 +8,8 @@ import structlog
 from bursar.console.context import ConsoleContext
 from bursar.console.simulating import read_asked
 
-LOOK_EVERY_S = 120.0
-FIRST_LOOK_S = 15.0
+LOOK_EVERY_S = 30.0
+FIRST_LOOK_S = 5.0
 BUSY_SHARE = 20  # wait so many times as long as a look took: a twentieth of a core at most
 
 log = structlog.get_logger(__name__)

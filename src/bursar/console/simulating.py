@@ -96,6 +96,12 @@ class ScenarioDesk:
             _keep(self._made, asked.key, (grounds, found))
             return found
 
+    def forget(self) -> None:
+        """Keep nothing: for measuring."""
+        with self._one_at_a_time:
+            self._grounds.clear()
+            self._made.clear()
+
     def customers(self, asked: Asked, place: str, which: str) -> list[CustomerTold]:
         """Every customer in the last month of one scenario, the largest loss first. Raises BadScenario."""
         check(asked.wish)

@@ -51,6 +51,7 @@ class Told:
         self.the_retries: list[RetriesCapped] = []
         self.the_approvals: list[ApprovalAsked] = []
         self.the_review_due = ""
+        self.the_recipients: list[str] = []
         self.reviews_written = 0
         self.the_anomalies: list[Anomaly] = []
 
@@ -97,6 +98,16 @@ class Told:
     def report(self, kind, month):
         self.reviews_written += 1
         return ReviewTold(f"Report {kind} of {month}", "It is attached", f"/reports/{kind}/{month}")
+
+    def statements(self, by, of, month, *, closed_only):
+        asked = [name for name in self.the_recipients if of in ("", name)]
+        return [
+            (
+                name,
+                ReviewTold(f"Statement of {name}", f"by {by}, {closed_only}", f"/statements?month={month}&of={name}"),
+            )
+            for name in asked
+        ]
 
 
 class World:

@@ -204,6 +204,22 @@ def test_a_review_is_written_once_it_is_due_and_not_again_when_it_was_told(told:
     assert len(found(rules.Reviews(), told, {("r", "weekly"): Episode("2026-W46", NOW)})) == 1
 
 
+def test_a_statement_is_sent_to_each_that_bears_something_or_to_one_of_them(told: Told):
+    told.the_recipients = ["web", "search"]
+    assert found(rules.SentStatements(), told) == []
+    told.the_review_due = "2026-10"
+    both = found(rules.SentStatements(), told)
+    assert [(one.value, one.window) for one in both] == [("team web", "2026-10"), ("team search", "2026-10")]
+    assert both[0].address == "/statements?month=2026-10&of=web"
+    given = {"by": "customer", "of": "search", "day": "3", "hour": "7", "closed_only": "true"}
+    (one,) = found(parameters_of("statement", given), told)
+    assert (one.value, one.text) == ("customer search", "by customer, True")
+    with pytest.raises(BadAlert):
+        write_rule(Rule("r", parameters_of("statement", {"day": "30"})))
+    with pytest.raises(BadAlert):
+        parameters_of("statement", {"by": "model"})
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [
@@ -308,6 +324,15 @@ def test_an_anomaly_is_told_with_what_it_costs_and_why(told: Told):
     [
         ({"excess_usd_per_day": Decimal(72)}, {}, True),  # three dollars an hour
         ({"excess_usd_per_day": Decimal("72.01")}, {}, False),
+        ({"excess_usd_per_day": Decimal(3)}, {"ended_us": T0}, True),  # and it was over within the hour
+        ({"excess_usd_per_day": Decimal("3.01")}, {"ended_us": T0}, False),
+        ({"excess_usd_per_day": Decimal(72)}, {"began_us": T0 - 100 * 3_600_000_000, "actual_pico": 301 * USD}, True),
+        ({}, {"began_us": T0 - 60_000_000, "expected_pico": 0, "actual_pico": USD // 10}, True),  # $144 a day
+        (
+            {},
+            {"began_us": T0 - 60_000_000, "expected_pico": 0, "actual_pico": USD // 10 - 1},
+            False,
+        ),  # not yet
         ({}, {"label": Label.EXPECTED}, False),
         ({}, {"label": Label.FALSE}, False),
         ({}, {"label": Label.TRUE}, True),

@@ -216,6 +216,21 @@ def test_a_review_is_due_from_its_hour_on(tmp_path: Path, at: datetime, every: s
     ledger.close()
 
 
+def test_statements_are_allocated_once_for_all_looks_and_asked_again_while_there_are_none(tmp_path: Path):
+    asked: list[str] = []
+    answers = [[], [("web", ReviewTold("Statement of web", "", ""))]]
+
+    def state(by: str, of: str, month: str, *, closed_only: bool) -> list[tuple[str, ReviewTold]]:
+        asked.append(f"{by} {of} {month} {closed_only}")
+        return answers[min(len(asked), 2) - 1]
+
+    ledger = open_ledger(tmp_path / "ledger.duckdb", threads=1)
+    facts = LedgerFacts(ledger, FixedClock(us_from_datetime(NOW)), "UTC", statements=state)
+    seen = [len(facts.statements("team", "", "2026-10", closed_only=True)) for _ in range(3)]
+    assert (seen, asked) == ([0, 1, 1], ["team  2026-10 True"] * 2)
+    ledger.close()
+
+
 def test_a_review_is_written_once_for_all_looks(tmp_path: Path):
     written: list[str] = []
 

@@ -55,6 +55,27 @@ def test_a_total_a_rate_and_a_key_are_said(bursar):
     assert "is no day" in bursar(*typed[:4], "--first", "soon", "--last", "2026-08-31").err
 
 
+def test_a_bill_becomes_a_tax_document(bursar, tmp_path):
+    typed = ("invoices", "total", "acme", "100", "--first", "2026-08-01", "--last", "2026-08-31", "--format", "json")
+    bill = json.loads(bursar(*typed).out)["invoices"][0]
+    missing = bursar("invoices", "tax", bill)
+    assert missing.code == 2
+    assert "number:" in missing.err
+    for kind, name, terms in (("payer", "Acme India", {"jurisdiction": "IN"}),
+                              ("entity", "Acme AI Inc", {"vendor": "Acme", "country": "US"})):  # fmt: skip
+        file = tmp_path / "terms.json"
+        file.write_text(json.dumps(terms))
+        assert bursar("tax", "set", kind, name, str(file)).code == 0
+    said = ("--number", "A-7", "--date", "2026-09-02", "--although-open", "--input", "payment_date=2026-09-10")
+    made = json.loads(bursar("invoices", "tax", bill, *said, "--format", "json").out)
+    assert (made["document"], made["version"], made["is_new"]) == ("A-7", 1, True)
+    assert "fx_gst_policy_rate_on_2026_09_10" in made["fault"]
+    assert "version 1" in bursar("invoices", "tax", bill, "--although-open").err
+    assert bursar("invoices", "tax", bill, "--although-open", "--format", "csv").out.startswith("bill,document,version")
+    assert "write NAME=VALUE" in bursar("invoices", "tax", bill, "--input", "frob").err
+    assert "A-7" in bursar("tax", "worksheet", "--month", "2026-09").out
+
+
 def test_a_csv_comes_in_by_a_saved_mapping(bursar, tmp_path):
     file = tmp_path / "bill.csv"
     file.write_bytes(plain_csv(TRAFFIC))

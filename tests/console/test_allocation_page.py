@@ -7,10 +7,14 @@ from decimal import Decimal
 
 import pytest
 from litestar.testing import TestClient
+from python_calamine import CalamineWorkbook
 from tests.console.conftest import make_context
 
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
+from bursar.console.reporting import files_sent
+from bursar.console.stating import statements_told
+from bursar.domain.errors import BadRequest
 from bursar.prices.book import PriceBook
 
 
@@ -62,6 +66,31 @@ def test_a_statement_is_a_page_a_csv_and_the_same_pdf_each_time(page: TestClient
     assert (pdf.headers["content-type"], pdf.content[:5]) == ("application/pdf", b"%PDF-")
     assert page.get(f"/statements/print.pdf?{query}").content == pdf.content
     assert page.get("/statements.json?month=2026-11&among=team&of=nobody").status_code == 404
+
+
+def test_a_statement_is_a_workbook_whose_sums_are_the_statement(page: TestClient):
+    query = "month=2026-11&among=team&of=support"
+    told = page.get("/api/statements?month=2026-11&by=team&of=support").json()
+    answer = page.get(f"/statements/print.xlsx?{query}")
+    assert answer.content == page.get(f"/statements/print.xlsx?{query}").content
+    book = CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
+    assert book.sheet_names == ["Summary", "Bears", "Direct by model", "Direct by feature", "Tie-out"]
+    borne, tied = book.get_sheet_by_name("Bears").to_python(), book.get_sheet_by_name("Tie-out").to_python()
+    assert abs(Decimal(str(borne[-1][2])) - Decimal(told["share"]["total"])) < Decimal("1e-6")
+    assert [row[5] for row in tied[1:4]] == ["yes", "yes", "yes"]
+
+
+def test_statements_are_sent_with_their_files_and_wait_for_the_close_where_asked(mine: ConsoleContext):
+    told = statements_told(mine, "team", "", "2026-11", closed_only=False)
+    assert "support" in [recipient for recipient, _ in told]
+    ((_, one),) = statements_told(mine, "team", "support", "2026-11", closed_only=False)
+    assert "may change" in one.text
+    assert statements_told(mine, "team", "support", "2026-11", closed_only=True) == []
+    assert statements_told(mine, "team", "nobody", "2026-11", closed_only=False) == []
+    pdf, book = files_sent(mine, one.address)
+    assert (pdf.name, pdf.content[:4], book.content[:2]) == ("statement-2026-11-support.pdf", b"%PDF", b"PK")
+    with pytest.raises(BadRequest):
+        files_sent(mine, "/statements?month=2026-11")
 
 
 def test_a_chargeback_is_posted_once_and_in_the_books(page: TestClient):

@@ -179,6 +179,38 @@ def test_a_mapping_is_kept_and_used(console):
     assert client.post("/api/invoices", json={"name": "b", "base64": content, "format": "acme csv"}).json()["again"]
 
 
+def test_a_bill_becomes_a_tax_document_from_its_page(console):
+    client, context = console
+    typed = {"provider": "acme", "first": "2026-07-01", "last": "2026-07-31", "amount": "80", "tax": "2"}
+    bill = client.post("/api/invoices/typed", json=typed).json()["invoices"][0]
+    assert "First say on" in client.get(f"/invoices/{bill}").text
+    for name, terms in (("payer/Acme India", {"jurisdiction": "IN"}),
+                        ("entity/Acme AI <Inc>", {"vendor": "Acme", "country": "US"})):  # fmt: skip
+        assert client.post(f"/api/tax/records/{name}", json=terms).status_code == 200
+    page = client.get(f"/invoices/{bill}").text
+    assert "Make it a tax document" in page
+    said = {"act": "tax", "bill": bill, "number": "A/7 <b>", "invoice_date": "2026-08-02"}
+    refused = form(context, client, **said)
+    assert refused.status_code == 400
+    assert "although_open" in refused.text
+    assert form(context, client, **{**said, "csrf": "guess"}).status_code == 403
+    done = form(context, client, **said, although_open="yes")
+    assert (done.status_code, done.headers["location"]) == (303, "/tax/A~2F7%20%3Cb%3E")
+    assert f"/invoices/{bill}#tax" in client.get(done.headers["location"]).text
+    assert client.get(f"{done.headers['location']}.json").json()["code"] == "bad_tax"  # no rate is kept for the day
+    assert f'href="{done.headers["location"]}.json' in client.get(done.headers["location"]).text
+    assert "A/7 &lt;b&gt;" in client.get(f"/invoices/{bill}").text
+    told = client.get(f"/api/invoices/{bill}/tax").json()
+    assert (told["document"], told["version"], told["news"]) == ("A/7 <b>", 1, "")
+    assert client.post("/api/invoices/typed", json={**typed, "amount": "90"}).status_code == 201
+    assert "says 90.00 USD with tax 2.00 now" in client.get(done.headers["location"]).text
+    assert "Take the bill again" in client.get(f"/invoices/{bill}").text
+    assert "says 90.00 USD" in client.get("/tax?month=2026-08").text
+    again = client.post(f"/api/invoices/{bill}/tax", json={"although_open": True}).json()
+    assert (again["version"], again["news"]) == (2, "")
+    assert client.get("/api/invoices/bill_none/tax").status_code == 404
+
+
 def test_a_rate_is_said_and_taken_back(console):
     client, _ = console
     typed = {"provider": "acme", "first": "2026-08-01", "last": "2026-08-31", "amount": "100", "currency": "EUR"}

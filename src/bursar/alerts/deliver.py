@@ -18,6 +18,7 @@ from bursar.governance.alerts import AlertSettings, Channel
 from bursar.governance.outbox import Outbox
 
 CHANNELS_AT_ONCE = 8
+FILES_MAX, FILES_BYTES_MAX = 20, 10_000_000  # of a digest; mail servers refuse more
 Send = Callable[[Channel, Message, Mapping[str, str], int], None]
 FilesOf = Callable[[str], Sequence[Attached]]
 
@@ -89,14 +90,25 @@ class Deliverer:
         return not error
 
     def _files(self, channel: Channel, owed: Sequence[Owed]) -> Sequence[Attached]:
-        """Of one alert alone: a digest leads to each of its pages. Without them a message is still worth sending."""
-        if channel.kind == "webhook" or len(owed) != 1:
+        """Of each alert, as far as a message holds them: the rest is behind its link. Without them it is still worth
+        sending."""
+        if channel.kind == "webhook":
             return ()
-        try:
-            return self._files_of(owed[0].alert.address)
-        except BursarError as error:
-            _log.warning("files_not_attached", alert=owed[0].alert.alert_id, error=error.message)
-            return ()
+        files: list[Attached] = []
+        for one in owed:
+            try:
+                mine = self._files_of(one.alert.address)
+            except BursarError as error:
+                _log.warning("files_not_attached", alert=one.alert.alert_id, error=error.message)
+                continue
+            room = FILES_BYTES_MAX - sum(len(file.content) for file in files)
+            if len(owed) > 1 and (
+                len(files) + len(mine) > FILES_MAX or sum(len(file.content) for file in mine) > room
+            ):  # fmt: skip
+                _log.warning("files_not_attached", alert=one.alert.alert_id, error="the message is full")
+                continue
+            files.extend(mine)
+        return files
 
     def _held(self, channels: Collection[Channel], now_us: int) -> dict[str, int]:
         held = {}

@@ -162,6 +162,10 @@ class Facts(Protocol):
         """Made and kept, "board" or "pack" of "2026-10"."""
         ...
 
+    def statements(self, by: str, of: str, month: str, *, closed_only: bool) -> Sequence[tuple[str, ReviewTold]]:
+        """Who bears something of a month, with what is said of it; of: that one alone. None before it may be told."""
+        ...
+
     def anomalies(self) -> Sequence[Anomaly]:
         """What the watch has found that goes on, or has just ended."""
         ...

@@ -32,6 +32,7 @@ STORM_OVER = timedelta(minutes=30)  # without errors above the limit, until the 
 APPROVALS_OVER = timedelta(hours=2)  # without a call that waits for one: each hour's first call is a while in coming
 UNPRICED_OVER = timedelta(days=7)  # without a call of that model, likewise
 FINDINGS_MAX = 50  # of one rule at once
+SO_FAR = 100  # an anomaly must have cost a hundredth of what a day of it must cost
 GRAVE_TIMES = 10  # the amount that an anomaly is told from: then it is told once more, and wakes people
 
 
@@ -75,10 +76,8 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _retries(rule, facts)
         case rules.Approvals():
             return _approvals(rule, facts, episodes, now)
-        case rules.SentReports():
-            return _report(rule, rule.what, facts, episodes)
-        case rules.Reviews():
-            return _review(rule, rule.what, facts, episodes)
+        case rules.SentReports() | rules.SentStatements() | rules.Reviews():
+            return _sent(rule, rule.what, facts, episodes)
         case rules.Commitments():
             return judge_promises(rule, rule.what, facts.commitments(), now)
         case rules.Anomaly():
@@ -268,6 +267,19 @@ def _approvals(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> I
         )  # fmt: skip
 
 
+def _sent(
+    rule: Rule, what: rules.SentReports | rules.SentStatements | rules.Reviews, facts: Facts, episodes: Episodes
+) -> Iterator[Finding]:
+    """What is sent on its day, whatever it says."""
+    match what:
+        case rules.SentReports():
+            return _report(rule, what, facts, episodes)
+        case rules.SentStatements():
+            return _statements(rule, what, facts)
+        case rules.Reviews():
+            return _review(rule, what, facts, episodes)
+
+
 def _review(rule: Rule, what: rules.Reviews, facts: Facts, episodes: Episodes) -> Iterator[Finding]:
     period = facts.review_due(what.every, what.day, what.hour)
     known = episodes.get((rule.name, what.every))
@@ -284,6 +296,15 @@ def _report(rule: Rule, what: rules.SentReports, facts: Facts, episodes: Episode
         return
     told = facts.report(what.report, month)
     yield _finding(rule, what.report, month, Severity.INFO, told.title, told.text, told.address)
+
+
+def _statements(rule: Rule, what: rules.SentStatements, facts: Facts) -> Iterator[Finding]:
+    month = facts.review_due("monthly", what.day, what.hour)
+    if not month:
+        return
+    for recipient, told in facts.statements(what.by, what.of, month, closed_only=what.closed_only):
+        value = f"{what.by} {recipient}"
+        yield _finding(rule, value, month, Severity.INFO, told.title, told.text, told.address)
 
 
 def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Finding]:
@@ -309,18 +330,18 @@ def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Findin
 def tells_of(what: rules.Anomaly, one: Anomaly) -> bool:
     """Whether a rule is about a finding: nobody said that it is false or expected, and it costs enough.
 
-    A silence costs less than was to be expected: as much of it counts.
+    At its pace, and a SO_FAR-th of it by now: one odd minute is no day. A silence costs less than was to be expected:
+    as much of it counts.
     """
     if one.label in (Label.FALSE, Label.EXPECTED):
         return False
-    daily = usd_from_pico(per_day_pico(one))
+    daily, so_far = usd_from_pico(per_day_pico(one)), usd_from_pico(one.excess_pico)
     if Signal.SILENCE in one.signals:
-        daily = abs(daily)
+        daily, so_far = abs(daily), abs(so_far)
     series = {(each.dimension, each.value) for each in (one.series, *one.nested)}
     wanted = [(_AS_SERIES.get(each.field, each.field), each.values) for each in rules.read_filters(what.filters)]
-    return daily >= what.excess_usd_per_day and all(
-        any((field, value) in series for value in values) for field, values in wanted
-    )
+    is_dear = daily >= what.excess_usd_per_day and so_far * SO_FAR >= what.excess_usd_per_day
+    return is_dear and all(any((field, value) in series for value in values) for field, values in wanted)
 
 
 _AS_SERIES = {"credential": "credential_id"}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from bursar.alerts.facts import (
     ApprovalAsked,
@@ -53,11 +53,22 @@ def no_report(kind: str, month: str) -> ReviewTold:
     return ReviewTold(f"Report {kind} of {month}", "", f"/reports/{kind}/{month}")
 
 
+class StatementsOf(Protocol):
+    """What each bears of a month, in words: (by, of, month), and whether only a closed month is told."""
+
+    def __call__(self, by: str, of: str, month: str, *, closed_only: bool) -> Sequence[tuple[str, ReviewTold]]: ...
+
+
+def no_statements(by: str, of: str, month: str, *, closed_only: bool) -> Sequence[tuple[str, ReviewTold]]:
+    """Where nobody allocates."""
+    return ()
+
+
 class LedgerFacts:
     """`Facts` from one ledger, in one time zone.
 
-    budgets, loops, retries, approvals, reviews, anomalies, reports, commitments: who knows of those; they aren't in the
-    ledger.
+    budgets, loops, retries, approvals, reviews, anomalies, reports, commitments, statements: who knows of those; they
+    aren't in the ledger.
     """
 
     def __init__(
@@ -73,6 +84,7 @@ class LedgerFacts:
         anomalies: Callable[[], Sequence[Anomaly]] = tuple,
         reports: Callable[[str, str], ReviewTold] = no_report,
         commitments: Callable[[], Sequence[Drawdown]] = tuple,
+        statements: StatementsOf = no_statements,
     ) -> None:
         self._explorer = Explorer(ledger)
         self._ledger = ledger
@@ -87,6 +99,8 @@ class LedgerFacts:
         self._anomalies = anomalies
         self._reports = reports
         self._commitments = commitments
+        self._statements = statements
+        self._stated: dict[tuple[str, str, str, bool], Sequence[tuple[str, ReviewTold]]] = {}
         self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
 
     def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
@@ -162,6 +176,17 @@ class LedgerFacts:
 
     def report(self, kind: str, month: str) -> ReviewTold:
         return self._reports(kind, month)
+
+    def statements(self, by: str, of: str, month: str, *, closed_only: bool) -> Sequence[tuple[str, ReviewTold]]:
+        key = (by, of, month, closed_only)
+        if key not in self._stated:  # it is asked for at each look, and allocating a month takes a second
+            found = self._statements(by, of, month, closed_only=closed_only)
+            if not found:
+                return ()
+            while len(self._stated) >= REVIEWS_REMEMBERED:
+                del self._stated[next(iter(self._stated))]
+            self._stated[key] = found
+        return self._stated[key]
 
     def anomalies(self) -> Sequence[Anomaly]:
         return self._anomalies()

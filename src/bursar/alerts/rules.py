@@ -105,6 +105,18 @@ class SentReports(Parameters, frozen=True, tag="report"):
     hour: int = 9
 
 
+class SentStatements(Parameters, frozen=True, tag="statement"):
+    """What a team, customer or feature bears of the month that is over, as PDF and workbook, from a `day` of the month
+    after it on, at an `hour` local to the console. of: one of them; "" is each, a message apiece. closed_only: not
+    before the month is closed."""
+
+    by: Literal["team", "customer", "feature"] = "team"
+    of: str = ""
+    day: int = 5
+    hour: int = 9
+    closed_only: bool = False
+
+
 class Commitments(Parameters, frozen=True, tag="commitment"):
     """A commitment or a credit of a contract will not be used by its end at the pace of the last 28 days, and
     `least_usd` or more would be lost; is used up by `percent`; or ends within so many `days` with something left."""
@@ -143,6 +155,7 @@ AnyParameters = (
     | Approvals
     | Reviews
     | SentReports
+    | SentStatements
     | Commitments
     | Anomaly
 )
@@ -238,7 +251,7 @@ def _check(what: AnyParameters) -> None:
         raise BadAlert("factor must be above 1: half of all days cost more than the usual one", field="factor")
     if isinstance(what, EstimatedShare | ErrorStorm | TagCoverage | Commitments) and what.percent > 100:
         raise BadAlert(f"percent is {what.percent}; it can be 100 at most", field="percent")
-    if isinstance(what, Reviews | SentReports):
+    if isinstance(what, Reviews | SentReports | SentStatements):
         last = 7 if isinstance(what, Reviews) and what.every == "weekly" else 28
         if not 1 <= what.day <= last:
             raise BadAlert(f"day is {what.day}; here it is 1 to {last}", field="day")

@@ -12,6 +12,7 @@ from bursar.console.contracts import promises
 from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.reporting import files_sent, report_told
 from bursar.console.reviewing import review_told
+from bursar.console.stating import statements_told
 from bursar.console.watching import anomalies_to_tell
 from bursar.ledger.store import Ledger
 from bursar.reports.kept import report_kind
@@ -23,8 +24,8 @@ def alert_threads(
 ) -> AlertThreads:
     """Not begun yet. desk: opens the control store.
 
-    context: what knows of budgets, retries, approvals, reviews, reports, anomalies and contracts; asked when it is
-    needed, since it is made after these threads.
+    context: what knows of budgets, retries, approvals, reviews, reports, statements, anomalies and contracts; asked
+    when it is needed, since it is made after these threads.
     """
     facts = LedgerFacts(
         ledger,
@@ -38,6 +39,7 @@ def alert_threads(
         lambda: anomalies_to_tell(context().anomalies(), site.clock.now_us()),
         lambda kind, month: report_told(context(), report_kind(kind), month),
         lambda: promises(context()),
+        lambda by, of, month, *, closed_only: statements_told(context(), by, of, month, closed_only=closed_only),
     )
 
     def open_parts() -> Parts:

@@ -4,6 +4,7 @@ There is no login yet, so every act is the console's in the audit log; the guard
 programs on this machine get here.
 """
 
+import shlex
 import time
 from collections.abc import Mapping
 
@@ -85,7 +86,11 @@ def try_channel(desk: AlertDesk, name: str) -> Delivery | None:
 def rule_from_form(form: Mapping[str, str]) -> RuleWish:
     """What a page's form says: parameters as `factor=3 least_usd=5`, filters and channels as words."""
     parameters = {}
-    for word in form.get("parameters", "").split():
+    try:
+        words = shlex.split(form.get("parameters", ""))
+    except ValueError as error:
+        raise BadAlert(f"parameters: {error}", field="parameters") from error
+    for word in words:
         name, equals, value = word.partition("=")
         if not (name and equals):
             raise BadAlert(f"parameters: {word!r}; write them as name=value, parted by spaces", field="parameters")

@@ -18,6 +18,7 @@ from bursar.finance.contracts.book import ContractBook
 from bursar.finance.economics.report import EconomicsDesk
 from bursar.finance.fx.book import RateBook
 from bursar.finance.reconcile.desk import InvoiceDesk
+from bursar.finance.tax.bill_desk import BillDesk
 from bursar.finance.tax.book import TaxBook
 from bursar.finance.tax.kept_rates import kept_rates
 from bursar.finance.tax.sheet import WorkSheet, work_sheet
@@ -67,7 +68,12 @@ class FinanceDesk:
 
     def tax_sheet(self, month: str) -> WorkSheet:
         """The month's tax work sheet, with kept rates of exchange. Raises BadTax."""
-        return work_sheet(self.taxes, month, kept_rates(self.rates.rates()))
+        return work_sheet(self.taxes, month, kept_rates(self.rates.rates()), self.tax_bills.all_news())
+
+    @property
+    def tax_bills(self) -> BillDesk:
+        """Bills as tax documents, with rates of exchange as they are kept now."""
+        return BillDesk(self.taxes, self.invoices.book, kept_rates(self.rates.rates()))
 
     @cached_property
     def rates(self) -> RateBook:

@@ -10,6 +10,7 @@ from bursar.alerts.message import Attached
 from bursar.console.context import ConsoleContext
 from bursar.console.reporting_finance import finance_blocks, margin_blocks, state_of
 from bursar.console.reviewing import facts_of, pdf_of, review_named
+from bursar.console.stating import statement_attached
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.errors import BadRequest, Unavailable
@@ -82,7 +83,7 @@ def report_told(context: ConsoleContext, kind: ReportKind, month: str) -> Review
 
 
 def files_sent(context: ConsoleContext, address: str) -> list[Attached]:
-    """What goes with an alert by mail: of a report its files as kept, of a review its PDF."""
+    """What goes with an alert by mail: of a report its files as kept, of a review its PDF, of a statement both."""
     parts = address.strip("/").split("/")
     match parts:
         case ["reports", kind, month]:
@@ -94,6 +95,8 @@ def files_sent(context: ConsoleContext, address: str) -> list[Attached]:
             ]
         case ["reviews", period]:
             return [Attached(f"review-{period}.pdf", PDF, pdf_of(context, review_named(context, period)))]
+        case [asked] if asked.startswith("statements?"):
+            return statement_attached(context, asked)
         case _:
             return []
 

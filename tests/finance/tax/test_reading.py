@@ -28,12 +28,40 @@ CASE = {"vendor_country": "US", "amount_usd": "10000.00", "payment_date": "2026-
         ({"tds_position": "maybe"}, "tds_position"),
         ({"invoice_amount": "9"}, "invoice_amount"),
         ({"lines": {}}, "lines"),
+        ({"purpose": "bussiness"}, "purpose"),
+        ({"attribution": "half"}, "attribution"),
+        ({"payer_type": "nbcf"}, "payer_type"),
+        ({"vendor_type": "compny"}, "vendor_type"),
+        ({"document_type": "kredit_note"}, "document_type"),
+        ({"gst_value_policy": "both"}, "gst_value_policy"),
+        ({"marketplace_seller": "frob"}, "marketplace_seller"),
+        ({"vendor_country": "Irelnd"}, "vendor_country"),
+        ({"invoice_currency": "dollars"}, "invoice_currency"),
+        ({"payer_percent": "5"}, "payer_percent"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_its_name(change, field):
     inputs = {name: value for name, value in {**CASE, **change}.items() if value is not None}
     with pytest.raises(BadTax) as told:
         compute({"jurisdiction": "IN", "inputs": inputs})
+    assert told.value.field == field
+    assert field in told.value.message
+
+
+@pytest.mark.parametrize(
+    ("where", "inputs", "field"),
+    [
+        ("XX", {"invoice_net_eur": "1"}, "jurisdiction"),
+        ("US", {"charge_usd": "1", "state": "ZZ"}, "customer_state"),
+        ("CA", {"invoice_net_cad": "1", "province": "NS", "supply_date": "2025-03-31"}, "customer_state"),
+        ("IN", {"invoice_net_inr": "1", "supplier_state": "Karnatka", "customer_state": "KA"}, "supplier_state"),
+        ("IN", {"invoice_net_inr": "1", "supplier_state": "29", "customer_state": "Tamil Nadu",
+                "resident_tds_option": "some"}, "resident_tds_option"),
+    ],
+)  # fmt: skip
+def test_what_no_rule_knows_is_refused_by_the_input_that_said_it(where, inputs, field):
+    with pytest.raises(BadTax) as told:
+        compute({"jurisdiction": where, "inputs": inputs})
     assert told.value.field == field
     assert field in told.value.message
 
@@ -70,6 +98,24 @@ def test_spellings_mean_one_thing(raw, name):
     read = understand(raw)
     assert read is not None
     assert read.input.name == name
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("buyer_gst_registered", "payer_gst_registered"),
+        ("recipient_state", "customer_state"),
+        ("purchaser_gstin", "customer_gstin"),
+        ("trc_obtained", "trc_on_file"),
+        ("prepaid_credits_purchase_usd", "amount"),
+    ],
+)
+def test_words_that_say_the_same_are_taken_for_one_another(raw, name):
+    assert understand(raw).input.name == name
+
+
+def test_words_that_could_mean_two_inputs_mean_neither():
+    assert understand("supplier_registered") is None
 
 
 @pytest.mark.parametrize(

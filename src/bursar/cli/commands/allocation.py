@@ -226,17 +226,20 @@ def statement(
     month: MonthOption = "",
     by: ByOption = "team",
     pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it here, to be printed.")] = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="Write it here as a workbook.")] = None,
     data: DataOption = None,
     config: ConfigOption = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
     """What one of them bears in a month, and why: `bursar statements web --month 2026-10 --pdf web.pdf`."""
     site = resolve_existing(config, data)
-    if pdf is not None:
-        asked = [("month", month), ("among", by), ("of", of)]
-        content = client.fetch(site, client.target("/statements/print.pdf", asked))
-        pdf.write_bytes(content)
-        say(f"{pdf}: {len(content):,} bytes.")
+    for path, kind in ((pdf, "pdf"), (xlsx, "xlsx")):
+        if path is not None:
+            asked = [("month", month), ("among", by), ("of", of)]
+            content = client.fetch(site, client.target(f"/statements/print.{kind}", asked))
+            path.write_bytes(content)
+            say(f"{path}: {len(content):,} bytes.")
+    if pdf is not None or xlsx is not None:
         return
     asked = [("month", month), ("by", by), ("of", of)]
     if fmt is not Format.TABLE:
@@ -268,8 +271,11 @@ def _keep(site: Site, name: str, terms: "RuleTerms") -> None:
     from bursar.finance.allocation.rule_book import RuleBook  # start-up: SQLAlchemy takes its time
 
     site.prepare()
-    made = RuleBook(_store(site), site.secret(), site.clock).set(name, terms, actor=actor())
+    book = RuleBook(_store(site), site.secret(), site.clock)
+    made = book.set(name, terms, actor=actor())
     say(f"rule {made.name}, version {made.version}, from {terms.start} on.")
+    if (opens := book.first_open()) and terms.start < opens:
+        say(f"closed months keep the rules that they were closed with: what it changes begins on {opens}.")
 
 
 def _store(site: Site) -> "ControlStore":

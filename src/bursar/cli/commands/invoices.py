@@ -10,6 +10,7 @@ import typer
 
 from bursar.cli import client
 from bursar.cli.commands.invoices_shown import BillTold, ComparedTold, show_bills, show_compared
+from bursar.cli.commands.invoices_tax import tax
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
 from bursar.cli.render import (
     Format,
@@ -234,7 +235,7 @@ def register(app: typer.Typer) -> None:
     for name, command in (
         ("import", import_), ("total", total), ("list", list_invoices), ("show", show), ("reconcile", reconcile),
         ("accept", accept), ("ignore", ignore), ("rate", rate), ("key", key), ("mapping", mapping),
-        ("mappings", mappings),
+        ("mappings", mappings), ("tax", tax),
     ):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="invoices")

@@ -34,14 +34,19 @@ def worksheet(
 ) -> None:
     """What to self-invoice, pay, claim, give back, withhold, file, decide: `bursar tax worksheet --month 2026-11`."""
     # start-up: SQLAlchemy, Typst and XlsxWriter take their time, and `--help` needs none
+    from bursar.finance.reconcile.book import InvoiceBook
+    from bursar.finance.tax.bill_desk import BillDesk
     from bursar.finance.tax.duties import SECTIONS
     from bursar.finance.tax.sheet import work_sheet
+    from bursar.governance.store import ControlStore
     from bursar.reports.tax_print import lead_of, sheet_pdf, told_money
     from bursar.reports.tax_workbook import sheet_workbook
 
     site = resolve_existing(config, data)
     book = _book(site)
-    sheet, organization = work_sheet(book, month, _rates(site)), site.config.organization
+    rates = _rates(site)
+    news = BillDesk(book, InvoiceBook(ControlStore(site.control_location), site.secret(), site.clock), rates).all_news()
+    sheet, organization = work_sheet(book, month, rates, news), site.config.organization
     for path, make in ((xlsx, sheet_workbook), (pdf, sheet_pdf)):
         if path is not None:
             path.write_bytes(make(sheet, organization, book.rules()))

@@ -1,5 +1,6 @@
 """Alerts: what is open, who watches, who is told, and how delivery went; forms for all of it that need no script."""
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,7 @@ KIND_WORDS = {
     "approvals": "calls that wait for an approval",
     "review": "the review of a week or month",
     "report": "the report of a month, with its files",
+    "statement": "what each team or customer bears of a month, with its files",
     "commitment": "credits and commitments of contracts",
     "anomaly": "what is out of the ordinary, and costs",
 }
@@ -226,7 +228,7 @@ def _row(f: Format, alert: AlertAnswer) -> AlertRow:
 
 
 def _words(parameters: dict[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in parameters.items())
+    return shlex.join(f"{name}={value}" for name, value in parameters.items())
 
 
 def _defaults(kind: str) -> str:

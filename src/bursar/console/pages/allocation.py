@@ -34,6 +34,7 @@ from bursar.finance.allocation.rules import BY, DRIVERS, GIVEN, RuleTerms, RuleV
 from bursar.finance.allocation.statements import PDF, statement_pdf
 from bursar.finance.books.booked import first_day, next_month
 from bursar.governance.checks import read_terms
+from bursar.reports.statement_workbook import XLSX, statement_workbook
 
 SHOWN = 60
 METHOD_WORDS = {
@@ -108,6 +109,7 @@ def allocation_page(context: ConsoleContext, view: View, f: Format) -> dict[str,
             "usd": usd_from_pico,
             "drivers": [*DRIVERS, GIVEN],
             "first": first.isoformat(),
+            "opens": desk.allocation.first_open(),
         },
         "csrf": context.csrf,
         "has_pickers": False,
@@ -136,6 +138,7 @@ def statement_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
             "parts": [(name, methods.get(name, ""), usd_from_pico(pico)) for name, pico in one.share.parts.items()],
             "usd": usd_from_pico,
             "pdf": f"/statements/print.pdf?{query}",
+            "xlsx": f"/statements/print.xlsx?{query}",
             "back": f"/allocation?{urlencode({'month': one.month, 'among': one.by})}",
             "calls_href": calls,
             "beside": beside(context.finance(), view, one.month),
@@ -148,15 +151,26 @@ def statement_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
 @get("/statements/print.pdf", sync_to_thread=True, include_in_schema=False)
 def statement_print(request: Asked) -> Response[bytes]:
     """One statement as a PDF: the same bytes each time for a closed month."""
+    return _file(request, "pdf")
+
+
+@get("/statements/print.xlsx", sync_to_thread=True, include_in_schema=False)
+def statement_workbook_file(request: Asked) -> Response[bytes]:
+    """The same as a workbook, whose sums are formulas."""
+    return _file(request, "xlsx")
+
+
+def _file(request: Asked, kind: str) -> Response[bytes]:
     context: ConsoleContext = request.app.state.context
     asked = ("month", "among", "of", "in")
     view = context.view("/statements", {name: [str(request.query_params.get(name, ""))] for name in asked})
     one = _statement(context, view)
     other = beside(context.finance(), view, one.month)
     total = other.shown(usd_from_pico(one.share.total_pico))
-    content = statement_pdf(one, context.config.organization, f"{total}: {other.told}" if total else "")
-    headers = {**NO_STORE, "content-disposition": f'inline; filename="statement-{one.month}.pdf"'}
-    return Response(content, media_type=PDF, headers=headers)
+    told = f"{total}: {other.told}" if total else ""
+    make, media_type = (statement_pdf, PDF) if kind == "pdf" else (statement_workbook, XLSX)
+    headers = {**NO_STORE, "content-disposition": f'inline; filename="statement-{one.month}.{kind}"'}
+    return Response(make(one, context.config.organization, told), media_type=media_type, headers=headers)
 
 
 def change_allocation(context: ConsoleContext, form: Mapping[str, str]) -> str:
@@ -277,4 +291,4 @@ def _shown_rule(one: RuleVersion) -> ShownRule:
     return ShownRule(one.name, one.version, KIND_WORDS[terms.kind], what, how, days, by, terms.note)
 
 
-ALLOCATION_PAGES = [change, statement_print]
+ALLOCATION_PAGES = [change, statement_print, statement_workbook_file]

@@ -11,6 +11,7 @@ from litestar import post
 from litestar.response import Redirect
 
 from bursar.console.api.invoice_answers import BillAnswer, ComparedAnswer, bills_csv, compared_csv, state_of
+from bursar.console.api.invoice_tax import bill_tax, make_document
 from bursar.console.api.invoices import (
     Decision,
     TypedBill,
@@ -23,18 +24,23 @@ from bursar.console.api.invoices import (
 )
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.format import Format
+from bursar.console.forms.fields import Fields
 from bursar.console.invoicing import coverage_of
 from bursar.console.pages.serving import Asked, fields_of
+from bursar.console.pages.tax import document_href
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.errors import BadControl
+from bursar.domain.errors import BadControl, BadTax
 from bursar.domain.money import usd_from_pico
 from bursar.explore.filters import Filter
 from bursar.finance.reconcile.causes import WORDS, Cause
 from bursar.finance.reconcile.desk import Look
 from bursar.finance.reconcile.grouping import POSTABLE
 from bursar.finance.reconcile.result import Variance, VarianceCell
+from bursar.finance.tax.documents import what_is_known
+from bursar.finance.tax.from_bill import Said
+from bursar.finance.tax.vocabulary import read_day
 
 VARIANCES_SHOWN, CELLS_SHOWN = 200, 40
 HOW_WORDS = {
@@ -131,6 +137,7 @@ def invoice_page(context: ConsoleContext, view: View, f: Format, name: str) -> d
     """One bill. Raises UnknownControl."""
     look = compare_bill(context, name)
     found, invoice = look.found, look.invoice
+    tax = bill_tax(context, invoice.invoice_id)
     most = max((abs(one.money) for one in found.variances), default=0)
     causes = sorted(found.by_cause().items(), key=lambda pair: -abs(pair[1]))
     widest = max((abs(money) for _, money in causes), default=0)
@@ -169,6 +176,9 @@ def invoice_page(context: ConsoleContext, view: View, f: Format, name: str) -> d
             "notes": found.notes,
             "provisional_from": display.day(look.provisional_from, year=True),
             "rate": "" if invoice.rate is None else format(invoice.rate, "f"),
+            "tax": tax,
+            "tax_href": document_href(tax.document),
+            "kept": what_is_known(context.finance().taxes),
             "is_foreign": bool(look.fault) or invoice.rate is not None,
         },
         "csrf": context.csrf,
@@ -198,6 +208,9 @@ def change_invoices(context: ConsoleContext, form: Mapping[str, str]) -> str:
             provider = desk.book.one(bill).provider
             desk.names.set_key(provider, form.get("name", ""), form.get("targets", "").split(","), actor=ACTOR)
             desk.forget()
+        case "tax":
+            made = make_document(context, bill, _said(form))
+            return document_href(made.record.name)
         case "typed":
             return f"/invoices/{take_in(context, lambda desk: take_typed(desk, _typed(form))).invoices[0]}"
         case act:
@@ -211,6 +224,23 @@ async def change(request: Asked) -> Redirect:
     fields = await fields_of(request)
     target = await asyncio.to_thread(change_invoices, request.app.state.context, fields)
     return Redirect(target, status_code=303)
+
+
+def _said(form: Mapping[str, str]) -> Said:
+    """What was said of a bill's tax document. Raises BadTax for an input that says nothing."""
+    fields = Fields(form)
+    inputs: dict[str, Any] = dict(fields.pairs("inputs", "self_invoice_date=2026-11-12"))
+    if "inputs" in fields.errors:
+        raise BadTax(f"inputs: {fields.errors['inputs']}", field="inputs")
+    if fields.text("payment_date"):
+        inputs["payment_date"] = fields.text("payment_date")
+    day = fields.text("invoice_date")
+    issuers = [name.removeprefix("issuer_") for name in form if name.startswith("issuer_") and form[name].strip()]
+    entities = {form[f"issuer_{at}"]: fields.text(f"entity_{at}") for at in issuers if fields.text(f"entity_{at}")}
+    return Said(
+        fields.text("payer"), fields.text("entity"), fields.text("number"),
+        read_day("invoice_date", day) if day else None, entities, inputs, fields.ticked("although_open"),
+    )  # fmt: skip
 
 
 def _typed(form: Mapping[str, str]) -> TypedBill:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from litestar import Response, get
 from litestar.params import FromPath
@@ -305,7 +306,7 @@ def _handler(page: Page) -> Callable[..., Response[Any]]:
 def _handler_of_one(page: Page) -> Callable[..., Response[Any]]:
     def handle(request: Asked, name: FromPath[str]) -> Response[Any]:
         bare = name.removesuffix(f".{suffix}") if (suffix := suffix_of(request)) else name
-        return serve(request, page, f"{page.path}/{bare}", bare)
+        return serve(request, page, f"{page.path}/{quote(bare, safe='')}", bare)
 
     return handle
 

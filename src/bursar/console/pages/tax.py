@@ -20,11 +20,12 @@ from bursar.console.pages.serving import NO_STORE, Asked, fields_of
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.errors import BadTax, UnknownRoute
+from bursar.domain.errors import BadTax, UnknownControl, UnknownRoute
+from bursar.finance.tax.book import TaxBook
 from bursar.finance.tax.compute import Computed
 from bursar.finance.tax.documents import documents_from_csv, what_is_known
 from bursar.finance.tax.duties import SECTIONS, DutyRow
-from bursar.finance.tax.kept import PAPER_KINDS, QUESTIONS, TaxRecord, read_kept
+from bursar.finance.tax.kept import PAPER_KINDS, QUESTIONS, DocumentTerms, TaxRecord, read_kept
 from bursar.finance.tax.kept_rates import kept_rates
 from bursar.finance.tax.sheet import WorkSheet, compute_document, read_month
 from bursar.reports.tax_print import sheet_pdf, told_money
@@ -40,6 +41,7 @@ SAYS = {
     "decide": "what nobody can compute until somebody says it",
 }
 TYPES = {"pdf": "application/pdf", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+SLASH = "~2F"
 WORDS_OF_RESULT = {"tds": "TDS", "igst": "IGST", "cgst": "CGST", "sgst": "SGST", "inr": "INR", "usd": "USD",
                    "eur": "EUR", "gbp": "GBP", "itc": "ITC", "rcm": "reverse charge", "gstr3b": "GSTR-3B", "vat": "VAT",
                    "gst": "GST"}  # fmt: skip
@@ -76,7 +78,7 @@ def tax_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     book, month = context.finance().taxes, month_now(context, view.get("month"))
     sheet = context.finance().tax_sheet(month)
     first = date.fromisoformat(f"{month}-01")
-    documents = book.all("document")
+    documents, news = book.all("document"), context.finance().tax_bills.all_news()
     return {
         "data": {
             "month": month,
@@ -89,7 +91,7 @@ def tax_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
             "confirm": sheet.confirm,
             "rule_ids": sheet.rule_ids,
             "rules": book.rules().rules,
-            "documents": [_listed(one) for one in documents],
+            "documents": [{**_listed(one), "news": news.get(one.name, "")} for one in documents],
             "kinds": [(kind, name, [_listed(one) for one in book.all(kind)]) for kind, name in
                       (("payer", "Payers"), ("entity", "Vendors’ entities"), ("paper", "Papers"),
                        ("position", "Positions"), ("rules", "Own rules"))],
@@ -108,13 +110,15 @@ def tax_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
 def document_page(context: ConsoleContext, _view: View, _f: Format, name: str) -> dict[str, Any]:
     """One document: what was said, every figure with its rules, and what must be confirmed. Raises UnknownControl."""
     book = context.finance().taxes
-    kept = book.one("document", name)
+    kept = _document(book, name)
     one = compute_document(kept, what_is_known(book), book.rules(), kept_rates(context.finance().rates.rates()))
     figures = [{**figure, "label": _label(figure["key"])} for figure in (one.computed.figures if one.computed else ())]
     return {
         "data": {
             "one": one,
             "kept": kept,
+            "bill": kept.terms.bill if isinstance(kept.terms, DocumentTerms) else "",
+            "news": context.finance().tax_bills.news(kept),
             "figures": figures,
             "inputs": [(key, value) for key, value in one.inputs.items() if key != "lines"],
             "lines": one.inputs.get("lines", []),
@@ -132,7 +136,7 @@ def document_figures(context: ConsoleContext, name: str) -> Computed:
     """Raises UnknownControl, and BadTax for a document that can't be computed."""
     book = context.finance().taxes
     one = compute_document(
-        book.one("document", name), what_is_known(book), book.rules(), kept_rates(context.finance().rates.rates())
+        _document(book, name), what_is_known(book), book.rules(), kept_rates(context.finance().rates.rates())
     )
     if one.computed is None:
         raise BadTax(one.fault, field=one.fault_field)
@@ -148,6 +152,21 @@ def document_csv(answer: Computed) -> bytes:
             for one in answer.figures
         ),
     )
+
+
+def document_href(name: str) -> str:
+    """Its page. An address has no slash inside a name, so that a number's are written as `~2F`."""
+    return f"/tax/{quote(name.replace('/', SLASH), safe='')}"
+
+
+def _document(book: TaxBook, name: str) -> TaxRecord:
+    """Raises UnknownControl."""
+    try:
+        return book.one("document", name)
+    except UnknownControl:
+        if SLASH not in name:
+            raise
+        return book.one("document", name.replace(SLASH, "/"))
 
 
 def change_tax(context: ConsoleContext, form: Mapping[str, str]) -> str:
@@ -166,7 +185,7 @@ def change_tax(context: ConsoleContext, form: Mapping[str, str]) -> str:
         raise BadTax(f"act: {act[:40]!r} is nothing this page does", field="act")
     name = fields.text("name")
     kept = book.save(act, name, read_kept(act, _terms(act, fields)), actor=ACTOR)
-    return f"/tax/{quote(kept.name, safe='')}" if act == "document" else "/tax#known"
+    return document_href(kept.name) if act == "document" else "/tax#known"
 
 
 @post("/tax/change", include_in_schema=False, status_code=303)
@@ -233,7 +252,7 @@ def _shown(one: DutyRow, today: date) -> ShownDuty:
         one,
         "" if one.amount is None else told_money(one.amount, one.currency),
         display.day(one.due, year=True) if one.due else "",
-        f"/tax/{quote(one.document, safe='')}" if one.document else "",
+        document_href(one.document) if one.document else "",
         late=one.due is not None and one.due < today,
     )
 
@@ -243,6 +262,7 @@ def _listed(one: TaxRecord) -> dict[str, Any]:
     terms = msgspec.to_builtins(one.terms)
     inputs = terms.pop("inputs", {})
     lines = terms.pop("lines", [])
+    terms.pop("billed", None)
     months = terms.pop("turnover", {})
     told = [f"{key} {value}" for key, value in terms.items() if value and key != "toml"]
     told += [f"{month}: {exempt} exempt of {whole}" for month, (exempt, whole) in months.items()]
@@ -250,7 +270,7 @@ def _listed(one: TaxRecord) -> dict[str, Any]:
     told += [f"{len(lines)} lines"] if lines else []
     return {
         "name": one.name,
-        "href": f"/tax/{quote(one.name, safe='')}" if one.kind == "document" else "",
+        "href": document_href(one.name) if one.kind == "document" else "",
         "said": ", ".join(told),
         "version": one.version,
         "by": one.created_by,

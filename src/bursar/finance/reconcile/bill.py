@@ -32,6 +32,7 @@ class BillLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount:      in `currency`, exact as written; None: a usage page, which has no money.
     places:      decimal places that the amount was written with: the line may be rounded to those.
     rate:        units of `currency` for one USD, where the line says so itself.
+    issuer:      the legal entity that bills it, as the line says itself; "": not said.
     """
 
     start: date
@@ -51,6 +52,7 @@ class BillLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     account: str = ""
     where: str = ""  # more that tells lines apart: a region, a context window, a row id
+    issuer: str = ""
 
     @property
     def days(self) -> int:
@@ -59,7 +61,7 @@ class BillLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def slot(self) -> str:
         """What the line is about, without what it says: a later import of the same slot takes its place."""
-        about = msgspec.structs.replace(self, quantity=None, amount=None, places=12, rate=None)
+        about = msgspec.structs.replace(self, quantity=None, amount=None, places=12, rate=None, issuer="")
         kind = "usage page" if self.amount is None else "money"  # both may be about the same thing
         return _digest(kind.encode() + b"\0" + msgspec.json.encode(about))
 

@@ -59,7 +59,9 @@ def split(amount: Decimal, weights: list[Decimal]) -> list[Decimal]:
 def _state(case: Case, working: Working, state: str, amount: Decimal, *, whole: bool) -> Decimal | None:
     city = place_name(case.text("customer_city"))
     state = city if city in working.book.keys("us.sales") else state
-    row = working.book.need("us.sales", case.day("tax_point_date", "invoice_date", "payment_date"), state)
+    row = working.book.need(
+        "us.sales", case.day("tax_point_date", "invoice_date", "payment_date"), state, field="customer_state"
+    )
     working.apply("US-GEN-02")
     if working.is_low(row):
         return None
@@ -115,7 +117,7 @@ def compute_canada(case: Case, working: Working) -> None:
     if not case.has("customer_state"):
         raise BadTax("customer_state: the province is needed, such as ON", field="customer_state")
     province = place_name(case.text("customer_state"))
-    row = working.book.need("ca.gst", day, province)
+    row = working.book.need("ca.gst", day, province, field="customer_state")
     if working.is_low(row):
         return
     currency = case.currency or "CAD"

@@ -1,5 +1,6 @@
 """Tax records in the control store: appended versions, each change in the audit log."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -49,9 +50,11 @@ class TaxBook:
             names = {*known, *((kind, name) for kind, name, _ in records)}
             for kind, name, terms in records:
                 self._check(kind, name, terms, names)
+                _check_bill(name, terms, known)
                 before = known.get((kind, name))
                 if before is not None and before.terms == terms:
                     continue
+                known[kind, name] = TaxRecord("", kind, name, 0, terms, 0, actor)
                 self._append(connection, kind, name, msgspec.json.encode(terms).decode(), actor)
                 changed += 1
             count = connection.execute(select(func.count()).select_from(TAX_RECORDS)).scalar_one()
@@ -125,6 +128,18 @@ class TaxBook:
             connection, self._secret, at_us=now_us, actor=actor, action=f"tax.{kind}.{action}", subject=new_id,
             detail={"name": name, "version": str(last + 1), "terms": text},
         )  # fmt: skip
+
+
+def _check_bill(name: str, terms: Terms, known: Mapping[tuple[str, str], TaxRecord]) -> None:
+    """A bill is in one document. Raises BadTax for a second one."""
+    if not isinstance(terms, DocumentTerms) or not terms.bill:
+        return
+    other = next(
+        (one.name for one in known.values()
+         if isinstance(one.terms, DocumentTerms) and one.terms.bill == terms.bill and one.name != name), "",
+    )  # fmt: skip
+    if other:
+        raise BadTax(f"bill: {terms.bill} is in document {other!r} already; a bill is in one", field="bill")
 
 
 def _entities(terms: Terms) -> list[str]:

@@ -20,6 +20,7 @@ from bursar.finance.tax.vocabulary import (
     read_day,
     read_decimal,
     read_flag,
+    read_word,
     understand,
 )
 
@@ -32,6 +33,28 @@ LINE_PREFIXES = (
 INDIAN_PREFIXES = ("indian", "aws_india", "domestic", "forward")
 FOREIGN_PREFIXES = ("foreign", "aws_inc", "reverse", "marketplace")
 
+_COMPANY: dict[str, bool] = {}
+_HALF = {"payer_is_bank_or_nbfc": True}
+_SEZ = {"payer_sez": True}
+_OTHER_PAYEE = {"vendor_is_foreign_company": False}
+PAYER_TYPES: dict[str, dict[str, bool]] = {
+    "company": _COMPANY, "business": _COMPANY, "registered": _COMPANY, "regular": _COMPANY,
+    "registered_business": _COMPANY,
+    "gst_registered": _COMPANY, "domestic_company": _COMPANY, "b2b": _COMPANY, "llp": _COMPANY,
+    "bank": _HALF, "nbfc": _HALF, "financial_institution": _HALF, "bank_or_nbfc": _HALF,
+    "sez": _SEZ, "sez_unit": _SEZ, "sez_developer": _SEZ,
+    "composition_dealer": {"composition_dealer": True}, "composition": {"composition_dealer": True},
+    "unregistered": {"payer_gst_registered": False}, "consumer": {"payer_gst_registered": False},
+    "individual": {"payer_gst_registered": False}, "b2c": {"payer_gst_registered": False},
+}  # fmt: skip
+DOCUMENT_TYPES = {"invoice": False, "bill": False, "tax_invoice": False, "debit_note": False, "payment": False,
+                  "credit_note": True, "refund": True}  # fmt: skip
+"""Whether the amount of such a document lies below zero."""
+VENDOR_TYPES: dict[str, dict[str, bool]] = {
+    "company": _COMPANY, "foreign_company": _COMPANY, "corporation": _COMPANY, "llc": _COMPANY, "gmbh": _COMPANY,
+    "individual": _OTHER_PAYEE, "firm": _OTHER_PAYEE, "llp": _OTHER_PAYEE, "partnership": _OTHER_PAYEE,
+    "trust": _OTHER_PAYEE, "aop": _OTHER_PAYEE, "person": _OTHER_PAYEE,
+}  # fmt: skip
 
 RateOf = Callable[[str, str, str, date], "tuple[Decimal, str] | None"]
 """(purpose, currency, into, day) to a kept rate and what it is told by; None: none is known."""
@@ -74,6 +97,7 @@ class Case:
                     f"{name}: no input is called that{hint} (docs/tax.md lists them; `note` holds anything)", field=name
                 )
         self._lines_from_prefixes(lines)
+        self._say_types()
 
     def has(self, *names: str) -> bool:
         return any(name in self.values for name in names)
@@ -235,7 +259,7 @@ class Case:
             case "date":
                 return read_day(name, value)
             case "country":
-                return read_country(value)
+                return read_country(name, value)
             case "texts":
                 return [str(one) for one in value] if isinstance(value, list) else [str(value)]
             case "number":
@@ -244,7 +268,7 @@ class Case:
                 return self._shares(name, value)
             case "lines":
                 return self._lines(name, value)
-        return str(value).strip()
+        return read_word(name, known, value)
 
     def _used_list(self, name: str, value: list[Any]) -> Decimal:
         for one in value:
@@ -269,6 +293,22 @@ class Case:
         if not isinstance(value, list) or not value or not all(isinstance(one, Mapping) for one in value):
             raise BadTax(f"{name}: write a list of objects, one a line of the bill", field=name)
         return [dict(one) for one in value]
+
+    def _say_types(self) -> None:
+        """What a payer or vendor is, said in one word, as the flags it stands for. Raises BadTax for another word."""
+        for field, known in (("payer_type", PAYER_TYPES), ("vendor_type", VENDOR_TYPES)):
+            if field not in self.values:
+                continue
+            word = self.text(field).lower().replace(" ", "_").replace("-", "_")
+            if word not in known:
+                raise BadTax(f"{field}: {word[:40]!r}; it is {', '.join(known)}", field=field)
+            for name, value in known[word].items():
+                self.values.setdefault(name, value)
+        document = self.text("document_type", "invoice").lower().replace(" ", "_").replace("-", "_")
+        if document not in DOCUMENT_TYPES:
+            raise BadTax(f"document_type: {document[:40]!r}; it is {', '.join(DOCUMENT_TYPES)}", field="document_type")
+        if DOCUMENT_TYPES[document] and self.amount is not None:
+            self.values["amount"] = -abs(self.amount)
 
     def _lines_from_prefixes(self, lines: Mapping[str, dict[str, Any]]) -> None:
         """`indian_entity_net_inr` and `foreign_entity_amount_usd` stand for lines of one bill."""

@@ -42,7 +42,7 @@ class Place(msgspec.Struct, frozen=True):
 
 def compute_elsewhere(case: Case, working: Working, country: str) -> None:
     """Puts tax on one purchase for a payer in `country`. Raises BadTax for what is missing."""
-    regime = working.book.need("vat.regime", None, country)
+    regime = working.book.need("vat.regime", None, country, field="jurisdiction")
     if working.is_low(regime):
         return
     if case.amount is None and case.has("exempt_input_tax"):

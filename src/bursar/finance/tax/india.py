@@ -35,14 +35,35 @@ def compute_india(case: Case, working: Working) -> None:
         working.refuse("ACC-06", "a credit note of a foreign vendor: no clear form for it in GST law, so nothing is "
                        "computed; reduce expense and base in the period received, with linked corrections")  # fmt: skip
         return
+    if case.has("free_credits"):
+        _free_credits(case, working)
+        if case.amount is None:
+            return
     if case.amount is None and not case.has("gst_taxable_value", "T_total_input_tax"):
         _interest_alone(case, working)
         return
     borne = withhold(case, working) if is_asked(case) else ZERO
     if not is_asked(case):
         working.tell("withholding is another question, and wasn't asked: say tds_position")
+    if is_asked(case) and case.flag("tax_borne_by_payer", False) and "effective_rate" not in working.results:
+        working.refuse("IN-GST-09", "the value with the tax that the payer bears needs its rate, which no rule says")
+        return
     if _has_gst(case):
         _gst(case, working, borne)
+
+
+def _free_credits(case: Case, working: Working) -> None:
+    """ACC-05: no cost and no GST from an unrelated vendor; what they are worth is told for unit costs alone."""
+    if case.flag("vendor_related_party", False):
+        working.refuse("IN-GST-21", "a related vendor's free credits are a supply: say declared_value")
+        return
+    given, unit = case.money("free_credits") or ZERO, case.currencies.get("free_credits", case.currency).lower()
+    working.tell("free credits are used before paid ones, cost nothing and bear no GST from an unrelated vendor")
+    working.put(f"free_credits_list_value_{unit or 'inr'}", given, "ACC-05")
+    if case.amount is None:
+        for key in ("gst_taxable_value_inr", "igst_rcm_inr", "rcm_inr", "itc_inr", "expense_booked_inr"):
+            working.put(key, ZERO, "ACC-05")
+        working.say("reverse_charge", False, "ACC-05")
 
 
 def _has_gst(case: Case) -> bool:

@@ -107,7 +107,7 @@ def _shared(case: Case, working: Working, heads: dict[str, Decimal], head: str) 
     tax = heads[head]
     exempt, turnover = _turnover(case)
     parts: dict[str, Any] = {}
-    if (use := case.text("attribution", "common")) != "common":
+    if (use := case.text("attribution", "common")) not in ("common", "mixed", "shared"):
         parts["t4" if use.startswith("taxable") else "t2" if use.startswith("exempt") else "t1"] = tax
     elif len(heads) == 1:
         parts = {name.lower(): case.money(name) or ZERO for name in ("T1", "T2", "T3", "T4")}

@@ -10,8 +10,30 @@ from bursar.finance.tax.india_dates import deposit_due, year_name
 from bursar.finance.tax.withholding import trigger_of
 from bursar.finance.tax.working import Working
 
-STATES = {"DELHI": "DL", "KARNATAKA": "KA", "MAHARASHTRA": "MH", "HARYANA": "HR", "TAMIL NADU": "TN", "TELANGANA": "TS",
-          "07": "DL", "29": "KA", "27": "MH", "06": "HR", "33": "TN", "36": "TS"}  # fmt: skip
+_STATE_TABLE = (
+    "01 JK Jammu and Kashmir|02 HP Himachal Pradesh|03 PB Punjab|04 CH Chandigarh|05 UK Uttarakhand|"
+    "06 HR Haryana|07 DL Delhi|08 RJ Rajasthan|09 UP Uttar Pradesh|10 BR Bihar|11 SK Sikkim|"
+    "12 AR Arunachal Pradesh|13 NL Nagaland|14 MN Manipur|15 MZ Mizoram|16 TR Tripura|17 ML Meghalaya|"
+    "18 AS Assam|19 WB West Bengal|20 JH Jharkhand|21 OD Odisha|22 CG Chhattisgarh|23 MP Madhya Pradesh|"
+    "24 GJ Gujarat|26 DD Dadra and Nagar Haveli and Daman and Diu|27 MH Maharashtra|29 KA Karnataka|30 GA Goa|"
+    "31 LD Lakshadweep|32 KL Kerala|33 TN Tamil Nadu|34 PY Puducherry|35 AN Andaman and Nicobar Islands|"
+    "36 TS Telangana|37 AP Andhra Pradesh|38 LA Ladakh"
+)
+"""Number in a GSTIN, letters and name of each State and Union Territory."""
+STATES: dict[str, str] = {
+    word: letters
+    for number, letters, name in (one.split(" ", 2) for one in _STATE_TABLE.split("|"))
+    for word in (number, letters, name.upper())
+} | {
+    "OR": "OD",
+    "CT": "CG",
+    "UT": "UK",
+    "TG": "TS",
+    "DN": "DD",
+    "ORISSA": "OD",
+    "NEW DELHI": "DL",
+    "NCT OF DELHI": "DL",
+}
 
 
 def forward_charge(case: Case, working: Working) -> None:
@@ -39,7 +61,8 @@ def forward_charge(case: Case, working: Working) -> None:
 
 
 def state_of(text: str) -> str:
-    name = text.strip().upper().removeprefix("IN-")
+    """Letters of a State by its letters, number or name; what is none stays as it is."""
+    name = text.strip().upper().replace("_", " ").removeprefix("IN-")
     return STATES.get(name, name)
 
 
@@ -65,6 +88,9 @@ def _heads(case: Case, working: Working, net: Decimal) -> dict[str, Decimal]:
         field = "customer_state" if supplier else "supplier_state"
         raise BadTax(f"{field}: the State of {'the customer' if supplier else 'the issuer'} decides between IGST and "
                      "CGST with SGST", field=field)  # fmt: skip
+    for field, state in (("supplier_state", supplier), ("customer_state", buyer)):
+        if across is None and state not in STATES:
+            raise BadTax(f"{field}: {state[:40]!r} is no State; write two letters, such as KA", field=field)
     if (supplier == buyer) if across is None else not across:
         half = half_up(times(net, rate / 2))
         return {"cgst": half, "sgst": half}
@@ -98,7 +124,7 @@ def _withheld(case: Case, working: Working, net: Decimal, tax: Decimal) -> None:
 
 def _option(case: Case, working: Working, option: str, net: Decimal, tax: Decimal) -> None:
     trigger = trigger_of(case)
-    row = working.book.need("in.tds.resident", trigger, option)
+    row = working.book.need("in.tds.resident", trigger, option, field="resident_tds_option")
     base = net if case.flag("gst_shown_separately", True) else net + tax
     aggregate = case.money("aggregate")
     year = aggregate if aggregate is not None else (case.money("aggregate_before") or ZERO) + net

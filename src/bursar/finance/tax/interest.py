@@ -20,6 +20,9 @@ def late_gst(case: Case, working: Working, tax: Decimal, tax_point: date | None)
     if paid is None or (case.amount is None and not case.has("tax_due", "tax_paid_date")):
         return
     due = case.day("tax_due_date") or (return_due(working.book, tax_point) if tax_point else None)
+    if tax_point and not case.day("tax_due_date"):
+        working.say("gstr3b_period", f"{tax_point:%Y-%m}", "IN-GST-12")
+        working.say("gstr3b_due", return_due(working.book, tax_point).isoformat(), "IN-GST-12")
     due = due or case.need_day("of the return that the tax belonged to, for interest", "tax_due_date")
     row = working.book.need("in.gst.interest", paid)
     days = max((paid - due).days, 0)

@@ -70,14 +70,28 @@ class PositionTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entity: str = ""
 
 
+class Billed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a provider's bill said of one issuer in one currency. amount: exact, before tax; tax: as the bill shows."""
+
+    issuer: str
+    currency: str
+    amount: Decimal
+    tax: Decimal
+
+
 class DocumentTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A bill or payment. lines: each with inputs of its own; `entity` of a line is who issued it, read off the bill."""
+    """A bill or payment. lines: each with inputs of its own; `entity` of a line is who issued it, read off the bill.
+
+    bill: id of the provider's bill that it was made from, "" where by hand; billed: what that said then.
+    """
 
     payer: str
     entity: str = ""
     inputs: dict[str, Any] = {}
     lines: list[dict[str, Any]] = []
     note: str = ""
+    bill: str = ""
+    billed: list[Billed] = []
 
 
 class RulesTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,4 +194,4 @@ def _some(field: str, text: str) -> None:
         raise BadTax(f"{field}: a text of 1 to {TEXT_MAX} characters is needed", field=field)
 
 
-__all__ = ["KINDS", "TaxRecord", "Terms", "check_kept", "convert_rules", "read_kept"]
+__all__ = ["KINDS", "Billed", "TaxRecord", "Terms", "check_kept", "convert_rules", "read_kept"]

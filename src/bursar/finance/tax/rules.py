@@ -114,13 +114,14 @@ class RuleBook:
         holding = [(one.starts, at, one) for at, one in enumerate(rows) if one.holds_on(day)]
         return max(holding)[2] if holding else None
 
-    def need(self, table: str, day: date | None, key: str = "") -> Row:
-        """Raises BadTax where no row holds."""
+    def need(self, table: str, day: date | None, key: str = "", *, field: str = "") -> Row:
+        """Raises BadTax where no row holds. field: the input that said the key, for the message."""
         row = self.at(table, day, key)
         if row is None:
             when = f" on {day}" if day else ""
             known = f" (known: {', '.join(sorted(self.keys(table))[:40])})" if key and not self.has(table, key) else ""
-            raise BadTax(f"no rule says {table} {key}{when}{known}; add a row of your own", field=table)
+            told = f"{field}: " if field else ""
+            raise BadTax(f"{told}no rule says {table} {key}{when}{known}; add a row of your own", field=field or table)
         return row
 
     def confidence(self, row: Row) -> str:

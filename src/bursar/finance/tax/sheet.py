@@ -3,7 +3,7 @@
 Each duty is of one document; what is claimed and given back is of the month, since the shared credit is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -68,14 +68,18 @@ def read_month(text: str) -> str:
     return f"{read_day('month', month):%Y-%m}"
 
 
-def work_sheet(book: TaxBook, month: str, rate_of: RateOf | None = None) -> WorkSheet:
-    """Of all documents that were kept. rate_of: for rates they don't state. Raises BadTax for a month that is none."""
-    return make_sheet(book.all("document"), what_is_known(book), book.rules(), read_month(month), rate_of)
+def work_sheet(
+    book: TaxBook, month: str, rate_of: RateOf | None = None, news: Mapping[str, str] | None = None
+) -> WorkSheet:
+    """Of all documents that were kept. rate_of: for rates they don't state. news: by document, what its bill says
+    otherwise now. Raises BadTax for a month that is none."""
+    return make_sheet(book.all("document"), what_is_known(book), book.rules(), read_month(month), rate_of, news)
 
 
 def make_sheet(
-    records: Iterable[TaxRecord], known: Known, rules: RuleBook, month: str, rate_of: RateOf | None = None
-) -> WorkSheet:
+    records: Iterable[TaxRecord], known: Known, rules: RuleBook, month: str, rate_of: RateOf | None = None,
+    news: Mapping[str, str] | None = None,
+) -> WorkSheet:  # fmt: skip
     """Pure: a document that can't be computed is told as something to decide, and hides no other."""
     documents, duties = [], []
     for record in records:
@@ -85,6 +89,9 @@ def make_sheet(
             if mine and (one.computed or _is_of(one.inputs, month)):
                 documents.append(one)
                 duties.extend(mine)
+                if told := (news or {}).get(one.name):
+                    what = f"{told}; take the bill again"
+                    duties.append(DutyRow("decide", what, one.name, one.vendor, one.payer, confidence="low"))
     month_credits = credit_of_month(documents, known, rules, month)
     duties.extend(duty for one in month_credits for duty in one.duties(month, rules))
     duties.sort(key=lambda one: (sections().index(one.section), one.due or date.max, one.document))

@@ -26,12 +26,29 @@ CURRENCIES = frozenset({
 COUNTRIES = {
     "UK": "GB", "EL": "GR", "USA": "US", "INDIA": "IN", "UNITED STATES": "US", "IRELAND": "IE", "GERMANY": "DE",
     "UNITED KINGDOM": "GB", "SINGAPORE": "SG", "AUSTRALIA": "AU", "CANADA": "CA", "JAPAN": "JP", "FRANCE": "FR",
-    "NETHERLANDS": "NL", "GREECE": "GR", "UAE": "AE",
+    "NETHERLANDS": "NL", "GREECE": "GR", "UAE": "AE", "UNITED ARAB EMIRATES": "AE", "AUSTRIA": "AT", "BELGIUM": "BE",
+    "BULGARIA": "BG", "CROATIA": "HR", "CYPRUS": "CY", "CZECHIA": "CZ", "CZECH REPUBLIC": "CZ", "DENMARK": "DK",
+    "ESTONIA": "EE", "FINLAND": "FI", "HUNGARY": "HU", "ITALY": "IT", "LATVIA": "LV", "LITHUANIA": "LT",
+    "LUXEMBOURG": "LU", "MALTA": "MT", "POLAND": "PL", "PORTUGAL": "PT", "ROMANIA": "RO", "SLOVAKIA": "SK",
+    "SLOVENIA": "SI", "SPAIN": "ES", "SWEDEN": "SE", "SWITZERLAND": "CH", "NORWAY": "NO", "NEW ZEALAND": "NZ",
+    "SOUTH KOREA": "KR", "KOREA": "KR", "ISRAEL": "IL", "CHINA": "CN", "BRAZIL": "BR", "SAUDI ARABIA": "SA",
+    "SOUTH AFRICA": "ZA", "MALAYSIA": "MY", "INDONESIA": "ID", "THAILAND": "TH", "PHILIPPINES": "PH",
+    "UNITED STATES OF AMERICA": "US", "GREAT BRITAIN": "GB",
 }  # fmt: skip
 SMALL_WORDS = frozenset({
     "a", "an", "are", "by", "for", "from", "has", "have", "in", "is", "of", "on", "the", "this", "to", "was", "were",
     "whether", "with",
 })  # fmt: skip
+SAME_WORDS = {
+    "buyer": "payer", "customer": "payer", "recipient": "payer", "purchaser": "payer", "importer": "payer",
+    "supplier": "vendor", "seller": "vendor", "issuer": "vendor", "provider": "vendor", "payee": "vendor",
+    "credits": "credit", "purchases": "purchase", "supplies": "supply", "services": "service", "imports": "import",
+    "authorized": "authorised", "available": "held", "obtained": "held", "file": "held",
+    "percentage": "pct", "percent": "pct", "prepayment": "prepaid",
+    "withholding": "tds", "withheld": "tds", "months": "month", "monthly": "month", "average": "avg", "s17": "17",
+    "section": "17",
+}  # fmt: skip
+"""Words that say the same in a field's name: `buyer_gst_registered` is read as `payer_gst_registered`."""
 MONTH_NAMES = frozenset({
     "january", "february", "march", "april", "june", "july", "august", "september", "october", "november", "december",
 })  # fmt: skip
@@ -51,12 +68,13 @@ PURPOSES = (
 
 class Input(msgspec.Struct, frozen=True):
     """A name with its spellings. kind: money, rate (a fraction), pct, flag, date, country, text, texts, number, shares,
-    lines, or ignored."""
+    lines, or ignored. values: the words that a text may be, `exempt*` by its beginning; none: any text."""
 
     name: str
     kind: str
     says: str
     also: list[str] = []
+    values: list[str] = []
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -90,7 +108,11 @@ def understand(raw: str) -> Read | None:
     if inner and not tail and (bounded := known.get(f"{_without_currency(head)}_at_most")):
         return Read(bounded, _currency_of(head), day)
     for cut in ("_pct", "_percent", "_ratio", "_fraction"):
-        if name.endswith(cut) and (one := known.get(name.removesuffix(cut)) or known.get(f"{name[: -len(cut)]}_pct")):
+        if (
+            name.endswith(cut)
+            and (one := known.get(name.removesuffix(cut)) or known.get(f"{name[: -len(cut)]}_pct"))
+            and (one.kind != "ignored")
+        ):
             return Read(one, cut, day)
     if name in known:
         return Read(known[name], "", day)
@@ -99,12 +121,37 @@ def understand(raw: str) -> Read | None:
         return Read(whole, "", day)
     if suffix in CURRENCIES and cut_off and cut_off.kind == "money":
         return Read(cut_off, suffix.upper(), day)
+    if whole:
+        return Read(whole, "", day)
+    return _by_same_words(name, stem, suffix, day)
+
+
+def _by_same_words(name: str, stem: str, suffix: str, day: date | None) -> Read | None:
+    """The last try, with words that say the same taken for one another."""
+    if suffix in CURRENCIES and (cut_off := by_same_words(money=True).get(same_words(words_of(stem)))):
+        return Read(cut_off, suffix.upper(), day)
+    whole = by_same_words().get(same_words(words_of(name)))
     return Read(whole, "", day) if whole else None
 
 
 def words_of(name: str) -> frozenset[str]:
     """What a name says whatever the order, without its small words: `pan_of_vendor` says what `vendor_pan` does."""
     return frozenset(word for word in name.split("_") if word not in SMALL_WORDS)
+
+
+def same_words(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(SAME_WORDS.get(word, word) for word in words)
+
+
+@functools.cache
+def by_same_words(*, money: bool = False) -> dict[frozenset[str], Input]:
+    """Inputs by their words in one wording; words that could then mean two of them mean neither. money: only those."""
+    found: dict[frozenset[str], Input | None] = {}
+    for words, one in by_words().items():
+        if not money or one.kind == "money":
+            same = same_words(words)
+            found[same] = one if found.get(same, one) is one else None
+    return {words: one for words, one in found.items() if one is not None and len(words) >= 2}
 
 
 @functools.cache
@@ -187,9 +234,27 @@ def read_day(field: str, value: Any) -> date:
     return day
 
 
-def read_country(value: Any) -> str:
+def read_country(field: str, value: Any) -> str:
+    """Two letters. Raises BadTax for a name that isn't known."""
     text = str(value).strip().upper()
-    return COUNTRIES.get(text, text)
+    found = COUNTRIES.get(text, text)
+    if len(found) != 2 or not found.isascii() or not found.isalpha():
+        raise BadTax(f"{field}: {str(value)[:40]!r} is no country; write two letters, such as IE", field=field)
+    return found
+
+
+def read_word(field: str, known: Input, value: Any) -> str:
+    """A text as it was written. Raises BadTax where it is none of the words that it may be."""
+    text = str(value).strip()
+    word = re.sub(r"[\s-]+", "_", text.lower())
+    if known.values and not any(
+        word.startswith(one[:-1]) if one.endswith("*") else word == one for one in known.values
+    ):  # fmt: skip
+        told = ", ".join(one.rstrip("*") for one in known.values if one)
+        raise BadTax(f"{field}: {text[:40]!r}; it is {told}", field=field)
+    if known.name == "invoice_currency" and text and not (len(text) == 3 and text.isascii() and text.isalpha()):
+        raise BadTax(f"{field}: {text[:40]!r}; write three letters, such as USD", field=field)
+    return word if known.values else text
 
 
 def _currency_of(name: str) -> str:

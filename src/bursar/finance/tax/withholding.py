@@ -79,6 +79,10 @@ def _tax(case: Case, working: Working, trigger: date | None) -> Decimal:
         working.apply("IN-TDS-08", "IN-TDS-09")
         _nothing(case, working, trigger)
         return ZERO
+    if found.kind == "unknown":
+        working.refuse("IN-TDS-07", "the payee is no company: its slabs of surcharge are in no rule here, so nothing "
+                       "is computed; state effective_rate, or surcharge_rate, as your adviser says")  # fmt: skip
+        return ZERO
     _tell_rate(working, found)
     borne = case.flag("tax_borne_by_payer", False)
     gross, gross_inr = amount, net_inr

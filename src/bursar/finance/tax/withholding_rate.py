@@ -25,18 +25,33 @@ class Rate(msgspec.Struct, frozen=True):
     row: Row | None = None
 
 
+UNKNOWN = Rate(ZERO, "unknown", ["IN-TDS-07"])
+"""Of a payee that isn't a company: its slabs of surcharge are in no rule here."""
+
+
 def rate_of(case: Case, working: Working, trigger: date | None, amount_inr: Decimal | None) -> Rate | None:
-    """None where the treaty leaves nothing to withhold. amount_inr: of this payment, for the slab of surcharge."""
+    """None where the treaty leaves nothing to withhold, UNKNOWN where no rule says the rate.
+
+    amount_inr: of this payment, for the slab of surcharge.
+    """
     if (given := case.rate("officer_certificate_rate")) is not None:
         return Rate(given, "certificate", ["IN-TDS-12"])
     if (given := case.rate("effective_rate")) is not None:
         return Rate(given, "given", ["IN-TDS-01"])
-    domestic = domestic_rate(case, working, trigger, amount_inr)
     treaty = _treaty(case, working, trigger)
+    if not _is_company(case):
+        is_safe = treaty is not None and case.flag("vendor_pan", True)
+        return treaty if is_safe and treaty and treaty.kind != "not_available" else None if is_safe else UNKNOWN
+    domestic = domestic_rate(case, working, trigger, amount_inr)
     if treaty is not None and treaty.rate == 0:
         return None if treaty.kind == "not_available" else treaty
     chosen = treaty if treaty is not None and treaty.rate < domestic.rate else domestic
     return chosen if case.flag("vendor_pan", True) else _without_pan(case, working, trigger, domestic, chosen)
+
+
+def _is_company(case: Case) -> bool:
+    """Slabs of surcharge are known for companies; who states the surcharge needs none."""
+    return case.flag("vendor_is_foreign_company", True) or case.rate("surcharge_rate") is not None
 
 
 def domestic_rate(case: Case, working: Working, trigger: date | None, amount_inr: Decimal | None) -> Rate:
@@ -50,15 +65,16 @@ def domestic_rate(case: Case, working: Working, trigger: date | None, amount_inr
     if cess is None:
         cess = working.book.need("in.tds.cess", trigger).decimal("rate")
     slabs: list[tuple[str, str]] = working.book.need("in.tds.surcharge", trigger).values["slabs"]
-    surcharge = given if given is not None else _surcharge(case, slabs, base, cess, amount_inr)
+    surcharge = given if given is not None else _surcharge(case, working, slabs, base, cess, amount_inr)
     whole = times(base, ONE + surcharge, ONE + cess)
     rule = "IN-TDS-04" if business else "IN-TDS-06"
     return Rate(whole, "domestic", [rule, "IN-TDS-07"], base, surcharge, cess, row)
 
 
 def _surcharge(
-    case: Case, slabs: list[tuple[str, str]], base: Decimal, cess: Decimal, amount_inr: Decimal | None
-) -> Decimal:
+    case: Case, working: Working, slabs: list[tuple[str, str]], base: Decimal, cess: Decimal,
+    amount_inr: Decimal | None,
+) -> Decimal:  # fmt: skip
     """Of the slab that the year's aggregate lies in; a grossed-up payment counts gross."""
     known = case.money("aggregate") or case.money("aggregate_at_most")
     before = case.money("aggregate_before") or ZERO
@@ -71,8 +87,24 @@ def _surcharge(
                 gross = gross / (ONE - times(base, ONE + surcharge, ONE + cess))
             year = before + gross
         if not limit or year <= Decimal(limit):
+            _tell_relief(working, year, base, surcharge, slabs)
             return surcharge
     return ZERO
+
+
+def _tell_relief(
+    working: Working, year: Decimal, base: Decimal, surcharge: Decimal, slabs: list[tuple[str, str]]
+) -> None:  # fmt: skip
+    """Just above a slab's limit surcharge takes more than what lies above it: marginal relief, which isn't computed."""
+    below = [(Decimal(limit), Decimal(rate)) for limit, rate in slabs if limit and Decimal(limit) < year]
+    if not below:
+        return
+    limit, rate = below[-1]
+    more = times(year, base, surcharge) - times(limit, base, rate) + times(year - limit, base)
+    if more > year - limit:
+        working.tell(f"just above the limit of {limit} rupees: marginal relief of surcharge is in no rule here and is "
+                     "not computed")  # fmt: skip
+        working.ask("marginal relief of surcharge just above a slab's limit")
 
 
 def _treaty(case: Case, working: Working, trigger: date | None) -> Rate | None:

@@ -97,6 +97,7 @@ def _line(row: Mapping[str, Any]) -> BillLine:
         "provider": PROVIDER,
         "kind": kind,
         "account": text(row.get("bill_payer_account_id")),
+        "issuer": text(row.get("line_item_legal_entity")),
         "project": text(row.get("line_item_usage_account_id")),
         "amount": amount,
         "places": places(amount),

@@ -93,6 +93,7 @@ def _lines(row: dict[str, Any]) -> Iterator[BillLine]:
         "end": day_after(start),
         "provider": PROVIDER,
         "account": text(row.get("billing_account_id")),
+        "issuer": text(row.get("seller_name")),
         "project": text((row.get("project") or {}).get("id")),
         "currency": currency,
         "rate": None if currency == "USD" else maybe(row.get("currency_conversion_rate"), "currency_conversion_rate"),

@@ -26,7 +26,7 @@ PATHS = ("/", "/budgets", "/explore?by=team&and=provider", ALERTS, "/calls?limit
          "/prices?find=haiku-4", "/search?q=har", SAVINGS,
          "/controls?stop=feature&value=support-bot&reason=loops", "/caches", "/advice", "/forecast?growth=10",
          "/initiatives", "/initiatives/shorter%20prompts", "/maturity",
-         "/anomalies", ANOMALY, SCENARIOS, *FORMS)  # fmt: skip
+         "/anomalies", ANOMALY, SCENARIOS, "/customers?show=cohorts", *FORMS)  # fmt: skip
 
 
 def a_call(page: Page) -> str:

@@ -11,6 +11,8 @@ from tests.console.conftest import NOW, make_context
 
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
+from bursar.console.customers import span_of
+from bursar.console.readying import Readying
 from bursar.demo.business import business_files
 from bursar.prices.book import PriceBook
 
@@ -57,6 +59,15 @@ def test_one_customers_page_and_its_data_say_the_same(told: TestClient):
     assert now == row
 
 
+def test_the_last_months_are_kept_ready_and_a_fault_stops_nothing(told: TestClient, context: ConsoleContext):
+    desk = context.finance().economics
+    desk.forget()
+    Readying(context).look()
+    ready = desk.economics(span_of(context.view("/customers", {})))
+    assert desk.economics(ready.span) is ready
+    Readying(None).look()  # type: ignore[arg-type]  # as broken as can be
+
+
 def test_rows_add_up_to_the_total(told: TestClient):
     answer = told.get("/api/customers?month=2026-10&limit=10000").json()
     assert sum(Decimal(one["ai_cost"]) for one in answer["customers"]) == Decimal(answer["total"]["ai_cost"])
@@ -86,3 +97,7 @@ def test_a_button_drafts_a_budget_that_refuses_nothing(told: TestClient, context
     budget_id = answer.headers["location"].rsplit("/", 1)[1]
     (kept,) = [one for one in context.budget_store().all() if one.budget_id == budget_id]
     assert (kept.mode, kept.match) == ("warn", {"customer": customer[1]})
+    shown = told.get(f"/budgets/{budget_id}.json").json()["budget"]
+    (cost,) = [one["ai_cost"] for one in told.get("/customers.json?month=2026-11&limit=500").json()["customers"]
+               if one["customer"] == customer[1]]  # fmt: skip
+    assert shown["spent_usd"] == cost, "what the month has cost already counts from the start"

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from bursar.console.context import ACTOR, ConsoleContext
+from bursar.console.editing import opening_for
 from bursar.console.view import View
 from bursar.domain.calendar import month_on
 from bursar.domain.errors import BadQuery, UnknownControl
@@ -118,7 +119,13 @@ def draft_budget(context: ConsoleContext, view: View, customer: str) -> KeptDraf
     if lever is None or lever.draft is None:
         raise UnknownControl(f"no budget is proposed for {customer[:200]!r} in {found.span.name}", field="customer")
     kept = keep_draft(
-        context.controls(), context.budget_store(), "budget", draft_name(customer), lever.draft, actor=ACTOR
+        context.controls(),
+        context.budget_store(),
+        "budget",
+        draft_name(customer),
+        lever.draft,
+        actor=ACTOR,
+        opening=lambda budget: opening_for(context, budget).spent,
     )
     context.tell_budgets()
     return kept

@@ -6,6 +6,7 @@ What a form says is read by the sections of a control file, so that a form, `bur
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from bursar.budgets.budget import Budget
 from bursar.console.context import ACTOR, NO_CONTROL_STORE, ConsoleContext
 from bursar.console.forms import budget as budget_form
 from bursar.console.forms import caches as cache_form
@@ -166,7 +167,12 @@ def remove(context: ConsoleContext, kind: Kind, name: str) -> None:
 
 def opening_here(context: ConsoleContext, proposal: Proposal) -> Opening:
     """What was spent already of a budget that somebody wants, by this console's own books."""
-    return opening_of(proposal.new.value, context.clock.now_us(), lambda asked: _costs(context, asked))
+    return opening_for(context, proposal.new.value)
+
+
+def opening_for(context: ConsoleContext, budget: Budget) -> Opening:
+    """The same of a budget that somebody is about to make."""
+    return opening_of(budget, context.clock.now_us(), lambda asked: _costs(context, asked))
 
 
 def can_say(context: ConsoleContext, kind: Kind, item: Item) -> bool:

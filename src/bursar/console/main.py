@@ -36,6 +36,7 @@ from bursar.console.polling import Polling
 from bursar.console.problems import json_problem, problem_of
 from bursar.console.prompt_stopping import PromptStopping
 from bursar.console.rating import Rating
+from bursar.console.readying import Readying
 from bursar.console.repricing import Repricing
 from bursar.console.watching import Watching, detecting_of
 from bursar.domain.errors import BursarError
@@ -167,6 +168,7 @@ def serve(site: Site) -> None:
         measuring = Measuring(ledger, context.controls, site.clock)
         threads.append(threading.Thread(target=measuring.run, args=(stop,), name="semantic-caches"))
         threads.append(threading.Thread(target=Noting(context).run, args=(stop,), name="maturity"))
+        threads.append(threading.Thread(target=Readying(context).run, args=(stop,), name="economics"))
         threads.append(threading.Thread(target=Rating(context.finance).run, args=(stop,), name="contracts"))
         threads.append(threading.Thread(target=BillPulling(context).run, args=(stop,), name="bill-pulling"))
         threads.append(threading.Thread(target=PostingAccepted(context).run, args=(stop,), name="bills"))

@@ -13,7 +13,7 @@ from bursar.domain.calendar import month_on, zone
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadScenario
 from bursar.explore import about
-from bursar.finance.economics.report import EconomicsDesk
+from bursar.finance.economics.report import Economics, EconomicsDesk
 from bursar.finance.economics.spans import MonthSpan
 from bursar.finance.scenarios.book import ScenarioBook, check_saved_name
 from bursar.finance.scenarios.gather import ModelCosts, grounds_of, model_costs
@@ -54,6 +54,21 @@ class Asked(NamedTuple):
         return (tuple(wish.scenarios), wish.first, wish.months, wish.seed, self.base, self.timezone)
 
 
+class KeptGrounds(NamedTuple):
+    """What simulations stood on lately. economics: of each month, as they were found."""
+
+    at_us: int
+    version: int
+    economics: tuple[Economics, ...]
+    grounds: Grounds
+
+    def is_of(self, economics: tuple[Economics, ...]) -> bool:
+        """Whether months are still the very same: what is over is found once, whatever was loaded since."""
+        return len(economics) == len(self.economics) and all(
+            one is other for one, other in zip(economics, self.economics, strict=True)
+        )
+
+
 class ScenarioDesk:
     """Saved scenarios, and simulations that were made lately. economics: who the customers are, opened when asked."""
 
@@ -64,7 +79,7 @@ class ScenarioDesk:
         self._ledger = ledger
         self._clock = clock
         self._economics = economics
-        self._grounds: dict[object, tuple[int, int, Grounds]] = {}
+        self._grounds: dict[object, KeptGrounds] = {}
         self._made: dict[object, tuple[Grounds, Comparison]] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -80,6 +95,12 @@ class ScenarioDesk:
             found = simulate(grounds, asked.wish)
             _keep(self._made, asked.key, (grounds, found))
             return found
+
+    def forget(self) -> None:
+        """Keep nothing: for measuring."""
+        with self._one_at_a_time:
+            self._grounds.clear()
+            self._made.clear()
 
     def customers(self, asked: Asked, place: str, which: str) -> list[CustomerTold]:
         """Every customer in the last month of one scenario, the largest loss first. Raises BadScenario."""
@@ -103,18 +124,22 @@ class ScenarioDesk:
         key = (asked.base, asked.timezone, wanted)
         now_us, version = self._clock.now_us(), self._ledger.version
         kept = self._grounds.get(key)
-        if kept is not None and (kept[1] == version or 0 <= now_us - kept[0] < MADE_AGAIN_US):
-            return kept[2]
+        if kept is not None and (kept.version == version or 0 <= now_us - kept.at_us < MADE_AGAIN_US):
+            return kept.grounds
         with self._ledger.reading() as session:
             spans = whole_months(asked, about.first_call(session))
         desk = self._economics()
-        months = {span.first: desk.economics(span).rows for span in spans}
+        economics = tuple(desk.economics(span) for span in spans)
+        if kept is not None and kept.is_of(economics):
+            self._grounds[key] = kept._replace(at_us=now_us, version=version)
+            return kept.grounds
+        months = {one.span.first: one.rows for one in economics}
         models: Mapping[date, ModelCosts] = {}
         if wanted:
             with self._ledger.reading() as session:
                 models = {span.first: model_costs(session, span.period, wanted) for span in spans}
         found = grounds_of(months, models, "USD")
-        _keep(self._grounds, key, (now_us, version, found))
+        _keep(self._grounds, key, KeptGrounds(now_us, version, economics, found))
         return found
 
 

@@ -1,7 +1,7 @@
 """A proposed change, kept as a draft: a policy, route or cache rule that is off until a person switches it on, or a
 budget that refuses nothing until a person gives it another mode."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,7 @@ from bursar.domain.controls import DraftBudget, PolicyTerms
 from bursar.domain.errors import BadControl, Unavailable
 from bursar.domain.money import pico_from_usd
 from bursar.domain.routes import RouteRule
-from bursar.governance.budgets import Budgets
+from bursar.governance.budgets import Budgets, Spent
 from bursar.governance.checks import read_terms
 from bursar.governance.controls import Controls
 
@@ -35,11 +35,13 @@ class KeptDraft(msgspec.Struct, frozen=True):
 
 
 def keep_draft(
-    controls: Controls, budgets: Budgets | None, kind: str, name: str, terms: Mapping[str, Any], *, actor: str
-) -> KeptDraft:
+    controls: Controls, budgets: Budgets | None, kind: str, name: str, terms: Mapping[str, Any], *, actor: str,
+    opening: Callable[[Budget], Iterable[Spent]] = lambda _budget: (),
+) -> KeptDraft:  # fmt: skip
     """Make the control, switched off. One of that name is never changed: somebody may have switched it on.
 
-    budgets: None where there is no store of them. The caller publishes what was kept.
+    budgets: None where there is no store of them. opening: what counts as spent of a new budget in its running window.
+    The caller publishes what was kept.
 
     Raises BadControl for a kind that can't be kept or terms that can't be, BadBudget, BadWindow or Unavailable for such
     a budget, NameTaken for a name in force.
@@ -63,7 +65,7 @@ def keep_draft(
             proposed = Budget(
                 budget_id="", name=name, limit=limit, window=window, match=dict(asked.match), mode=DRY_RUN
             )
-            kept = budgets.create(proposed, actor=actor)
+            kept = budgets.create(proposed, actor=actor, opening=opening(proposed))
             return KeptDraft(kind, kept.budget_id, kept.name, is_on=False)
     raise BadControl("only the caller can make this change: nothing that is kept here would do it", field="change.kind")
 

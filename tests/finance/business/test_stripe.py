@@ -130,6 +130,17 @@ def test_a_credit_note_for_an_invoice_brought_in_before_finds_its_months(books):
     assert kept(books, "cus_9") == {"2026-01": Decimal("27.9"), "2026-02": Decimal("25.2"), "2026-03": Decimal("27.9")}
 
 
+def test_a_credit_note_for_an_invoice_from_an_export_takes_off_its_months(books):
+    exported = (
+        b"id,Customer,Currency,Tax,Total,Status,Minimum Line Item Period Start (UTC),"
+        b"Maximum Line Item Period End (UTC)\n"
+        b"in_e,cus_e,usd,0.00,90.00,paid,2026-01-01 00:00,2026-04-01 00:00\n"
+    )
+    assert not bring(books.book, exported, Wish(kind="stripe"), actor="a").faults
+    take(books, note("cn_e", "in_e", 900, "il_e", "2026-03-20", customer="cus_e"))
+    assert kept(books, "cus_e") == {"2026-01": Decimal("27.9"), "2026-02": Decimal("25.2"), "2026-03": Decimal("27.9")}
+
+
 def test_a_credit_note_that_nobody_knows_the_line_of_counts_in_its_own_month():
     assert months(note("cn_1", "in_0", 500, "il_0", "2026-03-20")) == {"2026-03": -5}
 

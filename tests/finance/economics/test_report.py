@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.finance.made import NOW, Books, charge, customer, paid, plan
 
 from bursar.finance.business.keeping import Records
-from bursar.finance.business.model import BusinessEvent, SeatMonth
+from bursar.finance.business.model import BusinessEvent, Customer, PlanSpan, SeatMonth
 from bursar.finance.economics.features import divided
 from bursar.finance.economics.moved import Volume, moved
 from bursar.finance.economics.report import ledger_cost
@@ -82,6 +82,21 @@ def test_a_plans_price_stands_in_for_revenue_nobody_brought_in_by_seats(books):
 def test_months_before_a_plan_had_a_price_are_answered(books):
     found = books.desk.economics(read_span("2019-01", "", NOW, "UTC"))
     assert all(row.revenue_pico in (None, 0) for row in found.rows)
+
+
+def test_who_came_back_after_they_cancelled_is_a_customer_again(tmp_path):
+    books = Books(tmp_path)
+    gone = Customer(
+        customer_id="x", cancelled_on=date(2026, 6, 1),
+        spans=(PlanSpan("pro", date(2026, 1, 1), date(2026, 6, 1)), PlanSpan("pro", date(2026, 9, 1))),
+    )  # fmt: skip
+    left = Customer(
+        customer_id="y", cancelled_on=date(2026, 6, 1), spans=(PlanSpan("pro", date(2026, 1, 1), date(2026, 6, 1)),)
+    )
+    books.book.bring_in(Records(plans=[plan("pro", "10")], customers=[gone, left]), "t", actor="a")
+    rows = books.desk.economics(OCTOBER).rows
+    assert [(row.customer, row.cancelled_on, row.revenue_pico) for row in rows] == [("x", None, 10 * USD)]
+    books.close()
 
 
 def test_other_cost_of_goods_comes_off_both_margins(books):

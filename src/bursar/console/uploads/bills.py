@@ -1,13 +1,11 @@
 """A provider's bill as a file from the browser."""
 
-import csv
-import io
 from datetime import timedelta
 from decimal import Decimal
 
 from bursar.console.api.invoices import FILE_BYTES_MAX, take_in
 from bursar.console.context import ACTOR, ConsoleContext
-from bursar.console.uploads.parts import COLUMNS_SHOWN, ROWS_SHOWN, Ask, Given, Look, clipped
+from bursar.console.uploads.parts import ROWS_SHOWN, Ask, Given, Look, clipped, first_rows
 from bursar.console.uploads.shelf import Outcome, Upload
 from bursar.domain.errors import BadControl, BursarError
 from bursar.finance.reconcile.bill import BillLine
@@ -15,7 +13,6 @@ from bursar.finance.reconcile.desk import read_file
 from bursar.finance.reconcile.readers.detect import READERS
 
 FAULTS_SHOWN = 100
-HEAD_BYTES = 65_536
 HEADS = ["Days", "Provider", "Account", "Key", "Model", "Unit", "Quantity", "Amount"]
 
 
@@ -24,7 +21,7 @@ class BillTarget:
 
     title = "A provider's bill"
     back = "/invoices"
-    nav = "invoices"
+    nav = "contracts"
     limit = FILE_BYTES_MAX
 
     def look(self, context: ConsoleContext, one: Upload, given: Given) -> Look:
@@ -36,7 +33,7 @@ class BillTarget:
         try:
             kind, found = read_file(names, content, kind)
         except BursarError as error:
-            heads, rows = _raw(content)
+            heads, rows = first_rows(content)
             return Look(asks=asks, problem=error.message, heads=heads, rows=rows)
         amounts: dict[tuple[str, str], Decimal] = {}
         for line in found.lines:
@@ -75,13 +72,3 @@ def _cells(line: BillLine) -> list[str]:
     quantity = "" if line.quantity is None else f"{line.quantity:,f}"
     amount = "" if line.amount is None else f"{line.amount:f} {line.currency}"
     return [days, line.provider, line.project, line.key, line.model, line.unit, quantity, amount]
-
-
-def _raw(content: bytes) -> tuple[list[str], list[list[str]]]:
-    """The beginning of a file that nobody could read, if it is text."""
-    try:
-        text = content[:HEAD_BYTES].decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return [], []
-    lines = list(csv.reader(io.StringIO(text)))[: ROWS_SHOWN + 1]
-    return (lines[0][:COLUMNS_SHOWN], clipped(lines[1:])) if lines else ([], [])

@@ -15,6 +15,7 @@ from bursar.finance.business.sheets import FILE_BYTES_MAX, XLSX_MAGIC, table_of
 from bursar.finance.business.stripe_exports import is_export
 
 COLUMN, CONSTANT = "col_", "set_"
+KEPT_WORDS = {"spans": "plans they are on", "events": "business events"}
 KIND_WORDS = {
     "customers": "Customers", "plans": "Plans", "revenue": "Revenue", "seats": "Seats", "events": "Business events",
     "stripe": "Stripe, as it exports them",
@@ -137,7 +138,8 @@ def _said(told: Brought) -> list[str]:
         return []
     would = "would be " if told.is_trial else ""
     return [
-        f"{one.kind}: {one.added:,} {would}added, {one.replaced:,} {would}replaced, {one.same:,} there already"
+        f"{KEPT_WORDS.get(one.kind, one.kind)}: {one.added:,} {would}added, {one.replaced:,} {would}replaced, "
+        f"{one.same:,} there already"
         for one in told.kept
     ] or ["there is nothing in it"]
 

@@ -2,7 +2,7 @@
 
 from bursar.console.api.rates import read_day
 from bursar.console.context import ACTOR, ConsoleContext
-from bursar.console.uploads.parts import ROWS_SHOWN, Ask, Given, Look, clipped
+from bursar.console.uploads.parts import ROWS_SHOWN, Ask, Given, Look, clipped, first_rows
 from bursar.console.uploads.shelf import Outcome, Upload
 from bursar.domain.errors import BadControl, BursarError
 from bursar.finance.fx.rates import PURPOSE_WORDS, PURPOSES, shown_rate
@@ -17,7 +17,7 @@ class RateTarget:
 
     title = "Exchange rates"
     back = "/rates"
-    nav = "rates"
+    nav = "close"
     limit = BYTES_MAX
 
     def look(self, context: ConsoleContext, one: Upload, given: Given) -> Look:
@@ -28,10 +28,12 @@ class RateTarget:
             Ask("source", "as said by", given.get("source", ""), hint="ECB"),
             Ask("day", "of the day, if it has none", given.get("day", ""), hint="2026-11-01"),
         ]
+        content = context.uploads().content(one)
         try:
-            rows, faults = read_rates(_text(context.uploads().content(one)), _told(given))
+            rows, faults = read_rates(_text(content), _told(given))
         except BursarError as error:
-            return Look(asks=asks, problem=error.message)
+            heads, first = first_rows(content)
+            return Look(asks=asks, problem=error.message, heads=heads, rows=first)
         shown = [
             [str(row.day), row.currency, row.into, shown_rate(row.rate), PURPOSE_WORDS[row.purpose], row.source]
             for row in rows[:ROWS_SHOWN]

@@ -1,5 +1,7 @@
 """What the page of an uploaded file shows, and what each kind of file must answer for it."""
 
+import csv
+import io
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -11,6 +13,7 @@ from bursar.console.uploads.shelf import Outcome, Upload
 ROWS_SHOWN = 8
 CELL_SHOWN = 60
 COLUMNS_SHOWN = 24
+HEAD_BYTES = 65_536
 LOOK_BYTES = 4 * 1024 * 1024
 """So much of a large CSV is looked at before it is brought in; then all of it is checked, and a fault keeps it out."""
 
@@ -85,3 +88,13 @@ def clipped(rows: list[list[str]]) -> list[list[str]]:
     return [
         [cell if len(cell) <= CELL_SHOWN else f"{cell[:CELL_SHOWN]}…" for cell in row[:COLUMNS_SHOWN]] for row in rows
     ]
+
+
+def first_rows(content: bytes) -> tuple[list[str], list[list[str]]]:
+    """The beginning of a file that nobody could read, if it is text."""
+    try:
+        text = content[:HEAD_BYTES].decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return [], []
+    lines = list(csv.reader(io.StringIO(text)))[: ROWS_SHOWN + 1]
+    return (lines[0][:COLUMNS_SHOWN], clipped(lines[1:])) if lines else ([], [])

@@ -88,7 +88,7 @@ class _Reader:
         self.products: dict[str, str] = {}
         self.plans: dict[str, list[PlanPrice]] = {}
         self.standings = Standings()
-        self.by_line: dict[str, dict[date, Decimal]] = {}
+        self.by_line: dict[str, dict[str, dict[date, Decimal]]] = {}
         self.revenue: list[RevenueLine] = []
         self.faults: list[Fault] = []
         self.documents: set[str] = set()
@@ -231,7 +231,7 @@ class _Reader:
             self._book(one["id"], line["id"], customer_id, currency, self._plan_of_line(line), parts)
 
     def _credit_note(self, one: dict[str, Any]) -> None:
-        """Less revenue in the months of the line that it credits, in proportion; else in the month it is of."""
+        """Less revenue in the months of the line that it credits, in proportion, or of the invoice; else in its own."""
         self.documents.add(one["id"])
         if one.get("status") == "void":
             return
@@ -244,8 +244,15 @@ class _Reader:
             self._book(one["id"], line["id"], customer_id, currency, "", parts)
 
     def _parts_of(self, note: Mapping[str, Any], line: Mapping[str, Any]) -> dict[date, Decimal]:
-        """Month → amount of the line of an invoice that a note's line credits, as far as it is known."""
-        return self.by_line.get(f"{_id(note.get('invoice') or '')} {line.get('invoice_line_item')}", {})
+        """Month → amount of the line that a note's line credits, as far as it is known; else of the whole invoice."""
+        lines = self.by_line.get(_id(note.get("invoice") or ""), {})
+        own = lines.get(str(line.get("invoice_line_item")))
+        if own is not None:
+            return own
+        whole: dict[date, Decimal] = {}
+        for month, amount in (pair for parts in lines.values() for pair in parts.items()):
+            whole[month] = whole.get(month, Decimal(0)) + amount
+        return whole
 
     def _book(
         self, document: str, line: str, customer_id: str, currency: str, plan: str, parts: Mapping[date, Decimal]
@@ -259,8 +266,10 @@ class _Reader:
             self._remember(one)
 
     def _remember(self, line: RevenueLine) -> None:
+        """Ids of an export's lines name no line of an invoice, only the month: then each month is one of its own."""
         document, _, rest = line.line_id.partition(" ")
-        self.by_line.setdefault(f"{document} {rest.partition(' ')[0]}", {})[line.month] = line.amount
+        own = self.by_line.setdefault(document, {}).setdefault(rest.partition(" ")[0], {})
+        own[line.month] = line.amount
 
     def _plan_of_line(self, line: Mapping[str, Any]) -> str:
         price = line.get("price") or line.get("plan")

@@ -50,13 +50,13 @@ def plan_facts(rows: Sequence[Row]) -> PlanFacts:
 
 
 def levers_of(row: Row, facts: Mapping[str, PlanFacts], months: int = 1) -> list[Lever]:
-    """What fits a customer who loses money, best first; nothing for one who doesn't."""
+    """What fits a customer who loses money, best first; nothing for one who doesn't. A limit is always among it."""
     if row.margin_pico is None or row.margin_pico >= 0 or not row.customer:
         return []
     plan = facts[row.plan]
     found: list[Lever] = []
     heavy = row.calls / plan.usual.calls if plan.usual.calls else 0.0
-    if row.is_free:
+    if row.is_free or (row.revenue_pico or 0) <= 0:
         found.append(_limit(row, usd_from_pico(plan.free_median_pico * FREE_TIMES // months), free=True))
         found.append(Lever("gate", "Keep the dear features for paying plans, or ask this one to pay."))
         return found
@@ -71,8 +71,7 @@ def levers_of(row: Row, facts: Mapping[str, PlanFacts], months: int = 1) -> list
         times = row.ai_pico / row.tokens / plan.pico_per_token
         found.append(Lever("route", f"A token of theirs costs {times:.1f} times the plan's: send their calls a cheaper "
                                     "route, or see which feature asks the dear model."))  # fmt: skip
-    if heavy >= HEAVY or not found:
-        found.append(_limit(row, revenue * (1 - TARGET_SHARE), free=False, heavy=heavy))
+    found.append(_limit(row, revenue * (1 - TARGET_SHARE), free=False, heavy=heavy))
     return found
 
 

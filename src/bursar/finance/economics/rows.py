@@ -162,7 +162,13 @@ def _query(
       FROM placed LEFT JOIN priced USING (plan, month) LEFT JOIN {SEATS.current} USING (customer, month)
       GROUP BY customer
     ),
-    known AS (SELECT * FROM {CUSTOMERS.current} WHERE {which}),
+    back AS (
+      SELECT customer, max(since) AS since FROM {SPANS.current} WHERE "until" IS NULL AND {which} GROUP BY customer
+    ),
+    known AS (
+      SELECT c.* REPLACE (CASE WHEN back.since >= c.cancelled_on THEN NULL ELSE c.cancelled_on END AS cancelled_on)
+      FROM (SELECT * FROM {CUSTOMERS.current} WHERE {which}) c LEFT JOIN back USING (customer)
+    ),
     joined AS (
       SELECT customer, coalesce(name, '') AS name, coalesce(segment, '') AS segment, coalesce(terms.plan, '') AS plan,
         known.name IS NOT NULL OR known.signed_up IS NOT NULL OR known.import_no IS NOT NULL

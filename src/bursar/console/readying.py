@@ -1,0 +1,44 @@
+"""The thread that keeps economics of the last months ready: nobody waits for what doesn't change any more."""
+
+import threading
+import time
+
+import structlog
+
+from bursar.console.context import ConsoleContext
+from bursar.console.simulating import read_asked
+
+LOOK_EVERY_S = 30.0
+FIRST_LOOK_S = 5.0
+BUSY_SHARE = 20  # wait so many times as long as a look took: a twentieth of a core at most
+
+log = structlog.get_logger(__name__)
+
+
+class Readying:
+    """What `/customers` and `/scenarios` show unasked: where nothing changed, a look costs some counts of charges."""
+
+    def __init__(self, context: ConsoleContext) -> None:
+        self._context = context
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop`."""
+        wait_s = FIRST_LOOK_S
+        while not stop.wait(wait_s):
+            started = time.perf_counter()
+            self.look()
+            wait_s = max(LOOK_EVERY_S, BUSY_SHARE * (time.perf_counter() - started))
+
+    def look(self) -> None:
+        """One look. Never raises: a fault is logged, and whoever asks waits as before."""
+        try:
+            self._look()
+        except Exception as error:  # the background supervisor: figures and calls go on without it
+            log.error("economics_not_ready", error=f"{type(error).__name__}: {error}")
+
+    def _look(self) -> None:
+        context = self._context
+        finance = context.finance()
+        if not finance.business.has_any():
+            return
+        finance.scenarios.compare(read_asked(context.view("/scenarios", {})))

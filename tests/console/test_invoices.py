@@ -178,7 +178,7 @@ def test_a_bill_becomes_a_tax_document_from_its_page(console):
     client, context = console
     typed = {"provider": "acme", "first": "2026-07-01", "last": "2026-07-31", "amount": "80", "tax": "2"}
     bill = client.post("/api/invoices/typed", json=typed).json()["invoices"][0]
-    assert "First say on" in client.get(f"/invoices/{bill}").text
+    assert "First say who pays" in client.get(f"/invoices/{bill}").text
     for name, terms in (("payer/Acme India", {"jurisdiction": "IN"}),
                         ("entity/Acme AI <Inc>", {"vendor": "Acme", "country": "US"})):  # fmt: skip
         assert client.post(f"/api/tax/records/{name}", json=terms).status_code == 200

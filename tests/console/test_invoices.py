@@ -203,6 +203,9 @@ def test_a_bill_becomes_a_tax_document_from_its_page(console):
     assert "says 90.00 USD" in client.get("/tax?month=2026-08").text
     again = client.post(f"/api/invoices/{bill}/tax", json={"although_open": True}).json()
     assert (again["version"], again["news"]) == (2, "")
+    kept = form(context, client, act="tax", bill=bill, payment_date="2026-08-20", although_open="yes")
+    assert kept.status_code == 303
+    assert "2026-08-20" in client.get(kept.headers["location"]).text
     assert client.get("/api/invoices/bill_none/tax").status_code == 404
 
 

@@ -252,8 +252,7 @@ def _said(form: Mapping[str, str]) -> Said:
     inputs: dict[str, Any] = dict(fields.pairs("inputs", "self_invoice_date=2026-11-12"))
     if "inputs" in fields.errors:
         raise BadTax(f"inputs: {fields.errors['inputs']}", field="inputs")
-    if fields.text("payment_date"):
-        inputs["payment_date"] = fields.text("payment_date")
+    inputs |= {name: fields.text(name) for name in ("payment_date", "self_invoice_date") if fields.text(name)}
     day = fields.text("invoice_date")
     issuers = [name.removeprefix("issuer_") for name in form if name.startswith("issuer_") and form[name].strip()]
     entities = {form[f"issuer_{at}"]: fields.text(f"entity_{at}") for at in issuers if fields.text(f"entity_{at}")}

@@ -182,7 +182,8 @@ class Case:
         if found is None and day is None:
             raise BadTax(
                 "payment_date: the day that the rate of exchange is of isn't known: say payment_date, "
-                f"self_invoice_date or booking_date, or a rate without a day as fx_{purpose}_rate", field="payment_date",
+                f"self_invoice_date or booking_date, or a rate without a day as fx_{purpose}_rate",
+                field="payment_date",
             )  # fmt: skip
         if found is None:
             names = {"gst": "fx_gst_policy_rate", "tds": "fx_tds_ttbr", "books": "fx_booking_rate",

@@ -324,6 +324,15 @@ def test_an_anomaly_is_told_with_what_it_costs_and_why(told: Told):
     [
         ({"excess_usd_per_day": Decimal(72)}, {}, True),  # three dollars an hour
         ({"excess_usd_per_day": Decimal("72.01")}, {}, False),
+        ({"excess_usd_per_day": Decimal(3)}, {"ended_us": T0}, True),  # and it was over within the hour
+        ({"excess_usd_per_day": Decimal("3.01")}, {"ended_us": T0}, False),
+        ({"excess_usd_per_day": Decimal(72)}, {"began_us": T0 - 100 * 3_600_000_000, "actual_pico": 301 * USD}, True),
+        ({}, {"began_us": T0 - 60_000_000, "expected_pico": 0, "actual_pico": USD // 10}, True),  # $144 a day
+        (
+            {},
+            {"began_us": T0 - 60_000_000, "expected_pico": 0, "actual_pico": USD // 10 - 1},
+            False,
+        ),  # not yet
         ({}, {"label": Label.EXPECTED}, False),
         ({}, {"label": Label.FALSE}, False),
         ({}, {"label": Label.TRUE}, True),

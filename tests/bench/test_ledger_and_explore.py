@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bursar.bench import decide, explore, ledger, route
+from bursar.bench import decide, explore, ledger, route, watch_books
 from bursar.bench.figure import Options
 from bursar.bench.synthetic import synthetic_ledger
+from bursar.domain.watching import Clock
 from bursar.ledger.verify import verify
+from bursar.watch.windows import DAY_US
 
 
 @pytest.mark.slow
@@ -35,6 +37,9 @@ def test_the_made_up_ledger_is_a_real_one(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     figures = explore.measure(Options(scale=0.002, rounds=1))
     assert {figure.bound for figure in figures} == {0.3, 5.0, None}
+    monkeypatch.setattr(watch_books, "HISTORY_US", {Clock.HOUR: 3 * DAY_US, Clock.DAY: 12 * DAY_US})
+    figures = watch_books.figures(Options(scale=0.002, rounds=1))
+    assert {figure.bound for figure in figures} == {20.0, 0.5, None}
     made = synthetic_ledger(20_000)
     broken = [finding.name for finding in verify(made, tmp_path / "spool") if not finding.ok]
     made.close()

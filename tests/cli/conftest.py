@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import pytest
+from tests.routes_once import routes_made_once  # noqa: F401  # a fixture for all below
 
 from bursar.cli import client
 from bursar.cli.main import run

@@ -21,8 +21,14 @@ def test_contracts_are_recorded_changed_shown_and_rated(bursar, tmp_path):
         "--data", data,
     )  # fmt: skip
     assert changed.err.startswith("version 2 of contract acme-openai")
+    again = ("contracts", "change", "acme-openai", "--since", "2025-01-01", "--data", data)
+    assert bursar(*again, "--discount", "15", "--owner", "Grace").err.startswith("version 3")
+    now = json.loads(bursar("contracts", "show", "acme-openai", "--data", data).out)
+    assert now["discounts"] == [{"models": ["gpt-5*"], "percent": "15"}]
+    assert (now["owner"], now["credits"][0]["name"]) == ("Grace", "c")
+    assert "--discount" in bursar(*again).err
     listed = json.loads(bursar("contracts", "list", "--format", "json", "--data", data).out)
-    assert [one["number"] for one in listed["contracts"][0]["versions"]] == [1, 2]
+    assert [one["number"] for one in listed["contracts"][0]["versions"]] == [1, 2, 3]
     assert "credit c" in bursar("contracts", "list", "--data", data).out
     rated = json.loads(bursar("contracts", "rate", "--format", "json", "--data", data).out)
     assert [(one["contract"], one["entries"]) for one in rated] == [("acme-openai", 0)]

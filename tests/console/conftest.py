@@ -9,6 +9,7 @@ import pytest
 from litestar.testing import TestClient
 from tests.console.budgets_made import empty_budgets, make_budgets
 from tests.console.records import awkward_calls
+from tests.routes_once import routes_made_once  # noqa: F401  # a fixture for all below
 
 from bursar.config import load_config
 from bursar.console.anomalies import open_anomalies

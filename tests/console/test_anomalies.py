@@ -27,6 +27,7 @@ from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.loader import Loader
 from bursar.ledger.store import Ledger
 from bursar.site import Site
+from bursar.watch.offers import offers
 
 HOUR_US = 3_600_000_000
 
@@ -115,6 +116,14 @@ def test_one_says_why_and_adds_up(context: ConsoleContext, client: TestClient):
     assert set(steps[0]) == {"start", "end", "expected", "actual", "low", "high", "is_inside"}
     assert client.get("/api/anomalies/zzz").json()["code"] == "unknown_anomaly"
     assert client.put("/api/anomalies/0001/label", json={"label": "perhaps"}).json()["code"] == "bad_control"
+
+
+def test_another_model_is_offered_only_where_dearer_ones_are_a_good_part_of_why():
+    made = swapped()
+    parts = (Part(Factor.CALLS, 85 * 10**11), Part(Factor.MODELS, 5 * 10**11))  # a twentieth of nine dollars
+    little = msgspec.structs.replace(made, cause=msgspec.structs.replace(made.cause, parts=parts))
+    assert [one.name for one in offers(made)] == ["throttle", "cheaper", "approve"]
+    assert [one.name for one in offers(little)] == ["throttle", "approve"]
 
 
 def test_offers_become_a_limit_a_policy_and_a_budget_once(context: ConsoleContext, client: TestClient):

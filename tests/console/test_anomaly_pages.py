@@ -272,3 +272,11 @@ def test_what_goes_on_waits_in_the_list_of_pages_and_on_overview(context: Consol
     assert 'title="1 anomalies go on"' in html
     assert "<b><bdi>customer acme</bdi></b> " in html
     assert ACME.value in html
+
+
+def test_one_that_is_part_of_another_says_so(context: ConsoleContext, client: TestClient):
+    book = context.anomalies().findings
+    book.add(finding(1))
+    book.add(finding(2, part_of=finding(1).finding_id, ended_us=UNTIL))
+    assert client.get("/api/anomalies/0002").json()["part_of"] == finding(1).finding_id
+    assert f"/anomalies/{finding(1).finding_id}" in client.get("/anomalies/0002").text

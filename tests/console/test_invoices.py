@@ -119,11 +119,16 @@ def test_a_decision_by_the_api(console, bill):
 def test_a_file_is_uploaded_by_the_form(console):
     client, context = console
     files = {"file": ("cur.parquet", AWS_MARKET.files[0], "application/octet-stream")}
-    done = client.post(
-        "/invoices/upload", data={"csrf": context.csrf, "format": ""}, files=files, follow_redirects=False
-    )
-    assert done.status_code == 303, done.text
-    page = client.get(done.headers["location"]).text
+    sent = client.post("/uploads", data={"csrf": context.csrf, "for": "bills"}, files=files, follow_redirects=False)
+    assert sent.status_code == 303, sent.text
+    seen = sent.headers["location"]
+    assert "read as aws-cur" in client.get(seen).text
+    fields = {"csrf": context.csrf, "upload": seen.rsplit("/", 1)[1], "act": "keep"}
+    kept = client.post("/uploads/change", data=fields, follow_redirects=False)
+    done = re.search(r'href="(/invoices/[^"]+)"', client.get(kept.headers["location"]).text)
+    assert done
+    assert client.get(seen).text.count("/invoices/") >= 1
+    page = client.get(done[1]).text
     assert "aws" in page
     assert "cur.parquet" in page
 
@@ -133,9 +138,9 @@ def test_a_form_of_somebody_else_is_refused(console, bill):
     refused = client.post("/invoices/change", data={"csrf": "guess", "act": "accept-all", "bill": bill})
     assert refused.status_code == 403
     files = {"file": ("x", b"x", "text/plain")}
-    assert client.post("/invoices/upload", data={"csrf": "guess"}, files=files).status_code == 403
+    assert client.post("/uploads", data={"csrf": "guess", "for": "bills"}, files=files).status_code == 403
     foreign = {"origin": "https://evil.example"}
-    assert client.post("/invoices/upload", data={"csrf": "x"}, files=files, headers=foreign).status_code == 403
+    assert client.post("/uploads", data={"csrf": "x"}, files=files, headers=foreign).status_code == 403
 
 
 def test_a_total_is_typed_in(console):

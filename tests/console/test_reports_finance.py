@@ -69,6 +69,12 @@ def test_margin_is_of_those_whose_revenue_is_known(company: ConsoleContext):
     assert rows["Pro"][2] == Decimal(15)
     assert isinstance(rows["Pro"][3], Decimal)
     assert rows["Pro"][5] == Decimal(15) - rows["Pro"][3] - rows["Pro"][4]
+    nameless = rows.get("calls without a customer")
+    assert isinstance(plans.total[3], Decimal)
+    assert plans.total[3] == facts.total.costs[2], "all AI cost is there"
+    if nameless:
+        assert "name no customer" in plans.note
+        assert nameless[5] is None
     assert [column.name for column in plans.columns[2:6]] == ["Revenue", "AI cost", "Other cost", "Margin"]
 
 

@@ -165,3 +165,12 @@ def test_a_marker_that_can_t_be_names_its_field(store: ControlStore, clock: Fixe
     with pytest.raises(BadMarker) as refused:
         MarkerBook(store, SECRET, clock).add(**given, actor="ci")
     assert refused.value.field == field
+
+
+def test_a_part_of_another_is_in_no_list_but_under_its_own_id(book: FindingBook):
+    book.add(finding(1))
+    book.add(finding(2))
+    book.change(finding(2, part_of=finding(1).finding_id, ended_us=T0 + 5))
+    assert [one.finding_id for one in book.all()] == [finding(1).finding_id]
+    assert len(book.all(parts=True)) == 2
+    assert book.one("0002").part_of == finding(1).finding_id

@@ -1,6 +1,7 @@
 """The demo's history and proof, against the real price book, journal, loader and ledger."""
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -11,10 +12,25 @@ from typing import NamedTuple
 import pytest
 
 from bursar.controlfile.state import ControlState
-from bursar.demo import HistoryTotals, check, demo_controls, fill_history, has_history, traffic
+from bursar.demo import (
+    HistoryTotals,
+    adopt_keys,
+    at_a_rate,
+    at_its_own_pace,
+    bad_release,
+    check,
+    demo_controls,
+    fill_history,
+    has_history,
+    key_id,
+    traffic,
+)
 from bursar.demo.check import Proof
+from bursar.demo.incident import CALLS_A_MINUTE, FEATURE, LASTS_S
 from bursar.domain.clock import FixedClock
+from bursar.domain.hashing import keyed_hash
 from bursar.domain.usage import Usage
+from bursar.governance.keys import Keys
 from bursar.governance.store import ControlStore
 from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.loader import Loader
@@ -23,6 +39,7 @@ from bursar.ledger.verify import verify
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_book
 from bursar.simulate.billing import LogEntry
+from bursar.simulate.generate import DAY_US, Event, events
 from bursar.simulate.launch import Running
 from bursar.spool.reader import read_slice, segments
 from bursar.spool.records import Dispatched, Record, Settled
@@ -131,7 +148,7 @@ def test_the_companys_control_file_is_one_that_can_be_applied_and_says_something
 def test_live_traffic_calls_until_it_is_told_to_stop(provider: Running):
     async def run() -> None:
         until = asyncio.Event()
-        calling = asyncio.create_task(traffic(provider.url, seed=1, rate=60, until=until, label="live-test"))
+        calling = asyncio.create_task(traffic(provider.url, at_a_rate(1, 60), until=until, label="live-test"))
         async with asyncio.timeout(60):
             await asyncio.to_thread(wait_for_requests, provider, 30)
         until.set()
@@ -143,3 +160,39 @@ def test_live_traffic_calls_until_it_is_told_to_stop(provider: Running):
     assert len({entry.dialect for entry in entries}) >= 2
     assert {entry.stream for entry in entries} == {True, False}
     assert "x-bursar-tags" in entries[0].header_names
+
+
+def test_live_calls_go_on_at_the_historys_pace_and_sizes():
+    day = list(itertools.takewhile(lambda event: event.at_us < NOW_US + DAY_US, at_its_own_pace(2, 400)(NOW_US)))
+    assert 200 < len(day) < 800
+    assert all(before.at_us <= after.at_us for before, after in itertools.pairwise(day))
+    assert day[0].at_us >= NOW_US
+    assert {event.feature for event in day} > {"support-bot", "doc-extract"}
+
+
+def test_a_release_goes_wrong_for_a_while_with_longer_prompts_that_no_cache_knows():
+    usual = [event for event in events(2, NOW_US - DAY_US, NOW_US, 400) if event.feature == FEATURE]
+    wrong = list(bad_release(2, NOW_US, 400))
+    assert 0.5 < len(wrong) / (CALLS_A_MINUTE * LASTS_S / 60) < 1.5
+    assert NOW_US < wrong[0].at_us <= wrong[-1].at_us < NOW_US + LASTS_S * 1_000_000
+    assert {event.feature for event in wrong} == {FEATURE}
+    assert all(event.usage.cache_read == 0 for event in wrong)
+
+    def mean(these: list[Event]) -> float:
+        return sum(event.usage.total_input for event in these) / len(these)
+
+    assert mean(wrong) > 2 * mean(usual)
+
+
+def test_the_teams_keys_are_the_same_in_a_second_run_and_cost_what_the_history_was_charged_to(tmp_path: Path):
+    keys = Keys(ControlStore(tmp_path / "control.sqlite"), bytes(32), FixedClock(NOW_US))
+    texts = adopt_keys(keys, bytes(32), "acme")
+    assert adopt_keys(keys, bytes(32), "acme") == texts
+    assert {key.credential_id for key in keys.all()} == {key_id(team) for team in texts}
+    assert len(set(texts.values())) == len(texts)
+    known = keys.snapshot().keys
+    assert known[keyed_hash(bytes(32), texts["support"].encode())].credential_id == "vk_demo_support"
+    assert (
+        adopt_keys(Keys(ControlStore(tmp_path / "other.sqlite"), b"1" * 32, FixedClock(NOW_US)), b"1" * 32, "acme")
+        != texts
+    )

@@ -5,8 +5,9 @@ from fractions import Fraction
 from tests.watch.conftest import BAD, DAY_US, HOUR_US, START, UNTIL, Watched
 
 from bursar.domain.watching import Bucket, Clock, SeriesKey
-from bursar.watch.buckets import WATCHED, long_series, minutes
+from bursar.watch.buckets import WATCHED, minutes
 from bursar.watch.dear import TypeModel, dear_pairs, dear_pairs_of
+from bursar.watch.long_sums import LongReader
 
 MINUTE_US = 60_000_000
 
@@ -37,8 +38,8 @@ def test_only_the_dearest_values_of_a_minute_are_told(watched: Watched):
 
 def test_hours_and_days_add_up_to_the_calls(watched: Watched):
     with watched.ledger.reading() as session:
-        hours = long_series(session, "duckdb", Clock.HOUR, START, UNTIL)
-        days = long_series(session, "duckdb", Clock.DAY, START, START + 22 * DAY_US)
+        hours = LongReader("duckdb").read(session, Clock.HOUR, START, UNTIL)
+        days = LongReader("duckdb").read(session, Clock.DAY, START, START + 22 * DAY_US)
     assert len(hours.starts_us) == 22 * 24 + 20
     assert hours.keys[0] == SeriesKey()
     assert all(key.dimension != "session" for key in hours.keys)
@@ -55,7 +56,7 @@ def test_a_model_is_dear_where_cheap_ones_answer(watched: Watched):
     with watched.ledger.reading() as session:
         dear = dear_pairs_of(session, START, UNTIL)
         assert dear == {("chat", "gpt-5")}
-        (hour,) = long_series(session, "duckdb", Clock.HOUR, BAD, BAD + HOUR_US, dimensions=(), dear=dear).buckets(0)
+        (hour,) = LongReader("duckdb", ()).read(session, Clock.HOUR, BAD, BAD + HOUR_US, dear).buckets(0)
     assert hour.dear_calls == 16
     assert hour.calls == 20
 

@@ -45,9 +45,10 @@ def test_a_finding_begins_where_a_step_does_and_is_covered(minutes: int, clock: 
         (BAD, UNTIL, Clock.MINUTE, SEARCH),
         (BAD, BAD + HOUR_US // 3, Clock.MINUTE, SEARCH),  # compared with the hour around it
         (BAD - 2 * DAY_US, BAD - DAY_US, Clock.HOUR, SeriesKey()),
+        (BAD - 2 * DAY_US, BAD - DAY_US, Clock.HOUR, SEARCH),
         (BAD - 3 * DAY_US - 18 * HOUR_US, BAD - 18 * HOUR_US, Clock.DAY, SeriesKey("customer", "customer-3")),
     ],
-    ids=["search", "minutes", "everything", "days"],
+    ids=["search", "minutes", "everything", "hours", "days"],
 )
 def test_steps_add_up_to_what_the_finding_says(
     watched: Watched, began_us: int, until_us: int, clock: Clock, series: SeriesKey

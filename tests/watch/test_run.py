@@ -11,9 +11,9 @@ from tests.watch.conftest import BAD, DAY_US, HOUR_US, UNTIL, Watched
 from bursar.domain.clock import FixedClock
 from bursar.domain.findings import Finding
 from bursar.domain.watching import Bucket, Change, Clock, Detection, Label, SeriesKey, Signal
-from bursar.watch.buckets import Long
 from bursar.watch.episodes import Ended
 from bursar.watch.findings import Investigator
+from bursar.watch.long_sums import Long
 from bursar.watch.run import MINUTE_US, Stream, Watcher
 
 SEARCH, WHOLE = SeriesKey("feature", "search"), SeriesKey()
@@ -35,8 +35,11 @@ class Shelf:
         assert finding.finding_id in self.kept
         self.kept[finding.finding_id] = finding
 
-    def all(self, *, open_only: bool = False, since_us: int = 0, limit: int = 500) -> list[Finding]:
-        return [one for one in self.kept.values() if one.is_open or (not open_only and one.found_us >= since_us)]
+    def all(
+        self, *, open_only: bool = False, since_us: int = 0, limit: int = 500, parts: bool = False
+    ) -> list[Finding]:
+        found = [one for one in self.kept.values() if one.is_open or (not open_only and one.found_us >= since_us)]
+        return [one for one in found if parts or not one.part_of]
 
 
 class Scripted:
@@ -176,6 +179,39 @@ def test_what_was_everything_is_named_once_it_is_known_whose_it_is(watched: Watc
     (named,) = world.shelf.all()
     assert (named.finding_id, named.series, named.began_us) == (new.finding_id, SEARCH, FIRST)
     assert sum(part.pico for part in named.cause.parts) == named.excess_pico
+
+
+def test_two_findings_that_turn_out_to_be_one_thing_become_one(watched: Watched, make_world: Make):
+    early, later = FIRST - 40 * MINUTE_US, FIRST + 2 * MINUTE_US
+    web = seen(FIRST + MINUTE_US, SeriesKey("team", "web"), seen_us=FIRST + 6 * MINUTE_US)
+    script = {
+        FIRST: [seen(early, WHOLE, seen_us=FIRST + MINUTE_US)],
+        later: [seen(later)],
+        FIRST + 5 * MINUTE_US: [web],
+    }
+    world = make_world(Scripted(script))
+    (whole,) = world.look(FIRST + 2 * MINUTE_US)
+    (search,) = world.look(later + 2 * MINUTE_US)
+    assert world.look(FIRST + 7 * MINUTE_US) == []
+    (one,) = world.shelf.all()
+    assert (one.finding_id, one.series) == (whole.finding_id, SEARCH)
+    assert one.began_us == later  # what was wider rose earlier by itself
+    part = world.shelf.kept[search.finding_id]
+    assert (part.part_of, part.is_open) == (one.finding_id, False)
+    assert len(set(one.detections)) == len(one.detections) == 3
+    assert world.told == [whole.finding_id, search.finding_id]
+
+
+def test_what_somebody_spoke_of_stays_a_finding_of_its_own(watched: Watched, make_world: Make):
+    early, later = FIRST - 40 * MINUTE_US, FIRST + 2 * MINUTE_US
+    web = seen(FIRST + MINUTE_US, SeriesKey("team", "web"), seen_us=FIRST + 6 * MINUTE_US)
+    first = seen(early, WHOLE, seen_us=FIRST + MINUTE_US)
+    world = make_world(Scripted({FIRST: [first], later: [seen(later)], FIRST + 5 * MINUTE_US: [web]}))
+    world.look(FIRST + 2 * MINUTE_US)
+    (search,) = world.look(later + 2 * MINUTE_US)
+    world.shelf.change(msgspec.structs.replace(search, label=Label.TRUE))
+    world.look(FIRST + 7 * MINUTE_US)
+    assert world.shelf.kept[search.finding_id].part_of == ""
 
 
 def test_hours_don_t_tell_again_what_minutes_told(watched: Watched, make_world: Make):

@@ -8,12 +8,15 @@ import pytest
 from tests.watch.traffic import DAY, FEATURES, MONDAY, Traffic, signals_of, watch
 
 from bursar.domain.watching import Bucket, Change, Clock, SeriesKey, Signal
+from bursar.watch.baseline import DAY_SLOTS
+from bursar.watch.free_days import FreeDays
 from bursar.watch.settings import Sensitivity, WatchSettings
 from bursar.watch.stream import LATE_MINUTES, MINUTE_US, SERIES_MAX, StreamDetector
 from bursar.watch.stream_state import StreamState
 
 LEARNED = 2 * DAY
 TODAY = MONDAY + LEARNED
+WEDNESDAY, SUNDAY = slice(2 * DAY_SLOTS, 3 * DAY_SLOTS), slice(6 * DAY_SLOTS, 7 * DAY_SLOTS)
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +247,27 @@ def test_sessions_make_room_for_those_after_them_and_features_stay(learned):
     assert len(detector) <= 1.5 * SERIES_MAX
     found = watch(detector, traffic, TODAY + 5, 8, {"errors": 0.8})
     assert {one.series for one in found} == set(FEATURES)
+
+
+def test_a_quiet_holiday_is_no_silence_and_is_not_learned(learned):
+    """The day after what was learned is Holi, with as few calls as a Sunday has."""
+    state = StreamState.from_bytes(learned)
+    state["volume_profile"][:, SUNDAY] = np.log(1 / 600)
+    quiet, told, profiles = Traffic(17, shape=lambda minute: 1 / 600), {}, {}
+    for name, holidays in (("working", FreeDays([])), ("holiday", FreeDays(["US-CA", "IN"]))):
+        detector = StreamDetector.from_bytes(state.to_bytes(), holidays=holidays)
+        told[name] = watch(detector, quiet, TODAY, 130)
+        profiles[name] = StreamState.from_bytes(detector.to_bytes())["volume_profile"][:, WEDNESDAY]
+    assert {one.series for one in told["working"] if one.signal is Signal.SILENCE} == set(FEATURES)
+    assert told["holiday"] == []
+    assert np.array_equal(profiles["holiday"], state["volume_profile"][:, WEDNESDAY])
+    assert not np.array_equal(profiles["working"], state["volume_profile"][:, WEDNESDAY])
+
+
+def test_more_than_a_working_day_is_told_on_a_holiday_too(learned):
+    detector = StreamDetector.from_bytes(learned, holidays=FreeDays(["IN"]))
+    found = watch(detector, Traffic(18), TODAY, 5, {"calls": 20.0})
+    assert {one.series for one in found if one.signal is Signal.CALLS} == set(FEATURES)
 
 
 def office(minute, hours_earlier=0):

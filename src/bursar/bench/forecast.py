@@ -1,7 +1,8 @@
 """Forecasts of real tenants beside seasonal naive ones, and how often the bands held what came.
 
 Each day of the trace from the sixth on is an origin: the models see the days before it alone, choose among
-themselves by them, and draw their bands from their misses on them. Nothing is set for one tenant.
+themselves by them, and draw their bands from their misses on them. Nothing is set for one tenant. How bands of days
+grow where no misses were seen was chosen on every other tenant (`holding`, half 0); the rest judge it.
 """
 
 import time
@@ -10,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bursar.bench.figure import Figure, Options, median
+from bursar.bench.forecast_far import far_figures
+from bursar.bench.forecast_holding import Holding, is_inside
 from bursar.bench.tenants import DAYS, Floats, daily_costs, load_tenants
 from bursar.forecast.course import Past, Together, together
 
@@ -26,17 +29,6 @@ class Errors(NamedTuple):
 
     days: float
     sums: float
-
-
-class Holding(NamedTuple):
-    """How many of the bands held."""
-
-    held: int
-    bands: int
-
-    @property
-    def percent(self) -> float:
-        return 100 * self.held / max(self.bands, 1)
 
 
 def measure(options: Options) -> list[Figure]:
@@ -58,15 +50,18 @@ def measure(options: Options) -> list[Figure]:
     ]  # fmt: skip
     for step in STEPS:
         for name, held in (("sum of", holding(days, found, step, is_sum=True)), ("day", holding(days, found, step))):
+            judged, settings = (holding(days, found, step, is_sum=name != "day", half=half) for half in (1, 0))
             what = f"bands around the {name} {step} {'day' if step == 1 else 'days'}{'' if 'sum' in name else ' ahead'}"
             figures.append(
                 Figure(what, abs(held.percent - 80), "points from 80 %", POINTS,
-                       note=f"{held.percent:.1f} % of {held.bands:,} held")
+                       note=f"{held.percent:.1f} % of {held.bands:,} held; of tenants that judge alone "
+                            f"{judged.percent:.1f} %, of those for settings {settings.percent:.1f} %")
             )  # fmt: skip
     whole = [whole_holding(days, found, step) for step in STEPS]
     told = ", ".join(f"{one.held} of {one.bands} at {step}" for step, one in zip(STEPS, whole, strict=True))
     every = Holding(sum(one.held for one in whole), sum(one.bands for one in whole))
     figures.append(Figure("bands around the whole's sums", every.percent, "%", note=told))
+    figures += far_figures()
     figures.append(Figure("200 series of 90 days, 90 days ahead", median(seconds(options.rounds)), "s", 1.0))
     return figures
 
@@ -85,20 +80,24 @@ def errors(days: Floats, found: dict[int, Together]) -> tuple[Errors, Errors, Er
     return error(ours), error(last_week), error(yesterday), float(was.sum())
 
 
-def holding(days: Floats, found: dict[int, Together], step: int, *, is_sum: bool = False) -> Holding:
-    """Of the tenants that spent something in the week before."""
+def holding(
+    days: Floats, found: dict[int, Together], step: int, *, is_sum: bool = False, half: int | None = None
+) -> Holding:
+    """Of the tenants that spent something in the week before. half: 0 for those that settings were chosen on, 1 for
+    those that judge alone; None: all."""
     held = bands = 0
+    counted = np.full(len(days), half is None) | (np.arange(len(days)) % 2 == half)
     for at, one in found.items():
         if at + step > DAYS:
             continue
-        course, alive = one.parts, days[:, max(at - WEEK, 0) : at].sum(axis=1) > 0
+        course, alive = one.parts, (days[:, max(at - WEEK, 0) : at].sum(axis=1) > 0) & counted
         if is_sum:
             was = days[:, at : at + step].sum(axis=1)
             low, high = course.bands.of_sum(course.expected, 0, step)
         else:
             was = days[:, at + step - 1]
             low, high = (edge[:, step - 1] for edge in course.bands.of_days(course.expected))
-        held += int((_inside(was, low, high) & alive).sum())
+        held += int((is_inside(was, low, high) & alive).sum())
         bands += int(alive.sum())
     return Holding(held, bands)
 
@@ -125,8 +124,3 @@ def seconds(rounds: int) -> list[float]:
         together(Past(days, np.zeros(SERIES), 0.5), [], HISTORY)
         taken.append(time.perf_counter() - began)
     return taken
-
-
-def _inside(was: Floats, low: Floats, high: Floats) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    slack = 1e-9
-    return (was >= low - slack) & (was <= high + slack)

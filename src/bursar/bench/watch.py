@@ -1,4 +1,5 @@
-"""What detection costs, over ten thousand series by the minute and by the hour; and what it finds (`watch_found`)."""
+"""What detection costs, over ten thousand series by the minute and by the hour, and over ten million charges
+(`watch_books`); and what it finds (`watch_found`)."""
 
 import time
 import tracemalloc
@@ -6,6 +7,7 @@ import tracemalloc
 import numpy as np
 
 from bursar.bench.figure import Figure, Options, median
+from bursar.bench.watch_books import figures as books_figures
 from bursar.bench.watch_found import figures as found_figures
 from bursar.domain.watching import Bucket, Clock, SeriesKey
 from bursar.watch.batch import TERMS, BatchDetector
@@ -53,6 +55,7 @@ def measure(options: Options) -> list[Figure]:
         Figure("memory of a series", memory / series / 1024, "KB", KILOBYTES_MAX, note="all it allocates, keys too"),
         *_batch_figures(options),
         Figure("save and restore", around, "s", note=f"{len(saved) / 1e6:.0f} MB"),
+        *books_figures(options),
         *found_figures(options),
     ]  # fmt: skip
 

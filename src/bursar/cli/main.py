@@ -52,7 +52,7 @@ COMMANDS = {
     "scenarios": Listed(
         "scenarios", "What margin would be if usage, prices or models were otherwise: run, list, save, remove."
     ),
-    "customers": Listed("customers", "Who earns and who costs: list, show, import."),
+    "customers": Listed("customers", "Who earns and who costs: list, show, plans, cohorts, import."),
     "loops": Listed("loops", "Loops that are cut, and what was wasted: retries, cut-off answers, failures."),
     "whatif": Listed("whatif", "What calls would have cost otherwise: another model, tier, batches, a cache."),
     "policies": Listed("policies", "Who may call what: list, add, try against the past, switch, remove."),

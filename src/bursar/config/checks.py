@@ -17,6 +17,7 @@ from bursar.providers.services import AUTHS, SERVICES, SIGV4
 
 SEMANTIC_S_MAX = 60.0  # of a call's wait for the semantic cache, and of an embedding
 WATCHED_TAGS_MAX = 15  # with the dimensions as many as one query of the watch groups by
+HOLIDAYS_MAX = 100  # places and dates: each day asks them all
 
 
 def check(config: Config) -> None:
@@ -213,6 +214,10 @@ def _check_console(console: Console) -> None:
 def _check_watch(watch: Watch) -> None:
     if len(watch.tags) > WATCHED_TAGS_MAX or not all(watch.tags):
         raise ConfigError(f"watch.tags names at most {WATCHED_TAGS_MAX} tags, none of them empty", field="watch.tags")
+    if len(watch.holidays) > HOLIDAYS_MAX or not all(watch.holidays):
+        raise ConfigError(
+            f"watch.holidays names at most {HOLIDAYS_MAX} places and dates, none of them empty", field="watch.holidays"
+        )
 
 
 def _check_alerts(alerts: Alerts) -> None:

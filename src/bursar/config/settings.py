@@ -98,6 +98,7 @@ class Watch(msgspec.Struct, forbid_unknown_fields=True):
     enabled: bool = True
     sensitivity: Literal["low", "normal", "high"] = "normal"  # how many false alarms are accepted
     tags: list[str] = []  # tags whose values are watched beside the dimensions
+    holidays: list[str] = []  # "IN", "US-CA", "2026-12-24": less is to be expected then
 
 
 class Bills(msgspec.Struct, forbid_unknown_fields=True):

@@ -111,7 +111,8 @@ class AnomalyTold(msgspec.Struct, frozen=True, kw_only=True):
     """One anomaly. Money is decimal text in USD: `actual` is a sum of the ledger, `expected` an estimate from earlier
     calls, `excess` the difference. per_month: if it goes on at this pace; of one that has ended, 0.
 
-    nested: the other series that showed it. address: its page; explore: its calls' cost; both are paths of the console.
+    nested: the other series that showed it. part_of: the id of the anomaly that it turned out to be one with, "" for
+    none; such a one is in no list. address: its page; explore: its calls' cost; both are paths of the console.
     """
 
     id: str
@@ -120,6 +121,7 @@ class AnomalyTold(msgspec.Struct, frozen=True, kw_only=True):
     nested: list[SeriesKey]
     name: str
     status: str
+    part_of: str
     signals: list[str]
     change: str
     clock: str
@@ -302,6 +304,7 @@ def _head(one: Finding) -> dict[str, Any]:
         "nested": list(one.nested),
         "name": name_of(one.series),
         "status": "open" if one.is_open else "ended",
+        "part_of": one.part_of,
         "signals": [signal.value for signal in one.signals],
         "change": one.change.value,
         "clock": one.clock.value,

@@ -4,6 +4,7 @@
 holds up another page.
 """
 
+import functools
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, get
@@ -60,6 +61,7 @@ from bursar.console.pages.reports import REPORT_PAGES
 from bursar.console.pages.routes import PAGE_HANDLERS
 from bursar.console.pages.scenarios import SCENARIO_PAGES
 from bursar.console.pages.tax import TAX_PAGES
+from bursar.console.pages.uploads import UPLOAD_PAGES
 from bursar.console.problems import ALLOW, Problem, json_problem, log_unforeseen, problem_of
 from bursar.console.render import Renderer
 from bursar.domain.errors import BursarError, ConfigError
@@ -79,8 +81,16 @@ def create_app(context: ConsoleContext) -> Litestar:
             "this machine alone: use 127.0.0.1, and an SSH tunnel from elsewhere",
             field="console.host",
         )
+    app = make_routes()
+    app.state.context = context
+    app.state.renderer = Renderer(context, load_assets())
+    app.asgi_handler = GuardMiddleware(app.asgi_handler, functools.partial(_refuse, app))
+    return app
+
+
+def make_routes() -> Litestar:
+    """All addresses and what answers there; they find the console that they are of in the app's state."""
     assets = load_assets()
-    renderer = Renderer(context, assets)
 
     @get("/static/{version:str}/{name:str}", include_in_schema=False, sync_to_thread=False)
     def static_file(version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
@@ -101,29 +111,7 @@ def create_app(context: ConsoleContext) -> Litestar:
         """The API's description."""
         return Response(encode_json(described(request.app)), media_type=MediaType.JSON)
 
-    def answer_problem(scope: Scope, problem: Problem) -> Response[Any]:
-        if wants_json(scope):
-            return json_problem(problem)
-        headers = ALLOW if problem.status == 405 else {}
-        return Response(
-            renderer.problem(problem), status_code=problem.status, media_type=MediaType.HTML, headers=headers
-        )
-
-    def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        problem = problem_of(error)
-        if problem.status >= 500 and not isinstance(error, BursarError):
-            log_unforeseen(request, error)
-        return answer_problem(request.scope, problem)
-
-    def refuse(scope: Scope, error: BursarError) -> ASGIApp:
-        response = answer_problem(scope, problem_of(error))
-
-        async def refused(scope: Scope, receive: Receive, send: Send) -> None:
-            await response.to_asgi_response(None, Request(scope))(scope, receive, send)
-
-        return refused
-
-    app = Litestar(
+    return Litestar(
         route_handlers=[
             static_file, favicon, openapi, *PAGE_HANDLERS, *CHANGE_HANDLERS, *INITIATIVE_PAGES, *EDIT_HANDLERS,
             *ALERT_HANDLERS, *API_HANDLERS, *BUDGET_HANDLERS, *CONTROL_HANDLERS, *ROUTE_HANDLERS, *CACHE_HANDLERS,
@@ -135,9 +123,9 @@ def create_app(context: ConsoleContext) -> Litestar:
             *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,
             *ALLOCATION_HANDLERS, *ALLOCATION_PAGES,
             *TAX_HANDLERS, *TAX_PAGES, *SCENARIO_API_HANDLERS, *SCENARIO_PAGES,
-            *CUSTOMER_HANDLERS, *CUSTOMER_PAGES, *BUSINESS_HANDLERS,
+            *CUSTOMER_HANDLERS, *CUSTOMER_PAGES, *BUSINESS_HANDLERS, *UPLOAD_PAGES,
         ],
-        exception_handlers={BursarError: on_error, HTTPException: on_error, Exception: on_error},
+        exception_handlers={BursarError: _on_error, HTTPException: _on_error, Exception: _on_error},
         openapi_config=OpenAPIConfig(
             title="Bursar console", version=__version__, path=SCHEMA_PATH,
             render_plugins=[JsonRenderPlugin()],
@@ -145,10 +133,30 @@ def create_app(context: ConsoleContext) -> Litestar:
         ),
         logging_config=None,
     )  # fmt: skip
-    app.state.context = context
-    app.state.renderer = renderer
-    app.asgi_handler = GuardMiddleware(app.asgi_handler, refuse)
-    return app
+
+
+def _on_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    problem = problem_of(error)
+    if problem.status >= 500 and not isinstance(error, BursarError):
+        log_unforeseen(request, error)
+    return _answer_problem(request.app, request.scope, problem)
+
+
+def _refuse(app: Litestar, scope: Scope, error: BursarError) -> ASGIApp:
+    response = _answer_problem(app, scope, problem_of(error))
+
+    async def refused(scope: Scope, receive: Receive, send: Send) -> None:
+        await response.to_asgi_response(None, Request(scope))(scope, receive, send)
+
+    return refused
+
+
+def _answer_problem(app: Litestar, scope: Scope, problem: Problem) -> Response[Any]:
+    if wants_json(scope):
+        return json_problem(problem)
+    page = app.state.renderer.problem(problem)
+    headers = ALLOW if problem.status == 405 else {}
+    return Response(page, status_code=problem.status, media_type=MediaType.HTML, headers=headers)
 
 
 def described(app: Litestar) -> dict[str, Any]:

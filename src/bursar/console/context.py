@@ -19,6 +19,7 @@ from bursar.console.finance import FinanceDesk
 from bursar.console.initiatives import InitiativeDesk
 from bursar.console.maturity import MaturityDesk, advised_by, initiative_facts
 from bursar.console.palette import SLOTS, Palette
+from bursar.console.uploads.shelf import Shelf
 from bursar.console.view import DEFAULT_PERIOD, View, read_view, whole_slot
 from bursar.controlfile.state import ControlState
 from bursar.domain.clock import Clock, SystemClock, datetime_from_us, us_from_datetime
@@ -117,6 +118,10 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     def run_dir(self) -> Path:
         """Where the gateway's workers write down what they cut."""
         return self.spool_dir.parent / "run"
+
+    def uploads(self) -> Shelf:
+        """Files that were uploaded and nobody has decided about yet."""
+        return Shelf(self.spool_dir.parent / "uploads", self.clock)
 
     def loops_in_force(self) -> int:
         """How many loops are cut now, for the list of pages."""

@@ -84,8 +84,10 @@ def chosen(view: View, found: Economics) -> Chosen:
 
 
 def _is_asked(row: Row, view: View, who: str) -> bool:
-    plan, segment, text = (view.extra.get(name) for name in ("plan", "segment", "named"))
-    if not row.customer and (who != "all" or plan is not None or segment is not None or text):
+    plan, segment, text, signed = (view.extra.get(name) for name in ("plan", "segment", "named", "signed"))
+    if not row.customer and (who != "all" or plan is not None or segment is not None or text or signed):
+        return False
+    if signed and (row.signed_up is None or f"{row.signed_up:%Y-%m}" != signed):
         return False
     if plan is not None and row.plan != plan.removeprefix("="):
         return False

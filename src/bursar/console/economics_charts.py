@@ -31,6 +31,10 @@ def cost_histogram(
     chart = stacked_bars(
         columns, series, tell=tell, tell_tick=tell_tick, label="Customers by what they cost", height=HISTOGRAM_HEIGHT
     )
+    bars = [
+        msgspec.structs.replace(bar, label_class="" if _is_decade(one) else None)
+        for bar, one in zip(chart.bars, bins, strict=True)
+    ]
     marks = []
     for name, words in QUANTILE_WORDS:
         pico = getattr(found, name)
@@ -38,12 +42,19 @@ def cost_histogram(
         if at is not None:
             title = f"{words} cost at most {tell_money(usd_from_pico(pico))}"
             marks.append(Mark(_across(bins, at, pico), at, [title]))
-    return msgspec.structs.replace(chart, marks=marks)
+    return msgspec.structs.replace(chart, marks=marks, bars=bars)
+
+
+def _is_decade(one: Bin) -> bool:
+    """Whether a bin begins where a log scale has a mark: at $0.01, $0.10, $1; or before all of them."""
+    return one.low <= 1 or str(one.low).strip("0") == "1"
 
 
 def _column(one: Bin, tell_money: Callable[[Decimal], str], href: str) -> Column:
     if not one.high:
         return Column("none", "cost nothing", href)
+    if one.low == 1:
+        return Column("less", f"below {tell_money(usd_from_pico(one.high))}", href)
     low, high = (tell_money(usd_from_pico(edge)) for edge in (one.low, one.high))
     return Column(low, f"from {low} to below {high}", href)
 

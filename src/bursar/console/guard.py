@@ -68,6 +68,7 @@ FORMS = (
     "/reports/change",
     "/rates/change",
     "/invoices/change",
+    "/uploads/change",
     "/close/change",
     "/allocation/change",
     "/tax/change",
@@ -79,7 +80,7 @@ FORMS = (
     "/loops/lift",
     *(f"/alerts/{act}" for act in ("ack", "test", "rule", "channel", "switch", "remove")),
 )
-UPLOADS = ("/invoices/upload", "/focus/import")
+UPLOADS = ("/uploads", "/focus/import")
 """Forms with a file: the same, in the one other form that browsers can send."""
 
 FILES = {"/api/focus/import": ("text/csv", "application/vnd.apache.parquet")}

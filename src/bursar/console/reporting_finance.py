@@ -70,10 +70,11 @@ def margin_blocks(context: ConsoleContext, view: View, words: Words) -> tuple[Bl
     known = [(name, one) for name, one in plans.items() if one.margin_pico is not None]
     ordered = sorted(known, key=lambda item: -abs(item[1].margin_pico or 0))[:PLANS_SHOWN]
     chart = charts.margins([(name or "no plan", usd_from_pico(one.margin_pico or 0)) for name, one in ordered])
-    return (figures, *((chart,) if len(ordered) > 1 else ()), _plan_table(plans))
+    return (figures, *((chart,) if len(ordered) > 1 else ()), _plan_table(plans, found.unattributed, words))
 
 
-def _plan_table(plans: dict[str, Sum]) -> Table:
+def _plan_table(plans: dict[str, Sum], nameless: Sum, words: Words) -> Table:
+    """nameless: calls that say no customer. They are on no plan, and all AI cost is there only with them."""
     columns = (
         Column("Plan"), Column("Customers", "count"), Column("Revenue", "money", "unknown"),
         Column("AI cost", "money"), Column("Other cost", "money", "unknown"), Column("Margin", "money", "unknown"),
@@ -88,6 +89,10 @@ def _plan_table(plans: dict[str, Sum]) -> Table:
         other = usd_from_pico(one.other_pico) if known else None
         rows.append((name or "no plan", one.customers, revenue, usd_from_pico(one.ai_pico), other, margin, share))
     note = "AI cost is of all customers of a plan; the margin of those whose revenue is known."
+    if nameless.ai_pico or nameless.calls:
+        cost = usd_from_pico(nameless.ai_pico)
+        rows.append(("calls without a customer", None, None, cost, None, None, None))
+        note += f" {words.money(cost)} of calls that name no customer are in no margin."
     return Table("Margin by plan", columns, tuple(rows), totalled(columns, rows), note)
 
 

@@ -4,7 +4,7 @@ Up to four stand side by side, in the places a, b, c and d; each is its steps as
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -99,10 +99,8 @@ class ScenarioDesk:
         return list(customers(base, one, wanted))
 
     def _grounds_of(self, asked: Asked) -> Grounds:
-        wants_models = any(
-            isinstance(step, Model | PriceList) for one in asked.wish.scenarios for step in one.steps
-        )  # fmt: skip
-        key = (asked.base, asked.timezone, wants_models)
+        wanted = named_models(asked.wish.scenarios)
+        key = (asked.base, asked.timezone, wanted)
         now_us, version = self._clock.now_us(), self._ledger.version
         kept = self._grounds.get(key)
         if kept is not None and (kept[1] == version or 0 <= now_us - kept[0] < MADE_AGAIN_US):
@@ -112,12 +110,23 @@ class ScenarioDesk:
         desk = self._economics()
         months = {span.first: desk.economics(span).rows for span in spans}
         models: Mapping[date, ModelCosts] = {}
-        if wants_models:
+        if wanted:
             with self._ledger.reading() as session:
-                models = {span.first: model_costs(session, span.period) for span in spans}
+                models = {span.first: model_costs(session, span.period, wanted) for span in spans}
         found = grounds_of(months, models, "USD")
         _keep(self._grounds, key, (now_us, version, found))
         return found
+
+
+def named_models(scenarios: Sequence[Scenario]) -> frozenset[str]:
+    """Models and providers that steps are about."""
+    named = set[str]()
+    for step in (step for one in scenarios for step in one.steps):
+        if isinstance(step, PriceList):
+            named.add(step.of)
+        elif isinstance(step, Model):
+            named |= {step.model, step.to}
+    return frozenset(named)
 
 
 def whole_months(asked: Asked, first_call: datetime | None) -> list[MonthSpan]:

@@ -14,6 +14,7 @@ from bursar.alerts.rules import Anomaly, Rule
 from bursar.config import Config
 from bursar.console.acting import Acting, act_or_say_why
 from bursar.console.anomalies import AnomalyBooks
+from bursar.domain.errors import ConfigError
 from bursar.domain.findings import Finding
 from bursar.domain.watching import Signal
 from bursar.ledger.loader import LoaderStatus
@@ -22,6 +23,7 @@ from bursar.site import Site
 from bursar.watch.buckets import WATCHED
 from bursar.watch.detectors import Detecting
 from bursar.watch.findings import Investigator
+from bursar.watch.free_days import FreeDays
 from bursar.watch.run import Detectors, Watcher
 from bursar.watch.settings import Sensitivity, WatchSettings
 
@@ -40,8 +42,15 @@ def anomalies_to_tell(books: AnomalyBooks, now_us: int) -> list[Finding]:
 
 
 def detecting_of(config: Config) -> Detecting:
-    """The detectors as the settings want them, in the console's time zone."""
-    return Detecting(WatchSettings(Sensitivity(config.watch.sensitivity), config.console.timezone))
+    """The detectors as the settings want them, in the console's time zone.
+
+    Raises ConfigError for holidays that nobody knows: which places have some takes too long to ask in every process.
+    """
+    try:
+        holidays = FreeDays(config.watch.holidays)
+    except ValueError as error:
+        raise ConfigError(f"watch.holidays: {error}", field="watch.holidays") from error
+    return Detecting(WatchSettings(Sensitivity(config.watch.sensitivity), config.console.timezone), holidays)
 
 
 class Watching:

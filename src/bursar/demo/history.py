@@ -8,6 +8,7 @@ import msgspec
 
 from bursar.demo.bill import PROVIDER as BILLED
 from bursar.demo.bill import DemoBill
+from bursar.demo.keys import SHARED, key_id
 from bursar.domain.charge import Operation, Outcome, Quality
 from bursar.domain.ids import Ids
 from bursar.domain.scope import Scope
@@ -124,14 +125,14 @@ class _Scribe:
         self.totals.loop_calls += event.incident == "retry-loop"
 
     def _facts(self, event: Event) -> CallFacts:
-        key = event.team or "shared"
+        key = event.team or SHARED
         return CallFacts(
             self.ids.new(event.at_us),
             event.at_us,
             event.dialect,
             Operation.EMBEDDINGS if event.dialect == "openai-embeddings" else Operation.CHAT,
             Scope(self.organization, key, event.feature),
-            f"vk_demo_{key}",
+            key_id(event.team),
             "virtual",
             event.model,
             event.stream,

@@ -127,6 +127,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     signals:    what of it was seen, the surest first; detections: the numbers, as detectors gave them.
     began_us, seen_us: its first step, and the end of the step that it was last seen in; found_us: when it was told.
     until_us:   up to when its money is counted; ended_us: None while it goes on.
+    part_of:    the id of the finding that it turned out to be one with: it is over then, and in no list or sum.
     expected_pico: an estimate from calls before (see `Evidence.windows_us`); actual_pico: what the ledger has.
     unpriced:   attempts of it without a price, which are in neither.
     """
@@ -142,6 +143,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     until_us: int
     surprise: float
     ended_us: int | None = None
+    part_of: str = ""
     expected_pico: int = 0
     actual_pico: int = 0
     unpriced: int = 0

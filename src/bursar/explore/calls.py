@@ -164,6 +164,19 @@ def summary_of(session: Session, call_id: str) -> CallSummary | None:
     return found
 
 
+def calls_by_id(session: Session, call_ids: Sequence[str]) -> list[CallSummary]:
+    """The rows of these calls, in any order; one that isn't in the books has none. Ids tell the engine where to look:
+    they sort by time, as charges do."""
+    if not call_ids:
+        return []
+    text = "SELECT * FROM calls WHERE call_id IN (SELECT TRY_CAST(unnest($ids) AS UUID))"
+    found = session.query(text, {"ids": list(call_ids)})
+    rows = [_summary(row) for row in found.dicts()]
+    if rows:
+        _add_adjustments(session, rows)
+    return rows
+
+
 def aware(at: datetime) -> datetime:
     return at.replace(tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from bursar.domain.periods import Grain, Period
 from bursar.explore import about
 from bursar.explore.alike import GROUPS_MAX, Alike, calls_alike, refused_by_code
 from bursar.explore.apart import cost_apart
-from bursar.explore.calls import CallOrder, CallsPage, CallSummary, list_calls
+from bursar.explore.calls import CallOrder, CallsPage, CallSummary, calls_by_id, list_calls
 from bursar.explore.detail import AttemptDetail, CallDetail, Line, call_detail
 from bursar.explore.filters import Filter, as_filters, parse_filter
 from bursar.explore.pace import Ceilings, Paces, paces
@@ -153,6 +153,11 @@ class Explorer:
             return list_calls(
                 session, self.ledger.dialect, period, tuple(filters), order=order, cursor=cursor, limit=limit
             )
+
+    def calls_by_id(self, call_ids: Sequence[str]) -> list[CallSummary]:
+        """Those of these calls that are in the books, in any order."""
+        with self.ledger.reading() as session:
+            return calls_by_id(session, call_ids)
 
     def cost_apart(self, period: Period, *, filters: Filters = ()) -> Decimal:
         """What entries that stand for no call cost, USD. Raises BadFilter, BadQuery."""

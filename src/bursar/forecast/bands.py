@@ -14,7 +14,8 @@ from bursar.forecast.models import LEVEL_SHARE, TINY, Births, Floats
 
 OUTSIDE = 0.1  # of what comes, on either side
 SHARED = 6.0  # so many misses of everybody's, and of the usual shape, count beside those that were seen
-GROWTH = 0.25  # of misses with the days ahead, where too few were seen, as a power
+GROWTH = 0.25  # of a sum's misses with the days ahead, where too few were seen, as a power
+GROWTH_OF_DAYS = 0.05  # of one day's: a week on is the same weekday again; chosen on half of the real tenants
 YOUNG_DAYS = 7
 YOUNG_MISS = 1.0  # more of a logarithm for a series of no days; none for one of YOUNG_DAYS
 Z = 1.2816  # of a normal distribution, one in ten is above and one in ten below
@@ -89,7 +90,7 @@ def bands_of(
     known, unit = days.shape[1], units(days, born)
     youth = np.clip(1 - (known - born) / YOUNG_DAYS, 0, 1) * YOUNG_MISS
     of_days, of_sums = usual or (None, None)
-    by_day = reach(day_misses(test, unit), test.origins, ahead, known, of_days, OVERLAP_OF_DAYS)
+    by_day = reach(day_misses(test, unit), test.origins, ahead, known, of_days, OVERLAP_OF_DAYS, GROWTH_OF_DAYS)
     by_sum = reach(sum_misses(test, unit), test.origins, ahead, known, of_sums)
     return Bands(by_day, by_sum, unit, youth)
 
@@ -120,11 +121,12 @@ def sum_misses(test: BackTest, unit: Floats) -> Floats:
 
 
 def reach(
-    missed: Floats, origins: list[int], ahead: int, known: int, usual: Floats | None = None, overlap: float = 1.0
-) -> Reach:
+    missed: Floats, origins: list[int], ahead: int, known: int, usual: Floats | None = None, overlap: float = 1.0,
+    growth: float = GROWTH,
+) -> Reach:  # fmt: skip
     """What misses teach that were seen on days before `known`. missed: (origins, series, days ahead).
 
-    usual: see `bands_of`.
+    usual: see `bands_of`. growth: of misses farther ahead than were seen, as a power of the days.
     """
     series, seen_ahead = missed.shape[1:]
     low, high = np.zeros((series, ahead)), np.zeros((series, ahead))
@@ -141,7 +143,7 @@ def reach(
         )
         tested = step + 1
     if tested:
-        more = (np.arange(tested + 1, ahead + 1) / tested) ** GROWTH
+        more = (np.arange(tested + 1, ahead + 1) / tested) ** growth
         low[:, tested:] = low[:, tested - 1 : tested] * more
         high[:, tested:] = high[:, tested - 1 : tested] * more
     return Reach(low, high, tested)

@@ -53,8 +53,11 @@ class FindingBook:
             values = _values(finding)
             connection.execute(update(FINDINGS).where(FINDINGS.c.finding_id == values.pop("finding_id")).values(values))
 
-    def all(self, *, open_only: bool = False, since_us: int = 0, limit: int = LISTED_MAX) -> list[Finding]:
-        """The newest first. since_us: found or ended then or later, or still going on."""
+    def all(
+        self, *, open_only: bool = False, since_us: int = 0, limit: int = LISTED_MAX, parts: bool = False
+    ) -> list[Finding]:
+        """The newest first. since_us: found or ended then or later, or still going on. parts: those too that turned
+        out to be one with another."""
         asked = select(FINDINGS)
         if open_only:
             asked = asked.where(FINDINGS.c.ended_us.is_(None))
@@ -63,7 +66,8 @@ class FindingBook:
             asked = asked.where((FINDINGS.c.found_us >= since_us) | FINDINGS.c.ended_us.is_(None) | ~is_over)
         with self._store.reading() as connection:
             rows = connection.execute(asked.order_by(FINDINGS.c.found_us.desc(), FINDINGS.c.finding_id).limit(limit))
-            return [_finding(row) for row in rows]
+            found = [_finding(row) for row in rows]
+        return [one for one in found if parts or not one.part_of]
 
     def open_ones(self) -> list[Finding]:
         """Those that wait for somebody: they go on, and nobody said that they are false or wanted."""

@@ -61,11 +61,19 @@ class Keys:
 
     def create(self, name: str, scope: Scope, defaults: Attribution, *, actor: str) -> NewKey:
         """Make a key. Raises BadRequest for a name nobody could read, NameTaken for one in use (revoked ones too)."""
+        text = KEY_PREFIX + "".join(secrets.choice(_BASE62) for _ in range(KEY_CHARS))
+        return self.adopt(random_id("vk_"), text, name, scope, defaults, actor=actor)
+
+    def adopt(
+        self, credential_id: str, text: str, name: str, scope: Scope, defaults: Attribution, *, actor: str
+    ) -> NewKey:
+        """Take in a key whose id and text are known already: what was charged to that id stays its own.
+
+        text: begins with KEY_PREFIX, and is as hard to guess as one of `create`. Raises as `create` does.
+        """
         name = name.strip()
         if not name or len(name) > NAME_CHARS_MAX or not name.isprintable():
             raise BadRequest(f"a key's name has 1 to {NAME_CHARS_MAX} printable characters", field="name")
-        text = KEY_PREFIX + "".join(secrets.choice(_BASE62) for _ in range(KEY_CHARS))
-        credential_id = random_id("vk_")
         now_us = self._clock.now_us()
         key = VirtualKey(credential_id, name, text[-4:], scope, defaults, now_us, None)
         with self._store.writing() as connection:

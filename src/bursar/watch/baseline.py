@@ -5,7 +5,7 @@ yet, the hour of the day says, and what that doesn't know, the level. Every seri
 profile is read by columns.
 """
 
-from collections.abc import Collection
+from collections.abc import Container
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -34,7 +34,7 @@ class Place(msgspec.Struct, frozen=True):
     holiday: bool = False
 
 
-def place_of(minute: int, zone: ZoneInfo, holidays: Collection[date] = frozenset(), shift: int = 0) -> Place:
+def place_of(minute: int, zone: ZoneInfo, holidays: Container[date] = frozenset(), shift: int = 0) -> Place:
     """minute: since the epoch. shift: minutes to look earlier or later."""
     local = datetime.fromtimestamp((minute + shift) * 60, UTC).astimezone(zone)
     of_week = local.weekday() * 1440 + local.hour * 60 + local.minute

@@ -1,7 +1,7 @@
 """The hourly and the daily clock: whole series looked at when their step is over, all at once."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -34,7 +34,7 @@ BLOCK = 64  # series looked at together, so that memory stays bounded
 class BatchDetector:
     """Looks at whole hours or days. Keeps nothing: what goes on is told again by each look, with the same beginning."""
 
-    def __init__(self, settings: WatchSettings | None = None, holidays: Collection[date] = frozenset()) -> None:
+    def __init__(self, settings: WatchSettings | None = None, holidays: Container[date] = frozenset()) -> None:
         """holidays: dates in the settings' zone that are as a Sunday."""
         self.settings = settings or WatchSettings()
         self.holidays = holidays

@@ -1,8 +1,7 @@
 """The sums that the watch looks at, per step of time and series, read from the charges.
 
 A minute is read with one query for all series: the charges are looked at once and grouped by each dimension by itself.
-Hours and days are read with one query per dimension, for the values that cost most: at ten million charges that is a
-second each, and their partial sums by every value would not fit in memory.
+Hours and days are in `long_sums`.
 
 A call counts where it was received, as in every answer. Only the minutes that are watched as they come go by when a
 call ended, because a long one is in the books only then: its minute would look emptier each time than it was.
@@ -11,9 +10,6 @@ call ended, because a long one is in the books only then: its minute would look 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
 
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.watching import Bucket, Clock, SeriesKey
@@ -24,9 +20,7 @@ from bursar.ledger.store import Session
 from bursar.watch.dear import DearPairs
 
 WATCHED = ("feature", "team", "customer", "credential_id", "model", "provider", "request_type", "agent", "session")
-BRIEF = ("session",)  # dimensions whose values live for minutes: hours and days of them say nothing
 MINUTE_VALUES = 200  # of each dimension in a minute, those that cost most first
-LONG_VALUES = 60  # of each dimension over hours and days, likewise
 CALL_MAX = timedelta(hours=2)  # a call takes no longer: bounds how far back a minute's question reads
 DIMENSIONS_MAX = 24  # places of one GROUPING
 
@@ -52,30 +46,12 @@ COUNTS = {
 }
 """What one charge adds to each field of a `Bucket`; cost in USD, as the ledger has it."""
 
-Counts = npt.NDArray[np.int64]
-
 
 class Minute(NamedTuple):
     """One step of every series that had a call in it."""
 
     start_us: int
     buckets: dict[SeriesKey, Bucket]
-
-
-class Long(NamedTuple):
-    """Hours or days of many series.
-
-    starts_us: of each step, oldest first, without a gap. keys: whose, the whole first.
-    counts: int64 (series, steps, fields), in the order of `FIELDS`; a step without a call is 0.
-    """
-
-    starts_us: list[int]
-    keys: list[SeriesKey]
-    counts: Counts
-
-    def buckets(self, series: int) -> list[Bucket]:
-        """One series as buckets, a step each."""
-        return [Bucket(*row) for row in self.counts[series].tolist()]
 
 
 def minutes(
@@ -93,9 +69,9 @@ def minutes(
     Values that weren't said ("") are no series: the whole has them.
     """
     names = tuple(dimensions)[:DIMENSIONS_MAX]
-    start, end = _naive(start_us), _naive(end_us)
+    start, end = naive_us(start_us), naive_us(end_us)
     params = {
-        **sql.dimension_params(names), **_dear_param(dear),
+        **sql.dimension_params(names), **dear_param(dear),
         "received": start - CALL_MAX, "start": start, "end": end, "values": values,
     }  # fmt: skip
     step_us = STEP_US[Clock.MINUTE]
@@ -109,55 +85,13 @@ def minutes(
     return [Minute(at, found[at]) for at in sorted(found)]
 
 
-def long_series(
-    session: Session,
-    dialect: str,
-    clock: Clock,
-    start_us: int,
-    end_us: int,
-    *,
-    dimensions: Sequence[str] = WATCHED,
-    dear: DearPairs = frozenset(),
-    values: int = LONG_VALUES,
-) -> Long:
-    """Whole hours or days (UTC) of [start, end), of the whole and of the values of each dimension that cost most.
-
-    Session and its like are left out. A query per dimension, and one for the whole.
-    """
-    step_us = STEP_US[clock]
-    starts = list(range(start_us, end_us, step_us))
-    params = {**_dear_param(dear), "start": _naive(start_us), "end": _naive(end_us)}
-    keys: list[SeriesKey] = [SeriesKey()]
-    parts = [_laid_out(session.query(_long_sql("", clock, dialect, bool(dear)), params).rows, [""], starts)]
-    for name in dimensions:
-        if name in BRIEF:
-            continue
-        asked = params | sql.dimension_params([name]) | {"values": values}
-        rows = session.query(_long_sql(name, clock, dialect, bool(dear)), asked).rows
-        found = sorted({row[1] for row in rows})
-        keys += [SeriesKey(name, value) for value in found]
-        parts.append(_laid_out(rows, found, starts))
-    return Long(starts, keys, np.concatenate(parts))
-
-
-def _laid_out(rows: Sequence[tuple[Any, ...]], values: Sequence[str], starts: Sequence[int]) -> Counts:
-    """rows: (step, value, sums …) as array (values, steps, fields)."""
-    laid = np.zeros((len(values), len(starts), len(FIELDS)), dtype=np.int64)
-    if rows:
-        series = {value: index for index, value in enumerate(values)}
-        steps = {at: index for index, at in enumerate(starts)}
-        at = [series[row[1]] for row in rows], [steps[row[0]] for row in rows]
-        laid[at] = np.array([row[2:] for row in rows], dtype=np.int64)
-    return laid
-
-
 def _minutes_sql(names: tuple[str, ...], dialect: str, judges_dear: bool) -> str:
     keys = [f"d{index}" for index in range(len(names))]
     named = [f"{column} AS {key}" for column, key in zip(sql.dimension_columns(names, dialect), keys, strict=True)]
     sets = ["(step)", *(f"(step, {key})" for key in keys)]
     place = f"GROUPING({', '.join(keys)})" if keys else "0"
     order = ", ".join(["cost_pico DESC NULLS LAST", "attempts DESC", *keys])
-    columns = ", ".join([*named, *(f"{part} AS {name}" for name, part in _parts(judges_dear).items())])
+    columns = ", ".join([*named, *(f"{part} AS {name}" for name, part in parts_of(judges_dear).items())])
     sums = ", ".join(f"{summed(name, part=name)} AS {name}" for name in FIELDS)
     return (
         f"WITH picked AS (SELECT epoch_us(date_trunc('minute', ended_at)) AS step, {columns} FROM charges "
@@ -165,23 +99,6 @@ def _minutes_sql(names: tuple[str, ...], dialect: str, judges_dear: bool) -> str
         f"summed AS (SELECT {place} AS place, step, {', '.join([*keys, sums])} FROM picked "
         f"GROUP BY GROUPING SETS ({', '.join(sets)})) "
         f"SELECT * FROM summed QUALIFY row_number() OVER (PARTITION BY place, step ORDER BY {order}) <= $values"
-    )
-
-
-def _long_sql(name: str, clock: Clock, dialect: str, judges_dear: bool) -> str:
-    """name: a dimension, "" for the whole."""
-    within = "received_at >= $start AND received_at < $end"
-    sums = ", ".join(f"{summed(field, part=part)} AS {field}" for field, part in _parts(judges_dear).items())
-    value, only = "''", ""
-    if name:
-        (value,) = sql.dimension_columns((name,), dialect)
-        only = (
-            f" AND {value} IN (SELECT {value} FROM charges WHERE {within} AND coalesce({value}, '') <> '' GROUP BY 1 "
-            "ORDER BY SUM(list_cost) DESC NULLS LAST, SUM(weight) DESC, 1 LIMIT $values)"
-        )
-    return (
-        f"SELECT epoch_us(date_trunc('{clock.value}', received_at)) AS step, {value} AS value, {sums} FROM charges "
-        f"WHERE {within}{only} GROUP BY 1, 2 ORDER BY 2, 1"
     )
 
 
@@ -193,11 +110,11 @@ def summed(field: str, *, part: str, condition: str = "") -> str:
     return f"coalesce(SUM({part}){only}, 0)"
 
 
-def _parts(judges_dear: bool) -> dict[str, str]:
+def parts_of(judges_dear: bool) -> dict[str, str]:
     return COUNTS if judges_dear else COUNTS | {"dear_calls": "0"}
 
 
-def _dear_param(dear: DearPairs) -> dict[str, Any]:
+def dear_param(dear: DearPairs) -> dict[str, Any]:
     return {"dear": [f"{kind}{_SEPARATOR}{model}" for kind, model in sorted(dear)]} if dear else {}
 
 
@@ -207,5 +124,5 @@ def _places(names: Sequence[str]) -> dict[int, int | None]:
     return {everything: None} | {everything ^ (1 << (len(names) - 1 - index)): index for index in range(len(names))}
 
 
-def _naive(at_us: int) -> datetime:
+def naive_us(at_us: int) -> datetime:
     return sql.naive(datetime_from_us(at_us))

@@ -11,9 +11,13 @@ import msgspec
 
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.findings import HOUR_US, Finding
+from bursar.domain.periods import Period
 from bursar.domain.watching import Clock, SeriesKey
 from bursar.explore import compile as sql
 from bursar.explore.filters import Filter, as_filters
+from bursar.explore.rollups import CHARGES, choose_source
+from bursar.explore.vocabulary import dimension
+from bursar.ledger.rollups import SLOT_MINUTES
 from bursar.ledger.store import Session
 from bursar.watch.spent import first_call_us
 from bursar.watch.windows import AROUND_US, DAY_US
@@ -27,6 +31,7 @@ STEP_MIN_US = {Clock.MINUTE: 5 * MINUTE_US, Clock.HOUR: HOUR_US, Clock.DAY: DAY_
 LEAD_MIN_US = {Clock.MINUTE: 3 * HOUR_US, Clock.HOUR: DAY_US, Clock.DAY: 14 * DAY_US}
 LEAD_MAX_US = 60 * DAY_US
 LEAD_TIMES = 2  # the finding's own length, before it
+SLOT_US = SLOT_MINUTES * MINUTE_US
 _PICO = 10**12
 
 
@@ -165,10 +170,11 @@ def _costs(
     for place, (at, start, end, step) in enumerate(asked):
         params |= {f"from{place}": sql.naive(datetime_from_us(start)), f"to{place}": sql.naive(datetime_from_us(end))}
         params |= {f"first{place}": start, f"step{place}": step}
-        where = " AND ".join([f"received_at >= $from{place}", f"received_at < $to{place}", *conditions])
+        rows, time = _rows_of(series, start, end, step)
+        where = " AND ".join([f"{time} >= $from{place}", f"{time} < $to{place}", *conditions])
         parts.append(
-            f"SELECT {at} AS span, (epoch_us(received_at) - $first{place}) // $step{place} AS step, "
-            f"SUM(list_cost) AS cost FROM charges WHERE {where} GROUP BY 2"
+            f"SELECT {at} AS span, (epoch_us({time}) - $first{place}) // $step{place} AS step, "
+            f"SUM(list_cost) AS cost FROM {rows} WHERE {where} GROUP BY 2"
         )
     found: list[dict[int, int]] = [{} for _ in (*spans, None)]
     for at, step, cost in session.query(" UNION ALL ".join(parts), params).rows:
@@ -178,3 +184,14 @@ def _costs(
         else:
             found[at][int(step)] = pico
     return found
+
+
+def _rows_of(series: SeriesKey, start_us: int, end_us: int, step_us: int) -> tuple[str, str]:
+    """(what to add up, its column of time): sums kept ready, where steps lie on their slots; else the charges."""
+    names = [dimension(series.dimension)] if series.dimension else []
+    on_slots = step_us % SLOT_US == 0
+    periods = [Period(datetime_from_us(start_us), datetime_from_us(end_us))]
+    source = choose_source(["list_cost"], names, periods) if on_slots else CHARGES
+    if not source.is_rollup:
+        return "charges", source.time
+    return f"({source.rows([source.time, 'list_cost', *(name.column for name in names)])})", source.time

@@ -1,6 +1,6 @@
 """What the minute clock expects of each series and signal, how sure it is, and what a minute teaches it."""
 
-from collections.abc import Collection
+from collections.abc import Container
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -67,7 +67,7 @@ class Expected(msgspec.Struct):
     holiday: bool
 
 
-def expect(state: StreamState, minute: int, units: Floats, zone: ZoneInfo, holidays: Collection[date]) -> Expected:
+def expect(state: StreamState, minute: int, units: Floats, zone: ZoneInfo, holidays: Container[date]) -> Expected:
     """What is expected of a minute in which there were so many units, (series, channels)."""
     age = (minute - state["born"]).astype(np.float64)
     weeks, days = age / WEEK_MINUTES, age / DAY_MINUTES

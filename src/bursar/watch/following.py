@@ -1,6 +1,6 @@
 """When two looks are at one thing, and when a thing is over."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -12,6 +12,7 @@ from bursar.watch.episodes import Ended
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 APART_US = HOUR_US  # of two looks at one series that are one finding
+BEGAN_APART_US = 15 * 60_000_000  # a wider series that rose longer before rose for other reasons
 FORGOTTEN_US = 28 * DAY_US  # what goes on for so long is how it is now
 UNSEEN_US = {Clock.MINUTE: 26 * HOUR_US, Clock.HOUR: 3 * HOUR_US, Clock.DAY: 2 * DAY_US}
 """So long without being seen again, and a finding may be over. The minute clock says itself when one is; only what it
@@ -88,11 +89,30 @@ def is_again(detection: Detection, before: Detection) -> bool:
     return near or (both_grow and before.began_us <= detection.seen_us and detection.began_us <= before.seen_us)
 
 
+def owners_of(detections: Collection[Detection], young: Iterable[Finding]) -> list[Finding]:
+    """The young findings that some of these detections are of already."""
+    return [one for one in young if any(each in detections for each in one.detections)]
+
+
+def is_all_in(finding: Finding, detections: Collection[Detection]) -> bool:
+    """Whether nothing of it is left without these, and nobody has said or done anything about it."""
+    untouched = finding.label is None and not finding.deeds
+    return untouched and all(each in detections for each in finding.detections)
+
+
+def absorbed(part: Finding, whole: Finding, now_us: int) -> Finding:
+    """A finding that turned out to be one with another: over, and in no sum from now on."""
+    return msgspec.structs.replace(part, part_of=whole.finding_id, ended_us=max(now_us, part.began_us + 1))
+
+
 def renamed(before: Finding, told: Finding) -> Finding:
-    """A young finding as another look sees all of it; it is still the same one."""
-    return msgspec.structs.replace(
-        told, finding_id=before.finding_id, found_us=before.found_us, began_us=min(before.began_us, told.began_us)
-    )
+    """A young finding as another look sees all of it; it is still the same one.
+
+    It began when it was first seen, but for what was wider and rose long before by itself.
+    """
+    near = before.series == told.series or told.began_us - before.began_us <= BEGAN_APART_US
+    began_us = min(before.began_us, told.began_us) if near else told.began_us
+    return msgspec.structs.replace(told, finding_id=before.finding_id, found_us=before.found_us, began_us=began_us)
 
 
 def joined(into: Finding, told: Finding) -> Finding:
@@ -102,7 +122,7 @@ def joined(into: Finding, told: Finding) -> Finding:
         into,
         signals=tuple(dict.fromkeys((*into.signals, *told.signals))),
         nested=tuple(dict.fromkeys((*into.nested, *others)))[:NESTED_MAX],
-        detections=(*into.detections, *told.detections)[:DETECTIONS_MAX],
+        detections=tuple(dict.fromkeys((*into.detections, *told.detections)))[:DETECTIONS_MAX],
         seen_us=max(into.seen_us, told.seen_us),
         surprise=max(into.surprise, told.surprise),
     )

@@ -13,6 +13,7 @@ from bursar.domain.watching import SeriesKey, Signal
 ROOM = 2  # a throttle lets this many times the usual calls a minute through
 APPROVE_TIMES = Decimal("1.5")  # of a usual day's cost: above it somebody has to approve
 APPROVE_PERCENT = 80
+MODELS_SHARE = 10  # of the excess, a tenth must be dearer models, to offer another one
 MINUTES_AN_HOUR = 60
 CENT = Decimal("0.01")
 
@@ -55,9 +56,11 @@ def _throttle(finding: Finding) -> Offer | None:
 
 
 def _cheaper(finding: Finding) -> Offer | None:
-    """Back to the model that most calls had, where dearer ones are part of why."""
+    """Back to the model that most calls had, where dearer ones are a good part of why."""
     before, after = finding.cause.before, finding.cause.after
-    dearer = any(part.factor is Factor.MODELS and part.pico > 0 for part in finding.cause.parts)
+    dearer = any(
+        part.factor is Factor.MODELS and part.pico * MODELS_SHARE >= finding.excess_pico for part in finding.cause.parts
+    )
     if not (dearer or Signal.DEAR_MODELS in finding.signals) or not before or not after or not before.models:
         return None
     usual = before.models[0][0]

@@ -6,7 +6,7 @@ Detectors are handed in (`Detectors`): this module knows when to ask them and wh
 """
 
 import fcntl
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,21 +19,25 @@ from bursar.domain.clock import Clock as WallClock
 from bursar.domain.findings import Finding
 from bursar.domain.watching import Bucket, Clock, Detection, Label, SeriesKey, Signal
 from bursar.ledger.store import Ledger
-from bursar.watch.buckets import STEP_US, WATCHED, Long, long_series, minutes
+from bursar.watch.buckets import STEP_US, WATCHED, minutes
 from bursar.watch.dear import DearPairs, dear_pairs_of
 from bursar.watch.episodes import Ended
 from bursar.watch.findings import Investigator
 from bursar.watch.following import (
     CALM_US,
+    absorbed,
     is_again,
+    is_all_in,
     is_calm,
     is_over,
     is_same,
     joined,
+    owners_of,
     partly_over,
     renamed,
     when_over,
 )
+from bursar.watch.long_sums import Long, LongReader
 from bursar.watch.spent import first_call_us
 
 MINUTE_US, HOUR_US, DAY_US = STEP_US[Clock.MINUTE], STEP_US[Clock.HOUR], STEP_US[Clock.DAY]
@@ -86,7 +90,9 @@ class Findings(Protocol):
 
     def change(self, finding: Finding) -> None: ...
 
-    def all(self, *, open_only: bool = False, since_us: int = 0, limit: int = 500) -> list[Finding]: ...
+    def all(
+        self, *, open_only: bool = False, since_us: int = 0, limit: int = 500, parts: bool = False
+    ) -> list[Finding]: ...
 
 
 class State(msgspec.Struct):
@@ -129,6 +135,7 @@ class Watcher:
         self._directory = directory
         self._loaded_us = loaded_us
         self._dimensions = tuple(dimensions)
+        self._long = LongReader(ledger.dialect, dimensions)
         self._shifts = shifts
         self._on_new = on_new
         self._dear: tuple[int, DearPairs] = (0, frozenset())
@@ -206,9 +213,7 @@ class Watcher:
             if start_us >= until_us:
                 return []
             dear = self._dear_now(until_us)
-            found = long_series(
-                session, self._ledger.dialect, clock, start_us, until_us, dimensions=self._dimensions, dear=dear
-            )
+            found = self._long.read(session, clock, start_us, until_us, dear)
         return self._tell(clock, self._detectors.long(clock, found), until_us)
 
     def _dear_now(self, until_us: int) -> DearPairs:
@@ -227,32 +232,49 @@ class Watcher:
         sure = [one for one in detections if one.began_us >= oldest_us and one.surprise >= shifts.get(one.signal, 0.0)]
         if not sure:
             return []
-        known = self._book.all(since_us=oldest_us - TOLD_WITHIN_US[clock])
-        fresh = [one for one in sure if not self._goes_on(one, known) and self._investigator.is_news(one)]
+        known = {one.finding_id: one for one in self._book.all(since_us=oldest_us - TOLD_WITHIN_US[clock], parts=True)}
+        fresh = [one for one in sure if not self._goes_on(one, known.values()) and self._investigator.is_news(one)]
         if not fresh:
             return []
         now_us = self._clock.now_us()
-        young = [one for one in known if one.is_open and one.clock is clock and now_us - one.found_us <= YOUNG_US]
-        pool = [*fresh, *(each for one in young for each in one.detections)]
-        new: list[Finding] = []
+        young = [one for one in known.values() if one.clock is clock and _is_young(one, now_us)]
+        pool = list(dict.fromkeys([*fresh, *(each for one in young for each in one.detections)]))
+        new: list[str] = []
         for group in self._investigator.groups(pool, until_us):
-            owner = next((one for one in young if any(each in group.detections for each in one.detections)), None)
-            if owner is not None:
-                young.remove(owner)  # what falls apart in two is the old one and a new one
-            if not any(one in fresh for one in group.detections):
+            owners = sorted(owners_of(group.detections, young), key=lambda one: one.found_us)
+            if not any(one in fresh for one in group.detections) and len(owners) < 2:
+                young = [one for one in young if one not in owners]
                 continue
             told = self._investigator.finding(group, until_us, now_us)
-            into = owner or next((one for one in known if one.is_open and is_same(told, one)), None)
-            if owner is not None:  # what was told a minute ago of everything is now known to be one feature's
-                self._book.change(self._investigator.explained(renamed(owner, told), until_us))
-            elif into is not None:
-                self._book.change(joined(into, told))
-            elif sum(one.is_open for one in known) + len(new) < OPEN_MAX:
+            changed = self._changed(told, owners, known.values(), until_us, now_us)
+            young = [one for one in young if one.finding_id not in {each.finding_id for each in changed}]
+            if not changed and sum(one.is_open for one in known.values()) < OPEN_MAX:
                 self._book.add(told)
-                new.append(told)
+                new.append(told.finding_id)
+                known[told.finding_id] = told
                 log.warning("anomaly", id=told.finding_id, series=told.series, signals=told.signals)
                 self._on_new(told)
-        return new
+            for one in changed:
+                self._book.change(one)
+                known[one.finding_id] = one
+        return [known[finding_id] for finding_id in new]
+
+    def _changed(
+        self, told: Finding, owners: Sequence[Finding], known: Iterable[Finding], until_us: int, now_us: int
+    ) -> list[Finding]:
+        """The known findings that a group is of, as they are from now on; none, if it is a new one.
+
+        owners: young ones that have some of its detections. One thing is one finding: the others become parts of it.
+        """
+        same = [one for one in known if one.is_open and is_same(told, one)]
+        if not owners:
+            return [joined(same[0], told)] if same else []
+        elder = next((one for one in same if one.series == told.series and one not in owners), None)
+        if elder is not None:
+            whole, parts = joined(elder, told), owners
+        else:  # what was told a minute ago of everything is now known to be one feature's
+            whole, parts = self._investigator.explained(renamed(owners[0], told), until_us), owners[1:]
+        return [whole, *(absorbed(one, whole, now_us) for one in parts if is_all_in(one, told.detections))]
 
     def _goes_on(self, detection: Detection, known: Collection[Finding]) -> bool:
         """Whether it was told before, and its finding has heard of it now."""
@@ -312,6 +334,10 @@ class Watcher:
             part = self._directory / f"{name}.part"
             part.write_bytes(content)
             part.replace(self._directory / name)
+
+
+def _is_young(finding: Finding, now_us: int) -> bool:
+    return finding.is_open and now_us - finding.found_us <= YOUNG_US
 
 
 def _locked(path: Path) -> IO[str]:

@@ -1,6 +1,6 @@
 """The hourly and the daily clock's baseline: what of a series is its week, by medians, and how much the rest varies."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -32,7 +32,7 @@ class Steps(msgspec.Struct):
     holiday: NDArray[np.bool_]
 
 
-def steps_of(clock: Clock, starts_us: Sequence[int], zone: ZoneInfo, holidays: Collection[date]) -> Steps:
+def steps_of(clock: Clock, starts_us: Sequence[int], zone: ZoneInfo, holidays: Container[date]) -> Steps:
     """starts_us: UTC microseconds, oldest first."""
     local = [datetime.fromtimestamp(at / 1e6, UTC).astimezone(zone) for at in starts_us]
     ordinal = np.array([at.toordinal() for at in local])

@@ -1,7 +1,7 @@
 """The minute clock: thousands of series, judged together once a minute, in memory that doesn't grow with time."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -58,7 +58,7 @@ BEYOND_JUMPS = 1.25  # times the largest rise of some days
 JUMP_MAX = 12.0
 JUMPS_FADE = 0.5 ** (SLOT_MINUTES / MINUTES_A_WEEK)  # a slot: in a week a jump's log is half as much
 CAUTION = 2.0  # decades: volumes of real traffic have heavier tails than a week teaches
-DEARER_CAUTION = 0.5  # and lengths and prices, a little
+DEARER_CAUTION = 1.0  # and lengths and prices, a little
 COST_WAITS = 4  # minutes: dearer or longer calls, and more of them, have signals of their own, which say why
 CALLS_MIN = 2.5  # in the last five minutes or so: one odd call isn't an episode, nor are two
 
@@ -74,7 +74,7 @@ class StreamDetector:
     def __init__(
         self,
         settings: WatchSettings | None = None,
-        holidays: Collection[date] = frozenset(),
+        holidays: Container[date] = frozenset(),
         state: StreamState | None = None,
     ) -> None:
         """holidays: dates in the settings' zone on which less is to be expected, as on a Sunday."""
@@ -99,7 +99,7 @@ class StreamDetector:
 
     @classmethod
     def from_bytes(
-        cls, data: bytes, settings: WatchSettings | None = None, holidays: Collection[date] = frozenset()
+        cls, data: bytes, settings: WatchSettings | None = None, holidays: Container[date] = frozenset()
     ) -> "StreamDetector":
         """Raises ValueError if these aren't bytes of `to_bytes` of this version: begin anew, and learn again."""
         return cls(settings, holidays, StreamState.from_bytes(data))

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from bursar.domain import display
-from bursar.domain.findings import Factor, Finding
+from bursar.domain.findings import HOUR_US, Factor, Finding
 from bursar.domain.money import usd_from_pico
 from bursar.domain.watching import Change, SeriesKey, Signal
 
@@ -92,5 +92,7 @@ def where_of(finding: Finding) -> str:
 
 
 def per_day_pico(finding: Finding) -> int:
-    """What it costs more in a day at its pace, pico USD."""
+    """What it costs more in a day at its pace, pico USD; of one that was over within a day, what it did cost more."""
+    if not finding.is_open and finding.until_us - finding.began_us < HOURS_A_DAY * HOUR_US:
+        return finding.excess_pico
     return finding.excess_per_hour_pico * HOURS_A_DAY

@@ -119,6 +119,7 @@ def test_a_closed_month_keeps_the_rules_of_its_close(splits):
     splits.rule("untagged", kind="split", where=["team="], method="even", among=["sales"])
     splits.world.post("2026-10-20T00:00", "100", team="sales")
     assert splits.shares() == before
+    assert splits.book.first_open() == date(2026, 11, 1)
 
 
 def test_a_chargeback_is_a_transfer_and_posting_again_posts_the_difference(splits):

@@ -14,7 +14,7 @@ from bursar.finance.business.bringing import Wish, bring
 from bursar.finance.business.cloudevents import read_events
 from bursar.finance.business.keeping import Records
 from bursar.finance.business.mapping import Reading
-from bursar.finance.business.stripe import major, spread
+from bursar.finance.business.stripe_amounts import major, spread
 
 CUSTOMERS = b"Customer ID,Company,Plan,Created\nacme,Acme,Pro,2026-01-05\nbeta,Beta,Free,2026-02-01\n"
 

@@ -79,6 +79,11 @@ def test_a_plans_price_stands_in_for_revenue_nobody_brought_in_by_seats(books):
     assert (row.basis, row.revenue_pico, row.unpriced) == ("price", 15 * USD, 4)
 
 
+def test_months_before_a_plan_had_a_price_are_answered(books):
+    found = books.desk.economics(read_span("2019-01", "", NOW, "UTC"))
+    assert all(row.revenue_pico in (None, 0) for row in found.rows)
+
+
 def test_other_cost_of_goods_comes_off_both_margins(books):
     row = books.desk.economics(OCTOBER).row("a")
     assert row.revenue_pico == 23 * USD

@@ -21,7 +21,7 @@ def gathered(books: Books) -> Grounds:
     spans = [MonthSpan(month, 1, "UTC", NOW.date()) for month in (AUGUST, SEPTEMBER, OCTOBER)]
     months: dict[date, list[Row]] = {span.first: books.desk.economics(span).rows for span in spans}
     with books.ledger.reading() as session:
-        models = {span.first: model_costs(session, span.period) for span in spans}
+        models = {span.first: model_costs(session, span.period, {"/m", "/n"}) for span in spans}
     return grounds_of(months, models, "USD")
 
 

@@ -26,7 +26,7 @@ from bursar.supervise import find_running
 
 if TYPE_CHECKING:  # start-up: it pulls in SQLAlchemy, which only a command that changes something needs
     from bursar.finance.contracts.book import ContractBook
-    from bursar.finance.contracts.terms import ContractTerms
+    from bursar.finance.contracts.terms import ContractTerms, Discount
 
 
 class DrawdownTold(msgspec.Struct):
@@ -158,19 +158,28 @@ def change(
     name: Annotated[str, typer.Argument(help="The contract's name or id.")],
     since: _Since,
     terms: _File = None,
-    until: Annotated[str, typer.Option("--until", help="Instead of --terms: the same terms, with this last day.")] = "",
+    discount: Annotated[str, typer.Option("--discount", help="Percent off list, in place of the one agreed.")] = "",
+    models: Annotated[str, typer.Option("--models", help="Of which models that discount is (default: as now).")] = "",
+    owner: Annotated[str, typer.Option("--owner", help="Who owns the relation from then on.")] = "",
+    until: Annotated[str, typer.Option("--until", help="Its last day.")] = "",
     why: _Why = "",
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Record another version, from a day on: `bursar contracts change acme --since 2027-01-01 --terms new.json`."""
+    """Record another version, from a day on: `bursar contracts change acme --since 2027-01-01 --discount 15`.
+
+    What isn't said stays as it was; --terms says all of it anew.
+    """
     book = _book(resolve_existing(config, data))
     found = _terms(terms, "", "", "", "") if terms else book.get(name).latest.terms
-    if not terms and not until:
-        raise BadContract("terms: give --terms or --until, or nothing is changed", field="terms")
+    if not any((terms, until, discount, owner)):
+        raise BadContract("terms: give --terms, --discount, --owner or --until, or nothing is changed", field="terms")
+    changes: dict[str, Any] = {"owner": owner} if owner else {}
+    if discount:
+        changes["discounts"] = _other_discount(found, discount, models)
     if until:
-        found = msgspec.structs.replace(found, until=_day(until))
-    made = book.change(name, _day(since), found, actor=actor(), why=why)
+        changes["until"] = _day(until)
+    made = book.change(name, _day(since), msgspec.structs.replace(found, **changes), actor=actor(), why=why)
     say(f"version {made.latest.number} of contract {made.name} holds from {since} on.")
 
 
@@ -348,6 +357,19 @@ def _terms(path: Path | None, provider: str, discount: str, models: str, owner: 
         scope = {"models": [one.strip() for one in models.split(",")]} if models else {}
         given["discounts"] = [{"percent": discount.removesuffix("%"), **scope}]
     return read_terms(given, ContractTerms)
+
+
+def _other_discount(terms: "ContractTerms", percent: str, models: str) -> "tuple[Discount, ...]":
+    """The one discount there is, at another percentage. Raises BadContract where there are several: which one?"""
+    if len(terms.discounts) > 1:
+        raise BadContract(
+            f"discount: the contract has {len(terms.discounts)}; change them with --terms (`bursar contracts show` "
+            "prints all terms)", field="discount",
+        )  # fmt: skip
+    (made,) = _terms(None, terms.provider, percent, models, "").discounts
+    if models or not terms.discounts:
+        return (made,)
+    return (msgspec.structs.replace(terms.discounts[0], percent=made.percent),)
 
 
 def _day(text: str) -> date:

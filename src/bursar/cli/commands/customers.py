@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from bursar.cli import client
+from bursar.cli.commands.customers_told import MonthOption, MonthsOption, SumsTold, cohorts, plans
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, TimezoneOption, resolve_existing, resolve_site
 from bursar.cli.pairs import read_pairs
 from bursar.cli.render import Format, money_column, out_bytes, print_json, print_table, say, text_column
@@ -19,8 +20,6 @@ EXIT_FINDING = 1
 CSV, XLSX, JSON = (
     "text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/json",
 )  # fmt: skip
-MonthOption = Annotated[str | None, typer.Option("--month", help="The last month, as 2026-10 (default: the last one).")]
-MonthsOption = Annotated[int | None, typer.Option("--months", help="How many months, 1 to 12 (default: 1).")]
 
 
 class Told(msgspec.Struct):
@@ -33,15 +32,6 @@ class Told(msgspec.Struct):
     ai_cost: str
     margin: str | None
     calls: int
-
-
-class SumsTold(msgspec.Struct):
-    revenue: str | None
-    ai_cost: str
-    margin: str | None
-    calls: int
-    customers: int
-    unpriced_count: int
 
 
 class AllTold(msgspec.Struct):
@@ -77,6 +67,7 @@ class BroughtTold(msgspec.Struct):
     kept: list[KeptTold] | None
     faults: list[FaultTold]
     fault_count: int
+    notes: list[str] = []
 
 
 def list_customers(
@@ -171,9 +162,11 @@ def bring_in(
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(
-        no_args_is_help=True, rich_markup_mode=None, help="Who earns and who costs: list, show, import."
+        no_args_is_help=True, rich_markup_mode=None, help="Who earns and who costs: list, show, plans, cohorts, import."
     )
-    for name, command in (("list", list_customers), ("show", show), ("import", bring_in)):
+    for name, command in (
+        ("list", list_customers), ("show", show), ("plans", plans), ("cohorts", cohorts), ("import", bring_in),
+    ):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="customers")
 
@@ -214,6 +207,8 @@ def _say(told: BroughtTold, name: str) -> None:
     if told.kept is None:
         say(f"nothing was kept: {told.fault_count:,} rows have faults. Mend them, or --skip-faults leaves them out.")
         return
+    for note in told.notes:
+        say(note)
     would = "would be " if told.is_trial else ""
     for one in told.kept:
         say(f"{one.kind}: {one.added:,} {would}added, {one.replaced:,} {would}replaced, {one.same:,} there already")
@@ -221,7 +216,7 @@ def _say(told: BroughtTold, name: str) -> None:
 
 def _notes(told: AllTold) -> list[str]:
     notes = [f"all {told.total.customers:,} rows: AI cost {Decimal(told.total.ai_cost):,.2f} {told.currency}"]
-    if told.unattributed.calls:
+    if told.unattributed.calls or Decimal(told.unattributed.ai_cost):
         notes.append(f"{told.unattributed.calls:,} calls say no customer: {Decimal(told.unattributed.ai_cost):,.2f}")
     if told.without_record.customers:
         notes.append(

@@ -5,9 +5,10 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
@@ -21,9 +22,25 @@ from bursar.cli.render import err, out, print_json, say
 from bursar.cli.report import Proved, show_proofs
 from bursar.cli.sending import send
 from bursar.config import Config, Upstream
-from bursar.demo import DemoBill, HistoryTotals, TrafficTotals, check, demo_controls, fill_history, has_history, traffic
+from bursar.demo import (
+    DemoBill,
+    HistoryTotals,
+    TrafficTotals,
+    adopt_keys,
+    at_a_rate,
+    at_its_own_pace,
+    bad_release,
+    check,
+    demo_controls,
+    fill_history,
+    has_history,
+    key_id,
+    traffic,
+)
 from bursar.demo.business import business_files
 from bursar.demo.history import CALLS_PER_DAY_DEFAULT, DAYS_DEFAULT
+from bursar.demo.incident import AFTER_S, FEATURE, RELEASE
+from bursar.demo.traffic import Source, added
 from bursar.domain.clock import SystemClock, datetime_from_us
 from bursar.domain.errors import BursarError
 from bursar.ledger.loader import Loader
@@ -37,8 +54,12 @@ from bursar.supervise import Supervisor, find_running, stop_on_signals
 
 DATA_DEFAULT = Path("bursar-demo-data")
 PROVIDER_KEY = "SIMULATED_PROVIDER_KEY"
+CHECKED_RATE = 4.0
 BOOKS_EVERY_S = 0.5
 FIRST_BYTE_MS, EVENT_INTERVAL_MS = 120, 15  # a provider that takes a breath, so that latencies look like latencies
+
+
+Calling = Callable[[Source], Awaitable[TrafficTotals]]
 
 
 def demo(
@@ -56,15 +77,20 @@ def demo(
     ] = False,
     days: Annotated[int, typer.Option(help="Days of history.", min=1)] = DAYS_DEFAULT,
     calls_per_day: Annotated[float, typer.Option(help="Calls on an average day of it.", min=1)] = CALLS_PER_DAY_DEFAULT,
-    rate: Annotated[float, typer.Option(help="Live calls per second.", min=0.01)] = 4.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Live calls per second (default: the history's pace; {CHECKED_RATE:g} with --check).", min=0.01
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another made-up company month.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Gateway processes.")] = None,
     config: ConfigOption = None,
 ) -> None:
     """Show everything with a simulated provider: no account, no key, no network.
 
-    Fills two months of history, keeps live calls flowing, and prints the two addresses. Headless proof of the books:
-    `bursar demo --for 30 --check --json`.
+    Fills two months of history, keeps live calls flowing at its pace, and prints the two addresses. After some
+    minutes a release goes wrong, for the watch to find. Headless proof of the books: `bursar demo --for 30 --check`.
     """
     settings = resolve_config(
         config,
@@ -78,7 +104,8 @@ def demo(
         site.prepare()
         history = _history(site, days, calls_per_day, seed)
         started_us = site.clock.now_us()
-        clients = asyncio.run(_live(site, history, seconds, rate, seed, quiet=as_json))
+        live = _Live(seed, calls_per_day, rate or (CHECKED_RATE if prove else None), seconds)
+        clients = asyncio.run(_run(site, history, live, quiet=as_json))
         log = provider.log()
     if prove:
         proved = _prove(site, history, log, started_us)
@@ -155,31 +182,74 @@ def _bill(site: Site, bill: DemoBill) -> None:
             kind, read = read_bill(data)
             book.add(data, name, kind, read.lines, read.faults, actor="demo")
     for team in sorted(bill.teams):
-        names.set_key("anthropic", f"apikey_{team}", [f"vk_demo_{team}"], actor="demo")
+        names.set_key("anthropic", f"apikey_{team}", [key_id(team)], actor="demo")
 
 
-async def _live(
-    site: Site, history: HistoryTotals | None, seconds: float | None, rate: float, seed: int, *, quiet: bool
-) -> TrafficTotals:
+class _Live(NamedTuple):
+    """What calls are made. rate: a second; None: the history's pace, and the incident. seconds: None: until stopped."""
+
+    seed: int
+    calls_per_day: float
+    rate: float | None
+    seconds: float | None
+
+
+async def _run(site: Site, history: HistoryTotals | None, live: _Live, *, quiet: bool) -> TrafficTotals:
     """Everything running and calls flowing, until the time is over or somebody stops it."""
     supervisor = Supervisor(site, report=say, quiet=True)
     stop_on_signals(supervisor)
-    until = asyncio.Event()
+    until, stop = asyncio.Event(), threading.Event()
+    keys = site.keys()
+    texts = adopt_keys(keys, site.secret(), site.config.organization)
+    site.publish(keys)
     async with supervisor.running() as running:
         if not quiet:
-            more = [("Live", f"{rate:g} calls a second of a made-up company, from a simulated provider")]
-            out().print(welcome(running, title="Bursar demo", more=more))
-        clients = asyncio.create_task(traffic(running.gateway, seed=seed, rate=rate, until=until))
-        stop = threading.Event()
+            out().print(welcome(running, title="Bursar demo", more=_more(live)))
+        source = at_a_rate(live.seed, live.rate) if live.rate else at_its_own_pace(live.seed, live.calls_per_day)
+        calling = partial(traffic, running.gateway, until=until, key_of=texts.__getitem__)
+        clients = asyncio.create_task(calling(source))
         deciding = asyncio.create_task(asyncio.to_thread(_decide, site, history, stop))
+        going_wrong = None if live.rate else asyncio.create_task(_go_wrong(site, live, calling, until))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(live.seconds):
                 await supervisor.wait()
         say("stopping: calls under way may end …")
         until.set()
         stop.set()
         await deciding
-        return await clients
+        return added(await clients, await going_wrong) if going_wrong else await clients
+
+
+def _more(live: _Live) -> list[tuple[str, str]]:
+    """What the welcome says of the calls."""
+    if live.rate:
+        return [("Live", f"{live.rate:g} calls a second of a made-up company, from a simulated provider")]
+    return [
+        ("Live", "a made-up company's calls go on, some three a minute, at a simulated provider"),
+        ("Watch", f"in {AFTER_S // 60} minutes a release of {FEATURE} goes wrong: see what Anomalies says of it"),
+    ]
+
+
+async def _go_wrong(site: Site, live: _Live, calling: Calling, until: asyncio.Event) -> TrafficTotals:
+    """The incident, and the marker that its pipeline would set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(AFTER_S):
+            await until.wait()
+    if until.is_set():
+        return TrafficTotals()
+    await asyncio.to_thread(_tell_release, site)
+    return await calling(lambda now_us: bad_release(live.seed, now_us, live.calls_per_day))
+
+
+def _tell_release(site: Site) -> None:
+    running = find_running(site.paths.data)
+    if running is None:
+        return
+    marker = msgspec.json.encode({"title": RELEASE, "kind": "deploy", "scope": {"feature": FEATURE}})
+    try:
+        send(running, "/api/markers", [], marker, "application/json")
+    except BursarError as error:
+        say(f"no marker of the release: {error.message}")
 
 
 def _decide(site: Site, history: HistoryTotals | None, stop: threading.Event) -> None:

@@ -13,10 +13,10 @@ from bursar.console.context import ACTOR, ConsoleContext
 from bursar.domain.clock import datetime_from_us
 from bursar.finance.business.bringing import KINDS, Brought, bring
 from bursar.finance.business.cloudevents import read_events
-from bursar.finance.business.files import FILE_BYTES_MAX
 from bursar.finance.business.keeping import Records
 from bursar.finance.business.mapping import Reading
 from bursar.finance.business.model import PlanPrice, PricePlan
+from bursar.finance.business.sheets import FILE_BYTES_MAX
 from bursar.finance.business.wishes import wish_of
 
 Asked = Request[Any, Any, Any]

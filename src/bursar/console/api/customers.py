@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from bursar.budgets.told import usd_text
 from bursar.console.api.answers import csv_bytes
+from bursar.console.api.cohorts import COHORT_HANDLERS
 from bursar.console.api.customers_told import (
     CohortAnswer,
     CustomerAnswer,
@@ -26,7 +27,7 @@ from bursar.console.api.customers_told import (
     SumsAnswer,
     TopAnswer,
 )
-from bursar.console.api.parameters import PROBLEMS, Shape, Zone
+from bursar.console.api.parameters import PROBLEMS, Month, Shape, Zone
 from bursar.console.context import ConsoleContext
 from bursar.console.customers import SORTS, WHO, chosen, draft_budget, economics_of, losers, month_spans, span_of, usd
 from bursar.console.pages.serving import as_csv
@@ -39,8 +40,6 @@ from bursar.finance.economics.report import Economics
 from bursar.finance.economics.rows import Row
 
 Asked = Request[Any, Any, Any]
-Month = Annotated[str | None, QueryParameter(description="The last month, as 2026-10. Default: the last that is over.",
-                  schema_extra={"pattern": "^(20[0-9]{2}-(0[1-9]|1[0-2]))?$"})]  # fmt: skip
 Months = Annotated[str | None, QueryParameter(description="How many months, 1 to 12. Default: 1.",
                    schema_extra={"pattern": "^([1-9]|1[0-2])?$"})]  # fmt: skip
 Who = Annotated[str | None, QueryParameter(description="Which customers.", schema_extra={"enum": ["", *WHO]})]
@@ -100,6 +99,7 @@ def economics_answer(context: ConsoleContext, view: View) -> EconomicsAnswer:
     tier = free_tier_of(found.rows, found.span)
     return EconomicsAnswer(
         first=found.span.first, until=found.span.until, currency=context.config.console.currency,
+        total=_sums(found.total), unattributed=_sums(found.unattributed),
         plans=[
             PlanAnswer(name, _sums(sum_of(rows)), _quantiles(quantiles(row.ai_pico for row in rows if row.calls > 0)))
             for name, rows in sorted(found.plans.items())
@@ -237,4 +237,4 @@ def draft(request: Asked, data: JSONBody[Draft]) -> DraftAnswer:
     return DraftAnswer(kept.id, kept.name)
 
 
-CUSTOMER_HANDLERS = [customers, economics, customer, draft]
+CUSTOMER_HANDLERS = [customers, economics, customer, draft, *COHORT_HANDLERS]

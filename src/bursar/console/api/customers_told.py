@@ -166,12 +166,72 @@ class CohortAnswer(msgspec.Struct, frozen=True):
     margin: str
 
 
-class EconomicsAnswer(msgspec.Struct, frozen=True):
-    """The same months by plan, feature, business event and cohort, and the free tier."""
+class CellAnswer(msgspec.Struct, frozen=True):
+    """A month of a cohort. called: customers who called; known: whose revenue is known, and of whom `revenue` and
+    `margin` are (null: nobody's is); ai_cost: of all of them. is_counted false: before the first call that was
+    counted here, nobody knows who called and what it cost."""
+
+    month: date
+    is_counted: bool
+    called: int
+    known: int
+    paying: int
+    estimated: int
+    revenue: str | None
+    ai_cost: str
+    margin: str | None
+    unpriced_count: int
+
+
+class CohortLineAnswer(msgspec.Struct, frozen=True):
+    """Customers who signed up in one month. months: from that one on; the place is months since sign-up."""
+
+    month: date
+    customers: int
+    months: list[CellAnswer]
+
+
+class AgeAnswer(msgspec.Struct, frozen=True):
+    """All cohorts that are so many months old, together."""
+
+    months_since_sign_up: int
+    customers: int
+    called: int
+    known: int
+    revenue: str | None
+    ai_cost: str
+    margin: str | None
+
+
+class GridAnswer(msgspec.Struct, frozen=True):
+    """Cohorts over the months since sign-up. earlier: customers who signed up before the first line; undated: nobody
+    knows when, or they had costs before. All AI costs here add up to `ai_cost`, which is the ledger's."""
 
     first: date
     until: date
     currency: str
+    is_over: bool
+    cohorts: list[CohortLineAnswer]
+    ages: list[AgeAnswer]
+    earlier: int
+    earlier_ai_cost: str
+    undated: int
+    undated_ai_cost: str
+    unattributed_ai_cost: str
+    ai_cost: str
+
+
+class EconomicsAnswer(msgspec.Struct, frozen=True):
+    """The same months by plan, feature, business event and cohort, and the free tier.
+
+    unattributed: calls without a customer, which are in no plan. With it, AI costs of `plans` add up to `total`'s.
+    """
+
+    first: date
+    until: date
+    currency: str
+    total: SumsAnswer
+    unattributed: SumsAnswer
     plans: list[PlanAnswer]
     features: list[FeatureAnswer]
     events: list[EventAnswer]

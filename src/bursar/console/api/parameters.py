@@ -168,6 +168,13 @@ PricesOf = Annotated[
     str | None,
     QueryParameter(description="A day, whose prices hold. Default: now.", schema_extra=_pattern(_any_of(_DATE))),
 ]
+Month = Annotated[
+    str | None,
+    QueryParameter(
+        description="The last month, as 2026-10. Default: the last that is over.",
+        schema_extra={"pattern": "^(20[0-9]{2}-(0[1-9]|1[0-2]))?$"},
+    ),
+]
 Shape = Annotated[Literal["json", "csv"] | None, QueryParameter(name="format", description="json (default) or csv.")]
 
 

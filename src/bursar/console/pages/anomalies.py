@@ -66,6 +66,7 @@ class Watched(msgspec.Struct, frozen=True):
     dimensions: list[str]
     since: datetime | None
     young: str
+    holidays: list[str] = []
 
 
 def anomalies_figures(context: ConsoleContext, view: View) -> AnomaliesTold:
@@ -143,7 +144,7 @@ def watched(context: ConsoleContext, f: Format) -> Watched:
     watch = context.config.watch
     dimensions = [f.field(name).lower() for name in (*WATCHED, *(f"tag:{name}" for name in watch.tags))]
     since = context.explorer.first_call_at()
-    return Watched(watch.enabled, dimensions, since, "" if since is None else _young(f, since))
+    return Watched(watch.enabled, dimensions, since, "" if since is None else _young(f, since), watch.holidays)
 
 
 def rarer(one: PrecisionTold) -> str:

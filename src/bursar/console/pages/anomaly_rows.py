@@ -17,10 +17,8 @@ from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.findings import Finding
 from bursar.domain.money import usd_from_pico
-from bursar.domain.periods import Period
 from bursar.domain.watching import SeriesKey
 from bursar.explore.calls import CallSummary
-from bursar.explore.filters import Filter
 from bursar.watch.offers import Offer
 from bursar.watch.telling import FACTORS
 
@@ -170,14 +168,9 @@ def calls_of(context: ConsoleContext, view: View, finding: Finding) -> dict[str,
     """The calls of the evidence, in one question; those that are gone from the books are left out."""
     evidence = finding.evidence
     ids = tuple(dict.fromkeys((*evidence.before, *evidence.after, *filter(None, (evidence.first_bad,)))))[:CALLS_MAX]
-    if not ids:
-        return {}
-    start = min([finding.began_us, *(start for start, _ in evidence.windows_us)])
-    period = Period(datetime_from_us(start), datetime_from_us(finding.until_us + 1))
-    found = context.explorer.calls(period, filters=(Filter("call_id", ids),), limit=CALLS_MAX)
     return {
         one.call_id: CallRow(one, view.url(f"/calls/{one.call_id}"), one.call_id == evidence.first_bad)
-        for one in found.calls
+        for one in context.explorer.calls_by_id(ids)
     }
 
 

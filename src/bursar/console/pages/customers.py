@@ -10,6 +10,7 @@ from bursar.console.context import ConsoleContext
 from bursar.console.customers import LIMIT_MAX, WHO, chosen, draft_name, losers, span_of, usd
 from bursar.console.economics_charts import cost_histogram, lorenz
 from bursar.console.format import Format
+from bursar.console.pages.cohorts import grid_parts
 from bursar.console.pages.costs import gateway_address, share_of
 from bursar.console.pages.customers_parts import plan_table, shares_told
 from bursar.console.view import View
@@ -83,7 +84,10 @@ def customers_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
             "show": show,
             "usd": usd,
             "lever_words": LEVER_WORDS,
-            "tabs": [(name, view.url(show=key, sort=None, limit=None), key == show) for key, name in SHOWS.items()],
+            "tabs": [
+                (name, view.url(show=key, sort=None, limit=None, signed=None, cells=None), key == show)
+                for key, name in SHOWS.items()
+            ],
             "has_business": finance.business.has_any(),
             **_table(context, view, f, found, show),
         },
@@ -234,7 +238,8 @@ def _table(context: ConsoleContext, view: View, f: Format, found: Economics, sho
         case "free":
             return {"tier": free_tier_of(found.rows, found.span), "free_href": _who(view, "free")}
         case "cohorts":
-            return {"cohorts": cohorts(found.rows, found.span), "month": display.month}
+            return {"cohorts": cohorts(found.rows, found.span), "month": display.month,
+                    "grid": grid_parts(context, view, f)}  # fmt: skip
     picked = chosen(view, found)
     largest = max((row.ai_pico for row in picked.rows), default=0)
     more = view.url(limit=str(min(picked.limit * 4, LIMIT_MAX))) if len(picked.rows) > picked.limit else ""
@@ -245,7 +250,8 @@ def _table(context: ConsoleContext, view: View, f: Format, found: Economics, sho
         "more_href": more,
         "who": view.get("who", "all"),
         "who_word": WHO[view.get("who", "all")],
-        "all_href": view.url(who=None, plan=None, segment=None, named=None),
+        "all_href": view.url(who=None, plan=None, segment=None, named=None, signed=None),
+        "signed": view.get("signed"),
         "plan": view.extra.get("plan", "").removeprefix("=") if "plan" in view.extra else None,
         "sort": view.get("sort", "ai"),
     }

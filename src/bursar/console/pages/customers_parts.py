@@ -8,6 +8,7 @@ import msgspec
 from bursar.console.customers import usd
 from bursar.console.format import Format
 from bursar.console.view import View
+from bursar.explore.filters import Filter
 from bursar.finance.economics.figures import Quantiles, quantiles, sum_of
 from bursar.finance.economics.levers import TARGET_SHARE, needed_price
 from bursar.finance.economics.report import Economics
@@ -61,7 +62,16 @@ def plan_table(view: View, f: Format, found: Economics) -> dict[str, Any]:
             )
         )
     shown.sort(key=lambda one: (-one.ai, one.name))
-    return {"rows": shown, "target": f"{TARGET_SHARE:.0%}".replace("%", " %")}
+    nameless = found.unattributed
+    own = (Filter("customer", ("",)),)
+    return {
+        "rows": shown,
+        "target": f"{TARGET_SHARE:.0%}".replace("%", " %"),
+        "nameless": usd(nameless.ai_pico) if nameless.calls or nameless.ai_pico else None,
+        "nameless_unpriced": nameless.unpriced,
+        "nameless_href": view.url("/calls", period=found.span.name, filters=own, order="dearest"),
+        "total": usd(found.total.ai_pico),
+    }
 
 
 def shares_told(share: float) -> str:

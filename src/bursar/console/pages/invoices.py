@@ -8,13 +8,11 @@ from typing import Any
 
 import msgspec
 from litestar import post
-from litestar.datastructures import UploadFile
 from litestar.response import Redirect
 
 from bursar.console.api.invoice_answers import BillAnswer, ComparedAnswer, bills_csv, compared_csv, state_of
 from bursar.console.api.invoice_tax import bill_tax, make_document
 from bursar.console.api.invoices import (
-    FILE_BYTES_MAX,
     Decision,
     TypedBill,
     compare_bill,
@@ -39,7 +37,6 @@ from bursar.explore.filters import Filter
 from bursar.finance.reconcile.causes import WORDS, Cause
 from bursar.finance.reconcile.desk import Look
 from bursar.finance.reconcile.grouping import POSTABLE
-from bursar.finance.reconcile.readers.detect import READERS
 from bursar.finance.reconcile.result import Variance, VarianceCell
 from bursar.finance.tax.documents import what_is_known
 from bursar.finance.tax.from_bill import Said
@@ -120,7 +117,6 @@ def invoices_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
             "rows": rows,
             "totals": _totals(rows),
             "covered": coverage_of(context),
-            "formats": [*READERS, *context.finance().invoices.names.mappings()],
             "today": context.now().date(),
             "waiting": sum(row.open_count or 0 for row in rows),
         },
@@ -228,22 +224,6 @@ async def change(request: Asked) -> Redirect:
     fields = await fields_of(request)
     target = await asyncio.to_thread(change_invoices, request.app.state.context, fields)
     return Redirect(target, status_code=303)
-
-
-@post("/invoices/upload", include_in_schema=False, status_code=303, request_max_body_size=FILE_BYTES_MAX)
-async def upload(request: Asked) -> Redirect:
-    """The form with a file."""
-    context: ConsoleContext = request.app.state.context
-    form = await request.form()
-    context.check_form({name: value for name, value in form.items() if isinstance(value, str)})
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise BadControl("file: choose the file of a bill", field="file")
-    data, name, kind = await file.read(), file.filename, str(form.get("format", ""))
-    done = await asyncio.to_thread(
-        take_in, context, lambda desk: desk.take_file(data, name, kind, actor=ACTOR)
-    )  # fmt: skip
-    return Redirect(f"/invoices/{done.invoices[0]}" if len(done.invoices) == 1 else "/invoices", status_code=303)
 
 
 def _said(form: Mapping[str, str]) -> Said:
@@ -374,4 +354,4 @@ def _calls(view: View, provider: str, start: date, end: date, *more: Filter) -> 
     )  # fmt: skip
 
 
-INVOICE_PAGES = [change, upload]
+INVOICE_PAGES = [change]

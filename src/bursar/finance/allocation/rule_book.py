@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Row, func, insert, select
 from bursar.domain.clock import Clock
 from bursar.domain.errors import BadControl, UnknownControl
 from bursar.finance.allocation.rules import RuleTerms, RuleVersion, check_terms
+from bursar.finance.books.booked import first_day, next_month
 from bursar.governance.audit import record_change
 from bursar.governance.checks import check_name
-from bursar.governance.schema_closing import ALLOCATION_RULES
+from bursar.governance.schema_closing import ALLOCATION_RULES, CLOSED_MONTHS
 from bursar.governance.store import ControlStore
 
 RULES_MAX = 200
@@ -43,6 +44,13 @@ class RuleBook:
     def rules(self) -> list[RuleVersion]:
         """The last version of each rule that hasn't ended, in the order in which they were made."""
         return latest(self.versions())
+
+    def first_open(self) -> date | None:
+        """The day after the last closed month; None: none is closed. A rule changes nothing before: a closed month
+        keeps the rules that it was closed with."""
+        with self._store.reading() as connection:
+            last = connection.execute(select(func.max(CLOSED_MONTHS.c.month))).scalar_one_or_none()
+        return None if last is None else first_day(next_month(last))
 
     def _keep(self, name: str, terms: RuleTerms | None, start: date, actor: str) -> RuleVersion:
         text = "" if terms is None else msgspec.json.encode(terms).decode()

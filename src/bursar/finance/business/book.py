@@ -130,13 +130,18 @@ class BusinessBook:
         text = (
             f"SELECT * FROM {REVENUE.current} WHERE customer = $customer AND month >= $since ORDER BY month DESC, 1, 2"
         )
-        return [
-            RevenueLine(
-                source=row["source"], line_id=row["line_id"], customer_id=row["customer"], month=row["month"],
-                amount=row["amount"], currency=row["currency"], plan=row["plan"], feature=row["feature"],
-            )
-            for row in self._ask(text, {"customer": customer_id, "since": since}).dicts()
-        ]  # fmt: skip
+        return [_revenue_line(row) for row in self._ask(text, {"customer": customer_id, "since": since}).dicts()]
+
+    def lines_of(self, source: str, documents: Iterable[str]) -> list[RevenueLine]:
+        """Lines of some invoices: whose id begins with that of one of them, up to the first blank."""
+        wanted = sorted(documents)
+        if not wanted:
+            return []
+        text = (
+            f"SELECT * FROM {REVENUE.current} WHERE source = $source "
+            "AND split_part(line_id, ' ', 1) IN (SELECT unnest($documents)) ORDER BY line_id"
+        )
+        return [_revenue_line(row) for row in self._ask(text, {"source": source, "documents": wanted}).dicts()]
 
     def events(self, customer_id: str, limit: int) -> list[BusinessEvent]:
         """The last ones of a customer, newest first."""
@@ -157,6 +162,14 @@ class BusinessBook:
         text = f"SELECT {other}, customer FROM {CUSTOMERS.current} WHERE {other} IS NOT NULL"
         return dict(self._ask(text, {"path": path}).rows)
 
+    def signed_up(self, since: date, until: date) -> dict[date, int]:
+        """How many customers signed up in each month from a day on, until another (excluded), by its first day."""
+        text = (
+            f"SELECT date_trunc('month', signed_up)::DATE, count(*)::BIGINT FROM {CUSTOMERS.current} "
+            "WHERE signed_up >= $since AND signed_up < $until GROUP BY 1"
+        )
+        return dict(self._ask(text, {"since": since, "until": until}).rows)
+
     def has_any(self) -> bool:
         """Whether anything was brought in."""
         return bool(self._ask("SELECT count(*) FROM business_imports").only())
@@ -176,6 +189,13 @@ def _plan_price(row: dict[str, Any]) -> PlanPrice:
         included={name: Decimal(units) for name, units in included.items()},
         other_cost_of_goods=row["other_cost"],
     )
+
+
+def _revenue_line(row: dict[str, Any]) -> RevenueLine:
+    return RevenueLine(
+        source=row["source"], line_id=row["line_id"], customer_id=row["customer"], month=row["month"],
+        amount=row["amount"], currency=row["currency"], plan=row["plan"], feature=row["feature"],
+    )  # fmt: skip
 
 
 def _customer(name: str, row: dict[str, Any], spans: Iterable[PlanSpan]) -> Customer:

@@ -12,7 +12,8 @@ COUNT_MAX = 10**12
 YEAR_MIN, YEAR_MAX = 1990, 2999
 _YES = frozenset(("true", "yes", "y", "1"))
 _NO = frozenset(("false", "no", "n", "0"))
-_GROUPED = {".": re.compile(r"-?\d{1,3}(,\d{2,3})+(\.\d+)?"), ",": re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?")}
+_GROUPED = {".": re.compile(r"-?\d{1,3}(,\d{2,3})*,\d{3}(\.\d+)?"), ",": re.compile(r"-?\d{1,3}(\.\d{3})+(,\d+)?")}
+"""Groups of three, or of two as in India, but three before the decimal sign: `19,00` is no amount of 1900."""
 _SIGNS = re.compile(r"[$€£¥₹\s\u00a0\u202f']")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -40,7 +41,8 @@ def amount(cell: str, decimal_sign: str = ".") -> Decimal:
     try:
         value = Decimal(plain)
     except InvalidOperation as error:
-        raise Unreadable(f"{cell[:40]!r} is no amount; write 1234.50") from error
+        other = "; or say that amounts have a decimal comma (decimal_sign)" if re.search(r"\d,\d+$", cell) else ""
+        raise Unreadable(f"{cell[:40]!r} is no amount; write 1234.50{other}") from error
     if not value.is_finite() or abs(value) >= AMOUNT_MAX:
         raise Unreadable(f"{cell[:40]!r} is out of range; less than {AMOUNT_MAX:,}")
     if value != round(value, AMOUNT_PLACES):
@@ -76,7 +78,9 @@ def moment(cell: str, pattern: str = "") -> datetime:
         at = datetime.strptime(cell, pattern) if pattern else datetime.fromisoformat(cell)  # noqa: DTZ007  read below
     except ValueError as error:
         wanted = f"as {pattern}" if pattern else "as 2026-11-01 or 2026-11-01T12:00:00Z"
-        raise Unreadable(f"{cell[:40]!r} is no time {wanted}; a mapping can say another date_format") from error
+        raise Unreadable(
+            f"{cell[:40]!r} is no time {wanted}; how days are written can be said (date_format)"
+        ) from error
     if not YEAR_MIN <= at.year <= YEAR_MAX:
         raise Unreadable(f"the year {at.year} isn't from {YEAR_MIN} to {YEAR_MAX}")
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
@@ -102,7 +106,7 @@ def _iso_day(cell: str) -> date:
         found = date.fromisoformat(cell)
     except ValueError as error:
         raise Unreadable(
-            f"{cell[:40]!r} is no day; write 2026-11-01, or give a mapping with another date_format"
+            f"{cell[:40]!r} is no day; write 2026-11-01, or say how days are written (date_format)"
         ) from error
     if not YEAR_MIN <= found.year <= YEAR_MAX:
         raise Unreadable(f"the year {found.year} isn't from {YEAR_MIN} to {YEAR_MAX}")

@@ -1,13 +1,9 @@
 """CSV and XLSX files as business data: `(records, faults)`, each fault with its line and column."""
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime, time
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
-
-import python_calamine
 
 from bursar.domain.errors import BadBusiness
 from bursar.finance.business import cells
@@ -23,12 +19,11 @@ from bursar.finance.business.model import (
     RevenueLine,
     SeatMonth,
 )
+from bursar.finance.business.sheets import table_of
 
-FILE_BYTES_MAX = 128 * 1024 * 1024
 ROWS_MAX = 1_000_000
 FAULTS_MAX = 1_000  # told one by one; what is wrong with so many rows is mostly one thing
 ALWAYS = date(2000, 1, 1)  # since when a plan costs what it does, where nobody says
-XLSX_MAGIC = b"PK\x03\x04"
 
 T = TypeVar("T")
 
@@ -39,20 +34,13 @@ def read_file(content: bytes, reading: Reading, source: str) -> tuple[Records, l
     Raises BadBusiness for a file that is no CSV or XLSX, too large, or without a column that is needed.
     """
     check_reading(reading)
-    if len(content) > FILE_BYTES_MAX:
-        raise BadBusiness(f"the file has {len(content):,} bytes; at most {FILE_BYTES_MAX:,}: divide it", field="file")
-    rows = _sheet(content) if content.startswith(XLSX_MAGIC) else _csv(content)
-    heads = next(rows, None)
-    if heads is None or not any(heads):
-        raise BadBusiness("the file is empty; its first line names the columns", field="file")
+    heads, rows = table_of(content)
     at = places(reading, heads)
     records, faults = Records(), list[Fault]()
     maker = _Maker(reading, source, records)
-    for number, row in enumerate(rows, 2):
-        if number > ROWS_MAX + 1:
+    for count, (number, row) in enumerate(rows, 1):
+        if count > ROWS_MAX:
             raise BadBusiness(f"the file has more than {ROWS_MAX:,} rows; divide it", field="file")
-        if not any(cell.strip() for cell in row):
-            continue
         told = {name: row[place].strip() if place < len(row) else "" for name, place in at.items()}
         fault = maker.add(number, told)
         if fault is not None:
@@ -61,42 +49,6 @@ def read_file(content: bytes, reading: Reading, source: str) -> tuple[Records, l
             if len(faults) >= FAULTS_MAX:
                 break
     return records, faults
-
-
-def _csv(content: bytes) -> Iterator[Sequence[str]]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise BadBusiness(f"line {line}: not UTF-8; save the file as CSV in UTF-8", field="file") from error
-    sample = text[: text.find("\n")] if "\n" in text else text
-    sign = max(",;\t", key=sample.count)
-    try:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
-    except csv.Error as error:
-        raise BadBusiness(f"not a CSV file: {error}", field="file") from error
-
-
-def _sheet(content: bytes) -> Iterator[Sequence[str]]:
-    """The first sheet of a workbook, each cell as text."""
-    try:
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
-        rows = book.get_sheet_by_index(0).to_python()
-    except python_calamine.CalamineError as error:
-        raise BadBusiness(f"not an XLSX file that can be read: {error}", field="file") from error
-    for row in rows:
-        yield [_cell_text(cell) for cell in row]
-
-
-def _cell_text(cell: Any) -> str:
-    """Numbers of a workbook are doubles: the shortest text that is this double is what was typed."""
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else format(Decimal(repr(cell)), "f")
-    if isinstance(cell, datetime):
-        return cell.date().isoformat() if cell.time() == time() else cell.isoformat()
-    return cell.isoformat() if isinstance(cell, date) else str(cell)
 
 
 class _Faulty(Exception):  # carries a fault up to the row

@@ -63,6 +63,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     constants: field → what every row says: {"currency": "EUR"}.
     date_format: as `strptime` takes it; "": 2026-11-01.
     decimal_sign: "." or ",".
+    is_exact: no field is found by its own head; who chose columns one by one has left the others out.
     """
 
     kind: FileKind
@@ -70,6 +71,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     constants: dict[str, str] = {}
     date_format: str = ""
     decimal_sign: str = "."
+    is_exact: bool = False
 
 
 def check_reading(reading: Reading) -> Reading:
@@ -100,8 +102,8 @@ def places(reading: Reading, heads: Sequence[str]) -> dict[str, int]:
             found[field.name] = at
         elif field.needed and field.name not in reading.constants:
             raise BadBusiness(
-                f"no column for {field.name}: the file has {', '.join(map(repr, heads[:30]))}; name the column with "
-                f"{field.name}=HEAD, or say what is so in every row as a constant",
+                f"no column for {field.name}: the file has {', '.join(map(repr, heads[:30]))}; choose the one that "
+                f"it is ({field.name}=HEAD), or say what is so in every row",
                 field=field.name,
             )
     prefix = {"customers": TAG, "plans": INCLUDED}.get(reading.kind)
@@ -111,9 +113,35 @@ def places(reading: Reading, heads: Sequence[str]) -> dict[str, int]:
     return found
 
 
+def guessed(reading: Reading, heads: Sequence[str]) -> dict[str, str]:
+    """field → head of the column that would be taken for it."""
+    plain = [_plain(head) for head in heads]
+    found = {}
+    for field in FIELDS[reading.kind]:
+        own = msgspec.structs.replace(reading, columns={})
+        at = _place(own, field, heads, plain)
+        if at is not None:
+            found[field.name] = heads[at].strip()
+    return found
+
+
+def guess_kind(heads: Sequence[str]) -> FileKind:
+    """What a file most likely has: the kind of which the most needed fields are there, then the most of all."""
+
+    def likely(kind: FileKind) -> tuple[int, int, int]:
+        found = guessed(Reading(kind=kind), heads)
+        needed = [field.name for field in FIELDS[kind] if field.needed]
+        missing = sum(name not in found for name in needed)
+        return -missing, len(needed), len(found)
+
+    return max(FILE_KINDS, key=likely)
+
+
 def _place(reading: Reading, field: FieldOf, heads: Sequence[str], plain: Sequence[str]) -> int | None:
     if field.name in reading.columns:
         return _named(reading.columns[field.name], heads)
+    if reading.is_exact:
+        return None
     for name in (_plain(field.name), *field.also):
         if name in plain:
             return plain.index(name)

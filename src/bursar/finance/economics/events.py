@@ -14,8 +14,12 @@ from bursar.domain.periods import Period
 from bursar.explore.compile import period_params
 from bursar.finance.business.tables import EVENTS
 from bursar.finance.economics.features import feature_costs
-from bursar.finance.economics.figures import QUANTILES, weighted_quantile
+from bursar.finance.economics.figures import QUANTILES, rounded, weighted_quantile
 from bursar.ledger.store import Session
+
+MICRO = 10**6  # quantities have six decimals
+Counted = tuple[str, int, int]
+"""A customer, how many events they had, and how much these count for in millionths."""
 
 
 class EventKind(msgspec.Struct, frozen=True):
@@ -44,36 +48,28 @@ def event_kinds(session: Session, period: Period, costs: Mapping[str, int]) -> l
         "SELECT kind, feature, customer, count(*)::BIGINT, SUM(quantity) "
         f'FROM {EVENTS.current} WHERE "at" >= $start AND "at" < $end GROUP BY 1, 2, 3'
     )
-    found: dict[tuple[str, str], list[tuple[str, int, Fraction]]] = {}
+    found: dict[tuple[str, str], list[Counted]] = {}
     for kind, feature, customer, events, quantity in session.query(text, period_params(period, None)).rows:
-        found.setdefault((kind, feature), []).append((customer, int(events), Fraction(quantity)))
+        found.setdefault((kind, feature), []).append((customer, int(events), int(quantity * MICRO)))
     features = sorted({feature for _, feature in found if feature})
-    by_feature = feature_costs(session, period, features) if features else {}
-    kinds = []
-    for (kind, feature), counted in found.items():
-        mine = (
-            {customer: pico for (customer, name), pico in by_feature.items() if name == feature}
-            if feature
-            else dict(costs)
-        )
-        kinds.append(one_kind(kind, feature, counted, mine))
+    by_feature: dict[str, dict[str, int]] = {}
+    for (customer, name), pico in (feature_costs(session, period, features) if features else {}).items():
+        by_feature.setdefault(name, {})[customer] = pico
+    kinds = [
+        one_kind(kind, feature, counted, by_feature.get(feature, {}) if feature else costs)
+        for (kind, feature), counted in found.items()
+    ]
     return sorted(kinds, key=lambda one: (-one.cost_pico, one.kind, one.feature))
 
 
-def one_kind(
-    kind: str, feature: str, counted: Sequence[tuple[str, int, Fraction]], costs: Mapping[str, int]
-) -> EventKind:
-    """counted: (customer, events, quantity). costs: customer → AI cost in pico of what the events came from."""
-    weighted = sorted((Fraction(costs.get(customer, 0)) / quantity, quantity) for customer, _, quantity in counted)
-    quantity = sum((quantity for _, _, quantity in counted), Fraction(0))
+def one_kind(kind: str, feature: str, counted: Sequence[Counted], costs: Mapping[str, int]) -> EventKind:
+    """costs: customer → AI cost in pico of what the events came from."""
+    weighted = sorted((rounded(costs.get(customer, 0) * MICRO, micros), micros) for customer, _, micros in counted)
+    micros = sum(one for _, one in weighted)
     names = {customer for customer, _, _ in counted}
     cost = sum(costs.get(name, 0) for name in names)
-    points = [_rounded(weighted_quantile(weighted, percent)) for percent in QUANTILES]
+    points = [weighted_quantile(weighted, percent) for percent in QUANTILES]
     return EventKind(
-        kind, feature, sum(events for _, events, _ in counted), quantity, len(names), cost,
-        sum(costs.values()) - cost, _rounded(cost / quantity) if quantity else None, *points,
+        kind, feature, sum(events for _, events, _ in counted), Fraction(micros, MICRO), len(names), cost,
+        sum(costs.values()) - cost, rounded(cost * MICRO, micros) if micros else None, *points,
     )  # fmt: skip
-
-
-def _rounded(pico: Fraction | None) -> int | None:
-    return None if pico is None else round(pico)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
 
 import msgspec
 
@@ -11,6 +10,7 @@ from bursar.finance.economics.rows import Row
 TOPS = (1, 5, 10)  # per cent of customers
 LORENZ_POINTS = 100
 BINS_A_DECADE = 4
+FLOOR_AT = 8 * BINS_A_DECADE  # $0.0001: what costs less is one bin
 QUANTILES = (50, 95, 99)
 
 
@@ -24,7 +24,10 @@ class Quantiles(msgspec.Struct, frozen=True):
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """Customers whose cost is from `low` to below `high` pico; the first bin of all is those that cost nothing."""
+    """Customers whose cost is from `low` to below `high` pico; the first bin of all is those that cost nothing.
+
+    low 1: all that cost anything below `high`.
+    """
 
     low: int
     high: int
@@ -120,10 +123,14 @@ def quantiles(amounts: Iterable[int]) -> Quantiles:
     return Quantiles(len(ordered), *(quantile(ordered, percent) for percent in QUANTILES))
 
 
-def weighted_quantile(ordered: Sequence[tuple[Fraction, Fraction]], percent: int) -> Fraction | None:
-    """The same where each amount stands for as many as its weight. ordered: (amount, weight), by amount."""
-    whole = sum((weight for _, weight in ordered), Fraction(0))
-    reached = Fraction(0)
+def weighted_quantile(ordered: Sequence[tuple[int, int]], percent: int) -> int | None:
+    """The same where each amount stands for as many as its weight. ordered: (amount, weight), by amount.
+
+    >>> weighted_quantile([(1, 10), (5, 1)], 50), weighted_quantile([(1, 10), (5, 1)], 99), weighted_quantile([], 50)
+    (1, 5, None)
+    """
+    whole = sum(weight for _, weight in ordered)
+    reached = 0
     for amount, weight in ordered:
         reached += weight
         if reached * 100 >= whole * percent:
@@ -137,12 +144,14 @@ def histogram(costs: Sequence[int]) -> list[Bin]:
     found: dict[int, list[int]] = {}
     for cost in costs:
         if cost > 0:
-            found.setdefault(math.floor(math.log10(cost) * BINS_A_DECADE), []).append(cost)
+            at = max(math.floor(math.log10(cost) * BINS_A_DECADE), FLOOR_AT - 1)
+            found.setdefault(at, []).append(cost)
     bins = [Bin(0, 0, none, sum(cost for cost in costs if cost <= 0))] if none else []
     if found:
         for at in range(min(found), max(found) + 1):
             inside = found.get(at, [])
-            bins.append(Bin(_edge(at), _edge(at + 1), len(inside), sum(inside)))
+            low = 1 if at < FLOOR_AT else _edge(at)
+            bins.append(Bin(low, _edge(at + 1), len(inside), sum(inside)))
     return bins
 
 
@@ -200,14 +209,20 @@ class Usual(msgspec.Struct, frozen=True):
 
 def usual_of(rows: Sequence[Row]) -> Usual:
     callers = [row for row in rows if row.calls > 0]
-    calls, cost = (
-        (sorted(values) for values in zip(*((row.calls, row.ai_pico) for row in callers), strict=True))
-        if (callers)
-        else ([], [])
-    )
+    calls, cost = sorted(row.calls for row in callers), sorted(row.ai_pico for row in callers)
     return Usual(quantile(calls, 50) or 0, quantile(cost, 50) or 0)
 
 
 def share(part: int | None, whole: int | None) -> float | None:
     """part/whole as a share, for showing; None of nothing."""
     return None if part is None or not whole else part / whole
+
+
+def rounded(part: int, whole: int) -> int:
+    """part/whole as a whole number, half to even.
+
+    >>> rounded(5, 2), rounded(7, 2), rounded(-5, 2), rounded(8, 3)
+    (2, 4, -2, 3)
+    """
+    found, rest = divmod(part, whole)
+    return found + (2 * rest > whole or (2 * rest == whole and found % 2 == 1))

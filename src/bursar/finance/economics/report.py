@@ -6,14 +6,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from bursar.domain.calendar import zone
 from bursar.domain.errors import UnknownCustomer
 from bursar.domain.findings import Part
 from bursar.domain.periods import Period
+from bursar.explore import about
 from bursar.explore.compile import period_params
 from bursar.explore.query import Explorer
 from bursar.finance.business.book import BusinessBook
 from bursar.finance.business.model import PricePlan
 from bursar.finance.economics.causes import causes
+from bursar.finance.economics.cohorts import Grid, cohort_grid, last_months
 from bursar.finance.economics.events import EventKind, event_kinds
 from bursar.finance.economics.features import FeatureRow, feature_rows
 from bursar.finance.economics.figures import Sum, Usual, grouped, sum_of, usual_of
@@ -89,6 +92,15 @@ class EconomicsDesk:
                 session, found.span, plans, "events",
                 lambda: event_kinds(session, found.span.period, costs),
             )  # fmt: skip
+
+    def cohorts(self, span: MonthSpan) -> Grid:
+        """Customers by month of sign-up over the months since: the twelve up to the span's last one."""
+        months = [msgspec.structs.replace(span, first=first, months=1) for first in last_months(span.last_month)]
+        rows = {one.first: self.economics(one).rows for one in months}
+        with self._explorer.ledger.reading() as session:
+            first = about.first_call(session)
+        counted = None if first is None else first.astimezone(zone(span.timezone)).date().replace(day=1)
+        return cohort_grid(self._book.signed_up(months[0].first, span.until), rows, counted)
 
     def before(self, span: MonthSpan, customers: Sequence[str]) -> dict[str, Row]:
         """Some customers in the months before, by id; who wasn't there then isn't in it."""

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from bursar.domain.money import pico_from_usd, usd_from_pico
-from bursar.finance.business.model import PricePlan
+from bursar.finance.business.model import PlanPrice, PricePlan
 from bursar.finance.business.tables import CUSTOMERS, REVENUE, SEATS, SPANS
 from bursar.finance.economics.model import CustomerMonth, Rate
 from bursar.finance.economics.sources import Params, customer_rows, token_columns
@@ -125,7 +125,7 @@ def _query(
 ) -> tuple[str, Params]:
     summed = ("customer", "calls", *token_columns(), "effective_cost", "list_cost", "unpriced_count")
     charges, params = customer_rows(session, span.period, summed)
-    params |= {f"plan{at}": plan.name for at, plan in enumerate(plans)}
+    params |= {f"plan{at}": plan.name for at, plan in enumerate(plans) if any(_prices_of(plan, span))}
     which = "true"
     params |= {"first": span.first, "until": span.until}
     if only is not None:
@@ -215,8 +215,7 @@ def _prices(span: MonthSpan, plans: Sequence[PricePlan], rated: Rated) -> str:
     """Each plan's price and other cost in each month, in pico; NULL where it has none, or there is no rate."""
     rows = []
     for at, plan in enumerate(plans):
-        for month in span.month_list:
-            found = plan.at(span.rate_day(month))
+        for month, found in zip(span.month_list, _prices_of(plan, span), strict=True):
             if found is None:
                 continue
             rate = rated.rates.get((found.currency, month))
@@ -227,6 +226,11 @@ def _prices(span: MonthSpan, plans: Sequence[PricePlan], rated: Rated) -> str:
                 f"'{_letters(found.currency)}')"
             )
     return ", ".join(rows or ["('', DATE '1990-01-01', CAST(NULL AS HUGEINT), CAST(NULL AS HUGEINT), false, '')"])
+
+
+def _prices_of(plan: PricePlan, span: MonthSpan) -> list[PlanPrice | None]:
+    """In each month; None: before its first price."""
+    return [plan.at(span.rate_day(month)) for month in span.month_list]
 
 
 def _pico(amount: Decimal, rate: Decimal | None) -> int | None:

@@ -25,6 +25,11 @@ class MonthSpan(msgspec.Struct, frozen=True):
         return month_on(self.first, self.months)
 
     @property
+    def last_month(self) -> date:
+        """Its first day."""
+        return month_on(self.first, self.months - 1)
+
+    @property
     def last_day(self) -> date:
         return self.until - timedelta(days=1)
 

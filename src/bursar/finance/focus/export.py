@@ -82,7 +82,7 @@ def export(
             writing = _Writing(session, period, parts, form, splits, booked)
             done = writing.all_parts(key_names or {}, [row for extra in extras for row in extra(period)])
             whole = parts / "whole"
-            join(session, writing.written, whole, form)
+            writing.put_together(whole)
         whole.replace(file)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
@@ -137,10 +137,12 @@ class _Writing:
             costs = [total + part for total, part in zip(costs, sums, strict=True)]
             if count:
                 self._write_charges()
-        if extras or not self.written:
+        if self._form == "parquet" or extras or not self.written:
             with session.stage(statements.EXTRAS, _staged(extras)):
-                how = CSV if self._form == "csv" else PARQUET_PART
-                copy(session, statements.extras_sql(COLUMNS), self._part(), how)
+                if self._form == "csv":
+                    copy(session, statements.extras_sql(COLUMNS), self._part(), CSV)
+                else:
+                    session.run(f"CREATE OR REPLACE TEMP TABLE {statements.MORE} AS {statements.extras_sql(COLUMNS)}")
         return Exported(
             rows=rows + len(extras),
             costs={name: _plain(cost) for name, cost in zip(COSTS, costs, strict=True)},
@@ -175,7 +177,19 @@ class _Writing:
             copy(self._session, lines.lines_sql(COLUMNS), self._part(), lines.RAW)
         else:
             self._session.run(statements.kinds_sql(statements.texts_sql(COLUMNS)))
-            copy(self._session, statements.written_sql(COLUMNS), self._part(), PARQUET_PART)
+            for sql in statements.collected_sql(is_first=not self.written):
+                self._session.run(sql)
+            copy(self._session, f"FROM {statements.ROWS}", self._part(), PARQUET_PART)
+
+    def put_together(self, whole: Path) -> None:
+        """The file, out of its parts: text behind text; of Parquet, rows and what each says, in one pass."""
+        if self._form == "csv":
+            join_text(self.written, whole)
+            return
+        for sql in statements.named_sql(COLUMNS) if self.written else ():
+            self._session.run(sql)
+        files = ", ".join(literal(str(part)) for part in self.written)
+        copy(self._session, statements.written_sql(COLUMNS, files), whole, PARQUET)
 
     def _part(self) -> Path:
         part = self._parts / f"{len(self.written):06d}"
@@ -193,12 +207,8 @@ def copy(session: Session, sql: str, file: Path, how: str) -> None:
     session.run(f"COPY ({sql}) TO {literal(str(file))} ({how})")
 
 
-def join(session: Session, parts: Sequence[Path], whole: Path, form: FileFormat) -> None:
-    """Put the parts together: text behind text, Parquet in one pass."""
-    if form == "parquet":
-        files = ", ".join(literal(str(part)) for part in parts)
-        copy(session, f"SELECT * FROM read_parquet([{files}])", whole, PARQUET)
-        return
+def join_text(parts: Sequence[Path], whole: Path) -> None:
+    """The first line, and the parts one behind the other."""
     with whole.open("wb") as out:
         out.write(lines.head(COLUMNS))
         out.flush()

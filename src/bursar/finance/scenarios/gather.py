@@ -1,11 +1,11 @@
 """From customers' months, and what their models cost, to what simulations stand on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from fractions import Fraction
 
 from bursar.domain.periods import Period
 from bursar.explore.compile import period_params
+from bursar.finance.economics.figures import rounded
 from bursar.finance.economics.rows import Row
 from bursar.finance.scenarios.payers import Grounds, PastMonth, Payer
 from bursar.ledger.store import Session
@@ -14,15 +14,24 @@ ModelCosts = Mapping[str, Mapping[str, int]]
 """customer → "provider/model" → pico."""
 
 
-def model_costs(session: Session, period: Period) -> dict[str, dict[str, int]]:
-    """Effective cost of each customer's models, all charges of a period, corrections included."""
+def model_costs(session: Session, period: Period, wanted: Collection[str]) -> dict[str, dict[str, int]]:
+    """Effective cost of each customer's models, all charges of a period, corrections included.
+
+    wanted: "provider/model" or "provider"; others aren't told: over a million pairs of a customer and a model take
+    seconds to carry over.
+    """
     rows = session.query(
         """
-        SELECT coalesce(customer, ''), provider || '/' || model, (SUM(effective_cost) * 1000000000000)::HUGEINT
-        FROM charges WHERE received_at >= $start AND received_at < $end
-        GROUP BY ALL HAVING SUM(effective_cost) <> 0 ORDER BY ALL
+        WITH sums AS MATERIALIZED (
+          SELECT customer, provider, model, SUM(effective_cost) AS cost FROM charges
+          WHERE received_at >= $start AND received_at < $end GROUP BY ALL
+        )
+        SELECT coalesce(customer, ''), provider || '/' || model, (SUM(cost) * 1000000000000)::HUGEINT FROM sums
+        WHERE cost <> 0
+          AND (list_contains($wanted, provider) OR list_contains($wanted, provider || '/' || model))
+        GROUP BY ALL ORDER BY ALL
         """,
-        period_params(period, None),
+        period_params(period, None) | {"wanted": sorted(wanted)},
     ).rows
     found: dict[str, dict[str, int]] = {}
     for customer, model, pico in rows:
@@ -34,7 +43,7 @@ def grounds_of(months: Mapping[date, Sequence[Row]], models: Mapping[date, Model
     """Customers of the last of these months, each as the mean of those months that they were on the same plan.
 
     months: every customer of each, oldest month first; "" are calls without a customer.
-    models: of each month; empty where no scenario asks for models.
+    models: of each month, those that scenarios name; empty where none does.
     """
     known: dict[str, dict[date, Row]] = {}
     past = []
@@ -85,20 +94,23 @@ def _kind(row: Row) -> tuple[str, bool]:
 def _mean(last: Row, months: Sequence[Row], models: Sequence[Mapping[str, int]]) -> Payer:
     """Each amount rounded once, half-even, to the pico; of one month it is that month, exactly."""
     count = len(months)
-
-    def mean(values: Iterable[int | None]) -> int:
-        return round(Fraction(sum(value or 0 for value in values), count))
-
+    revenue = ai_cost = other = calls = tokens = 0
+    for one in months:
+        revenue += one.revenue_pico or 0
+        ai_cost += one.ai_pico
+        other += one.other_pico or 0
+        calls += one.calls
+        tokens += one.tokens
     names = sorted({name for one in models for name in one})
     return Payer(
         customer=last.customer,
         plan=last.plan,
         segment=last.segment,
         is_free=last.is_free,
-        revenue=mean(one.revenue_pico for one in months),
-        ai_cost=mean(one.ai_pico for one in months),
-        other_cost=mean(one.other_pico for one in months),
-        calls=mean(one.calls for one in months),
-        tokens=mean(one.tokens for one in months),
-        cost_by_model={name: mean(one.get(name, 0) for one in models) for name in names},
+        revenue=rounded(revenue, count),
+        ai_cost=rounded(ai_cost, count),
+        other_cost=rounded(other, count),
+        calls=rounded(calls, count),
+        tokens=rounded(tokens, count),
+        cost_by_model={name: rounded(sum(one.get(name, 0) for one in models), count) for name in names},
     )

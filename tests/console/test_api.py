@@ -35,6 +35,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/contracts", "/api/contracts/{name}", "/api/contracts/rate", "/api/contracts-owner", "/api/negotiations",
         "/api/invoices", "/api/invoices/typed", "/api/invoices/{name}", "/api/invoices/{name}/reconcile",
         "/api/invoices/{name}/tax",
+        "/api/invoices/{name}/withdraw",
         "/api/invoices/{name}/decide", "/api/invoices/{name}/rate", "/api/invoices/{name}/variances/{variance_id}",
         "/api/bill-keys", "/api/bill-mappings",
         "/api/close", "/api/close/{month}", "/api/close/{month}/proof", "/api/close/{month}/files/{name}",

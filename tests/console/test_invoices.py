@@ -212,6 +212,11 @@ def test_a_bill_becomes_a_tax_document_from_its_page(console):
     assert kept.status_code == 303
     assert "2026-08-20" in client.get(kept.headers["location"]).text
     assert client.get("/api/invoices/bill_none/tax").status_code == 404
+    assert form(context, client, act="withdraw", bill=bill).status_code == 303
+    assert "This bill is withdrawn" in client.get(f"/invoices/{bill}").text
+    assert "is withdrawn" in client.get(done.headers["location"]).text
+    assert bill not in {one["invoice_id"] for one in client.get("/api/invoices").json()}
+    assert client.post(f"/api/invoices/{bill}/withdraw", json={}).json()["code"] == "bad_control"
 
 
 def test_a_rate_is_said_and_taken_back(console):

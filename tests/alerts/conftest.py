@@ -122,8 +122,8 @@ class World:
         self.env: dict[str, str] = {}
         self.watch = Watch(self.desk.outbox, self.desk.book, self.desk.settings, self.told, self.clock)
 
-    def deliverer(self, send=None) -> Deliverer:
-        more = {"send": send} if send else {}
+    def deliverer(self, send=None, files_of=None) -> Deliverer:
+        more = ({"send": send} if send else {}) | ({"files_of": files_of} if files_of else {})
         return Deliverer(
             self.desk.outbox, self.desk.settings, self.clock, self.env,
             console_url="http://127.0.0.1:8788", organization="acme", timezone="UTC", **more,
@@ -148,8 +148,10 @@ class Mailbox(MessageHandler):
         super().__init__()
         self.subjects: list[str] = []
         self.words: list[str] = []
+        self.files: list[str] = []
 
     def handle_message(self, message):
+        self.files += [str(part.get_filename()) for part in message.walk() if part.get_filename()]
         self.subjects.append(str(message["subject"]))
         parts = message.walk() if message.is_multipart() else [message]
         told = [part.get_payload(decode=True) for part in parts if part.get_content_maintype() == "text"]

@@ -3,14 +3,16 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from tests.browser.books_made import fill_finance
 from tests.console.conftest import make_context
 from tests.console.watched_made import Case, add_findings
 from tests.watch.conftest import HOUR_US
@@ -31,7 +33,7 @@ BILLING = SeriesKey("feature", "billing-sync")
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP localhost 127.0.0.1",
 ]  # fmt: skip
 
 expect.set_options(timeout=20_000)  # a machine may be busy with other tests; what is there is seen at once
@@ -55,6 +57,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
 @pytest.fixture(scope="session")
 def console(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterator[str]:
     """Its address: a console over forty days of history."""
+    prices = book
     context = make_context(tmp_path_factory.mktemp("console"), book, history=True)
     told = AlertFinding("loops", "c1", "", Severity.CRITICAL, "A loop was cut", "billing-sync, 40 times.", "/explore")
     desk = context.desk()
@@ -85,8 +88,11 @@ def console(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterat
             Case(SeriesKey(), Signal.CALLS, Change.GROWTH, Clock.DAY, day - 72 * HOUR_US, day + 48 * HOUR_US),
         ],
     )
+    fill_finance(context)
+    empty = make_context(tmp_path_factory.mktemp("empty"), prices, history=False)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(create_app(context), log_level="warning"))
+        both = by_name({b"localhost": create_app(empty)}, create_app(context))
+        server = uvicorn.Server(uvicorn.Config(both, log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         while not server.started:
@@ -95,6 +101,23 @@ def console(tmp_path_factory: pytest.TempPathFactory, book: PriceBook) -> Iterat
         server.should_exit = True
         thread.join()
     context.ledger.close()
+    empty.ledger.close()
+
+
+@pytest.fixture(scope="session")
+def empty_console(console: str) -> str:
+    """The address of a console where nothing came yet, of the same server: it is told apart by its name."""
+    return console.replace("127.0.0.1", "localhost")
+
+
+def by_name(apps: Mapping[bytes, Any], otherwise: Any) -> Any:
+    """An ASGI app that is another one for each name it is asked by."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        host = dict(scope.get("headers", ())).get(b"host", b"").partition(b":")[0]
+        await apps.get(host, otherwise)(scope, receive, send)
+
+    return app
 
 
 def is_complaint(message: ConsoleMessage) -> bool:

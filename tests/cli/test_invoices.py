@@ -74,6 +74,8 @@ def test_a_bill_becomes_a_tax_document(bursar, tmp_path):
     assert bursar("invoices", "tax", bill, "--although-open", "--format", "csv").out.startswith("bill,document,version")
     assert "write NAME=VALUE" in bursar("invoices", "tax", bill, "--input", "frob").err
     assert "A-7" in bursar("tax", "worksheet", "--month", "2026-09").out
+    assert "is withdrawn" in bursar("invoices", "withdraw", bill, "--note", "twice").err
+    assert "is withdrawn" in bursar("tax", "worksheet", "--month", "2026-09", "--format", "csv").out
 
 
 def test_a_csv_comes_in_by_a_saved_mapping(bursar, tmp_path):

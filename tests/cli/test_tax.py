@@ -29,6 +29,17 @@ def test_the_golden_file_is_computed_whole(bursar):
     assert [one["checked"]["differ"] for one in json.loads(told.out)] == [{}] * 5
 
 
+def test_a_case_that_cannot_be_computed_is_told_and_hides_no_other(bursar, tmp_path):
+    file = tmp_path / "cases.json"
+    wrong = CASE | {"id": "two", "inputs": {**CASE["inputs"], "colour": "red"}}
+    file.write_text(json.dumps([wrong, CASE]))
+    told = bursar("tax", "compute", str(file), "--format", "json")
+    first, second = json.loads(told.out)
+    assert (told.code, first["id"], first["error"]["field"]) == (2, "two", "colour")
+    assert second["results"]["igst_rcm_inr"] == "160425.00"
+    assert "case two: colour" in bursar("tax", "compute", str(file)).err
+
+
 def test_what_cannot_be_read_is_wrong_usage_and_names_the_field(bursar, tmp_path):
     file = tmp_path / "case.json"
     file.write_text(json.dumps(CASE | {"inputs": {**CASE["inputs"], "colour": "red"}}))

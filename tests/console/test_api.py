@@ -34,6 +34,8 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/focus/export", "/api/focus/unpriced", "/api/focus/import", "/api/focus/imports",
         "/api/contracts", "/api/contracts/{name}", "/api/contracts/rate", "/api/contracts-owner", "/api/negotiations",
         "/api/invoices", "/api/invoices/typed", "/api/invoices/{name}", "/api/invoices/{name}/reconcile",
+        "/api/invoices/{name}/tax",
+        "/api/invoices/{name}/withdraw",
         "/api/invoices/{name}/decide", "/api/invoices/{name}/rate", "/api/invoices/{name}/variances/{variance_id}",
         "/api/invoices/{name}/tax",
         "/api/bill-keys", "/api/bill-mappings",

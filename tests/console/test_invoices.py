@@ -183,7 +183,7 @@ def test_a_bill_becomes_a_tax_document_from_its_page(console):
     client, context = console
     typed = {"provider": "acme", "first": "2026-07-01", "last": "2026-07-31", "amount": "80", "tax": "2"}
     bill = client.post("/api/invoices/typed", json=typed).json()["invoices"][0]
-    assert "First say on" in client.get(f"/invoices/{bill}").text
+    assert "First say who pays" in client.get(f"/invoices/{bill}").text
     for name, terms in (("payer/Acme India", {"jurisdiction": "IN"}),
                         ("entity/Acme AI <Inc>", {"vendor": "Acme", "country": "US"})):  # fmt: skip
         assert client.post(f"/api/tax/records/{name}", json=terms).status_code == 200
@@ -208,7 +208,15 @@ def test_a_bill_becomes_a_tax_document_from_its_page(console):
     assert "says 90.00 USD" in client.get("/tax?month=2026-08").text
     again = client.post(f"/api/invoices/{bill}/tax", json={"although_open": True}).json()
     assert (again["version"], again["news"]) == (2, "")
+    kept = form(context, client, act="tax", bill=bill, payment_date="2026-08-20", although_open="yes")
+    assert kept.status_code == 303
+    assert "2026-08-20" in client.get(kept.headers["location"]).text
     assert client.get("/api/invoices/bill_none/tax").status_code == 404
+    assert form(context, client, act="withdraw", bill=bill).status_code == 303
+    assert "This bill is withdrawn" in client.get(f"/invoices/{bill}").text
+    assert "is withdrawn" in client.get(done.headers["location"]).text
+    assert bill not in {one["invoice_id"] for one in client.get("/api/invoices").json()}
+    assert client.post(f"/api/invoices/{bill}/withdraw", json={}).json()["code"] == "bad_control"
 
 
 def test_a_rate_is_said_and_taken_back(console):

@@ -82,4 +82,4 @@ def test_tax_and_a_contract_that_nobody_owns_are_told(company: ConsoleContext):
     report = board_report(company, report_view(company, "2026-11"), "state")
     text = source_of(report)
     assert "Nobody owns acme-openai" in text
-    assert "Tax: what to do" in text
+    assert "Tax to settle" in text

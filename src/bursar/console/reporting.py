@@ -120,7 +120,7 @@ def board_report(context: ConsoleContext, view: View, state: str) -> Report:
         facts=msgspec.structs.replace(facts, period=display.month(view.first_day)),
         step=_step(context),
         margin=margin_blocks(context, view, words_of(context)),
-        finance=finance_blocks(context, view, words_of(context)),
+        finance=finance_blocks(context, view, words_of(context), short=True),
         month_labels=tuple(f"{display.month(one.first)[:3]} {one.first:%y}" for one in facts.months),
     )
     return board(made, words_of(context), lambda opens: f"{context.config.console_url}{_address(view, opens)}")

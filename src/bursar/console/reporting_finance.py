@@ -1,5 +1,6 @@
 """What finance says in reports: margin by plan, contracts, bills, the tax to see to, the close of the month."""
 
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -12,8 +13,11 @@ from bursar.domain.errors import Unavailable
 from bursar.domain.money import usd_from_pico
 from bursar.finance.economics.figures import Sum, sum_of
 from bursar.finance.economics.spans import read_span
+from bursar.finance.tax.duties import SECTIONS
+from bursar.finance.tax.sheet import WorkSheet
 from bursar.reports import charts
 from bursar.reports.blocks import Block, Cell, Column, Figure, Figures, Line, Prose, Table, totalled
+from bursar.reports.tax_print import told_money
 from bursar.reviews.words import Words
 
 PLANS_SHOWN = 5
@@ -92,11 +96,12 @@ def _plan_table(plans: dict[str, Sum], nameless: Sum, words: Words) -> Table:
     return Table("Margin by plan", columns, tuple(rows), totalled(columns, rows), note)
 
 
-def finance_blocks(context: ConsoleContext, view: View, words: Words) -> tuple[Block, ...]:
-    """Contracts, bills and tax, as far as there are any."""
+def finance_blocks(context: ConsoleContext, view: View, words: Words, *, short: bool = False) -> tuple[Block, ...]:
+    """Contracts, bills and tax, as far as there are any. short: tax by section, as a board reads it."""
     try:
         return (
-            *_closed(context, view), *_contracts(context, words), *_bills(context, view, words), *_tax(context, view),
+            *_closed(context, view), *_contracts(context, words), *_bills(context, view, words),
+            *_tax(context, view, short=short),
         )  # fmt: skip
     except Unavailable:
         return ()
@@ -155,19 +160,33 @@ def _bills(context: ConsoleContext, view: View, words: Words) -> tuple[Block, ..
     return (Table("Bills against the books", columns, tuple(rows), totalled(columns, rows)),)
 
 
-def _tax(context: ConsoleContext, view: View) -> tuple[Block, ...]:
+def _tax(context: ConsoleContext, view: View, *, short: bool) -> tuple[Block, ...]:
     sheet = context.finance().tax_sheet(f"{view.first_day:%Y-%m}")
     if not sheet.duties:
         return ()
-    columns = (Column("Tax: what to do"), Column("Document"), Column("Amount"), Column("By"))
+    note = "The work sheet says by which rules."
+    if short:
+        heads = (Column("What"), Column("Entries", "count"), Column("Amount", "amount"), Column("The first by"))
+        return (Table("Tax to settle", heads, tuple(_tax_by_section(sheet)), note=note),)
+    columns = (Column("What to do"), Column("Document"), Column("Amount", "amount"), Column("By"))
     rows: list[tuple[Cell, ...]] = [
-        (one.what, one.document, _amount(one.amount, one.currency), _day(one.due)) for one in sheet.duties
+        (display.sentence(one.what), one.document, _amount(one.amount, one.currency), _day(one.due))
+        for one in sheet.duties
     ]
-    return (Table("Tax", columns, tuple(rows), note="The work sheet says by which rules."),)
+    return (Table("Tax", columns, tuple(rows), note=note),)
+
+
+def _tax_by_section(sheet: WorkSheet) -> Iterator[tuple[Cell, ...]]:
+    """A row for each section with how much in each currency; the value of self-invoices is no sum to settle."""
+    for key, name in SECTIONS.items():
+        if mine := sheet.of(key):
+            sums = [told_money(one.amount, one.currency) for one in sheet.totals if one.section == key]
+            due = min((one.due for one in mine if one.due), default=None)
+            yield name, len(mine), "" if key == "self_invoice" else " · ".join(sums), _day(due)
 
 
 def _amount(amount: Decimal | None, currency: str) -> str:
-    return "" if amount is None else str(display.money(amount, currency, places=2))
+    return "" if amount is None else told_money(amount, currency)
 
 
 def _day(day: date | None) -> str:

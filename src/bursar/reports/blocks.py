@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 Tone = Literal["bad", "good", "plain"]
-Kind = Literal["text", "money", "count", "share", "change"]
+Kind = Literal["text", "amount", "money", "count", "share", "change"]
 Cell = str | Decimal | int | None
 
 
@@ -46,8 +46,9 @@ class Prose(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """kind: how its cells are read and summed. Money: USD as a Decimal, None where no price is known; share, change:
-    a Decimal, 1 is all; None: nothing to compare with."""
+    """kind: how its cells are read and summed. Amount: money of any currency in words, set right.
+    Money: USD as a Decimal, None where no price is known; share, change: a Decimal, 1 is all; None: nothing to compare
+    with."""
 
     name: str
     kind: Kind = "text"

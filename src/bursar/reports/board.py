@@ -90,6 +90,7 @@ def board(made: BoardFacts, words: Words, address: Callable[[Opens], str]) -> Re
             ),
             prose("Savings under way", ranked(doing.initiatives(facts, words), 4), "No initiative is under way."),
             *_step(made),
+            prose("Decisions to take", ranked(doing.waiting(facts, words), 4), "Nothing waits for a decision."),
         ),
     )
     earned = Page(
@@ -98,7 +99,6 @@ def board(made: BoardFacts, words: Words, address: Callable[[Opens], str]) -> Re
             *(_short(block) for block in (made.margin or (_no_margin(),))),
             *(_short(block) for block in made.finance),
             prose("Unit costs", ranked(growth.unit_costs(facts, words), 3), "No call came in this month."),
-            prose("Decisions to take", ranked(doing.waiting(facts, words), 4), "Nothing waits for a decision."),
         ),
     )
     return Report(
@@ -170,7 +170,9 @@ def _months(made: BoardFacts) -> tuple[Block, ...]:
     if len(months) < MONTHS_FOR_A_CHART:
         return ()
     labels = made.month_labels or tuple(f"{one.first:%b %Y}" for one in months)
-    return (charts.months([(label, one.spend.cost) for label, one in zip(labels, months, strict=True)], None),)
+    outlook = made.facts.outlook
+    running = None if outlook is None else (outlook.low, outlook.expected, outlook.high)
+    return (charts.months([(label, one.spend.cost) for label, one in zip(labels, months, strict=True)], running),)
 
 
 def _largest(facts: Facts, words: Words) -> tuple[Block, ...]:
@@ -215,6 +217,8 @@ def _step(made: BoardFacts) -> tuple[Block, ...]:
 def _short(block: Block) -> Block:
     """A block that leaves room for the others: four pages are promised."""
     match block:
+        case Table() if block.title == "Tax to settle":  # a row for each section, seven at most
+            return block
         case Table() if block.total is not None:
             return cut(block, FINANCE_ROWS)
         case Table() if len(block.rows) > FINANCE_ROWS:

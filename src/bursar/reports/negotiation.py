@@ -75,7 +75,7 @@ def _first_page(told: Told) -> list[Figures | Prose | Table | Chart]:
         )),
     ]  # fmt: skip
     if len(told.by_month) > 1:
-        blocks.append(months(told.by_month, None))
+        blocks.append(months([(_label(month), cost) for month, cost in told.by_month], None))
     columns = (Column("Model"), Column("Last 30 days", "money"), Column("Share", "share"))
     rows = tuple((part.name, part.effective_cost, part.share) for part in told.by_model[:MODELS_SHOWN])
     blocks.append(Table("What it went to", columns, rows))
@@ -86,7 +86,8 @@ def _first_page(told: Told) -> list[Figures | Prose | Table | Chart]:
 def _promises(told: Told) -> list[Line]:
     lines = []
     for one in told.drawdowns:
-        text = f"{one.kind.capitalize()} {one.name}: {_usd(one.used)} of {_usd(one.amount)} used"
+        used = _usd(one.used) if one.used else "nothing"
+        text = f"{one.kind.capitalize()} {one.name}: {used} of {_usd(one.amount)} used"
         if one.end is not None:
             text += f", until {display.day(one.end, year=True)}"
         if one.is_short and one.unused is not None:
@@ -113,13 +114,15 @@ def _second_page(told: Told) -> list[Figures | Prose | Table]:
         if told.shape == "part"
         else "The discount is on everything, if at least the commitment is paid."
     )
+    saving = _estimate(best.saving) if round(best.saving) else "nothing"
     figures = Figures((
         Figure(f"Expected over {told.months} months", _estimate(demand.expected),
                f"between {_estimate(demand.low)} and {_estimate(demand.high)} four times in five"),
         Figure("Discount asked about", f"{told.discount:f} %", "for committing"),
-        Figure("Best commitment" if told.shape == "part" else "Most that pays", _estimate(best.amount),
+        Figure("Best commitment" if told.shape == "part" else "Most that pays",
+               _estimate(best.amount) if round(best.amount) else "none",
                "saves most on average" if told.shape == "part" else "less is better, if they take it"),
-        Figure("Saves on average", _estimate(best.saving), f"costs money {best.loses:.0%} of the time",
+        Figure("Saves on average", saving, f"costs money {best.loses:.0%} of the time",
                "good" if best.saving > 0 else "plain"),
     ))  # fmt: skip
     columns = Column("Commit to"), *(
@@ -162,6 +165,12 @@ def _row(one: Weighed, told: Told) -> tuple[str | Decimal, ...]:
 
 def _estimate(value: float) -> str:
     return f"≈ {display.money(Decimal(round(value)), places=0)}"
+
+
+def _label(month: str) -> str:
+    """`2026-10` as `Oct 26`, as the board's report has it."""
+    first = date.fromisoformat(f"{month}-01")
+    return f"{display.month(first)[:3]} {first:%y}"
 
 
 def _amount(step: Reached, value: Decimal) -> str:

@@ -1,5 +1,6 @@
 """The month's tax work sheet as a PDF, set by Typst: duties by section, the shared credit, what to confirm."""
 
+from datetime import date
 from decimal import Decimal
 
 import typst
@@ -28,8 +29,11 @@ HEAD = """
 #text(size: 11pt, {lead})
 """
 FOOT = "Computed from dated rules; not tax advice. Rows marked “confirm” need a professional."
-COLUMNS = (("What", "1.6fr"), ("Document", "1.2fr"), ("Payer", "0.8fr"), ("Row", "14mm"), ("Due", "20mm"),
-           ("Amount", "28mm"), ("Rules", "1.1fr"), ("Confidence", "26mm"))  # fmt: skip
+COLUMNS = (("What", "2.2fr"), ("Document", "1fr"), ("Payer", "0.8fr"), ("Row", "13mm"), ("Due", "24mm"),
+           ("Amount", "29mm"), ("Rules", "1.6fr"), ("Confidence", "31mm"))  # fmt: skip
+
+
+RULE_HEADS = ("Rule", "From", "What it says", "Source", "How sure")
 
 
 def sheet_pdf(sheet: WorkSheet, organization: str, rules: RuleBook) -> bytes:
@@ -38,7 +42,7 @@ def sheet_pdf(sheet: WorkSheet, organization: str, rules: RuleBook) -> bytes:
 
 
 def source_of(sheet: WorkSheet, organization: str, rules: RuleBook) -> str:
-    title = f"Tax work sheet, {sheet.month}"
+    title = f"Tax work sheet, {display.month(date.fromisoformat(f'{sheet.month}-01'))}"
     head = HEAD.format(
         title=literal(title), organization=literal(organization), foot=literal(FOOT), lead=literal(lead_of(sheet))
     )
@@ -72,7 +76,7 @@ def _section(name: str, rows: list[DutyRow]) -> str:
     body = ", ".join(_row(one) for one in rows)
     columns = ", ".join(width for _, width in COLUMNS)
     return (
-        f'#v(5pt)\n#block(sticky: true, below: 4pt, text(size: 12pt, weight: "bold", {literal(name)}))\n'
+        f'#block(sticky: true, above: 14pt, below: 6pt, text(size: 12pt, weight: "bold", {literal(name)}))\n'
         f"#table(columns: ({columns}), align: (left, left, left, left, left, right, left, left), stroke: none, "
         f"inset: (x: 4pt, y: 3pt), table.header({head}), {body})"
     )
@@ -80,12 +84,12 @@ def _section(name: str, rows: list[DutyRow]) -> str:
 
 def _row(one: DutyRow) -> str:
     note = f" #linebreak() #text(size: 8pt, fill: quiet, {literal(one.note)})" if one.note else ""
-    due = one.due.isoformat() if one.due else ""
+    due = display.day(one.due, year=True) if one.due else ""
     amount = told_money(one.amount, one.currency) if one.amount is not None else ""
     sure = f"[{one.confidence}]" if one.confidence == "high" else f'text(fill: doubt, "{one.confidence}, confirm")'
     rules = ", ".join(one.rules[:6])
     rate = f" at {one.rate}" + (f" from {one.rate_from}" if one.rate_from else "") if one.rate else ""
-    cells = [f"[#text({literal(one.what)}){note}]", f"[#text({literal(one.document or one.vendor)})]",
+    cells = [f"[#text({literal(display.sentence(one.what))}){note}]", f"[#text({literal(one.document or one.vendor)})]",
              f"text({literal(one.payer)})", f"text({literal(one.row)})", f"text({literal(due)})",
              f"text({literal(amount)})", f"text(size: 8pt, {literal(rules + rate)})", sure]  # fmt: skip
     return ", ".join(cells)
@@ -100,7 +104,7 @@ def _credits(credits_: list[MonthCredit]) -> str:
     ]  # fmt: skip
     head = ", ".join(f"text(size: 8.5pt, fill: quiet, {literal(name)})" for name in ("Shared credit", *names))
     return (
-        '#v(5pt)\n#block(sticky: true, below: 4pt, text(size: 12pt, weight: "bold", "Rule 42"))\n'
+        '#block(sticky: true, above: 14pt, below: 6pt, text(size: 12pt, weight: "bold", "Rule 42"))\n'
         f"#text(size: 8.5pt, table(columns: (1fr, ..(auto,) * {len(names)}), align: (left, ..(right,) * {len(names)}), "
         f"stroke: none, inset: (x: 4pt, y: 3pt), {head}, {', '.join(rows)}))"
     )
@@ -109,20 +113,22 @@ def _credits(credits_: list[MonthCredit]) -> str:
 def _confirm(asked: list[str]) -> str:
     items = "\n".join(f"#block(below: 4pt, above: 4pt, text({literal('– ' + one)}))" for one in asked)
     return (
-        '#v(5pt)\n#block(sticky: true, below: 4pt, text(size: 12pt, weight: "bold", '
-        f'"Confirm with a professional"))\n{items}'
+        "#block(breakable: false, above: 14pt)["
+        '#block(below: 6pt, text(size: 12pt, weight: "bold", "Confirm with a professional"))\n'
+        f"{items}]"
     )
 
 
 def _rules(names: list[str], book: RuleBook) -> str:
-    rows = []
-    for name in names:
-        if (rule := book.rules.get(name)) is not None:
-            text = rule.condition if len(rule.condition) <= 260 else f"{rule.condition[:257]}…"
-            rows.append(f"text({literal(name)}), text({literal(rule.starts or '–')}), text({literal(text)}), "
-                        f"text({literal(rule.citation)}), text({literal(rule.confidence)})")  # fmt: skip
+    heads = ", ".join(f"text(fill: quiet, {literal(one)})" for one in RULE_HEADS)
+    rows = [
+        f"text({literal(name)}), text({literal(rule.starts or '–')}), text({literal(rule.condition)}), "
+        f"text({literal(rule.citation)}), text({literal(rule.confidence)})"
+        for name in names
+        if (rule := book.rules.get(name)) is not None
+    ]
     return (
-        '#v(5pt)\n#block(sticky: true, below: 4pt, text(size: 12pt, weight: "bold", "Rules used"))\n'
-        "#text(size: 8pt, table(columns: (auto, auto, 2fr, 1fr, auto), align: left, stroke: none, "
-        f"inset: (x: 4pt, y: 3pt), {', '.join(rows)}))"
+        '#block(sticky: true, above: 14pt, below: 6pt, text(size: 12pt, weight: "bold", "Rules used"))\n'
+        "#text(size: 8pt, table(columns: (auto, auto, 2.4fr, 1fr, auto), align: left, "
+        f"stroke: (x, y) => (bottom: rule), inset: (x: 4pt, y: 3pt), table.header({heads}), {', '.join(rows)}))"
     )

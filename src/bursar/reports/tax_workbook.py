@@ -4,7 +4,7 @@ A cell holds fifteen digits, as every spreadsheet's does; exact figures are in t
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,22 +13,32 @@ import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name
 from xlsxwriter.worksheet import Worksheet
 
+from bursar.domain import display
 from bursar.finance.tax.duties import SECTIONS, lines_of
 from bursar.finance.tax.exact import half_up
 from bursar.finance.tax.rules import RuleBook
 from bursar.finance.tax.sheet import WorkSheet
+from bursar.reports.workbook import printable
 
 WRITTEN = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)  # no clock in the file: the same sheet, the same bytes
+LINE_POINTS = 15.0
 MONEY = '#,##0.00;[Red]-#,##0.00;"–"'
-DUTY_HEADS = (("Section", 20), ("What", 52), ("Document", 22), ("Vendor", 22), ("Payer", 18), ("Amount", 16),
-              ("Currency", 9), ("Due", 12), ("Row", 8), ("Rules", 34), ("Rate", 8), ("Rate from", 12),
-              ("Confidence", 11), ("Confirm", 26), ("Note", 60))  # fmt: skip
+DUTY_HEADS = (("Section", 20), ("What", 34), ("Document", 15), ("Vendor", 16), ("Payer", 14), ("Amount", 15),
+              ("Currency", 9), ("Due", 11), ("Row", 7), ("Rules", 22), ("Rate", 7), ("Rate from", 11),
+              ("Confidence", 11), ("Confirm", 14), ("Note", 34))  # fmt: skip
 VALUE_HEADS = (("Document", 22), ("Line", 6), ("Taxable value", 18), ("Rate", 8), ("Tax", 16), ("Withheld on", 18),
                ("Withholding rate", 16), ("Withheld", 16))  # fmt: skip
 FIGURE_HEADS = (("Document", 22), ("Figure", 44), ("Value", 22), ("Rules", 36), ("Rate", 8), ("From", 12), ("To", 12),
                 ("Confidence", 11), ("Confirm", 26))  # fmt: skip
 RULE_HEADS = (("Rule", 14), ("From", 12), ("To", 12), ("Rate", 16), ("Condition", 110), ("Citation", 50),
               ("Confidence", 11))  # fmt: skip
+
+
+NUMBERS = frozenset({
+    "Line", "Amount", "Taxable value", "Tax", "Withheld on", "Withholding rate", "Withheld", "T", "T1", "T2", "T3",
+    "T4", "C1", "C2", "E", "F", "D1", "D2", "C3", "Given back", "Kept",
+})  # fmt: skip
+"""Heads above numbers stand right, as they do."""
 
 
 class _Book:
@@ -41,18 +51,24 @@ class _Book:
         self.book.set_properties({"title": title, "created": WRITTEN})
         self.bold = self.book.add_format({"bold": True})
         self.head = self.book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-        self.money = self.book.add_format({"num_format": MONEY})
+        self.money = self.book.add_format({"num_format": MONEY, "valign": "top"})
         self.sum = self.book.add_format({"num_format": MONEY, "bold": True, "top": 1})
-        self.day = self.book.add_format({"num_format": "yyyy-mm-dd", "align": "left"})
+        self.day = self.book.add_format({"num_format": "yyyy-mm-dd", "align": "left", "valign": "top"})
+        self.head_right = self.book.add_format({"bold": True, "bottom": 1, "valign": "top", "align": "right"})
         self.wrap = self.book.add_format({"text_wrap": True, "valign": "top"})
 
     def sheet(self, name: str, heads: tuple[tuple[str, int], ...]) -> Worksheet:
-        made = self.book.add_worksheet(name)
+        made = printable(self.book.add_worksheet(name))
         made.freeze_panes(1, 1)
         for at, (title, width) in enumerate(heads):
             made.set_column(at, at, width)
-            made.write_string(0, at, title, self.head)
+            made.write_string(0, at, title, self.head_right if title in NUMBERS else self.head)
         return made
+
+
+def height_of(cells: Sequence[tuple[str, int]]) -> float:
+    """Points that a row of wrapped texts needs, by (text, its column's width): not every program finds that out."""
+    return LINE_POINTS * max(-(-len(text) // max(width, 1)) or 1 for text, width in cells)
 
 
 def sheet_workbook(sheet: WorkSheet, organization: str, rules: RuleBook) -> bytes:
@@ -71,11 +87,13 @@ def _duties(book: _Book, sheet: WorkSheet) -> None:
     """All duties, and below them the sum of each section and currency as a live formula."""
     made = book.sheet("Work sheet", DUTY_HEADS)
     for row, one in enumerate(sheet.duties, 1):
-        texts = {0: SECTIONS[one.section], 1: one.what, 2: one.document, 3: one.vendor, 4: one.payer, 6: one.currency,
+        texts = {0: SECTIONS[one.section], 1: display.sentence(one.what), 2: one.document,
+                 3: one.vendor, 4: one.payer, 6: one.currency,
                  8: one.row, 9: ", ".join(one.rules), 10: one.rate, 11: one.rate_from, 12: one.confidence,
                  13: one.confirm, 14: one.note}  # fmt: skip
+        made.set_row(row, height_of([(text, DUTY_HEADS[at][1]) for at, text in texts.items()]))
         for at, text in texts.items():
-            made.write_string(row, at, text)
+            made.write_string(row, at, text, book.wrap)
         if one.amount is not None:
             made.write_number(row, 5, one.amount, book.money)
         if one.due:
@@ -176,7 +194,8 @@ def _figures(book: _Book, sheet: WorkSheet) -> None:
             cells = (one.name, figure["key"], figure["value"], ", ".join(figure["rules"]), figure["rate"],
                      figure["rate_from"], figure["rate_to"], figure["confidence"], figure["confirm"])  # fmt: skip
             for at, value in enumerate(cells):
-                made.write_string(row, at, "" if value is None else str(value))
+                told = {None: "", True: "yes", False: "no"}.get(value) if not isinstance(value, str) else value
+                made.write_string(row, at, str(value) if told is None else told)
     if row:
         made.autofilter(0, 0, row, len(FIGURE_HEADS) - 1)
 
@@ -187,5 +206,6 @@ def _rules(book: _Book, sheet: WorkSheet, rules: RuleBook) -> None:
     for row, one in enumerate(known, 1):
         cells = (one.id, one.starts or one.from_text, one.ends or one.to_text, one.rate, one.condition, one.citation,
                  one.confidence)  # fmt: skip
+        made.set_row(row, height_of([(text, RULE_HEADS[at][1]) for at, text in enumerate(cells)]))
         for at, text in enumerate(cells):
             made.write_string(row, at, text, book.wrap)

@@ -131,7 +131,7 @@ def _row(report: Report, columns: tuple[Column, ...], row: tuple[Cell, ...], wei
 
 def told(report: Report, column: Column, value: Cell) -> str:
     """A cell as people read it."""
-    if column.kind == "text":
+    if column.kind in ("text", "amount"):
         return str(value or "")
     if column.kind == "money":
         return _told_money(report, value) if isinstance(value, Decimal) else column.unknown
@@ -166,4 +166,4 @@ def _chart(chart: Chart) -> str:
 def _heading(title: str) -> str:
     if not title:
         return ""
-    return f'#v(4pt)\n#block(sticky: true, below: 5pt, text(size: 11.5pt, weight: "bold", {literal(title)}))'
+    return f'#block(sticky: true, above: 14pt, below: 6pt, text(size: 11.5pt, weight: "bold", {literal(title)}))'

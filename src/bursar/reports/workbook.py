@@ -20,7 +20,7 @@ from bursar.reports.blocks import Cell, Column, Table
 NAME_CHARS_MAX = 31  # of a sheet, Excel's own limit
 WRITTEN = datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)  # no clock in the file: the same tables, the same bytes
 FORMATS = {"money": '#,##0.00;[Red]-#,##0.00;"–"', "count": "#,##0", "share": "0.0 %", "change": "+0.0 %;-0.0 %"}
-WIDTHS = {"text": 34, "money": 16, "count": 13, "share": 10, "change": 10}
+WIDTHS = {"text": 34, "amount": 18, "money": 16, "count": 13, "share": 10, "change": 10}
 TIES_WITHIN = "0.000001"  # USD: what fifteen digits leave of sums of many rows
 
 
@@ -31,6 +31,17 @@ class Total(NamedTuple):
     column: str
     cell: str
     value: Decimal
+
+
+def printable(sheet: Worksheet, heads: int = 1) -> Worksheet:
+    """Printed as people expect it: A4 across, as wide as the page, heads on each page, its name and page below."""
+    sheet.set_paper(9)
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.set_margins(left=0.5, right=0.5, top=0.6, bottom=0.6)
+    sheet.repeat_rows(0, heads - 1)
+    sheet.set_footer("&L&A&R&P / &N")
+    return sheet
 
 
 class Workbook:
@@ -49,6 +60,11 @@ class Workbook:
             kind: self._book.add_format({"num_format": text, "bold": True, "top": 1}) for kind, text in FORMATS.items()
         }
         self._sum["text"] = self._book.add_format({"bold": True, "top": 1})
+        self._head_right = self._book.add_format({"bold": True, "bottom": 1, "valign": "top", "align": "right"})
+        self._verdict = self._book.add_format({"bold": True, "align": "center"})
+        self._middle = self._book.add_format({"align": "center"})
+        self._head_middle = self._book.add_format({"bold": True, "bottom": 1, "valign": "top", "align": "center"})
+        self._right = self._book.add_format({"align": "right"})
         self._names: set[str] = set()
         self._totals: list[Total] = []
         first = self._sheet("Summary")
@@ -62,7 +78,7 @@ class Workbook:
         sheet.freeze_panes(1, 1)
         for at, column in enumerate(table.columns):
             sheet.set_column(at, at, WIDTHS[column.kind])
-            sheet.write_string(0, at, column.name, self._head)
+            sheet.write_string(0, at, column.name, self._head if column.kind == "text" else self._head_right)
         for row, cells in enumerate(table.rows, 1):
             for at, (column, value) in enumerate(zip(table.columns, cells, strict=True)):
                 self._write(sheet, row, at, column, value)
@@ -77,7 +93,8 @@ class Workbook:
         heads = ("Sheet", "Column", "Sum of the sheet", "The ledger", "Difference", "Ties")
         for at, (head, width) in enumerate(zip(heads, (26, 16, 18, 18, 18, 10), strict=True)):
             sheet.set_column(at, at, width)
-            sheet.write_string(0, at, head, self._head)
+            place = self._head if at < 2 else self._head_middle if head == "Ties" else self._head_right
+            sheet.write_string(0, at, head, place)
         ledger, row, all_tie = dict(wanted), 0, True
         for total in self._totals:
             if total.column not in ledger:
@@ -92,10 +109,10 @@ class Workbook:
             sheet.write_number(row, 3, ledger[total.column], self._plain["money"])
             sheet.write_formula(row, 4, f"=C{row + 1}-D{row + 1}", self._plain["money"], off)
             verdict = f'=IF(ABS(E{row + 1})<{TIES_WITHIN},"yes","NO")'
-            sheet.write_formula(row, 5, verdict, None, "yes" if ties else "NO")
+            sheet.write_formula(row, 5, verdict, self._middle, "yes" if ties else "NO")
         sheet.write_string(row + 2, 0, "All of it ties", self._bold)
         whole = f'=IF(COUNTIF(F2:F{row + 1},"yes")={row},"yes","NO")'
-        sheet.write_formula(row + 2, 5, whole, self._bold, "yes" if all_tie else "NO")
+        sheet.write_formula(row + 2, 5, whole, self._verdict, "yes" if all_tie else "NO")
         sheet.write_string(row + 3, 0, note)
 
     def done(self) -> bytes:
@@ -109,14 +126,15 @@ class Workbook:
         while name.lower() in self._names:
             name, number = f"{base[: NAME_CHARS_MAX - 4]} {number}", number + 1
         self._names.add(name.lower())
-        return self._book.add_worksheet(name)
+        return printable(self._book.add_worksheet(name))
 
     def _write(self, sheet: Worksheet, row: int, at: int, column: Column, value: Cell) -> None:
-        if column.kind == "text":
-            sheet.write_string(row, at, str(value or ""))
+        if column.kind in ("text", "amount"):
+            text = " ".join(str(value or "").splitlines())  # a second line would be under the next row
+            sheet.write_string(row, at, text, self._right if column.kind == "amount" else None)
         elif value is None:
             if column.kind == "money":
-                sheet.write_string(row, at, column.unknown)
+                sheet.write_string(row, at, column.unknown, self._right)
         else:
             sheet.write_number(row, at, Decimal(value), self._plain[column.kind])
 

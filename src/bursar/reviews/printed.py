@@ -9,7 +9,8 @@ from bursar.reviews.said import Review, Section
 
 HEAD = """
 #set document(title: {title}, author: {organization})
-#set page(paper: "a4", margin: (x: 22mm, top: 20mm, bottom: 18mm), numbering: "1 / 1", number-align: right)
+#set page(paper: "a4", margin: (x: 22mm, top: 20mm, bottom: 18mm), footer: context align(right,
+  text(size: 8.5pt, fill: rgb("#5f6670"), counter(page).display("1 / 1", both: true))))
 #set text(font: "Libertinus Serif", size: 10.5pt, lang: "en")
 #set par(leading: 0.62em)
 #show link: it => text(fill: rgb("#1d4f91"), it)

@@ -149,6 +149,18 @@ def ignore(
     say(f"{variance} is ignored.")
 
 
+def withdraw(
+    bill: BillArgument,
+    note: Annotated[str, typer.Option("--note", help="Why.")] = "",
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Take a bill out; what was posted from it stays: `bursar invoices withdraw bill_x --note "another's"`."""
+    book, _ = _books(resolve_existing(config, data))
+    gone = book.withdraw(bill, note, actor=actor())
+    say(f"{bill} is withdrawn: {gone} lines stand no more. Its file brought in again brings it back.")
+
+
 def rate(
     bill: BillArgument,
     units: Annotated[str, typer.Argument(help="Units of the bill's currency for one USD; - for the books' own.")],
@@ -234,8 +246,8 @@ def register(app: typer.Typer) -> None:
     )  # fmt: skip
     for name, command in (
         ("import", import_), ("total", total), ("list", list_invoices), ("show", show), ("reconcile", reconcile),
-        ("accept", accept), ("ignore", ignore), ("rate", rate), ("key", key), ("mapping", mapping),
-        ("mappings", mappings), ("tax", tax),
+        ("accept", accept), ("ignore", ignore), ("withdraw", withdraw), ("rate", rate), ("key", key),
+        ("mapping", mapping), ("mappings", mappings), ("tax", tax),
     ):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="invoices")

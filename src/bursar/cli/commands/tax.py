@@ -83,19 +83,28 @@ def compute(
     config: ConfigOption = None,
     fmt: FormatOption = Format.TABLE,
 ) -> None:
-    """One case or several, each figure with its rules: `bursar tax compute case.json`; exit 1 if `expected` differs."""
+    """One case or several, each figure with its rules: `bursar tax compute case.json`; exit 1 if `expected` differs,
+    2 if a case can't be computed: the others are."""
     # start-up: as above
     from bursar.finance.tax.compute import compute as compute_case
     from bursar.finance.tax.rules import shipped_rules
 
-    told = _read(file)
+    told = _read(file, "cases")
     site = resolve_site(config, data)
     rules = _book(site).rules() if site.exists() else shipped_rules()
     cases = told["cases"] if isinstance(told.get("cases"), list) else [told]
     rate_of = _rates(site) if site.exists() else None
-    found = [_computed(compute_case, case, rules, rate_of, lenient=lenient) for case in cases]
+    tried = [_tried(compute_case, case, rules, rate_of, lenient=lenient) for case in cases]
+    found = [one for one in tried if not isinstance(one, BadTax)]
+    faults = [one for one in tried if isinstance(one, BadTax)]
+    if faults and "cases" not in told:
+        raise faults[0]
     if fmt is Format.JSON:
-        plain = [_told(one) for one in found]
+        plain = [
+            {"id": str(case.get("id", "")), "error": {"message": one.message, "field": one.field}}
+            if isinstance(one, BadTax) else _told(one)
+            for case, one in zip(cases, tried, strict=True)
+        ]  # fmt: skip
         print_json(plain if "cases" in told else plain[0])
     elif fmt is Format.CSV:
         heads = ("case", "key", "value", "rules", "rate", "rate_from", "confidence", "confirm")
@@ -104,6 +113,10 @@ def compute(
     else:
         for one in found:
             _show(one)
+    for fault in faults:
+        say(f"not computed: {fault.message}")
+    if faults:
+        raise typer.Exit(2)
     if any(one.checked and (one.checked["differ"] or one.checked["missing"]) for one in found):
         raise typer.Exit(1)
 
@@ -253,14 +266,15 @@ def _rates(site: Site) -> "RateOf":
     return kept_rates(RateBook(ControlStore(site.control_location), site.secret(), site.clock).rates())
 
 
-def _computed(act: Any, case: Any, rules_: Any, rate_of: "RateOf | None", *, lenient: bool) -> "Computed":
+def _tried(act: Any, case: Any, rules_: Any, rate_of: "RateOf | None", *, lenient: bool) -> "Computed | BadTax":
+    """A case that can't be computed is told, and hides no other. Raises BadTax for what is no case."""
     if not isinstance(case, dict):
         raise BadTax("cases: each is an object with inputs", field="cases")
     try:
         found: Computed = act(case, rules_, lenient=lenient, rate_of=rate_of)
     except BadTax as error:
         name = f"case {case['id']}: " if case.get("id") else ""
-        raise BadTax(f"{name}{error.message}", field=error.field) from error
+        return BadTax(f"{name}{error.message}", field=error.field)
     return found
 
 
@@ -327,12 +341,14 @@ def _text(file: Path) -> str:
         raise BadTax(f"file: {file} can't be read: {error}", field="file") from error
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """A JSON object; numbers stay text, so that none is rounded."""
+def _read(file: Path, listed: str = "") -> dict[str, Any]:
+    """A JSON object; numbers stay text, so that none is rounded. listed: what a bare list is, "" where it is wrong."""
     try:
         told = json.loads(_text(file), parse_float=str)
     except json.JSONDecodeError as error:
         raise BadTax(f"file: {file} is no JSON: {error}", field="file") from error
+    if listed and isinstance(told, list):
+        return {listed: told}
     if not isinstance(told, dict):
         raise BadTax(f"file: {file} holds no object", field="file")
     return told

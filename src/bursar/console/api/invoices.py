@@ -80,6 +80,12 @@ class NewMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mapping: BillMapping
 
 
+class NewWithdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a bill is taken out."""
+
+    note: str = ""
+
+
 class NewRate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Units of the bill's currency for one USD in the books; null: the books' own rate of the bill's last day."""
 
@@ -190,6 +196,16 @@ async def decide(request: Asked, name: FromPath[str], data: JSONBody[Decision]) 
     return compared_answer(look, summary_now(look))
 
 
+@post("/api/invoices/{name:str}/withdraw", responses=PROBLEMS, status_code=200, summary="Take a bill out")
+async def withdraw(request: Asked, name: FromPath[str], data: JSONBody[NewWithdrawal]) -> dict[str, int]:
+    """How many lines stand no more. What was posted stays. 400 `bad_control` if it is out already, 404."""
+
+    def act(context: ConsoleContext) -> dict[str, int]:
+        return {"lines": context.finance().invoices.withdraw(name, data.note, actor=ACTOR)}
+
+    return await _threaded(request, act)
+
+
 @put("/api/invoices/{name:str}/rate", responses=PROBLEMS, summary="Say at which rate a bill is compared")
 async def set_rate(request: Asked, name: FromPath[str], data: JSONBody[NewRate]) -> ComparedAnswer:
     """400 `bad_control`, 404 `unknown_control`."""
@@ -244,5 +260,6 @@ def _decoded(text: str) -> bytes:
 
 
 INVOICE_HANDLERS = [
-    invoices, invoice, variance, import_bill, type_bill, compare_anew, decide, set_rate, set_key, mappings, set_mapping,
+    invoices, invoice, variance, import_bill, type_bill, compare_anew, decide, withdraw, set_rate, set_key, mappings,
+    set_mapping,
 ]  # fmt: skip

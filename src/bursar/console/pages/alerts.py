@@ -36,7 +36,7 @@ KIND_WORDS = {
     "approvals": "calls that wait for an approval",
     "review": "the review of a week or month",
     "report": "the report of a month, with its files",
-    "statement": "what each team or customer bears of a month, with its files",
+    "statement": "a statement of a month, with its files",
     "commitment": "credits and commitments of contracts",
     "anomaly": "what is out of the ordinary, and costs",
 }

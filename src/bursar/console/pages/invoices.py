@@ -35,7 +35,7 @@ from bursar.domain.errors import BadControl, BadTax
 from bursar.domain.money import usd_from_pico
 from bursar.explore.filters import Filter
 from bursar.finance.reconcile.causes import WORDS, Cause
-from bursar.finance.reconcile.desk import Look
+from bursar.finance.reconcile.desk import WITHDRAWN, Look
 from bursar.finance.reconcile.grouping import POSTABLE
 from bursar.finance.reconcile.result import Variance, VarianceCell
 from bursar.finance.tax.documents import what_is_known
@@ -146,6 +146,7 @@ def invoice_page(context: ConsoleContext, view: View, f: Format, name: str) -> d
             "invoice": invoice,
             "month": display.month(date.fromisoformat(f"{invoice.month}-01")),
             "fault": look.fault,
+            "is_withdrawn": look.fault == WITHDRAWN,
             "billed": usd_from_pico(found.billed),
             "used": usd_from_pico(found.used),
             "extra": usd_from_pico(found.extra),
@@ -199,6 +200,8 @@ def change_invoices(context: ConsoleContext, form: Mapping[str, str]) -> str:
                 if one.cause in POSTABLE:
                     desk.decide(bill, one.variance_id, "accepted", actor=ACTOR)
             desk.post_accepted()
+        case "withdraw":
+            desk.withdraw(bill, actor=ACTOR)
         case "reconcile":
             compare_bill(context, bill, fresh=True)
         case "rate":
@@ -232,8 +235,7 @@ def _said(form: Mapping[str, str]) -> Said:
     inputs: dict[str, Any] = dict(fields.pairs("inputs", "self_invoice_date=2026-11-12"))
     if "inputs" in fields.errors:
         raise BadTax(f"inputs: {fields.errors['inputs']}", field="inputs")
-    if fields.text("payment_date"):
-        inputs["payment_date"] = fields.text("payment_date")
+    inputs |= {name: fields.text(name) for name in ("payment_date", "self_invoice_date") if fields.text(name)}
     day = fields.text("invoice_date")
     issuers = [name.removeprefix("issuer_") for name in form if name.startswith("issuer_") and form[name].strip()]
     entities = {form[f"issuer_{at}"]: fields.text(f"entity_{at}") for at in issuers if fields.text(f"entity_{at}")}

@@ -5,6 +5,7 @@ The same statement gives the same bytes: the document's date is that of the mont
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 import typst
 
@@ -16,6 +17,7 @@ from bursar.finance.books.booked import first_day, next_month
 
 PDF = "application/pdf"
 LINES_SHOWN = 14
+CENT = Decimal("0.01")
 METHODS = {
     "even": "split evenly", "proportional": "split in proportion to direct cost", "fixed": "split by fixed shares",
     "driver": "split by a driver",
@@ -23,7 +25,8 @@ METHODS = {
 
 HEAD = """
 #set document(title: {title}, author: {organization}, date: datetime(year: {year}, month: {month}, day: {day}))
-#set page(paper: "a4", margin: (x: 22mm, top: 20mm, bottom: 18mm), numbering: "1 / 1", number-align: right)
+#set page(paper: "a4", margin: (x: 22mm, top: 20mm, bottom: 18mm), footer: context align(right,
+  text(size: 8.5pt, fill: rgb("#5f6670"), counter(page).display("1 / 1", both: true))))
 #set text(font: "Libertinus Serif", size: 10.5pt, lang: "en", number-width: "tabular")
 #set par(leading: 0.62em)
 #let quiet = rgb("#5f6670")
@@ -114,5 +117,8 @@ def _cut(found: Sequence[Detail]) -> list[tuple[str, str, int]]:
 
 
 def _money(pico: int) -> str:
+    """Two places for all, so that points line up; what is less than half a cent says so, and the foot is exact."""
     amount = usd_from_pico(pico)
-    return f"${0:.2f}" if not amount else str(display.money(amount, places=2 if abs(amount) >= 1 else None))
+    if amount and abs(amount) < CENT / 2:
+        return f"<{display.money(CENT)}" if amount > 0 else f">−{display.money(CENT)}"
+    return str(display.money(amount, places=2)) if amount else f"${0:.2f}"

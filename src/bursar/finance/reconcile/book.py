@@ -114,11 +114,34 @@ class InvoiceBook:
                 self._record(connection, "import", ",".join(ids)[:200], actor, detail)
         return Imported(ids, kind, counts[0], counts[1], counts[2], told, again is not None)
 
+    def withdraw(self, invoice_id: str, note: str = "", *, actor: str) -> int:
+        """None of its lines stands any more; they stay as history, and so does what was posted from it. How many.
+
+        Its file brought in again brings it back. Raises BadControl for one that is withdrawn, UnknownControl.
+        """
+        if len(note) > NOTE_CHARS_MAX:
+            raise BadControl(f"note: at most {NOTE_CHARS_MAX} characters", field="note")
+        with self.store.writing() as connection:
+            found = self._find(connection, invoice_id)
+            mine = (INVOICE_LINES.c.invoice_id == invoice_id) & INVOICE_LINES.c.superseded_us.is_(None)
+            gone = connection.execute(
+                update(INVOICE_LINES).where(mine).values(superseded_us=self.clock.now_us())
+            ).rowcount
+            if not gone:
+                raise BadControl("bill: it is withdrawn already", field="bill")
+            connection.execute(update(INVOICES).where(INVOICES.c.id == found.id).values(result="", result_us=0))
+            self._record(connection, "withdraw", found.id, actor, {"lines": gone, "note": note})
+        return int(gone)
+
     def all(self) -> list[Invoice]:
-        """The latest month first."""
+        """The latest month first, without those that were withdrawn."""
         newest = INVOICES.c.month.desc(), INVOICES.c.provider, INVOICES.c.account
+        stands = select(INVOICE_LINES.c.number).where(
+            INVOICE_LINES.c.invoice_id == INVOICES.c.id, INVOICE_LINES.c.superseded_us.is_(None)
+        )
         with self.store.reading() as connection:
-            return [_invoice(row) for row in connection.execute(select(INVOICES).order_by(*newest))]
+            rows = connection.execute(select(INVOICES).where(stands.exists()).order_by(*newest))
+            return [_invoice(row) for row in rows]
 
     def one(self, invoice_id: str) -> Invoice:
         """Raises UnknownControl."""

@@ -31,6 +31,10 @@ AGAIN_S = 30.0
 KEPT_MAX = 8
 
 
+NOTHING = Reconciliation(0, 0, 0, 0, 0, [], [], [], [])
+WITHDRAWN = "it was withdrawn, so nothing of it stands; its file brought in again brings it back"
+
+
 class Summary(msgspec.Struct, frozen=True):
     """What is kept of a reconciliation for lists, pico-USD. open_count, open: of variances nobody decided about, beside
     tax, rounding and what stands on another day. fault: why it couldn't be compared, "" if it could."""
@@ -176,6 +180,12 @@ class InvoiceDesk:
         self._keep_summary(made)
         return msgspec.structs.replace(made, invoice=self.book.one(invoice_id))
 
+    def withdraw(self, invoice_id: str, note: str = "", *, actor: str) -> int:
+        """Take a bill out; how many lines. What was posted from it stays. Raises BadControl, UnknownControl."""
+        gone = self.book.withdraw(invoice_id, note, actor=actor)
+        self._forget([invoice_id])
+        return gone
+
     def decide(self, invoice_id: str, variance_id: str, act: str, note: str = "", *, actor: str) -> Variance:
         """Accept a variance, which posts it, or ignore it. Raises BadControl, UnknownControl."""
         look = self.look(invoice_id)
@@ -211,13 +221,15 @@ class InvoiceDesk:
         acts = {act.variance.variance_id: act for act in self.book.acts(invoice.invoice_id)}
         said = self.names.keys(invoice.provider)
         lines = self.book.lines(invoice.invoice_id)
+        if not lines:
+            return Look(invoice, NOTHING, acts, provisional_from, WITHDRAWN)
         rate = invoice.rate or self._rate_of_bill(lines)
         terms = Terms(invoice.provider, said, rate, provisional_from, prices)
         try:
             with self._ledger.reading() as session:
                 found = reconcile(session, lines, terms)
         except BadControl as error:
-            return Look(invoice, Reconciliation(0, 0, 0, 0, 0, [], [], [], []), acts, provisional_from, error.message)
+            return Look(invoice, NOTHING, acts, provisional_from, error.message)
         return Look(invoice, found, acts, provisional_from)
 
     def _rate_of_bill(self, lines: Sequence[BillLine]) -> Decimal | None:

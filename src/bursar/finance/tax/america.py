@@ -60,7 +60,10 @@ def _state(case: Case, working: Working, state: str, amount: Decimal, *, whole: 
     city = place_name(case.text("customer_city"))
     state = city if city in working.book.keys("us.sales") else state
     row = working.book.need(
-        "us.sales", case.day("tax_point_date", "invoice_date", "payment_date"), state, field="customer_state"
+        "us.sales",
+        case.day("tax_point_date", "invoice_date", "payment_date", "service_receipt_date"),
+        state,
+        field="customer_state",
     )
     working.apply("US-GEN-02")
     if working.is_low(row):
@@ -113,7 +116,7 @@ def _put_whole(case: Case, working: Working, amount: Decimal, tax: Decimal, rule
 def compute_canada(case: Case, working: Working) -> None:
     """Self-assessed only where use is less than 90 % commercial. Raises BadTax."""
     amount = case.need_money("amount", "the price without tax, as invoice_net_cad")
-    day = case.day("tax_point_date", "invoice_date", "payment_date")
+    day = case.day("tax_point_date", "invoice_date", "payment_date", "service_receipt_date")
     if not case.has("customer_state"):
         raise BadTax("customer_state: the province is needed, such as ON", field="customer_state")
     province = place_name(case.text("customer_state"))

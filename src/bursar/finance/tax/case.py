@@ -179,6 +179,12 @@ class Case:
     def need_exchange(self, purpose: str, day: date | None, *, last_before: bool = False) -> Decimal:
         """Raises BadTax that names the field which would say it."""
         found = self.exchange(purpose, day, last_before=last_before)
+        if found is None and day is None:
+            raise BadTax(
+                "payment_date: the day that the rate of exchange is of isn't known: say payment_date, "
+                f"self_invoice_date or booking_date, or a rate without a day as fx_{purpose}_rate",
+                field="payment_date",
+            )  # fmt: skip
         if found is None:
             names = {"gst": "fx_gst_policy_rate", "tds": "fx_tds_ttbr", "books": "fx_booking_rate",
                      "bank": "bank_selling_rate"}  # fmt: skip

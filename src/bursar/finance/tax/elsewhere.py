@@ -62,7 +62,7 @@ def compute_elsewhere(case: Case, working: Working, country: str) -> None:
 
 def _place(case: Case, working: Working, country: str, regime: Row) -> Place:
     amount = case.need_money("amount", "the price without tax, as invoice_net_eur, or invoice_amount with currency")
-    day = case.day("tax_point_date", "invoice_date", "payment_date", "booking_date")
+    day = case.day("tax_point_date", "invoice_date", "payment_date", "booking_date", "service_receipt_date")
     given = case.rate("rate")
     row = None
     if given is None:

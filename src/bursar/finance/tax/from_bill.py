@@ -69,11 +69,8 @@ def questions(facts: BillFacts, said: Said, known: Known, *, again: bool = False
     parts = billed_parts(facts.lines)
     if not parts:
         found.append(Question("amount", "the bill has no line with money: bring in its costs, or type its total"))
-    if facts.waiting != 0 and not said.although_open:
-        told = "it was never compared" if facts.waiting is None else f"{facts.waiting} differences wait for a decision"
-        found.append(Question("although_open", f"{told}; decide first, or take it although they wait"))
     if again:
-        return found
+        return [*found, *_open(facts, said)]
     if not said.number.strip():
         found.append(Question("number", "the number that the vendor's invoice has"))
     if not said.payer and len(known.payers) != 1:
@@ -87,7 +84,17 @@ def questions(facts: BillFacts, said: Said, known: Known, *, again: bool = False
             found.append(Question(field, who, sorted(known.entities), part.issuer))
     if said.invoice_date is None:
         found.append(Question("invoice_date", "the day on the vendor's invoice"))
-    return found
+    return [*found, *_open(facts, said)]
+
+
+def _open(facts: BillFacts, said: Said) -> list[Question]:
+    """Whether it may be taken although it isn't accepted yet."""
+    if facts.waiting == 0 or said.although_open:
+        return []
+    told = {None: "it was never compared", 1: "a difference waits for a decision"}.get(
+        facts.waiting, f"{facts.waiting} differences wait for a decision"
+    )
+    return [Question("although_open", f"{told}; decide first, or take it all the same")]
 
 
 def document_of(facts: BillFacts, said: Said, known: Known, before: DocumentTerms | None = None) -> DocumentTerms:

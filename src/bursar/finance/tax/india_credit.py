@@ -70,6 +70,8 @@ def _blocked_why(case: Case) -> str:
         return "it is blocked by s.17(5)"
     if case.flag("composition_dealer", False):
         return "a composition dealer takes none"
+    if not case.flag("business_use", True):
+        return "the use isn't business"
     if (purpose := case.text("purpose", "business").lower()) not in ("business", "taxable", ""):
         return f"use for {purpose}"
     return ""

@@ -50,7 +50,7 @@ def late_withholding(case: Case, working: Working, tax: Decimal, trigger: date |
         working.put("tds_interest_late_deduction_inr", late, "IN-TDS-16", row=row)
     kept, months_kept, short = ZERO, 0, ZERO
     if deposited:
-        due = deposit_due(working.book, deducted)
+        due = case.day("tds_due_date") or deposit_due(working.book, deducted)
         if deposited > due:
             months_kept = months_or_parts(deducted, deposited)
             parts = short_months(deducted, deposited, row.number("short_month_days"))

@@ -62,6 +62,8 @@ def _costs(
     for row in table.dicts():
         name = str(row[dimension] or "")
         found[name if name in found else OTHER] += float(row[MEASURE] or 0)
+    for (name,), amount in explorer.one_offs(period, (dimension,), measure=MEASURE, filters=filters).items():
+        found[name if name in found else OTHER] -= float(amount)
     found[OTHER] += float((table.other or {}).get(MEASURE) or 0)
     return found
 

@@ -6,6 +6,9 @@ second each, and their partial sums by every value would not fit in memory.
 
 A call counts where it was received, as in every answer. Only the minutes that are watched as they come go by when a
 call ended, because a long one is in the books only then: its minute would look emptier each time than it was.
+
+What the books say of no call isn't looked at: a bill's line "not through Bursar" that somebody posts on a day would
+look like a jump of it. Entries that re-rate a call are its cost, and stay with it.
 """
 
 from collections.abc import Sequence
@@ -18,6 +21,7 @@ import numpy.typing as npt
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.watching import Bucket, Clock, SeriesKey
 from bursar.explore import compile as sql
+from bursar.explore.apart import OF_CALLS
 from bursar.ledger.calls import TOTAL_INPUT, TOTAL_OUTPUT
 from bursar.ledger.rollups import ERROR_OUTCOMES
 from bursar.ledger.store import Session
@@ -161,7 +165,7 @@ def _minutes_sql(names: tuple[str, ...], dialect: str, judges_dear: bool) -> str
     sums = ", ".join(f"{summed(name, part=name)} AS {name}" for name in FIELDS)
     return (
         f"WITH picked AS (SELECT epoch_us(date_trunc('minute', ended_at)) AS step, {columns} FROM charges "
-        "WHERE received_at >= $received AND ended_at >= $start AND ended_at < $end), "
+        f"WHERE received_at >= $received AND ended_at >= $start AND ended_at < $end AND {OF_CALLS}), "
         f"summed AS (SELECT {place} AS place, step, {', '.join([*keys, sums])} FROM picked "
         f"GROUP BY GROUPING SETS ({', '.join(sets)})) "
         f"SELECT * FROM summed QUALIFY row_number() OVER (PARTITION BY place, step ORDER BY {order}) <= $values"
@@ -170,7 +174,7 @@ def _minutes_sql(names: tuple[str, ...], dialect: str, judges_dear: bool) -> str
 
 def _long_sql(name: str, clock: Clock, dialect: str, judges_dear: bool) -> str:
     """name: a dimension, "" for the whole."""
-    within = "received_at >= $start AND received_at < $end"
+    within = f"received_at >= $start AND received_at < $end AND {OF_CALLS}"
     sums = ", ".join(f"{summed(field, part=part)} AS {field}" for field, part in _parts(judges_dear).items())
     value, only = "''", ""
     if name:

@@ -13,6 +13,7 @@ from bursar.domain.clock import datetime_from_us
 from bursar.domain.findings import HOUR_US, Finding
 from bursar.domain.watching import Clock, SeriesKey
 from bursar.explore import compile as sql
+from bursar.explore.apart import OF_CALLS
 from bursar.explore.filters import Filter, as_filters
 from bursar.ledger.store import Session
 from bursar.watch.spent import first_call_us
@@ -165,7 +166,7 @@ def _costs(
     for place, (at, start, end, step) in enumerate(asked):
         params |= {f"from{place}": sql.naive(datetime_from_us(start)), f"to{place}": sql.naive(datetime_from_us(end))}
         params |= {f"first{place}": start, f"step{place}": step}
-        where = " AND ".join([f"received_at >= $from{place}", f"received_at < $to{place}", *conditions])
+        where = " AND ".join([f"received_at >= $from{place}", f"received_at < $to{place}", OF_CALLS, *conditions])
         parts.append(
             f"SELECT {at} AS span, (epoch_us(received_at) - $first{place}) // $step{place} AS step, "
             f"SUM(list_cost) AS cost FROM charges WHERE {where} GROUP BY 2"

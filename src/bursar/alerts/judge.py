@@ -17,6 +17,7 @@ from bursar.alerts import rules
 from bursar.alerts.facts import BudgetStanding, DayFacts, Facts, PeriodFacts
 from bursar.alerts.promises import judge_promises
 from bursar.alerts.rules import Rule
+from bursar.alerts.steps import judge_steps
 from bursar.domain import display
 from bursar.domain.alerts import TITLE_CHARS_MAX, VALUE_CHARS_MAX, Finding, Severity
 from bursar.domain.clock import datetime_from_us
@@ -80,10 +81,17 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _report(rule, rule.what, facts, episodes)
         case rules.Reviews():
             return _review(rule, rule.what, facts, episodes)
-        case rules.Commitments():
-            return judge_promises(rule, rule.what, facts.commitments(), now)
+        case rules.Commitments() | rules.LostSteps():
+            return _noted(rule, rule.what, facts, now)
         case rules.Anomaly():
             return _anomalies(rule, rule.what, facts)
+
+
+def _noted(rule: Rule, what: rules.Commitments | rules.LostSteps, facts: Facts, now: datetime) -> Iterator[Finding]:
+    """What other parts of the console work out and keep."""
+    if isinstance(what, rules.LostSteps):
+        return judge_steps(rule, facts.steps_lost())
+    return judge_promises(rule, what, facts.commitments(), now)
 
 
 def usual_day(earlier: Sequence[Decimal | None]) -> Decimal | None:

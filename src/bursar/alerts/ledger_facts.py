@@ -16,6 +16,7 @@ from bursar.alerts.facts import (
     ProviderErrors,
     RetriesCapped,
     ReviewTold,
+    StepLost,
     UnpricedModel,
 )
 from bursar.alerts.judge import FINDINGS_MAX, STORM_MINUTES, USUAL_DAYS
@@ -56,8 +57,8 @@ def no_report(kind: str, month: str) -> ReviewTold:
 class LedgerFacts:
     """`Facts` from one ledger, in one time zone.
 
-    budgets, loops, retries, approvals, reviews, anomalies, reports, commitments: who knows of those; they aren't in the
-    ledger.
+    budgets, loops, retries, approvals, reviews, anomalies, reports, commitments, steps_lost: who knows of those; they
+    aren't in the ledger.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class LedgerFacts:
         anomalies: Callable[[], Sequence[Anomaly]] = tuple,
         reports: Callable[[str, str], ReviewTold] = no_report,
         commitments: Callable[[], Sequence[Drawdown]] = tuple,
+        steps_lost: Callable[[], Sequence[StepLost]] = tuple,
     ) -> None:
         self._explorer = Explorer(ledger)
         self._ledger = ledger
@@ -87,6 +89,7 @@ class LedgerFacts:
         self._anomalies = anomalies
         self._reports = reports
         self._commitments = commitments
+        self._steps_lost = steps_lost
         self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
 
     def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
@@ -168,6 +171,9 @@ class LedgerFacts:
 
     def commitments(self) -> Sequence[Drawdown]:
         return self._commitments()
+
+    def steps_lost(self) -> Sequence[StepLost]:
+        return self._steps_lost()
 
     def _now_and_just_over(self, period: str) -> list[tuple[datetime, bool]]:
         """Now; and the last instant of the period before, while its last calls may still come in."""

@@ -35,6 +35,7 @@ from bursar.governance.initiatives import InitiativeBook
 from bursar.governance.plans import PlanBook
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
+from bursar.maturity.bills import Bills
 from bursar.maturity.facts import Advised
 from bursar.prices.book import PriceBook
 
@@ -156,9 +157,12 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
             store, secret = self.open_store()
             self._maturity = MaturityDesk(
                 store, secret, self.clock, self.ledger, self.config, lambda: initiative_facts(self.initiatives()),
-                self.advised_lately,
+                self.advised_lately, self._bills,
             )  # fmt: skip
         return self._maturity
+
+    def _bills(self) -> Bills:
+        return self.finance().invoices.summaries()
 
     def finance(self) -> FinanceDesk:
         """Finance's books. Raises Unavailable in a console without a control store."""

@@ -252,8 +252,9 @@ def _row(part: Part, view: View, found: Forecast) -> Row:
     href = ""
     if part.name != OTHERS:
         href = view.url("/explore", filters=(*view.filters, Filter(view.by, (part.name,))), period="30d")
+    figures = [_banded(found, whole, one, part.age) for whole, one in zip(found.figures, part.figures, strict=False)]
     return Row(
-        part.name or "(none)", href, _usd(part.lately), [_banded(found, whole, one, part.age) for whole, one in zip(found.figures, part.figures, strict=False)],
+        part.name or "(none)", href, _usd(part.lately), figures,
         part.said_by, part.age,
         round(100 * part.lately / most, 1) if most > 0 else 0.0,
     )  # fmt: skip

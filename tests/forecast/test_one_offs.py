@@ -105,3 +105,13 @@ def test_one_offs_are_asked_like_any_sum(books: tuple[Ledger, list[str]]):
     history = read_history(explorer, NOW, "UTC", "model", (), 1, 0.5)
     folded = history.folded(0)
     assert sum(folded.one_offs.values()) == sum(history.one_offs.values()) == Decimal(520)
+
+
+def test_parts_that_were_the_largest_before_still_add_up(books: tuple[Ledger, list[str]]):
+    ledger, _ = books
+    kept = {"customer": ["nobody"], "feature": ["gone"]}
+    found = make_forecast(Explorer(ledger), Wish(NOW, "UTC", "feature"), kept)
+    assert kept["feature"] == [""] or "search" in kept["feature"], "what is told is looked up anew"
+    told = [one for one in found.parts if one.figures]
+    for at, figure in enumerate(found.figures):
+        assert sum(one.figures[at].expected for one in told) == figure.amount.expected

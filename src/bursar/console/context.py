@@ -74,6 +74,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     lift_loop: lets a loop go that was cut, by its id.
     reviews: advice that was given, by period and filters: (when, what). `advising.py` keeps it.
     forecasts: forecasts that were made, by what was asked. `forecasting.py` keeps them.
+    largest_parts: that a day's forecasts were split by. `forecasting.py` keeps them.
     plan_shares: how much of a budget's cost lies in a planned event's scope. `budget_plans.py` keeps them.
     csrf:    what forms that change something must carry; another one each time the console starts.
     budgets: opens the control store's budgets; None for a console without one, which has no budgets.
@@ -103,6 +104,7 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     csrf: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(32))
     reviews: dict[Any, tuple[int, "Review"]] = {}
     forecasts: dict[Any, KeptForecast] = {}
+    largest_parts: dict[Any, dict[str, list[str]]] = {}
     plan_shares: dict[Any, float] = {}
     _controls: Controls | None = None
     _initiatives: InitiativeDesk | None = None

@@ -67,7 +67,10 @@ def forecast_of(context: ConsoleContext, view: View) -> Forecast:
             is_fresh = kept.version == version or 0 <= now_us - kept.made_us < MADE_AGAIN_US
             if is_fresh:
                 return kept.forecast
-        found = make_forecast(context.explorer, wish)
+        largest = context.largest_parts.setdefault((wish.timezone, wish.filters, wish.now.date()), {})
+        found = make_forecast(context.explorer, wish, largest)
+        while len(context.largest_parts) > REMEMBERED:
+            del context.largest_parts[next(iter(context.largest_parts))]
         while len(context.forecasts) >= REMEMBERED:
             del context.forecasts[next(iter(context.forecasts))]
         context.forecasts[key] = KeptForecast(now_us, version, found)

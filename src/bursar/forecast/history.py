@@ -80,12 +80,19 @@ class History(msgspec.Struct, frozen=True):
 
 
 def read_history(
-    explorer: Explorer, now: datetime, timezone: str, dimension: str, filters: Sequence[Filter], top: int, gone: float
-) -> History:
-    """The parts are the `top` largest values of a dimension, and what is left. Raises BadQuery."""
+    explorer: Explorer, now: datetime, timezone: str, dimension: str, filters: Sequence[Filter], top: int, gone: float,
+    largest: Sequence[str] | None = None,
+) -> History:  # fmt: skip
+    """The parts are the `top` largest values of a dimension, or those named, and what is left. Raises BadQuery."""
     period = parse_period(f"{HISTORY_DAYS + 1}d", now, timezone)
     found = explorer.timeseries(
-        period, grain="day", dimension=dimension, measure=MEASURE, filters=filters, top=min(top, PARTS_MAX)
+        period,
+        grain="day",
+        dimension=dimension,
+        measure=MEASURE,
+        filters=filters,
+        top=min(top, PARTS_MAX),
+        names=largest,
     )
     rows = [[_known(value) for value in row] for row in found.values or [found.totals]]
     names = found.names or [OTHER]

@@ -73,11 +73,16 @@ def _pages(ledger: Ledger, directory: Path) -> tuple[list[Asked], PriceBook]:
         return ask
 
     return [
+        (
+            "Forecast page, kept",
+            page("/forecast"),
+            FORECAST_MAX_S,
+        ),  # first: Overview then has no forecast made beside it
+        ("Forecast page, kept, Asia/Kolkata", page(f"/forecast?{KOLKATA}"), FORECAST_MAX_S),
         ("Overview page", page("/"), SECONDS_MAX),
         ("Overview page, Asia/Kolkata", page(f"/?{KOLKATA}"), SECONDS_MAX),
         ("Overview page of last month", page("/?period=last-month"), SECONDS_MAX),
         ("Overview page of last month by customer", page("/?period=last-month&by=customer"), None),
-        ("Forecast page, kept", page("/forecast"), FORECAST_MAX_S),
         ("Explore page of last month", page("/explore?period=last-month"), None),
         ("Explore page of last month by customer", page("/explore?period=last-month&by=customer"), None),
     ], book

@@ -24,7 +24,7 @@ from bursar.forecast.told import Forecast
 
 log = structlog.get_logger(__name__)
 
-LATER_S = 0.3  # after the page is asked for: made at once, it would take the page's own time
+LATER_S = 1.0  # after the page is asked for: made at once, it would take the page's own time
 
 
 class ForecastTile(msgspec.Struct, frozen=True):

@@ -36,7 +36,7 @@ def test_what_routing_costs_is_measured() -> None:
 def test_the_made_up_ledger_is_a_real_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     figures = explore.measure(Options(scale=0.002, rounds=1))
-    assert {figure.bound for figure in figures} == {0.3, 5.0, None}
+    assert {figure.bound for figure in figures} == {0.3, 0.5, 5.0, None}
     monkeypatch.setattr(watch_books, "HISTORY_US", {Clock.HOUR: DAY_US, Clock.DAY: 4 * DAY_US})
     figures = watch_books.figures(Options(scale=0.002, rounds=1))
     assert {figure.bound for figure in figures} == {20.0, 0.5, None}

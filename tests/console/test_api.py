@@ -37,7 +37,6 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/invoices/{name}/tax",
         "/api/invoices/{name}/withdraw",
         "/api/invoices/{name}/decide", "/api/invoices/{name}/rate", "/api/invoices/{name}/variances/{variance_id}",
-        "/api/invoices/{name}/tax",
         "/api/bill-keys", "/api/bill-mappings",
         "/api/close", "/api/close/{month}", "/api/close/{month}/proof", "/api/close/{month}/files/{name}",
         "/api/journal", "/api/chart", "/api/statements",

@@ -5,6 +5,7 @@ import io
 import re
 from decimal import Decimal
 from html import unescape
+from typing import Any
 
 import pytest
 from litestar.testing import TestClient
@@ -143,3 +144,25 @@ def test_thresholds_and_their_actions_are_set_over_the_api(client: TestClient):
     assert client.post("/api/budgets/nobody/thresholds", json={"thresholds": []}).status_code == 404
     assert client.post(address, json={"threshold": []}).status_code == 400
     store.set_thresholds(known.budget_id, known.thresholds, actor="test")
+
+
+def test_a_planned_event_counts_in_when_a_budget_will_be_exhausted(client: TestClient):
+    def told() -> dict[str, Any]:
+        return client.get("/api/budgets/Support bot").json()["forecast"]
+
+    before = told()
+    terms = {"start": "2026-11-24", "percent": "300", "scope": "feature=support-bot"}
+    elsewhere = {"start": "2026-11-24", "percent": "300", "scope": "feature=nobody"}
+    made = [client.post("/api/plans", json={"name": name, "terms": one}).json()["plan_id"]
+            for name, one in (("big launch", terms), ("elsewhere", elsewhere))]  # fmt: skip
+    try:
+        after = told()
+        assert after["planned"] == ["big launch"]
+        assert "with what is planned" in after["said"]
+        more = Decimal(after["end_usd"]) - Decimal(before["end_usd"])
+        assert more > 2 * (Decimal(before["end_usd"]) - Decimal("14.25"))
+        assert "with what is planned" in client.get("/budgets/Support bot").text
+    finally:
+        for one in made:
+            client.delete(f"/api/plans/{one}")
+    assert told() == before

@@ -87,6 +87,16 @@ def test_before_two_whole_days_there_is_no_number_and_then_a_wide_band(days: int
         assert month.low < month.expected / 2
 
 
+@pytest.mark.parametrize(
+    ("age", "banded"), [(2, []), (3, ["7"]), (9, ["7"]), (10, ["7", "30"]), (30, ["7", "30", "90"])]
+)
+def test_a_band_needs_a_third_as_many_days_as_it_reaches_ahead(age: int, banded: list[str]):
+    found = forecast_of(history_of({"a": [0.0] * (40 - age) + [6.0] * age}))
+    assert [one.key for one in found.figures[1:] if found.has_band(one.last)] == banded
+    assert [found.days_for_band(one.last) for one in found.figures[1:]] == [3, 10, 30]
+    assert not found.has_band(found.figures[1].last, age=2), "of a young part in an old whole"
+
+
 def test_a_launch_adds_what_it_says_from_its_day_on_and_the_line_without_it_stands_beside():
     history = history_of({"search": [10.0] * 40, "chat": [30.0] * 40})
     start = TODAY + timedelta(days=5)

@@ -1,14 +1,19 @@
 """What passes, fails or can't be seen; where that places a company; and that nobody's word replaces a measure."""
 
+from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
-from tests.maturity.facts_made import BOOKS, DISCIPLINED, NOW_US, SETTINGS, said
+from tests.maturity.facts_made import BILLS, BOOKS, DISCIPLINED, NOW_US, SETTINGS, said
 
 from bursar.domain.errors import BadEvidence
+from bursar.finance.reconcile.book import Invoice
+from bursar.finance.reconcile.desk import Summary
 from bursar.governance.maturity import Evidence, Logged
 from bursar.maturity.acts import climb
+from bursar.maturity.bills import bill_facts, newest_month
 from bursar.maturity.debt import debts
 from bursar.maturity.evidence import BY_PERSON, DAY_US, check_evidence
 from bursar.maturity.facts import Advised, AlertFacts, AuditFacts, Books, Facts, InitiativeFacts, Part, percent
@@ -178,10 +183,51 @@ def test_a_debt_is_owed_as_long_as_one_of_its_checks_fails():
 
     assert states(part("team", 50)) == {"untagged": "owed"}
     assert states(alerts(silent=1)) == {"unanswered": "owed"}
-    assert states(replace(DISCIPLINED, evidence=())) == {"unreconciled": "unseen"}
+    assert states(replace(DISCIPLINED, bills=None)) == {"unreconciled": "unseen"}
     (owed,) = [one for one in debts(part("team", 50), measure(part("team", 50))) if one.state == "owed"]
     assert ([one.check.id for one in owed.by], owed.money.amount) == (["tag_team"], Decimal(50))
     assert owed.money.opens == "/explore?filter=team%3D&filter=scope_team%3D"
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "state", "says"),
+    [
+        ({}, "passed", "2026-10: 2 of 2 bills compared, last on 2026-11-14; charges explain 97.0 % of $100.00"),
+        ({"waiting": 1, "open": Decimal(3)}, "failed", "1 difference waits for a decision"),
+        ({"waiting": 2}, "failed", "2 differences wait"),  # that cancel out
+        ({"compared": 1}, "failed", "1 of 2 bills compared"),
+        ({"compared": 0}, "failed", "could not be compared"),
+        ({"billed_spent": Decimal(80)}, "failed", "80 % of what was spent is at providers with a bill"),
+        ({"ends": date(2026, 10, 1)}, "failed", "it has been over for 53 days"),
+        (None, "unseen", "no bill of a month that is over was taken in"),
+    ],
+)
+def test_invoices_tie_by_what_was_compared_and_decided(spoilt: dict[str, Any] | None, state: str, says: str):
+    facts = replace(DISCIPLINED, bills=None if spoilt is None else replace(BILLS, **spoilt))
+    found = result_of(facts, "invoices_reconciled")
+    assert found.state == state
+    assert says in found.said
+    if state == "passed":
+        assert (found.value, found.opens, found.at_us) == (Decimal(100), "/invoices", BILLS.compared_us)
+
+
+def test_bills_of_a_month_are_held_against_its_spend_and_the_running_month_waits():
+    def bill(provider: str, month: str, **found: Any) -> tuple[Invoice, Summary | None]:
+        invoice = Invoice(f"{provider}{month}", provider, "", month, [], None, 0, "ada", "", 7)
+        return invoice, Summary(**found) if found else None
+
+    bills = [
+        bill("openai", "2026-10", used=10 * 10**12, covered=9 * 10**12, open=-(10**12), open_count=1),
+        bill("anthropic", "2026-10"), bill("mistral", "2026-10", fault="no rate"), bill("openai", "2026-11"),
+    ]  # fmt: skip
+    month = newest_month(bills, date(2026, 11, 23))
+    assert month == date(2026, 10, 1)
+    assert newest_month(bills[3:], date(2026, 11, 30)) is None
+    assert newest_month(bills, date(2026, 12, 1)) == date(2026, 11, 1)
+    found = bill_facts(bills, month, {"openai": Decimal(10), "mistral": Decimal(30)})
+    assert (found.bills, found.compared, found.used, found.covered) == (3, 1, Decimal(10), Decimal(9))
+    assert (found.open, found.waiting, found.compared_us) == (Decimal(1), 1, 7)
+    assert (found.spent, found.billed_spent) == (Decimal(40), Decimal(10))
 
 
 def test_an_unasked_advice_leaves_money_unknown():

@@ -129,6 +129,15 @@ class ReviewTold(msgspec.Struct, frozen=True):
     address: str
 
 
+class StepLost(msgspec.Struct, frozen=True):
+    """A step of maturity that was lost: `before` and `after` as "step 3, cost attribution"; because: what turned."""
+
+    at_us: int
+    before: str
+    after: str
+    because: tuple[str, ...]
+
+
 class Facts(Protocol):
     """What is known now. `filters` narrow a question to a part of all calls."""
 
@@ -172,4 +181,8 @@ class Facts(Protocol):
 
     def commitments(self) -> Sequence[Drawdown]:
         """Where the credits and commitments of contracts stand."""
+        ...
+
+    def steps_lost(self) -> Sequence[StepLost]:
+        """Steps of maturity that were lost in the last week and are lost still."""
         ...

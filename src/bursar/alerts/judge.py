@@ -17,6 +17,7 @@ from bursar.alerts import rules
 from bursar.alerts.facts import BudgetStanding, DayFacts, Facts, PeriodFacts
 from bursar.alerts.promises import judge_promises
 from bursar.alerts.rules import Rule
+from bursar.alerts.steps import judge_steps
 from bursar.domain import display
 from bursar.domain.alerts import TITLE_CHARS_MAX, VALUE_CHARS_MAX, Finding, Severity
 from bursar.domain.clock import datetime_from_us
@@ -78,10 +79,17 @@ def _found(rule: Rule, facts: Facts, episodes: Episodes, now: datetime) -> Itera
             return _approvals(rule, facts, episodes, now)
         case rules.SentReports() | rules.SentStatements() | rules.Reviews():
             return _sent(rule, rule.what, facts, episodes)
-        case rules.Commitments():
-            return judge_promises(rule, rule.what, facts.commitments(), now)
+        case rules.Commitments() | rules.LostSteps():
+            return _noted(rule, rule.what, facts, now)
         case rules.Anomaly():
             return _anomalies(rule, rule.what, facts)
+
+
+def _noted(rule: Rule, what: rules.Commitments | rules.LostSteps, facts: Facts, now: datetime) -> Iterator[Finding]:
+    """What other parts of the console work out and keep."""
+    if isinstance(what, rules.LostSteps):
+        return judge_steps(rule, facts.steps_lost())
+    return judge_promises(rule, what, facts.commitments(), now)
 
 
 def usual_day(earlier: Sequence[Decimal | None]) -> Decimal | None:
@@ -278,33 +286,6 @@ def _sent(
             return _statements(rule, what, facts)
         case rules.Reviews():
             return _review(rule, what, facts, episodes)
-
-
-def _review(rule: Rule, what: rules.Reviews, facts: Facts, episodes: Episodes) -> Iterator[Finding]:
-    period = facts.review_due(what.every, what.day, what.hour)
-    known = episodes.get((rule.name, what.every))
-    if not period or (known is not None and known.window == period):  # writing one takes a second
-        return
-    told = facts.review(period)
-    yield _finding(rule, what.every, period, Severity.INFO, told.title, told.text, told.address)
-
-
-def _report(rule: Rule, what: rules.SentReports, facts: Facts, episodes: Episodes) -> Iterator[Finding]:
-    month = facts.review_due("monthly", what.day, what.hour)
-    known = episodes.get((rule.name, what.report))
-    if not month or (known is not None and known.window == month):  # making one takes seconds
-        return
-    told = facts.report(what.report, month)
-    yield _finding(rule, what.report, month, Severity.INFO, told.title, told.text, told.address)
-
-
-def _statements(rule: Rule, what: rules.SentStatements, facts: Facts) -> Iterator[Finding]:
-    month = facts.review_due("monthly", what.day, what.hour)
-    if not month:
-        return
-    for recipient, told in facts.statements(what.by, what.of, month, closed_only=what.closed_only):
-        value = f"{what.by} {recipient}"
-        yield _finding(rule, value, month, Severity.INFO, told.title, told.text, told.address)
 
 
 def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Finding]:

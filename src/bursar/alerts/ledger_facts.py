@@ -16,6 +16,7 @@ from bursar.alerts.facts import (
     ProviderErrors,
     RetriesCapped,
     ReviewTold,
+    StepLost,
     UnpricedModel,
 )
 from bursar.alerts.judge import FINDINGS_MAX, STORM_MINUTES, USUAL_DAYS
@@ -67,8 +68,8 @@ def no_statements(by: str, of: str, month: str, *, closed_only: bool) -> Sequenc
 class LedgerFacts:
     """`Facts` from one ledger, in one time zone.
 
-    budgets, loops, retries, approvals, reviews, anomalies, reports, commitments, statements: who knows of those; they
-    aren't in the ledger.
+    budgets, loops, retries, approvals, reviews, anomalies, reports, commitments, statements, steps_lost: who knows of
+    those; they aren't in the ledger.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class LedgerFacts:
         reports: Callable[[str, str], ReviewTold] = no_report,
         commitments: Callable[[], Sequence[Drawdown]] = tuple,
         statements: StatementsOf = no_statements,
+        steps_lost: Callable[[], Sequence[StepLost]] = tuple,
     ) -> None:
         self._explorer = Explorer(ledger)
         self._ledger = ledger
@@ -101,6 +103,7 @@ class LedgerFacts:
         self._commitments = commitments
         self._statements = statements
         self._stated: dict[tuple[str, str, str, bool], Sequence[tuple[str, ReviewTold]]] = {}
+        self._steps_lost = steps_lost
         self._earlier: dict[tuple[tuple[Filter, ...], str], tuple[datetime, tuple[Decimal | None, ...]]] = {}
 
     def days(self, filters: tuple[Filter, ...]) -> list[DayFacts]:
@@ -193,6 +196,9 @@ class LedgerFacts:
 
     def commitments(self) -> Sequence[Drawdown]:
         return self._commitments()
+
+    def steps_lost(self) -> Sequence[StepLost]:
+        return self._steps_lost()
 
     def _now_and_just_over(self, period: str) -> list[tuple[datetime, bool]]:
         """Now; and the last instant of the period before, while its last calls may still come in."""

@@ -126,6 +126,10 @@ class Commitments(Parameters, frozen=True, tag="commitment"):
     days: int = 30
 
 
+class LostSteps(Parameters, frozen=True, tag="maturity"):
+    """A step of maturity was lost."""
+
+
 Action = Literal["none", "throttle", "cheaper", "approve"]
 
 
@@ -157,6 +161,7 @@ AnyParameters = (
     | SentReports
     | SentStatements
     | Commitments
+    | LostSteps
     | Anomaly
 )
 KINDS: dict[str, type[Parameters]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyParameters)}

@@ -19,6 +19,8 @@ from bursar.domain.clock import FixedClock, us_from_datetime
 from bursar.domain.periods import Period, parse_period
 from bursar.explore.portfolio import models_called, portfolio
 from bursar.explore.query import Explorer, Query
+from bursar.forecast.report import make_forecast
+from bursar.forecast.told import Wish
 from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
 from bursar.prices.compile import compile_book
@@ -26,6 +28,7 @@ from bursar.prices.compile import compile_book
 CHARGES = 10_000_000
 SECONDS_MAX = 0.3
 WHATIF_MAX_S = 5.0
+FORECAST_MAX_S = 0.5
 NOW = END - timedelta(hours=3)
 KOLKATA = "tz=Asia/Kolkata"  # half an hour off UTC's hours, so that no sum by hours would do
 
@@ -70,6 +73,12 @@ def _pages(ledger: Ledger, directory: Path) -> tuple[list[Asked], PriceBook]:
         return ask
 
     return [
+        (
+            "Forecast page, kept",
+            page("/forecast"),
+            FORECAST_MAX_S,
+        ),  # first: Overview then has no forecast made beside it
+        ("Forecast page, kept, Asia/Kolkata", page(f"/forecast?{KOLKATA}"), FORECAST_MAX_S),
         ("Overview page", page("/"), SECONDS_MAX),
         ("Overview page, Asia/Kolkata", page(f"/?{KOLKATA}"), SECONDS_MAX),
         ("Overview page of last month", page("/?period=last-month"), SECONDS_MAX),
@@ -82,6 +91,8 @@ def _pages(ledger: Ledger, directory: Path) -> tuple[list[Asked], PriceBook]:
 def _questions(explorer: Explorer, book: PriceBook) -> list[Asked]:
     month = parse_period("last-month", NOW)
     kolkata = parse_period("last-month", NOW, "Asia/Kolkata")
+    largest: dict[str, list[str]] = {}
+    wish = Wish(NOW, "UTC", "feature")
     call_id = explorer.calls(month, limit=1, order="oldest").calls[0].call_id
     return [
         ("top 20 customers of last month", lambda: explorer.cost_by("customer", month, limit=20), SECONDS_MAX),
@@ -91,6 +102,7 @@ def _questions(explorer: Explorer, book: PriceBook) -> list[Asked]:
         ("cost by feature × model", lambda: explorer.cost_by(("feature", "model"), month), None),
         ("customers, with the month before", lambda: explorer.cost_by("customer", month, compare=True), None),
         ("what-if: all calls on another model", lambda: _what_if(explorer, book), WHATIF_MAX_S),
+        ("forecast made anew", lambda: make_forecast(explorer, wish, largest), FORECAST_MAX_S),
         ("cost by a tag", lambda: explorer.cost_by("tag:plan", month), None),
         ("one customer by day", lambda: _one_customer(explorer, month), None),
         ("first page of calls", lambda: explorer.calls(month), None),

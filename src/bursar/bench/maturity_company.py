@@ -22,7 +22,7 @@ from bursar.console.context import ConsoleContext
 from bursar.console.main import build_context
 from bursar.console.maturity import Standing
 from bursar.console.repricing import Repricing
-from bursar.domain.clock import FixedClock
+from bursar.domain.clock import FixedClock, datetime_from_us
 from bursar.domain.controls import PolicyTerms
 from bursar.domain.ids import Ids
 from bursar.domain.initiatives import InitiativeTerms
@@ -30,9 +30,11 @@ from bursar.domain.savings import Saved
 from bursar.domain.scope import Scope
 from bursar.domain.tags import Attribution
 from bursar.domain.usage import Usage
+from bursar.finance.reconcile.desk import IGNORED
 from bursar.governance.alerts import Channel
 from bursar.governance.reviews import ReviewBook
 from bursar.ledger.loader import Loader
+from bursar.maturity.bills import spent_by_provider
 from bursar.site import Site
 from bursar.spool.journal import Journal
 from bursar.spool.records import CallFacts, Dispatched, Settled
@@ -42,6 +44,7 @@ BORN_US = 20_601 * DAY_US + 23 * HOUR_US  # 2026-05-28, a Thursday, late in the 
 FEMTO_A_TOKEN = 20_000_000_000  # $20 a million
 PICO_A_TOKEN = FEMTO_A_TOKEN // 1000
 ACTOR = "made"
+CENT = Decimal("0.01")
 GOLDEN = 0.6180339887
 
 
@@ -118,7 +121,7 @@ class Company:
             self.review("monthly")
             self.say("finance_joins")
         if self.reconciles and month:
-            self.say("invoices_reconciled")
+            self.tie_invoices()
 
     def review(self, kind: Any) -> None:
         store, secret = self.context.open_store()  # type: ignore[misc]  # `build_context` has given one
@@ -128,6 +131,19 @@ class Company:
         self.context.maturity().add_evidence(
             check, "Ada, finance", "Done today, the minutes are in the wiki.", actor=ACTOR
         )
+
+    def tie_invoices(self) -> None:
+        """The provider's bill of the newest month that is over: what was metered, and a cent that somebody ignores."""
+        self.loader.load_all()
+        last = datetime_from_us(self.clock.at_us).date().replace(day=1) - timedelta(days=1)
+        desk = self.context.finance().invoices
+        with self.ledger.reading() as session:
+            spent = spent_by_provider(session, last.replace(day=1))
+        for provider, cost in spent.items():
+            done = desk.take_total(provider, last.replace(day=1), last, cost + CENT, Decimal(0), "USD", actor=ACTOR)
+            for invoice_id in done.invoices:
+                for one in desk.look(invoice_id).open_ones:
+                    desk.decide(invoice_id, one.variance_id, IGNORED, "a cent", actor=ACTOR)
 
     def budget(self, name: str, limit: str, *, window: str = "month", **more: Any) -> None:
         plan = LimitPlan(pico_of(Decimal(limit), "limit"))

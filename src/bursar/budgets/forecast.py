@@ -39,6 +39,7 @@ class Forecast(msgspec.Struct, frozen=True):
     end_us: of the window, or how far is looked ahead where it has no end.
     has_band: False with so little history that nothing is said of how sure it is; the interval is empty then.
     per_day_pico: the pace. hours: of history behind it. said_by: what it was learned from, in words.
+    planned: names of planned events that are counted in.
     """
 
     state: State
@@ -51,6 +52,7 @@ class Forecast(msgspec.Struct, frozen=True):
     hours: int = 0
     said_by: str = ""
     path: tuple[Point, ...] = ()
+    planned: tuple[str, ...] = ()
 
 
 def forecast(
@@ -60,6 +62,7 @@ def forecast(
     spent_pico: int,
     limit_pico: int | None,
     now_us: int,
+    planned: tuple[str, ...] = (),
 ) -> Forecast:
     """ahead: from the running hour on, as far as the window goes or HORIZON_HOURS.
 
@@ -86,6 +89,7 @@ def forecast(
         ahead.hours,
         ahead.said_by,
         _thinned(path),
+        planned,
     )
 
 

@@ -20,7 +20,7 @@ class Outlook(msgspec.Struct, frozen=True):
     about: the value of its `each` that this is about, the one with least left.
     earliest, latest: four times in five it is between these; null: not before `until`.
     end_usd: what is expected to be spent by `until`, between low and high four times in five.
-    basis: what the pace was learned from.
+    basis: what the pace was learned from. planned: names of planned events that are counted in.
     """
 
     state: State
@@ -35,6 +35,7 @@ class Outlook(msgspec.Struct, frozen=True):
     end_low_usd: str | None
     end_high_usd: str | None
     basis: str
+    planned: tuple[str, ...] = ()
 
 
 def tell_outlook(budget: Budget, found: Forecast, about: str, now_us: int) -> Outlook:
@@ -54,6 +55,7 @@ def tell_outlook(budget: Budget, found: Forecast, about: str, now_us: int) -> Ou
         end_low_usd=usd_text(end.low) if end and found.has_band else None,
         end_high_usd=usd_text(end.high) if end and found.has_band else None,
         basis=found.said_by,
+        planned=found.planned,
     )
 
 
@@ -61,20 +63,21 @@ def _sentence(found: Forecast, window: Window, timezone: str) -> str:
     def moment(at_us: int) -> str:
         return dates.moment(datetime_from_us(at_us), zone(timezone), seconds=False)
 
+    pace = "at this pace, with what is planned" if found.planned else "at this pace"
     match found.state:
         case "spent":
             return "exhausted"
         case "unknown":
             return "no limit now" if not window.in_force else "no forecast before a full hour with calls has gone by"
         case "exhausts" if found.at_us is not None:
-            said = f"exhausted on {moment(found.at_us)} at this pace"
+            said = f"exhausted on {moment(found.at_us)} {pace}"
             if found.has_band and found.earliest_us is not None:
                 until = f"between {moment(found.earliest_us)} and {moment(found.latest_us)}" if found.latest_us else (
                     f"{moment(found.earliest_us)} at the earliest, perhaps not at all"
                 )  # fmt: skip
                 said += f" ({until})"
             return said
-    said = f"not exhausted {_stretch(window)} at this pace"
+    said = f"not exhausted {_stretch(window)} {pace}"
     if found.has_band and found.earliest_us is not None:
         said += f", though it could be by {moment(found.earliest_us)}"
     return said

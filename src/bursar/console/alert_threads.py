@@ -9,6 +9,7 @@ from bursar.alerts.watch import Watch
 from bursar.console.budgeting import budget_facts
 from bursar.console.context import ConsoleContext
 from bursar.console.contracts import promises
+from bursar.console.maturity_lost import steps_lost
 from bursar.console.refused import approvals_asked, retries_capped
 from bursar.console.reporting import files_sent, report_told
 from bursar.console.reviewing import review_told
@@ -24,8 +25,8 @@ def alert_threads(
 ) -> AlertThreads:
     """Not begun yet. desk: opens the control store.
 
-    context: what knows of budgets, retries, approvals, reviews, reports, statements, anomalies and contracts; asked
-    when it is needed, since it is made after these threads.
+    context: what knows of budgets, retries, approvals, reviews, reports, statements, anomalies, contracts and maturity;
+    asked when it is needed, since it is made after these threads.
     """
     facts = LedgerFacts(
         ledger,
@@ -40,6 +41,7 @@ def alert_threads(
         lambda kind, month: report_told(context(), report_kind(kind), month),
         lambda: promises(context()),
         lambda by, of, month, *, closed_only: statements_told(context(), by, of, month, closed_only=closed_only),
+        lambda: steps_lost(context()),
     )
 
     def open_parts() -> Parts:

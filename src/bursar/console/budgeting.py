@@ -24,16 +24,18 @@ from bursar.budgets.told import (
     tell_detail,
 )
 from bursar.budgets.windows import Window, local_instant
+from bursar.console.budget_plans import plans_about
 from bursar.console.context import ACTOR, ConsoleContext
 from bursar.controlfile.amounts import pico_from_text
 from bursar.controlfile.budgets import standing_limit
 from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.errors import BadWindow, UnknownBudget
 from bursar.domain.money import pico_from_usd, plain
-from bursar.domain.periods import Period, parse_period
+from bursar.domain.periods import Period, parse_period, zone
 from bursar.explore.filters import Filter
 from bursar.explore.query import Query
 from bursar.forecast.hours import HISTORY_HOURS, hours_ahead
+from bursar.forecast.planned_hours import with_plans, without_plans
 
 FORESEEN_MAX = 50
 
@@ -192,15 +194,21 @@ def told_whole(context: ConsoleContext, known: Known, foreseen: Foreseen) -> Bud
 
 
 def foresee(context: ConsoleContext, known: Known) -> Foreseen:
-    """One question to the books."""
+    """Two questions to the books, and two more a day for each planned event with a scope."""
     nearest, window, now_us = known.nearest, known.window, known.now_us
-    hours = _hours(context, known)
+    hours, of_calls = _hours(context, known)
     recent = now_us - HISTORY_HOURS * HOUR_US
-    since_us = min((at for at, pico in hours if pico and at >= recent), default=now_us)
+    since_us = min((at for at, pico in of_calls if pico and at >= recent), default=now_us)
     limit, spent = (None, 0) if nearest is None else (nearest.limit, nearest.posted)
-    hours_to_come = -(-(horizon(window, now_us) - now_us) // HOUR_US) + 1
-    ahead = hours_ahead(hours, since_us, now_us, hours_to_come)
-    return Foreseen(hours, forecast(ahead, dict(hours), window, spent, limit, now_us))
+    until_us = horizon(window, now_us)
+    hours_to_come = -(-(until_us - now_us) // HOUR_US) + 1
+    timezone = spec_at(known.budget, now_us).timezone
+    about = plans_about(context, filters_of(known, _value(known)), timezone, until_us)
+    terms, place = [(plan.terms, share) for plan, share in about], zone(timezone)
+    ahead = hours_ahead(without_plans(of_calls, terms, place), since_us, now_us, hours_to_come)
+    ahead, changing = with_plans(ahead, now_us, terms, place)
+    names = tuple(about[number][0].name for number in changing)
+    return Foreseen(hours, forecast(ahead, dict(of_calls), window, spent, limit, now_us, names))
 
 
 def filters_of(known: Known, value: str = "") -> tuple[Filter, ...]:
@@ -215,20 +223,31 @@ def period_of(known: Known) -> Period:
     return parse_period(period_text(known.window, known.now_us), datetime_from_us(known.now_us), "UTC")
 
 
-def _hours(context: ConsoleContext, known: Known) -> list[tuple[int, int]]:
+def _value(known: Known) -> str:
+    """Of its `each`, the one with least left."""
+    return known.nearest.key.value if known.nearest is not None else ""
+
+
+def _hours(context: ConsoleContext, known: Known) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(start of an hour, pico) by the books; and of calls alone, as workers count and a forecast learns."""
     now_us = known.now_us
     longest, recent = now_us - HORIZON_HOURS * HOUR_US, now_us - HISTORY_HOURS * HOUR_US
     first_us = min(max(known.window.counted_from_us, longest), recent) // HOUR_US * HOUR_US
     last_us = (now_us // HOUR_US + 1) * HOUR_US
     period = Period(datetime_from_us(first_us), datetime_from_us(last_us), "", "UTC", "span", 1)
-    value = known.nearest.key.value if known.nearest is not None else ""
-    table = context.explorer.run(
-        Query(period, ("list_cost",), ("hour",), filters_of(known, value), timezone="UTC"), rows_only=True
-    )
-    return [
-        (us_from_datetime(datetime.fromisoformat(row["hour"])), pico_from_usd(row["list_cost"] or Decimal(0)))
-        for row in table.dicts()
+    filters = filters_of(known, _value(known))
+    asked = Query(period, ("list_cost",), ("hour",), filters, timezone="UTC")
+    rows = [
+        (row["hour"], row["list_cost"] or Decimal(0)) for row in context.explorer.run(asked, rows_only=True).dicts()
     ]
+    apart = context.explorer.one_offs(period, ("hour",), measure="list_cost", filters=filters)
+    starts = [us_from_datetime(datetime.fromisoformat(hour)) for hour, _ in rows]
+    hours = [(at, pico_from_usd(cost)) for at, (_, cost) in zip(starts, rows, strict=True)]
+    of_calls = [
+        (at, pico_from_usd(cost - apart.get((hour,), Decimal(0))))
+        for at, (hour, cost) in zip(starts, rows, strict=True)
+    ]
+    return hours, of_calls
 
 
 def _books(context: ConsoleContext, known: Known) -> str | None:

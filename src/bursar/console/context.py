@@ -36,6 +36,7 @@ from bursar.governance.initiatives import InitiativeBook
 from bursar.governance.plans import PlanBook
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
+from bursar.maturity.bills import Bills
 from bursar.maturity.facts import Advised
 from bursar.prices.book import PriceBook
 
@@ -74,6 +75,8 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     lift_loop: lets a loop go that was cut, by its id.
     reviews: advice that was given, by period and filters: (when, what). `advising.py` keeps it.
     forecasts: forecasts that were made, by what was asked. `forecasting.py` keeps them.
+    largest_parts: that a day's forecasts were split by. `forecasting.py` keeps them.
+    plan_shares: how much of a budget's cost lies in a planned event's scope. `budget_plans.py` keeps them.
     csrf:    what forms that change something must carry; another one each time the console starts.
     budgets: opens the control store's budgets; None for a console without one, which has no budgets.
     publish_budgets: hands changed ones to the workers.
@@ -102,6 +105,8 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
     csrf: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(32))
     reviews: dict[Any, tuple[int, "Review"]] = {}
     forecasts: dict[Any, KeptForecast] = {}
+    largest_parts: dict[Any, dict[str, list[str]]] = {}
+    plan_shares: dict[Any, float] = {}
     _controls: Controls | None = None
     _initiatives: InitiativeDesk | None = None
     _plans: PlanBook | None = None
@@ -159,9 +164,12 @@ class ConsoleContext(msgspec.Struct, kw_only=True):
             store, secret = self.open_store()
             self._maturity = MaturityDesk(
                 store, secret, self.clock, self.ledger, self.config, lambda: initiative_facts(self.initiatives()),
-                self.advised_lately,
+                self.advised_lately, self._bills,
             )  # fmt: skip
         return self._maturity
+
+    def _bills(self) -> Bills:
+        return self.finance().invoices.summaries()
 
     def finance(self) -> FinanceDesk:
         """Finance's books. Raises Unavailable in a console without a control store."""

@@ -69,16 +69,21 @@ def forecast_chart(
     days: Sequence[Day],
     plans: Sequence[tuple[date, str]],
     *,
+    banded: int | None = None,
     tell_tick: TellTick,
     tell_day: TellDay,
 ) -> ForecastChart:
-    """spent: the past with today so far; days: from today's rest on. plans: (first day, name), numbered from 1."""
+    """spent: the past with today so far; days: from today's rest on. plans: (first day, name), numbered from 1.
+
+    banded: how many of `days` have a band; None: all.
+    """
     today = spent[-1][0]
     dates = [*(day for day, _ in spent[:-1]), *(one.day for one in days)]
     whole_today = spent[-1][1] + days[0].amount.expected
     ahead = [whole_today, *(one.amount.expected for one in days[1:])]
     most = max(*(pico for _, pico in spent), *ahead, *((one.scenario or 0) for one in days), 1)
-    high = max(one.amount.high for one in days)
+    sure = days[: banded if banded is not None else len(days)]
+    high = max((one.amount.high for one in sure), default=0)
     is_cut = high > most * OVER
     ticks, top = scale(usd_from_pico(round(most * OVER) if is_cut else max(most, high)))
     top_pico, step = float(top) * 1e12, 1000 / len(dates)
@@ -101,8 +106,8 @@ def forecast_chart(
         )
 
     so_far = spent[-1][1]
-    lows = [so_far + days[0].amount.low, *(one.amount.low for one in days[1:])]
-    highs = [so_far + days[0].amount.high, *(one.amount.high for one in days[1:])]
+    lows = [one.amount.low + (so_far if at == 0 else 0) for at, one in enumerate(sure)]
+    highs = [one.amount.high + (so_far if at == 0 else 0) for at, one in enumerate(sure)]
     band = [f"{x(first + at)} {y(pico)}" for at, pico in enumerate(highs)]
     band += [f"{x(first + at)} {y(lows[at])}" for at in reversed(range(len(lows)))]
     unplanned = [so_far + days[0].unplanned, *(one.unplanned for one in days[1:])]
@@ -112,7 +117,7 @@ def forecast_chart(
         height=HEIGHT,
         ticks=[Tick(y(float(value) * 1e12), tell_tick(value, ticks[1] - ticks[0])) for value in ticks],
         bars=[bar(at, pico) for at, (_, pico) in enumerate(spent)],
-        band="M" + "L".join(band) + "Z",
+        band="M" + "L".join(band) + "Z" if band else "",
         line=path(ahead),
         unplanned=path(unplanned) if unplanned != ahead else "",
         scenario=path(grown) if days[-1].scenario is not None else "",

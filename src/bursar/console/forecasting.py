@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from bursar.console.context import ConsoleContext, KeptForecast
 from bursar.console.view import View
 from bursar.domain.errors import BadRequest
+from bursar.domain.periods import zone
 from bursar.domain.plans import Plan
 from bursar.explore.vocabulary import dimension
 from bursar.forecast.factors import check_scope
@@ -19,6 +20,7 @@ from bursar.site import Site
 MADE_AGAIN_US = 60_000_000  # while calls come in
 QUARTER_US = 900_000_000
 REMEMBERED = 16
+KEPT_US = 3_600_000_000  # what Overview shows while a newer one is made
 PARTS_DEFAULT = 12
 GROWTH_MIN, GROWTH_MAX = Decimal(-90), Decimal(1_000)
 _ONE_AT_A_TIME = threading.Lock()
@@ -65,11 +67,30 @@ def forecast_of(context: ConsoleContext, view: View) -> Forecast:
             is_fresh = kept.version == version or 0 <= now_us - kept.made_us < MADE_AGAIN_US
             if is_fresh:
                 return kept.forecast
-        found = make_forecast(context.explorer, wish)
+        largest = context.largest_parts.setdefault((wish.timezone, wish.filters, wish.now.date()), {})
+        found = make_forecast(context.explorer, wish, largest)
+        while len(context.largest_parts) > REMEMBERED:
+            del context.largest_parts[next(iter(context.largest_parts))]
         while len(context.forecasts) >= REMEMBERED:
             del context.forecasts[next(iter(context.forecasts))]
         context.forecasts[key] = KeptForecast(now_us, version, found)
     return found
+
+
+def kept_forecast(context: ConsoleContext, view: View) -> tuple[Forecast | None, bool]:
+    """The newest of the view's calls that was made today and within the hour, by whatever parts; whether it is as new
+    as `forecast_of` would hand out. Nothing is made, and nothing is waited for."""
+    now_us, today = context.clock.now_us(), context.now().astimezone(zone(view.timezone)).date()
+    plans, version = known_plans(context), context.ledger.version
+    found: list[KeptForecast] = []
+    for (timezone, _, filters, _, growth, its_plans), kept in list(context.forecasts.items()):
+        is_same = (timezone, filters, growth, its_plans) == (view.timezone, view.filters, None, plans)
+        if is_same and kept.forecast.today == today and 0 <= now_us - kept.made_us < KEPT_US:
+            found.append(kept)
+    if not found:
+        return None, False
+    newest = max(found, key=lambda one: one.made_us)
+    return newest.forecast, newest.version == version or now_us - newest.made_us < MADE_AGAIN_US
 
 
 def _growth(view: View) -> Decimal | None:

@@ -20,6 +20,7 @@ from bursar.governance.schema import AUDIT_ENTRIES, MATURITY_LOG
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 from bursar.maturity.acts import Climb, climb
+from bursar.maturity.bills import Bills, bill_facts, newest_month, spent_by_provider
 from bursar.maturity.books import read_books, spent_in
 from bursar.maturity.controls import read_audit, read_controls
 from bursar.maturity.debt import Owed, debts
@@ -52,6 +53,7 @@ class MaturityDesk:
     """The measure of one site.
 
     initiatives, advised: how these stand, whenever it is asked; advice: None where nobody asked for it lately.
+    bills: providers' bills, with what comparing each found last.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class MaturityDesk:
         config: Config,
         initiatives: Callable[[], InitiativeFacts],
         advised: Callable[[], Advised | None],
+        bills: Callable[[], Bills] = tuple,
     ) -> None:
         self.book = MaturityBook(store, secret, clock)
         self.reviews = ReviewBook(store, secret, clock)
@@ -73,6 +76,7 @@ class MaturityDesk:
         self._config = config
         self._initiatives = initiatives
         self._advised = advised
+        self._bills = bills
         self._lock = threading.Lock()
         self._found: Standing | None = None
         self._asked: tuple[object, ...] = ()
@@ -140,12 +144,16 @@ class MaturityDesk:
                 loops_cut=config.loops.enabled, alerts_on=config.alerts.enabled,
             )  # fmt: skip
             books = read_books(session, period, read.parts)
+            bills = self._bills()
+            month = newest_month(bills, datetime_from_us(now_us).date())
+            billed = None if month is None else bill_facts(bills, month, spent_by_provider(session, month))
         return Facts(
             at_us=now_us,
             books=books,
             settings=read.settings,
             initiatives=self._initiatives(),
             advised=self._advised() or _advised_then(log, now_us),
+            bills=billed,
             evidence=tuple(self.book.evidence()),
         )
 

@@ -7,11 +7,18 @@ import msgspec
 from bursar.domain.periods import Period
 from bursar.explore import compile as sql
 from bursar.explore.filters import Filter
+from bursar.explore.rollups import Source
+from bursar.ledger.adjusting import IDLE_SKU
 from bursar.ledger.store import Session
 
 SHOWN_MAX = 20
 APART = "(entry = 'adjustment' AND call_id IS NULL)"
 """Which charges stand for no call: idle capacity, what of a commitment is unused, a line that no call explains."""
+OF_CALLS = f"NOT {APART}"
+ONE_OFFS = Source(
+    "charges", "received_at", where=f"{APART} AND NOT starts_with(sku_id, '{IDLE_SKU}')"
+)  # fmt: skip
+"""Those that say nothing of what is next: all of them but idle capacity, which costs each day anew."""
 
 
 class EntriesApart(msgspec.Struct, frozen=True):

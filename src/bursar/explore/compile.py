@@ -278,7 +278,8 @@ def _made_a_difference(value: str) -> str:
 
 
 def _between(source: Source, start: str, end: str) -> list[exp.Expr]:
-    return [_parsed(f"{source.time} >= ${start}"), _parsed(f"{source.time} < ${end}")]
+    within = [_parsed(f"{source.time} >= ${start}"), _parsed(f"{source.time} < ${end}")]
+    return [*within, _parsed(source.where)] if source.where else within
 
 
 def _from(source: Source, asked: Iterable[exp.Expr]) -> exp.Expr:

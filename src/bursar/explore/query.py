@@ -9,14 +9,14 @@ import msgspec
 from bursar.domain.periods import Grain, Period
 from bursar.explore import about
 from bursar.explore.alike import GROUPS_MAX, Alike, calls_alike, refused_by_code
-from bursar.explore.apart import cost_apart
+from bursar.explore.apart import ONE_OFFS, cost_apart
 from bursar.explore.calls import CallOrder, CallsPage, CallSummary, calls_by_id, list_calls
 from bursar.explore.detail import AttemptDetail, CallDetail, Line, call_detail
 from bursar.explore.filters import Filter, as_filters, parse_filter
 from bursar.explore.pace import Ceilings, Paces, paces
 from bursar.explore.series import OTHER, TOP, Series, series_of
 from bursar.explore.table import Query, Table, run_query
-from bursar.explore.vocabulary import COST_MEASURES, DIMENSIONS, MEASURES
+from bursar.explore.vocabulary import COST_MEASURES, DIMENSIONS, MEASURES, SOURCE
 from bursar.ledger.store import Ledger
 
 __all__ = [
@@ -163,6 +163,22 @@ class Explorer:
         """What entries that stand for no call cost, USD. Raises BadFilter, BadQuery."""
         with self.ledger.reading() as session:
             return cost_apart(session, self.ledger.dialect, period, as_filters(filters))
+
+    def one_offs(
+        self, period: Period, dimensions: Sequence[str], *, measure: str = "effective_cost", filters: Filters = ()
+    ) -> dict[tuple[str, ...], Decimal]:
+        """What of a sum says nothing of what is next, USD by dimensions (grains among them, labelled as in a `Table`):
+        a commitment's shortfall, a bill's credit, a line of a bill that no call explains. What re-rates a call isn't
+        in it. Raises BadQuery."""
+        asked = Query(period, (measure,), tuple(dimensions), tuple(filters))
+        if any(name == SOURCE for name in (*dimensions, *(one.field for one in as_filters(filters)))):
+            return {}  # imported rows are bills, not entries of ours
+        with self.ledger.reading() as session:
+            table = run_query(session, self.ledger.dialect, asked, rows_only=bool(dimensions), only=ONE_OFFS)
+        if not dimensions:
+            return {(): table.totals[measure] or Decimal(0)}
+        width = len(table.dimensions)
+        return {tuple(row[:width]): row[width] for row in table.rows if row[width]}
 
     def call(self, call_id: str) -> CallDetail:
         """One call down to its lines. Raises UnknownCall."""

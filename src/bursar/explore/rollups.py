@@ -14,12 +14,14 @@ class Source(NamedTuple):
     """Where to ask: its name for people, its time column, and what is added up.
 
     sums: tables of partial sums; charges: charges that stand beside them, one by one. Both may have a WHERE behind.
+    where: which rows count, for a table of charges; "": all.
     """
 
     name: str
     time: str
     sums: tuple[str, ...] = ()
     charges: tuple[str, ...] = ()
+    where: str = ""
 
     @property
     def is_rollup(self) -> bool:

@@ -80,15 +80,22 @@ class Table(msgspec.Struct):
 
 
 def run_query(
-    session: Session, dialect: str, query: Query, totals: Table | None = None, *, rows_only: bool = False
+    session: Session,
+    dialect: str,
+    query: Query,
+    totals: Table | None = None,
+    *,
+    rows_only: bool = False,
+    only: Source | None = None,
 ) -> Table:
     """Answer one question. Raises BadQuery or BadPeriod that say what can be asked.
 
     totals: an answer of the same snapshot, period and filters, whose totals are these too; saves a query.
     rows_only: leave the totals empty, for a caller who has no use for them.
+    only: what is asked instead of everything; it has the columns of charges.
     """
     started = time.perf_counter()
-    plan = _plan(session, query)
+    plan = _plan(session, query, only)
     shape, params = plan.shape, plan.params
     names = list(shape.measures)
     now, earlier = ({}, {}) if rows_only else _totals(session, dialect, plan, totals)
@@ -138,7 +145,7 @@ def _totals(
     return _known(dict(zip(names, now, strict=True))), _known(dict(zip(names, before, strict=True)))
 
 
-def _plan(session: Session, query: Query) -> _Plan:
+def _plan(session: Session, query: Query, only: Source | None) -> _Plan:
     filters = as_filters(query.filters)
     timezone = query.timezone or query.period.timezone
     zone(timezone)
@@ -154,6 +161,8 @@ def _plan(session: Session, query: Query) -> _Plan:
     source, days = _source(session, measures, [*named, *filtered], periods, whole=in_days)
     of_all = [*filtered, *(one for one in named if one.name == SOURCE)]  # by source: imported rows are in the total too
     totals_source, totals_days = _source(session, measures, of_all, periods, whole=True)
+    if only is not None:
+        source, days, totals_source, totals_days = only, {}, only, {}
     shape = sql.Shape(
         source=source,
         measures=measures,

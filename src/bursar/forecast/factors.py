@@ -1,14 +1,14 @@
 """What planned events and a scenario of growth do to days: factors, for each part and day."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 
 from bursar.domain.periods import Period, parse_period
 from bursar.domain.plans import PlanTerms
 from bursar.explore.filters import Filter, as_filters, parse_filter
-from bursar.explore.query import OTHER, Explorer
+from bursar.explore.query import OTHER, Explorer, Query
 from bursar.forecast.history import MEASURE
 from bursar.forecast.models import Floats
 from bursar.forecast.told import Wish
@@ -44,6 +44,25 @@ def scope_shares(explorer: Explorer, wish: Wish, dimension: str, names: Sequence
     return np.array([share(name) for name in names])
 
 
+def share_in_scope(explorer: Explorer, now: datetime, timezone: str, filters: Sequence[Filter], scope: str) -> float:
+    """How much of the recent cost that the filters let through lies in a plan's scope, 0 to 1. Raises BadQuery."""
+    if not scope:
+        return 1.0
+    narrowed = _narrowed(filters, parse_filter(scope))
+    if narrowed is None:
+        return 0.0
+    if set(narrowed) == set(filters):
+        return 1.0  # also before it has cost anything
+    period = parse_period(SHARES_FROM, now, timezone)
+
+    def cost(of: Sequence[Filter]) -> float:
+        found = explorer.run(Query(period, (MEASURE,), (), tuple(of))).totals[MEASURE] or 0
+        return float(found - explorer.one_offs(period, (), measure=MEASURE, filters=of)[()])
+
+    everything = cost(filters)
+    return min(max(cost(narrowed) / everything, 0.0), 1.0) if everything > 0 else 0.0
+
+
 def _narrowed(filters: Sequence[Filter], one: Filter) -> list[Filter] | None:
     """Both together. Several values of one field mean any of them, so a scope that is one of them takes their place.
     None: nothing can be in both."""
@@ -62,6 +81,8 @@ def _costs(
     for row in table.dicts():
         name = str(row[dimension] or "")
         found[name if name in found else OTHER] += float(row[MEASURE] or 0)
+    for (name,), amount in explorer.one_offs(period, (dimension,), measure=MEASURE, filters=filters).items():
+        found[name if name in found else OTHER] -= float(amount)
     found[OTHER] += float((table.other or {}).get(MEASURE) or 0)
     return found
 

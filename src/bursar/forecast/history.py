@@ -1,13 +1,13 @@
 """The past of a whole and its parts, day by day, from the books."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
 import numpy as np
 
-from bursar.domain.periods import parse_period, zone
+from bursar.domain.periods import Bucket, parse_period, zone
 from bursar.explore.filters import Filter
 from bursar.explore.query import OTHER, Explorer
 from bursar.forecast.course import Past
@@ -27,6 +27,8 @@ class History(msgspec.Struct, frozen=True):
     names:  the parts, largest first, `OTHER` last where there are more of them; they add up to everything.
     days:   (parts, whole days), the oldest first; the last of them is yesterday. so_far: of today, each part's.
     gone:   the share of a day's cost that usually has come by now, 0 to 1.
+    one_offs: (parts, whole days and today), of these what nothing is learned from: entries that stand for no call. {}:
+            there are none. By (part, day), numbers of both.
     """
 
     dimension: str
@@ -36,6 +38,7 @@ class History(msgspec.Struct, frozen=True):
     days: list[list[Decimal]]
     so_far: list[Decimal]
     gone: float
+    one_offs: Mapping[tuple[int, int], Decimal] = {}
 
     @property
     def dates(self) -> list[date]:
@@ -50,47 +53,80 @@ class History(msgspec.Struct, frozen=True):
         if not rest or (len(rest) == 1 and self.names[rest[0]] == OTHER):
             return self
         days = [[sum(column, _ZERO) for column in zip(*(self.days[at] for at in rest), strict=True)]]
+        place = {at: shown.index(at) if at in shown else len(shown) for at in range(len(self.names))}
+        one_offs: dict[tuple[int, int], Decimal] = {}
+        for (part, day), amount in self.one_offs.items():
+            one_offs[place[part], day] = one_offs.get((place[part], day), _ZERO) + amount
         return msgspec.structs.replace(
             self,
             names=[*(self.names[at] for at in shown), OTHER],
             days=[*(self.days[at] for at in shown), *days],
             so_far=[*(self.so_far[at] for at in shown), sum((self.so_far[at] for at in rest), _ZERO)],
+            one_offs=one_offs,
         )
 
     def past(self, factors: Floats | None = None) -> Past:
-        """As floats, for models. factors: what each amount is divided by, (parts, whole days and today)."""
-        shape = (len(self.names), len(self.dates))
-        days = np.array([[float(one) for one in row] for row in self.days]).reshape(shape)
-        so_far = np.array([float(one) for one in self.so_far])
+        """As floats, for models, without one-offs. factors: what each amount is divided by, (parts, whole days and
+        today)."""
+        count = len(self.dates)
+        usual = [[*row, today] for row, today in zip(self.days, self.so_far, strict=True)]
+        for (part, day), amount in self.one_offs.items():
+            usual[part][day] -= amount  # exactly, so that a day with nothing else is one of nothing
+        known = np.array([[float(one) for one in row] for row in usual]).reshape(len(self.names), count + 1)
+        days, so_far = known[:, :-1], known[:, -1]
         if factors is not None:
             days, so_far = days / factors[:, :-1], so_far / factors[:, -1]
         return Past(np.maximum(days, 0), np.maximum(so_far, 0), self.gone)  # a reversal isn't spending to come
 
 
 def read_history(
-    explorer: Explorer, now: datetime, timezone: str, dimension: str, filters: Sequence[Filter], top: int, gone: float
-) -> History:
-    """The parts are the `top` largest values of a dimension, and what is left. Raises BadQuery."""
+    explorer: Explorer, now: datetime, timezone: str, dimension: str, filters: Sequence[Filter], top: int, gone: float,
+    largest: Sequence[str] | None = None,
+) -> History:  # fmt: skip
+    """The parts are the `top` largest values of a dimension, or those named, and what is left. Raises BadQuery."""
     period = parse_period(f"{HISTORY_DAYS + 1}d", now, timezone)
     found = explorer.timeseries(
-        period, grain="day", dimension=dimension, measure=MEASURE, filters=filters, top=min(top, PARTS_MAX)
+        period,
+        grain="day",
+        dimension=dimension,
+        measure=MEASURE,
+        filters=filters,
+        top=min(top, PARTS_MAX),
+        names=largest,
     )
     rows = [[_known(value) for value in row] for row in found.values or [found.totals]]
+    names = found.names or [OTHER]
     return History(
         dimension,
         date.fromisoformat(found.buckets[-1].label),
         timezone,
-        found.names or [OTHER],
+        names,
         [row[:-1] for row in rows],
         [row[-1] for row in rows],
         gone,
+        _one_offs(explorer.one_offs(period, ("day", dimension), filters=filters), names, found.buckets),
     )
+
+
+def _one_offs(
+    found: Mapping[tuple[str, ...], Decimal], names: Sequence[str], buckets: Sequence[Bucket]
+) -> dict[tuple[int, int], Decimal]:
+    """found: by day and value. A value that has no part of its own is in the rest, the last one."""
+    parts = {name: at for at, name in enumerate(names)}
+    days = {bucket.label: at for at, bucket in enumerate(buckets)}
+    sums: dict[tuple[int, int], Decimal] = {}
+    for (day, name), amount in found.items():
+        at = parts.get(name or "", parts.get(OTHER))
+        if at is not None:
+            sums[at, days[day]] = sums.get((at, days[day]), _ZERO) + amount
+    return sums
 
 
 def share_gone(explorer: Explorer, now: datetime, timezone: str, filters: Sequence[Filter]) -> float:
     """The share of a day's cost that usually has come by this time of day; of the day itself, where little is known."""
     period = parse_period(f"{PACE_DAYS + 1}d", now, timezone)
     found = explorer.timeseries(period, grain="hour", measure=MEASURE, filters=filters)
+    one_offs = explorer.one_offs(period, ("hour",), filters=filters)
     place = zone(timezone)
     local = period.end.astimezone(place)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -103,7 +139,7 @@ def share_gone(explorer: Explorer, now: datetime, timezone: str, filters: Sequen
         at = bucket.start.astimezone(place)
         if bucket.start >= midnight:
             continue
-        amount = max(float(_known(total)), 0.0)
+        amount = max(float(_known(total) - one_offs.get((bucket.label,), _ZERO)), 0.0)
         all_day += amount
         come += amount * (1.0 if at.hour < hour else part if at.hour == hour else 0.0)
         if amount:

@@ -11,6 +11,7 @@ from bursar.explore.filters import Filter
 from bursar.forecast.accuracy import Accuracy
 
 OTHERS = "(others)"
+BAND_TIMES = 3  # days ahead, as many times as days are known, up to which a band is told: past that it is a guess
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -106,3 +107,11 @@ class Forecast(msgspec.Struct, frozen=True):
     accuracy: list[Accuracy]
     parts_accuracy: list[Accuracy]
     unpriced: int = 0
+
+    def days_for_band(self, last: date) -> int:
+        """How many days of calls a band that reaches to `last` needs."""
+        return -(-(last - self.today).days // BAND_TIMES)
+
+    def has_band(self, last: date, age: int | None = None) -> bool:
+        """Whether so much is known. age: of a part; None: of the whole."""
+        return (self.age if age is None else min(age, self.age)) >= self.days_for_band(last)

@@ -28,6 +28,9 @@ from bursar.ledger.schema import CHARGE_COLUMNS, ENTRY_COLUMNS, Column
 from bursar.ledger.store import Session
 
 ENTRY = "adjustment"
+CONTRACT_SKU = "contract"  # begins the sku of a contract's entry that stands for no attempt: contract/idle/NAME
+IDLE_SKU = f"{CONTRACT_SKU}/idle/"
+"""Begins that of what reserved capacity cost while it was idle: each day anew, so no one-off."""
 COSTS = ("list_cost", "contracted_cost", "effective_cost", "billed_cost")
 FRESH = "fresh_adjustments"
 ENTRIES = "adjustment_entries"

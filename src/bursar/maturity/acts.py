@@ -240,8 +240,8 @@ ACTS: tuple[Act, ...] = (
     ),
     Act(
         id="reconcile_invoices", step=6, title="Compare the books with the invoices", effort="days",
-        page="/maturity#invoices_reconciled", command="bursar costs --by provider --period last-month",
-        how="Cost by provider and month beside what each provider billed; say what came of it as evidence.",
+        page="/invoices", command="bursar invoices import FILE",
+        how="Take in each provider's bill of last month, and accept or ignore every difference that is found.",
         money=all_spent("was spent, and no invoice was held against it"),
     ),
 )  # fmt: skip

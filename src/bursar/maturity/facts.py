@@ -1,6 +1,6 @@
 """What the checks are measured on: values read from the books and the control store, or brought along by the asker."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
@@ -112,9 +112,31 @@ class Advised(msgspec.Struct, frozen=True):
     spent: Decimal
 
 
+class BillFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Providers' bills of one month beside the books; USD. ends: the first day after it.
+
+    compared: of `bills`, those that could be. used: what these ask for usage; covered: of it, what charges stand
+    behind. open, waiting: differences that nobody decided about. compared_us: when the oldest look at one of them was.
+    spent: what calls of the month cost by the books; billed_spent: of it, at providers with a compared bill.
+    """
+
+    month: date
+    ends: date
+    bills: int
+    compared: int
+    used: Decimal = ZERO
+    covered: Decimal = ZERO
+    open: Decimal = ZERO
+    waiting: int = 0
+    compared_us: int = 0
+    spent: Decimal = ZERO
+    billed_spent: Decimal = ZERO
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All of it, at one instant. advised: None: advice wasn't asked lately, so what could be saved isn't known.
 
+    bills: of the newest month that is over and has one; None: there is none.
     evidence: what people said, also what holds no longer.
     """
 
@@ -123,6 +145,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings = Settings()
     initiatives: InitiativeFacts = InitiativeFacts()
     advised: Advised | None = None
+    bills: BillFacts | None = None
     evidence: tuple[Evidence, ...] = ()
 
 

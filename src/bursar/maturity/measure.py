@@ -20,6 +20,8 @@ State = Literal["passed", "failed", "unseen"]
 DAY_US = 86_400_000_000
 CACHES_EXPECTED_MAX = Decimal(1)  # percent of the spend; below it caches would hardly pay
 ADVICE_EXPECTED_MAX = Decimal(2)
+BILL_DAYS_MAX = 45  # since the end of the newest month that has a bill
+BILLED_MIN = Decimal(90)  # percent of the month's spend
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -39,12 +41,13 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Reading(NamedTuple):
-    """passes: None: by the check's threshold."""
+    """passes: None: by the check's threshold. at_us: when what it stands on was looked at; None: now."""
 
     value: Decimal | None
     said: str
     opens: str = ""
     passes: bool | None = None
+    at_us: int | None = None
 
 
 NO_CALLS = Reading(None, "no call was recorded in the last thirty days")
@@ -60,7 +63,8 @@ def _by_bursar(facts: Facts, check: Check) -> Result:
     if found.value is None:
         return Result(check, "unseen", None, found.said, found.opens, facts.at_us)
     passes = check.is_met_by(found.value) if found.passes is None else found.passes
-    return Result(check, "passed" if passes else "failed", found.value, found.said, found.opens, facts.at_us)
+    at_us = facts.at_us if found.at_us is None else found.at_us
+    return Result(check, "passed" if passes else "failed", found.value, found.said, found.opens, at_us)
 
 
 def _by_person(facts: Facts, check: Check) -> Result:
@@ -255,6 +259,31 @@ def _booked(facts: Facts) -> Reading:
     return Reading(Decimal(found.booked), said, "/initiatives#booked", passes=False if found.missing else None)
 
 
+def _bills(facts: Facts) -> Reading:
+    found = facts.bills
+    if found is None:
+        return Reading(None, "no bill of a month that is over was taken in", "/invoices")
+    day = datetime.fromtimestamp(facts.at_us / 1e6, UTC).date()
+    age, share = (day - found.ends).days, percent(found.billed_spent, found.spent) if found.spent > 0 else ZERO
+    month = f"{found.month:%Y-%m}"
+    if not found.compared or found.used <= 0:
+        return Reading(ZERO, f"{found.bills} of {month} could not be compared", "/invoices", passes=False)
+    explained = percent(found.covered, found.used)
+    bills = "bill" if found.bills == 1 else "bills"
+    told = [
+        f"{month}: {found.compared} of {found.bills} {bills} compared, last on {_day(found.compared_us)}",
+        f"charges explain {explained:.1f} % of ${found.used:,.2f}",
+        f"{found.waiting} {'difference waits' if found.waiting == 1 else 'differences wait'} for a decision"
+        if found.waiting else "nothing waits for a decision",
+        f"{share:.0f} % of what was spent is at providers with a bill",
+    ]  # fmt: skip
+    if age > BILL_DAYS_MAX:
+        told.append(f"it has been over for {age} days")
+    fits = found.compared == found.bills and not found.waiting and share >= BILLED_MIN and age <= BILL_DAYS_MAX
+    tied = percent(found.used - found.open, found.used)
+    return Reading(tied, "; ".join(told), "/invoices", passes=None if fits else False, at_us=found.compared_us)
+
+
 def _days_since(facts: Facts, at_us: int) -> Decimal:
     return round(Decimal(max(facts.at_us - at_us, 0)) / DAY_US, 2)
 
@@ -292,6 +321,7 @@ READERS: dict[str, Callable[[Facts], Reading]] = {
     "weekly_review": _review("weekly"),
     "monthly_review": _review("monthly"),
     "savings_booked": _booked,
+    "invoices_reconciled": _bills,
     "forecast_watched": _alerts("forecast", "on budgets and their forecast reach somebody"),
     "unit_costs": _share("customer", "without a customer", opens_without("customer")),
 }

@@ -238,9 +238,11 @@ DISCIPLINE = (
         how="alert rules on budgets with their forecast that are on and reach a channel that works",
     ),
     Check(
-        id="invoices_reconciled", step=6, name="Invoices tie", threshold=_ONE, unit="evidence",
-        act="reconcile_invoices", evidence_days=45, question="Do the books tie to what providers bill?",
-        how="a person says so: Bursar reads no invoices yet",
+        id="invoices_reconciled", step=6, name="Invoices tie", threshold=Decimal(99), unit="%",
+        act="reconcile_invoices", question="Do the books tie to what providers bill?",
+        how="of what bills of the newest month that has some ask for usage, what charges explain or somebody decided "
+            "about; with each bill compared, nothing left to decide, bills for 90 % of that month's spend, and the "
+            "month over for 45 days at most",
     ),
     Check(
         id="unit_costs", step=6, name="Customers have a cost", threshold=Decimal(80), unit="%", act="say_for_whom",

@@ -5,6 +5,9 @@ Hours and days are in `long_sums`.
 
 A call counts where it was received, as in every answer. Only the minutes that are watched as they come go by when a
 call ended, because a long one is in the books only then: its minute would look emptier each time than it was.
+
+What the books say of no call isn't looked at: a bill's line "not through Bursar" that somebody posts on a day would
+look like a jump of it. Entries that re-rate a call are its cost, and stay with it.
 """
 
 from collections.abc import Sequence
@@ -14,6 +17,7 @@ from typing import Any, NamedTuple
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.watching import Bucket, Clock, SeriesKey
 from bursar.explore import compile as sql
+from bursar.explore.apart import OF_CALLS
 from bursar.ledger.calls import TOTAL_INPUT, TOTAL_OUTPUT
 from bursar.ledger.rollups import ERROR_OUTCOMES
 from bursar.ledger.store import Session
@@ -95,7 +99,7 @@ def _minutes_sql(names: tuple[str, ...], dialect: str, judges_dear: bool) -> str
     sums = ", ".join(f"{summed(name, part=name)} AS {name}" for name in FIELDS)
     return (
         f"WITH picked AS (SELECT epoch_us(date_trunc('minute', ended_at)) AS step, {columns} FROM charges "
-        "WHERE received_at >= $received AND ended_at >= $start AND ended_at < $end), "
+        f"WHERE received_at >= $received AND ended_at >= $start AND ended_at < $end AND {OF_CALLS}), "
         f"summed AS (SELECT {place} AS place, step, {', '.join([*keys, sums])} FROM picked "
         f"GROUP BY GROUPING SETS ({', '.join(sets)})) "
         f"SELECT * FROM summed QUALIFY row_number() OVER (PARTITION BY place, step ORDER BY {order}) <= $values"

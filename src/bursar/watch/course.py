@@ -14,6 +14,7 @@ from bursar.domain.findings import HOUR_US, Finding
 from bursar.domain.periods import Period
 from bursar.domain.watching import Clock, SeriesKey
 from bursar.explore import compile as sql
+from bursar.explore.apart import APART
 from bursar.explore.filters import Filter, as_filters
 from bursar.explore.rollups import CHARGES, choose_source
 from bursar.explore.vocabulary import dimension
@@ -176,13 +177,16 @@ def _costs(
             f"SELECT {at} AS span, (epoch_us({time}) - $first{place}) // $step{place} AS step, "
             f"SUM(list_cost) AS cost FROM {rows} WHERE {where} GROUP BY 2"
         )
+        apart = " AND ".join([f"received_at >= $from{place}", f"received_at < $to{place}", APART, *conditions])
+        parts.append(
+            f"SELECT {at}, (epoch_us(received_at) - $first{place}) // $step{place}, -SUM(list_cost) "
+            f"FROM charges WHERE {apart} GROUP BY 2"
+        )
     found: list[dict[int, int]] = [{} for _ in (*spans, None)]
     for at, step, cost in session.query(" UNION ALL ".join(parts), params).rows:
         pico = int((cost or 0) * _PICO)
-        if at < 0:
-            found[-1][-1 - at] = pico
-        else:
-            found[at][int(step)] = pico
+        of_span, step_in_it = (found[-1], -1 - at) if at < 0 else (found[at], int(step))
+        of_span[step_in_it] = of_span.get(step_in_it, 0) + pico
     return found
 
 

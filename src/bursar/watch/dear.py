@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from bursar.domain.clock import datetime_from_us
+from bursar.explore.apart import OF_CALLS
 from bursar.explore.compile import naive
 from bursar.ledger.calls import TOTAL_INPUT, TOTAL_OUTPUT
 from bursar.ledger.store import Session
@@ -25,7 +26,7 @@ DearPairs = frozenset[tuple[str, str]]
 _SQL = f"""
     SELECT request_type, model, SUM(CASE WHEN is_final THEN weight ELSE 0 END)::BIGINT AS calls,
       SUM({TOTAL_INPUT} + {TOTAL_OUTPUT})::BIGINT AS tokens, SUM(list_cost) AS cost
-    FROM charges WHERE received_at >= $start AND received_at < $end AND list_cost IS NOT NULL
+    FROM charges WHERE received_at >= $start AND received_at < $end AND list_cost IS NOT NULL AND {OF_CALLS}
     GROUP BY request_type, model ORDER BY calls DESC, request_type, model LIMIT {TYPES_MAX:d}
 """
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from bursar.domain.watching import Bucket, Clock, SeriesKey
 from bursar.explore import compile as sql
+from bursar.explore.apart import OF_CALLS
 from bursar.ledger.store import Session
 from bursar.watch.buckets import FIELDS, STEP_US, WATCHED, dear_param, naive_us, parts_of, summed
 from bursar.watch.dear import DearPairs
@@ -153,9 +154,9 @@ class LongReader:
         return f"SELECT {step} AS step, {value} AS value, {sums} FROM ({charges}) GROUP BY 1, 2"
 
 
-_WITHIN = "received_at >= $start AND received_at < $end"
-_NEW = "received_at >= $seen AND received_at < $end"
-_LATE = "received_at >= $start AND received_at < $seen AND posted_at > $posted"
+_WITHIN = f"received_at >= $start AND received_at < $end AND {OF_CALLS}"
+_NEW = f"received_at >= $seen AND received_at < $end AND {OF_CALLS}"
+_LATE = f"received_at >= $start AND received_at < $seen AND posted_at > $posted AND {OF_CALLS}"
 
 
 def _goes_on(session: Session, kept: _Kept, asked: _Asked) -> bool:

@@ -1,6 +1,7 @@
 """What a finding's time and the times before it cost: the questions to the ledger behind a cause, one query each.
 
-All of them go by when calls were received, as every answer does, so that each figure opens to its calls.
+All of them go by when calls were received, as every answer does, so that each figure opens to its calls. Entries that
+stand for no call are left out, as in the buckets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.factors import Cell, CellKey
 from bursar.domain.watching import SeriesKey
 from bursar.explore import compile as sql
+from bursar.explore.apart import OF_CALLS
 from bursar.explore.calls import aware
 from bursar.explore.filters import Filter, as_filters
 from bursar.ledger.store import Session
@@ -256,4 +258,4 @@ def _conditions(
     given = [Filter(one.dimension, (one.value,)) for one in inside if one.dimension]
     given += [Filter(one.dimension, (one.value,), "not") for one in outside if one.dimension]
     filters = as_filters(given)
-    return filters, [one.sql(dialect=dialect) for one in sql.conditions(sql.filter_shapes(filters))]
+    return filters, [OF_CALLS, *(one.sql(dialect=dialect) for one in sql.conditions(sql.filter_shapes(filters)))]

@@ -42,8 +42,8 @@ BANDED = "30"  # days whose band is a column of the table; all are in JSON and C
 
 class AmountTold(msgspec.Struct):
     expected: str
-    low: str
-    high: str
+    low: str | None
+    high: str | None
 
 
 class FigureTold(msgspec.Struct):
@@ -216,6 +216,8 @@ def _totals(told: ForecastTold) -> dict[str, Any]:
 
 
 def _band(amount: AmountTold, currency: str) -> str:
+    if amount.low is None or amount.high is None:
+        return "too little history"
     low, high = (display.money(Decimal(edge), currency) for edge in (amount.low, amount.high))
     return f"{low} to {high}"
 
@@ -224,7 +226,8 @@ def _notes(told: ForecastTold) -> list[str]:
     notes = [f"from {told.age_days} days of calls, by {told.said_by}"]
     for one in told.figures:
         if one.key == "month":
-            notes.append(f"this month until {one.last}: {_band(one.amount, told.currency)}, four times in five")
+            sure = ", four times in five" if one.amount.low is not None else " for a band"
+            notes.append(f"this month until {one.last}: {_band(one.amount, told.currency)}{sure}")
         if one.unplanned != one.amount.expected:
             unplanned = display.money(Decimal(one.unplanned), told.currency)
             notes.append(f"{HEADS[one.key]} without planned events: {unplanned}")

@@ -112,7 +112,7 @@ def show(
 
 
 def add(
-    check: Annotated[str, typer.Argument(help="What it speaks for: roles_agreed, finance_joins, invoices_reconciled.")],
+    check: Annotated[str, typer.Argument(help="What it speaks for: roles_agreed, finance_joins.")],
     who: Annotated[str, typer.Option(help="In whose name.")],
     text: Annotated[str, typer.Option(help="What was done, when, and where it can be seen.")],
     data: DataOption = None,

@@ -24,11 +24,12 @@ Asked = Request[Any, Any, Any]
 
 
 class AmountAnswer(msgspec.Struct, frozen=True):
-    """USD as decimal text: what is expected, between `low` and `high` four times in five."""
+    """USD as decimal text: what is expected, between `low` and `high` four times in five; null: too little history to
+    say, a third as many days of calls as it reaches ahead are needed."""
 
     expected: str
-    low: str
-    high: str
+    low: str | None
+    high: str | None
 
 
 class FigureAnswer(msgspec.Struct, frozen=True):
@@ -140,15 +141,15 @@ def forecast_answer(context: ConsoleContext, view: View) -> ForecastAnswer:
         said_by=found.said_by,
         figures=[
             FigureAnswer(
-                one.key, one.first, one.last, usd_text(one.spent), _amount(one.amount), usd_text(one.unplanned),
-                None if one.scenario is None else usd_text(one.scenario),
+                one.key, one.first, one.last, usd_text(one.spent), _amount(one.amount, found.has_band(one.last)),
+                usd_text(one.unplanned), None if one.scenario is None else usd_text(one.scenario),
             )
             for one in found.figures
         ],
-        parts=[_part(one, keys) for one in found.parts],
+        parts=[_part(one, found) for one in found.parts],
         days=[
             DayAnswer(
-                one.day, _amount(one.amount), usd_text(one.unplanned),
+                one.day, _amount(one.amount, found.has_band(one.day)), usd_text(one.unplanned),
                 None if one.scenario is None else usd_text(one.scenario),
             )
             for one in found.days
@@ -169,7 +170,7 @@ def forecast_csv(answer: ForecastAnswer) -> bytes:
 
     def row(one: PartAnswer) -> list[object]:
         known = [(one.figures or {}).get(key, AmountAnswer("", "", "")) for key in keys]
-        told = [text for amount in known for text in (amount.expected, amount.low, amount.high)]
+        told = [text for amount in known for text in (amount.expected, amount.low or "", amount.high or "")]
         return [one.name, one.lately, *told, one.said_by, one.age_days, answer.currency]
 
     return csv_bytes(heads, map(row, answer.parts))
@@ -179,12 +180,16 @@ def plan_answer(plan: Plan) -> PlanAnswer:
     return PlanAnswer(plan.plan_id, plan.name, plan.terms, datetime_from_us(plan.created_us), plan.created_by)
 
 
-def _amount(one: Amount) -> AmountAnswer:
-    return AmountAnswer(usd_text(one.expected), usd_text(one.low), usd_text(one.high))
+def _amount(one: Amount, has_band: bool) -> AmountAnswer:  # it is what is told
+    low, high = (usd_text(one.low), usd_text(one.high)) if has_band else (None, None)
+    return AmountAnswer(usd_text(one.expected), low, high)
 
 
-def _part(one: Part, keys: list[str]) -> PartAnswer:
-    figures = {key: _amount(amount) for key, amount in zip(keys, one.figures, strict=True)} if one.figures else None
+def _part(one: Part, found: Forecast) -> PartAnswer:
+    figures = {
+        whole.key: _amount(amount, found.has_band(whole.last, one.age))
+        for whole, amount in zip(found.figures, one.figures, strict=False)
+    } or None
     return PartAnswer(
         one.name, usd_text(one.lately), figures, [usd_text(day) for day in one.days], one.said_by, one.age
     )

@@ -38,6 +38,7 @@ KIND_WORDS = {
     "report": "the report of a month, with its files",
     "statement": "a statement of a month, with its files",
     "commitment": "credits and commitments of contracts",
+    "maturity": "a step of maturity that was lost",
     "anomaly": "what is out of the ordinary, and costs",
 }
 DOTS = {"critical": "danger", "warning": "doubt", "info": "accent"}

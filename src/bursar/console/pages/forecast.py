@@ -42,11 +42,12 @@ MISS_DAYS = 3  # days ahead whose error is told of a part
 
 
 class Money(msgspec.Struct, frozen=True):
-    """An amount with its band, USD."""
+    """An amount with its band, USD. needs: days of calls that a band would need; 0: there is one."""
 
     expected: Decimal
     low: Decimal
     high: Decimal
+    needs: int = 0
 
 
 class Tile(msgspec.Struct, frozen=True):
@@ -117,7 +118,8 @@ def forecast_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
             "happened": _happened(context, view, found) if found and said else [],
             "good": _how_good(found) if found and said else [],
             "rows": [_row(one, view, found) for one in found.parts] if found and said else [],
-            "totals": [_money(one.amount) for one in found.figures] if found else [],
+            "totals": [_banded(found, one) for one in found.figures] if found else [],
+            "short": _short(found) if found and said else "",
             "lately": _usd(sum(one.lately for one in found.parts)) if found else Decimal(0),
             "plans": _plans(found) if found and said else [],
             "budgets": _budgets(context, view),
@@ -177,7 +179,7 @@ def _lead(found: Forecast) -> str:
 def _tiles(found: Forecast) -> list[Tile]:
     return [
         Tile(
-            _label(one), display.days(one.first, one.last), _money(one.amount), _usd(one.spent) if one.spent else None,
+            _label(one), display.days(one.first, one.last), _banded(found, one), _usd(one.spent) if one.spent else None,
             _usd(one.amount.expected - one.unplanned) if one.amount.expected != one.unplanned else None,
             None if one.scenario is None else _usd(one.scenario),
         )
@@ -193,7 +195,12 @@ def _chart(found: Forecast, f: Format) -> ForecastChart:
     spent = found.spent[-(min(found.age, PAST_SHOWN) + 1) :]
     plans = [(one.plan.terms.start, one.plan.name) for one in found.effects]
     return forecast_chart(
-        spent, found.days, plans, tell_tick=f.money_tick, tell_day=lambda day: display.day(day, year=False)
+        spent,
+        found.days,
+        plans,
+        banded=sum(found.has_band(one.day) for one in found.days),
+        tell_tick=f.money_tick,
+        tell_day=lambda day: display.day(day, year=False),
     )
 
 
@@ -245,8 +252,10 @@ def _row(part: Part, view: View, found: Forecast) -> Row:
     href = ""
     if part.name != OTHERS:
         href = view.url("/explore", filters=(*view.filters, Filter(view.by, (part.name,))), period="30d")
+    figures = [_banded(found, whole, one, part.age) for whole, one in zip(found.figures, part.figures, strict=False)]
     return Row(
-        part.name or "(none)", href, _usd(part.lately), [_money(one) for one in part.figures], part.said_by, part.age,
+        part.name or "(none)", href, _usd(part.lately), figures,
+        part.said_by, part.age,
         round(100 * part.lately / most, 1) if most > 0 else 0.0,
     )  # fmt: skip
 
@@ -277,8 +286,24 @@ def _budgets(context: ConsoleContext, view: View) -> list[ShownBudget]:
     return shown
 
 
-def _money(one: Amount) -> Money:
-    return Money(_usd(one.expected), _usd(one.low), _usd(one.high))
+def _banded(found: Forecast, figure: Figure, amount: Amount | None = None, age: int | None = None) -> Money:
+    """A figure of the whole, or a part's amount of it, whose age is given."""
+    one = amount or figure.amount
+    needs = 0 if found.has_band(figure.last, age) else found.days_for_band(figure.last)
+    return Money(_usd(one.expected), _usd(one.low), _usd(one.high), needs)
+
+
+def _short(found: Forecast) -> str:
+    """What little history can't say, in words."""
+    missing = [one for one in found.figures if not found.has_band(one.last)]
+    if not missing:
+        return ""
+    days = "1 day of calls is" if found.age == 1 else f"{found.age} days of calls are"
+    names = " and ".join(_label(one)[:1].lower() + _label(one)[1:] for one in missing)
+    return (
+        f"Too little history: {days} known. What is said of {names} only says that things go on as they are, and how "
+        f"far off that is can't be told before there are {max(found.days_for_band(one.last) for one in missing)} days."
+    )
 
 
 def _usd(pico: int) -> Decimal:

@@ -20,6 +20,7 @@ from bursar.console.figures import (
     shortened,
     totals_of,
 )
+from bursar.console.forecast_tile import ForecastTile, forecast_tile
 from bursar.console.format import Format
 from bursar.console.invoicing import Covered, coverage_of
 from bursar.console.pages.costs import Shown, amounts_chart, finding, gateway_address, show_row, uncovered
@@ -60,6 +61,7 @@ class Overview(msgspec.Struct, frozen=True):
     needs: list[Need]
     waste: Part
     covered: Covered | None = None
+    ahead: ForecastTile | None = None
 
 
 def overview_table(context: ConsoleContext, view: View, rows: int) -> CostTable:
@@ -116,6 +118,7 @@ def overview_page(context: ConsoleContext, view: View, f: Format) -> dict[str, A
         needs=needs_of(context, view, f, totals, untagged_cost, series if view.by == "feature" else None),
         waste=waste_total(explorer, view),
         covered=coverage_of(context),
+        ahead=forecast_tile(context, view) if first_call is not None else None,
     )
     return {
         "data": data,

@@ -20,14 +20,13 @@ from bursar.finance.contracts.balances import Balances
 from bursar.finance.contracts.book import ContractBook, RatedDay
 from bursar.finance.contracts.rate import Apart, Costs, Day, Rated, Used, rate_day, step_at
 from bursar.finance.contracts.terms import Contract, ContractTerms, Version, Volume, tier_name
-from bursar.ledger.adjusting import Adjustment, post_adjustments
+from bursar.ledger.adjusting import CONTRACT_SKU, Adjustment, post_adjustments
 from bursar.ledger.calls import TOTAL_INPUT, TOTAL_OUTPUT
 from bursar.ledger.store import Ledger, Session
 
 TOKENS = f"({TOTAL_INPUT} + {TOTAL_OUTPUT})"
 TIER = "CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END"
 KEY = "contract:"
-APART = "contract"  # begins the sku of an entry that stands for no attempt: contract/idle/NAME
 NOON = 12  # of UTC: the same date nearly everywhere
 APART_WORDS = {
     "idle": "idle capacity",
@@ -133,7 +132,7 @@ def _differences(
         should, stands = wanted.get(name, nothing), posted.get(name, nothing)
         if should == stands:
             continue
-        if name.startswith(f"{APART}/"):
+        if name.startswith(f"{CONTRACT_SKU}/"):
             about = {"provider": contract.latest.terms.provider, "sku_id": name}
             at_us = us_from_datetime(datetime(day.year, day.month, day.day, NOON, tzinfo=UTC))
             row = Adjustment(part=f"{day}/{name}", at_us=at_us, about=about)
@@ -152,7 +151,7 @@ def _differences(
 
 def sku_of(apart: Apart) -> str:
     """What an entry that stands for no attempt is for, as the dimension `sku_id` says it."""
-    return f"{APART}/{apart.kind}/{apart.name}"
+    return f"{CONTRACT_SKU}/{apart.kind}/{apart.name}"
 
 
 def _run(session: Session, contract: Contract, now_us: int) -> int:

@@ -116,7 +116,13 @@ def test_a_closed_month_keeps_the_rules_of_its_close(splits):
     splits.world.close.close(MONTH, by="Ada", note="looked", accepted=True)
     before = splits.shares()
     splits.world.at("2026-11-03T00:00")
-    splits.rule("untagged", kind="split", where=["team="], method="even", among=["sales"])
+    for late in (JAN, date(2026, 10, 31)):
+        with pytest.raises(BadControl, match="write 2026-11-01 or later"):
+            splits.rule("untagged", kind="split", where=["team="], method="even", among=["sales"], start=late)
+        with pytest.raises(BadControl, match="write 2026-11-01 or later"):
+            splits.book.end("untagged", late, actor="ada")
+    assert [one.version for one in splits.book.rules()] == [1]
+    splits.rule("untagged", kind="split", where=["team="], method="even", among=["sales"], start=date(2026, 11, 1))
     splits.world.post("2026-10-20T00:00", "100", team="sales")
     assert splits.shares() == before
     assert splits.book.first_open() == date(2026, 11, 1)

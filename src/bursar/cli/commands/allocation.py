@@ -274,8 +274,6 @@ def _keep(site: Site, name: str, terms: "RuleTerms") -> None:
     book = RuleBook(_store(site), site.secret(), site.clock)
     made = book.set(name, terms, actor=actor())
     say(f"rule {made.name}, version {made.version}, from {terms.start} on.")
-    if (opens := book.first_open()) and terms.start < opens:
-        say(f"closed months keep the rules that they were closed with: what it changes begins on {opens}.")
 
 
 def _store(site: Site) -> "ControlStore":

@@ -75,7 +75,7 @@ def allocation_figures(context: ConsoleContext, view: View) -> AllocationAnswer:
 def allocation_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     """Everything the template reads. Raises BadPeriod, BadControl."""
     desk, month, by = context.finance(), view.get("month") or this_month(context), _by(view)
-    first = first_day(month)
+    first, opens = first_day(month), desk.allocation.first_open()
     found = desk.allocation.allocation(month, by)
     charged = desk.allocation.charged(month, by)
     borne = [one for one in found.shares if one.total_pico or one.attempts]
@@ -108,8 +108,8 @@ def allocation_page(context: ConsoleContext, view: View, f: Format) -> dict[str,
             "charged": [(one, datetime_from_us(one.posted_us), _charged(one.postings)) for one in charged],
             "usd": usd_from_pico,
             "drivers": [*DRIVERS, GIVEN],
-            "first": first.isoformat(),
-            "opens": desk.allocation.first_open(),
+            "first": max(first, opens or first).isoformat(),
+            "opens": opens,
         },
         "csrf": context.csrf,
         "has_pickers": False,

@@ -28,11 +28,11 @@ class RuleBook:
         self._clock = clock
 
     def set(self, name: str, terms: RuleTerms, *, actor: str) -> RuleVersion:
-        """Make a rule, or a new version of it from a day on. Raises BadControl, BadQuery."""
+        """Make a rule, or a new version of it from an open day on. Raises BadControl, BadQuery."""
         return self._keep(check_name(name), check_terms(terms), terms.start, actor)
 
     def end(self, name: str, on: date, *, actor: str) -> RuleVersion:
-        """From that day on it holds no more. Raises UnknownControl."""
+        """From that day on, which no closed month holds, it holds no more. Raises UnknownControl, BadControl."""
         if not any(one.name == name for one in self.versions()):
             raise UnknownControl(f"no rule is named {name[:200]!r} (`bursar allocation rules`)", field="name")
         return self._keep(name, None, on, actor)
@@ -46,15 +46,15 @@ class RuleBook:
         return latest(self.versions())
 
     def first_open(self) -> date | None:
-        """The day after the last closed month; None: none is closed. A rule changes nothing before: a closed month
+        """The day after the last closed month; None: none is closed. No rule begins or ends before: a closed month
         keeps the rules that it was closed with."""
         with self._store.reading() as connection:
-            last = connection.execute(select(func.max(CLOSED_MONTHS.c.month))).scalar_one_or_none()
-        return None if last is None else first_day(next_month(last))
+            return _first_open(connection)
 
     def _keep(self, name: str, terms: RuleTerms | None, start: date, actor: str) -> RuleVersion:
         text = "" if terms is None else msgspec.json.encode(terms).decode()
         with self._store.writing() as connection:
+            _check_open(connection, start)
             version = _next_version(connection, name)
             if version == 1 and _count(connection) >= RULES_MAX:
                 raise BadControl(f"name: there are {RULES_MAX} rules; end some", field="name")
@@ -89,6 +89,21 @@ def latest(versions: Iterable[RuleVersion]) -> list[RuleVersion]:
 def latest_rules(store: ControlStore) -> list[RuleVersion]:
     """The same of a store."""
     return latest(versions_of(store))
+
+
+def _first_open(connection: Connection) -> date | None:
+    last = connection.execute(select(func.max(CLOSED_MONTHS.c.month))).scalar_one_or_none()
+    return None if last is None else first_day(next_month(last))
+
+
+def _check_open(connection: Connection, start: date) -> None:
+    opens = _first_open(connection)
+    if opens is not None and start < opens:
+        raise BadControl(
+            f"start: {start} is before the first open day; closed months keep the rules that they were closed with: "
+            f"write {opens} or later",
+            field="start",
+        )
 
 
 def _next_version(connection: Connection, name: str) -> int:

@@ -67,7 +67,7 @@ FOCUS_COLUMNS = _of(
     CommitmentDiscountCategory | text | conditional | null | `Usage` for reserved capacity, else `Spend`
     CommitmentDiscountId | text | conditional | null | the contract's name and the commitment's: `acme-openai/ptu`
     CommitmentDiscountName | text | conditional | null | the commitment's name in the contract
-    CommitmentDiscountQuantity | count | conditional | null | what was bought or not used, in USD
+    CommitmentDiscountQuantity | count | conditional | null | what was bought or not used, in USD; of a correction empty
     CommitmentDiscountStatus | text | conditional | null | `Unused` on what was not used
     CommitmentDiscountType | text | conditional | null | `Reserved capacity`, `Committed spend`, `Prepaid credit`
     CommitmentDiscountUnit | text | conditional | null | `USD`

@@ -16,7 +16,9 @@ RAW = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER ''"
 
 _COMMA = ", ',', "  # between two arguments of `concat`, which copies once where a chain of || copies for each
 _TEXTS_OF_FIGURES = {
-    "commitment_discount_quantity": f"CASE WHEN class IN ('{PURCHASE}', '{UNUSED}') THEN priced_text END",
+    "commitment_discount_quantity": (
+        f"CASE WHEN class IN ('{PURCHASE}', '{UNUSED}') AND NOT is_late THEN priced_text END"
+    ),
     "consumed_quantity": f"CASE WHEN class NOT IN ('{PURCHASE}', '{UNUSED}') THEN quantity_text END",
     "contracted_unit_price": "price_text",
     "list_unit_price": "price_text",

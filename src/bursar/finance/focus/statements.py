@@ -124,7 +124,8 @@ def stretch_sql(where: str, booked: Booked, splits: Sequence[Split]) -> tuple[st
 def kinds_sql(chosen: str) -> str:
     """Fills `focus_kinds`: what is said of each profile and token class. chosen: what is kept of it."""
     return (
-        f"CREATE OR REPLACE TEMP TABLE {KINDS} AS SELECT r.pid, r.class, p.number, m.per_price, m.share, {chosen} "
+        f"CREATE OR REPLACE TEMP TABLE {KINDS} AS SELECT r.pid, r.class, p.number, p.is_late, m.per_price, m.share, "
+        f"{chosen} "
         f"FROM (SELECT DISTINCT pid, class FROM {ROWS}) AS r JOIN {PROFILES} AS p USING (pid) "
         f"LEFT JOIN ({meters_sql()}) AS m ON m.class = r.class LEFT JOIN {KEYS} AS k ON k.id = p.credential_id"
     )

@@ -126,7 +126,7 @@ def texts() -> dict[str, str]:
         "commitment_discount_name": "p.promise_name",
         "commitment_discount_status": f"CASE WHEN r.class = '{UNUSED}' THEN 'Unused' END",
         "commitment_discount_type": "CASE WHEN p.part IS NOT NULL THEN coalesce(p.kind, 'Committed spend') END",
-        "commitment_discount_unit": "CASE WHEN p.part IS NOT NULL THEN 'USD' END",
+        "commitment_discount_unit": "CASE WHEN p.part IS NOT NULL AND NOT p.is_late THEN 'USD' END",
         "consumed_unit": unless_rest(f"nullif({_words('consumed_unit')}, '')"),
         "invoice_issuer_name": "p.seller",
         "pricing_category": unless_rest(f"CASE WHEN r.class = '{UNUSED}' THEN 'Committed' ELSE 'Standard' END"),
@@ -145,7 +145,9 @@ def texts() -> dict[str, str]:
         "sku_id": unless_rest("p.sku || '/' || r.class"),
         "sku_meter": unless_rest(_words("words")),
         "sku_price_details": unless_rest("p.details || to_json(r.class) || '}'"),
-        "sku_price_id": unless_rest("p.price_id || '/' || r.class"),
+        "sku_price_id": unless_rest(
+            "CASE WHEN p.part IS NULL THEN p.price_id ELSE p.sku || '@' || p.promise_id END || '/' || r.class"
+        ),
         "sub_account_id": "p.sub_account",
         "sub_account_name": "nullif(CASE WHEN p.project = '' THEN p.scope_team ELSE p.project END, '')",
         "sub_account_type": "CASE WHEN p.project <> '' THEN 'Project' WHEN p.scope_team <> '' THEN 'Team' END",
@@ -169,7 +171,7 @@ def figures() -> dict[str, str]:
     unit_price = "r.price * coalesce(s.per_price, 1)"
     return {
         **{cost: f"r.{cost}" for cost in COSTS},
-        "commitment_discount_quantity": f"CASE WHEN r.class IN {_OF_COMMITMENT} THEN {_PRICED} END",
+        "commitment_discount_quantity": (f"CASE WHEN r.class IN {_OF_COMMITMENT} AND NOT s.is_late THEN {_PRICED} END"),
         "consumed_quantity": f"CASE WHEN r.class NOT IN {_OF_COMMITMENT} THEN r.quantity END",
         "contracted_unit_price": unit_price,
         "list_unit_price": unit_price,

@@ -6,12 +6,23 @@
 import re
 import subprocess
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.finance.focus.books import FOUR, START, adjustment, books, charge, correction, days, reversal, unpriced
+from tests.finance.focus.books import (
+    FOUR,
+    START,
+    Charge,
+    adjustment,
+    books,
+    charge,
+    correction,
+    days,
+    reversal,
+    unpriced,
+)  # fmt: skip
 
 from bursar.finance.focus.export import Extra, export
 from bursar.ledger.store import Ledger
@@ -52,7 +63,19 @@ def everything(ledger_dir: Path) -> AbstractContextManager[Ledger]:
         adjustment(plain, late, contracted_cost=Decimal("-0.001"), effective_cost=Decimal("-0.001"),
                    billed_cost=Decimal("-0.001")),
         adjustment(plain, START + timedelta(hours=5), effective_cost=Decimal("-0.0005")),
+        of_contract("purchase", "ptu", billed_cost=Decimal(48)), of_contract("idle", "ptu", effective_cost=Decimal(46)),
+        of_contract("purchase", "pack", billed_cost=Decimal(4)),
+        of_contract("expired", "pack", effective_cost=Decimal("0.123456789012")),
+        of_contract("unused", "year", effective_cost=Decimal(9), billed_cost=Decimal(9)),
+        of_contract("unused", "year", effective_cost=Decimal(-1), posted_at=late),
     ])  # fmt: skip
+
+
+def of_contract(kind: str, name: str, *, posted_at: datetime = START, **costs: Decimal) -> Charge:
+    """What a contract posts that stands for no call."""
+    about = {"sku_id": f"contract/{kind}/{name}", "reason": "contract acme, version 1", "model": "", "sku_price_id": "",
+             "credential_id": "", "feature": "", "attempt_id": None, "call_id": None}  # fmt: skip
+    return adjustment(charge(START), posted_at, **costs) | about
 
 
 def extra(category: str, frequency: str, description: str, cost: str, **changes: str) -> Extra:

@@ -288,6 +288,33 @@ def _sent(
             return _review(rule, what, facts, episodes)
 
 
+def _review(rule: Rule, what: rules.Reviews, facts: Facts, episodes: Episodes) -> Iterator[Finding]:
+    period = facts.review_due(what.every, what.day, what.hour)
+    known = episodes.get((rule.name, what.every))
+    if not period or (known is not None and known.window == period):  # writing one takes a second
+        return
+    told = facts.review(period)
+    yield _finding(rule, what.every, period, Severity.INFO, told.title, told.text, told.address)
+
+
+def _report(rule: Rule, what: rules.SentReports, facts: Facts, episodes: Episodes) -> Iterator[Finding]:
+    month = facts.review_due("monthly", what.day, what.hour)
+    known = episodes.get((rule.name, what.report))
+    if not month or (known is not None and known.window == month):  # making one takes seconds
+        return
+    told = facts.report(what.report, month)
+    yield _finding(rule, what.report, month, Severity.INFO, told.title, told.text, told.address)
+
+
+def _statements(rule: Rule, what: rules.SentStatements, facts: Facts) -> Iterator[Finding]:
+    month = facts.review_due("monthly", what.day, what.hour)
+    if not month:
+        return
+    for recipient, told in facts.statements(what.by, what.of, month, closed_only=what.closed_only):
+        value = f"{what.by} {recipient}"
+        yield _finding(rule, value, month, Severity.INFO, told.title, told.text, told.address)
+
+
 def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Finding]:
     for one in facts.anomalies():
         if not tells_of(what, one):

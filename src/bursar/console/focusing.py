@@ -56,7 +56,10 @@ def make_file(
     """Write an export; whoever gets it removes it. Raises BadQuery, OSError."""
     with _one_at_a_time:
         file, names = _place(context, form), _key_names(context)
-        done = export(context.ledger, period, file, form=form, splits=splits, key_names=names, booked=booked)
+        contracts = [] if context.open_store is None else context.finance().contracts.all()
+        done = export(
+            context.ledger, period, file, form=form, splits=splits, key_names=names, booked=booked, contracts=contracts
+        )
     return file, done
 
 

@@ -58,20 +58,20 @@ FOCUS_COLUMNS = _of(
     BillingPeriodStart | time | mandatory | - | the UTC month of the call; of a correction, the one it was posted in
     CapacityReservationId | text | conditional | null | empty
     CapacityReservationStatus | text | conditional | null | empty
-    ChargeCategory | text | mandatory | - | `Usage`, `Adjustment`; `Tax`, `Credit`, `Purchase` of finance's rows
+    ChargeCategory | text | mandatory | - | `Usage`, `Adjustment`; `Purchase` of commitments; `Tax`, `Credit` of a bill
     ChargeClass | text | mandatory | null | `Correction` for what was posted after the billing period of the call
     ChargeDescription | text | mandatory | null | token class and model, or why it was corrected
-    ChargeFrequency | text | recommended | - | `Usage-Based`; `One-Time` for adjustments
+    ChargeFrequency | text | recommended | - | `Usage-Based`; `One-Time` if bought or adjusted; `Recurring`: capacity
     ChargePeriodEnd | time | mandatory | - | end of the hour
     ChargePeriodStart | time | mandatory | - | the hour in which the call was received
-    CommitmentDiscountCategory | text | conditional | null | of a commitment's rows
-    CommitmentDiscountId | text | conditional | null | of a commitment's rows
-    CommitmentDiscountName | text | conditional | null | of a commitment's rows
-    CommitmentDiscountQuantity | count | conditional | null | of a commitment's rows
-    CommitmentDiscountStatus | text | conditional | null | of a commitment's rows: `Used` or `Unused`
-    CommitmentDiscountType | text | conditional | null | of a commitment's rows
-    CommitmentDiscountUnit | text | conditional | null | of a commitment's rows
-    ConsumedQuantity | count | conditional | null | what was used, in ConsumedUnit
+    CommitmentDiscountCategory | text | conditional | null | `Usage` for reserved capacity, else `Spend`
+    CommitmentDiscountId | text | conditional | null | the contract's name and the commitment's: `acme-openai/ptu`
+    CommitmentDiscountName | text | conditional | null | the commitment's name in the contract
+    CommitmentDiscountQuantity | count | conditional | null | what was bought or not used, in USD; of a correction empty
+    CommitmentDiscountStatus | text | conditional | null | `Unused` on what was not used
+    CommitmentDiscountType | text | conditional | null | `Reserved capacity`, `Committed spend`, `Prepaid credit`
+    CommitmentDiscountUnit | text | conditional | null | `USD`
+    ConsumedQuantity | count | conditional | null | what was used, in ConsumedUnit; empty where nothing was used
     ConsumedUnit | text | conditional | null | `Tokens`, `Requests`, `Seconds` and so on
     ContractedCost | money | mandatory | - | `contracted_cost`
     ContractedUnitPrice | money | conditional | null | as ListUnitPrice: a contract's discount is an Adjustment
@@ -80,7 +80,7 @@ FOCUS_COLUMNS = _of(
     InvoiceIssuerName | text | mandatory | - | as ProviderName
     ListCost | money | mandatory | - | `list_cost`: PricingQuantity times ListUnitPrice, to the last digit
     ListUnitPrice | money | conditional | null | the dated list price of one PricingUnit
-    PricingCategory | text | conditional | null | `Standard`; `Committed` on a commitment's rows
+    PricingCategory | text | conditional | null | `Standard`; `Committed` on what of a commitment was not used
     PricingCurrency | text | conditional | null | `USD`
     PricingCurrencyContractedUnitPrice | money | conditional | null | as ContractedUnitPrice
     PricingCurrencyEffectiveCost | money | conditional | null | as EffectiveCost
@@ -111,7 +111,7 @@ FOCUS_COLUMNS = _of(
 OWN_COLUMNS = _of(
     """
     x_Model | text | own | null | the model that answered
-    x_TokenClass | text | own | null | `input`, `cache_read` …; `attempt`: no lines; `rest`: beside the lines
+    x_TokenClass | text | own | null | `input` …; `attempt`: no lines; `purchase`, `unused`: a commitment; `rest`
     x_CacheReadTokens | count | own | null | ConsumedQuantity of rows of cached input
     x_ServiceTier | text | own | null | the tier that served: `batch`, `priority`
     x_KeyId | text | own | null | `credential_id`

@@ -18,8 +18,10 @@ import msgspec
 import numpy.typing as npt
 
 from bursar.domain.periods import Period
+from bursar.finance.contracts.terms import Contract
 from bursar.finance.focus import lines, statements
 from bursar.finance.focus.columns import COLUMNS, COSTS, UNPRICED_COLUMNS
+from bursar.finance.focus.commitments import promises_of
 from bursar.finance.focus.statements import BY_RECEIPT, Booked
 from bursar.finance.focus.told import literal
 from bursar.ledger.columns import text_column
@@ -68,11 +70,13 @@ def export(
     booked: Booked = BY_RECEIPT,
     extras: Sequence[Extras] = (),
     key_names: Mapping[str, str] | None = None,
+    contracts: Sequence[Contract] = (),
 ) -> Exported:
     """Write `file`; beside it, while it is being written, its parts. It is there whole or not at all.
 
     splits: dimensions beside feature, team and environment that rows are split by, as "customer" or "tag:plan".
-    key_names: what people call a key, by its id. Raises BadQuery for a split that isn't one, OSError of the disk.
+    key_names: what people call a key, by its id. contracts: whose commitments are among the charges.
+    Raises BadQuery for a split that isn't one, OSError of the disk.
     """
     parts = file.with_name(f".{file.name}.parts")
     shutil.rmtree(parts, ignore_errors=True)
@@ -80,6 +84,7 @@ def export(
     try:
         with ledger.within(MEMORY_MAX, THREADS), ledger.reading() as session:
             writing = _Writing(session, period, parts, form, splits, booked)
+            writing.stage_promises(contracts)
             done = writing.all_parts(key_names or {}, [row for extra in extras for row in extra(period)])
             whole = parts / "whole"
             writing.put_together(whole)
@@ -123,6 +128,14 @@ class _Writing:
         self._params = _bounds(period) | booked.params
         self._params |= {split.param: split.tag for split in self._splits if split.param}
         self.written: list[Path] = []
+
+    def stage_promises(self, contracts: Sequence[Contract]) -> None:
+        """What kind each commitment is, by its id."""
+        known = list(promises_of(contracts))
+        staged = {"promise": text_column(one for one, _ in known), "kind": text_column(kind for _, kind in known)}
+        with self._session.stage("staged_promises", staged):
+            columns = "promise, kind FROM staged_promises"
+            self._session.run(f"CREATE OR REPLACE TEMP TABLE {statements.PROMISES} AS SELECT {columns}")
 
     def all_parts(self, key_names: Mapping[str, str], extras: Sequence[Extra]) -> Exported:
         session = self._session

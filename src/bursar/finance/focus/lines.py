@@ -9,13 +9,17 @@ from itertools import groupby
 from bursar.finance.focus.columns import COSTS, FocusColumn
 from bursar.finance.focus.statements import JOINED, ORDER
 from bursar.finance.focus.told import TIME_TEXTS, TIMES, figures, texts
+from bursar.finance.focus.words import PURCHASE, UNUSED
 
 RAW = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER ''"
 """A file of one column, written as it is: what has to be quoted is quoted in the lines already."""
 
 _COMMA = ", ',', "  # between two arguments of `concat`, which copies once where a chain of || copies for each
 _TEXTS_OF_FIGURES = {
-    "consumed_quantity": "quantity_text",
+    "commitment_discount_quantity": (
+        f"CASE WHEN class IN ('{PURCHASE}', '{UNUSED}') AND NOT is_late THEN priced_text END"
+    ),
+    "consumed_quantity": f"CASE WHEN class NOT IN ('{PURCHASE}', '{UNUSED}') THEN quantity_text END",
     "contracted_unit_price": "price_text",
     "list_unit_price": "price_text",
     "pricing_currency_contracted_unit_price": "price_text",

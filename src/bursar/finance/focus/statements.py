@@ -17,14 +17,24 @@ from bursar.domain.errors import BadQuery
 from bursar.domain.usage import INPUT_UNITS, OUTPUT_UNITS
 from bursar.explore.vocabulary import DIMENSIONS, TAG_PREFIX, dimension
 from bursar.finance.focus.columns import COSTS, FocusColumn
-from bursar.finance.focus.told import EXACT, TIMES, figures, meters_sql, texts, told_by_profile, told_unpriced, type_of
-from bursar.finance.focus.words import ATTEMPT, REST
+from bursar.finance.focus.told import (
+    EXACT,
+    PROMISE,
+    TIMES,
+    figures,
+    meters_sql,
+    texts,
+    told_by_profile,
+    told_unpriced,
+    type_of,
+)
+from bursar.finance.focus.words import ATTEMPT, PURCHASE, REST
 
 CHARGES, PROFILES, ROWS, KINDS, HOURS = (
     "focus_charges", "focus_profiles", "focus_rows", "focus_kinds", "focus_hours",
 )  # fmt: skip
 ALL_KINDS, ALL_HOURS, NAMED = "focus_all_kinds", "focus_all_hours", "focus_named"
-EXTRAS, MORE, KEYS = "focus_extras", "focus_more", "focus_keys"
+EXTRAS, MORE, KEYS, PROMISES = "focus_extras", "focus_more", "focus_keys", "focus_promises"
 
 SPLITS_MAX = 4
 SPLITTABLE = ("customer", "request_type", "agent", "session", "user", "operation", "lever", "traffic")
@@ -114,7 +124,8 @@ def stretch_sql(where: str, booked: Booked, splits: Sequence[Split]) -> tuple[st
 def kinds_sql(chosen: str) -> str:
     """Fills `focus_kinds`: what is said of each profile and token class. chosen: what is kept of it."""
     return (
-        f"CREATE OR REPLACE TEMP TABLE {KINDS} AS SELECT r.pid, r.class, p.number, m.per_price, m.share, {chosen} "
+        f"CREATE OR REPLACE TEMP TABLE {KINDS} AS SELECT r.pid, r.class, p.number, p.is_late, m.per_price, m.share, "
+        f"{chosen} "
         f"FROM (SELECT DISTINCT pid, class FROM {ROWS}) AS r JOIN {PROFILES} AS p USING (pid) "
         f"LEFT JOIN ({meters_sql()}) AS m ON m.class = r.class LEFT JOIN {KEYS} AS k ON k.id = p.credential_id"
     )
@@ -242,7 +253,8 @@ def _profiles(booked: Booked, splits: Sequence[Split]) -> str:
     one_of_each = ", ".join(f"any_value({name}) AS {name}" for name in names)
     return (
         f"CREATE OR REPLACE TEMP TABLE {PROFILES} AS SELECT *, row_number() OVER (ORDER BY {', '.join(names)}) "
-        f"AS number, {told} FROM (SELECT pid, {one_of_each} FROM {CHARGES} GROUP BY pid)"
+        f"AS number, {told} FROM (SELECT pid, {one_of_each} FROM {CHARGES} GROUP BY pid) "
+        f"LEFT JOIN {PROMISES} ON promise = {PROMISE}"
     )
 
 
@@ -270,8 +282,15 @@ def _rows() -> str:
         rests AS (SELECT {group}, charges, {unexplained} FROM sums LEFT JOIN explained USING ({group}))
         SELECT {group}, class, price, quantity, charges, {four} FROM classes WHERE quantity <> 0 OR cost <> 0
         UNION ALL
-        SELECT {group}, '{REST}', NULL, NULL, charges, {", ".join(COSTS)} FROM rests
+        SELECT {group}, coalesce(part, '{REST}'), CASE WHEN part IS NOT NULL THEN 0 END,
+          CASE WHEN part = '{PURCHASE}' THEN {_millionths("billed_cost")} WHEN part IS NOT NULL
+            THEN {_millionths("effective_cost")} END,
+          charges, {", ".join(COSTS)} FROM rests JOIN (SELECT pid, part FROM {PROFILES}) USING (pid)
         WHERE {" OR ".join(f"{cost} <> 0" for cost in COSTS)}"""
+
+
+def _millionths(cost: str) -> str:
+    return f"round({cost}::DECIMAL(28,12) * 1000000::DECIMAL(7,0))::HUGEINT"
 
 
 def _hours() -> str:

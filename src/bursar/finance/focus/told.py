@@ -6,7 +6,18 @@ from collections.abc import Mapping
 import msgspec
 
 from bursar.finance.focus.columns import COSTS, FocusColumn
-from bursar.finance.focus.words import CATEGORY, METERS, OTHER_METER, REST, SELLERS, SUBCATEGORY, Meter
+from bursar.finance.focus.commitments import PART, PROMISE_ID, PROMISE_NAME
+from bursar.finance.focus.words import (
+    CATEGORY,
+    METERS,
+    OTHER_METER,
+    PURCHASE,
+    REST,
+    SELLERS,
+    SUBCATEGORY,
+    UNUSED,
+    Meter,
+)
 from bursar.finance.reconcile.books import REASON
 from bursar.finance.reconcile.causes import WORDS, Cause
 
@@ -32,7 +43,10 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+PROMISE = PROMISE_ID
 _IS_REST = f"r.class = '{REST}'"
+_OF_COMMITMENT = f"('{PURCHASE}', '{UNUSED}')"
+_PRICED = "r.quantity * coalesce(s.share, 1.000000)"
 _OF_BILL = f"entry = 'adjustment' AND starts_with(reason, {literal(REASON)}) AND ends_with(reason, {{}})"
 _CATEGORY = (
     "CASE "
@@ -75,6 +89,9 @@ def told_by_profile(splits: Mapping[str, str]) -> dict[str, str]:
         "tags_json": f"nullif('{{' || array_to_string([{', '.join(pairs)}], ',') || '}}', '{{}}')",
         "customer": f"nullif({splits['customer']}, '')" if "customer" in splits else "NULL::VARCHAR",
         "category": _CATEGORY,
+        "part": PART,
+        "promise_id": f"CASE WHEN {PART} IS NOT NULL THEN {PROMISE_ID} END",
+        "promise_name": f"CASE WHEN {PART} IS NOT NULL THEN {PROMISE_NAME} END",
         "why": "CASE WHEN entry = 'usage' THEN '' ELSE ', ' || entry || ': ' || reason END",
     }
 
@@ -90,13 +107,29 @@ def texts() -> dict[str, str]:
         "billing_account_name": "p.account",
         "billing_account_type": "'Organization'",
         "billing_currency": "p.currency",
-        "charge_category": f"CASE WHEN {_IS_REST} THEN p.category ELSE 'Usage' END",
+        "charge_category": (
+            f"CASE WHEN {_IS_REST} THEN p.category WHEN r.class = '{PURCHASE}' THEN 'Purchase' ELSE 'Usage' END"
+        ),
         "charge_class": "CASE WHEN p.is_late THEN 'Correction' END",
-        "charge_description": f"{_words('words')} || ' of ' || p.model || p.why",
-        "charge_frequency": f"CASE WHEN {_IS_REST} THEN 'One-Time' ELSE 'Usage-Based' END",
-        "consumed_unit": unless_rest(_words("consumed_unit")),
+        "charge_description": (
+            f"{_words('words')} || CASE WHEN p.part IS NULL THEN ' of ' || p.model ELSE ': ' || p.promise_name END "
+            "|| p.why"
+        ),
+        "charge_frequency": (
+            f"CASE WHEN {_IS_REST} THEN 'One-Time' WHEN r.class = '{PURCHASE}' "
+            "THEN CASE WHEN p.kind = 'Reserved capacity' THEN 'Recurring' ELSE 'One-Time' END ELSE 'Usage-Based' END"
+        ),
+        "commitment_discount_category": (
+            "CASE WHEN p.part IS NOT NULL THEN CASE WHEN p.kind = 'Reserved capacity' THEN 'Usage' ELSE 'Spend' END END"
+        ),
+        "commitment_discount_id": "p.promise_id",
+        "commitment_discount_name": "p.promise_name",
+        "commitment_discount_status": f"CASE WHEN r.class = '{UNUSED}' THEN 'Unused' END",
+        "commitment_discount_type": "CASE WHEN p.part IS NOT NULL THEN coalesce(p.kind, 'Committed spend') END",
+        "commitment_discount_unit": "CASE WHEN p.part IS NOT NULL AND NOT p.is_late THEN 'USD' END",
+        "consumed_unit": unless_rest(f"nullif({_words('consumed_unit')}, '')"),
         "invoice_issuer_name": "p.seller",
-        "pricing_category": unless_rest("'Standard'"),
+        "pricing_category": unless_rest(f"CASE WHEN r.class = '{UNUSED}' THEN 'Committed' ELSE 'Standard' END"),
         "pricing_currency": "p.currency",
         "pricing_unit": unless_rest(_words("pricing_unit")),
         "provider_name": "p.seller",
@@ -112,7 +145,9 @@ def texts() -> dict[str, str]:
         "sku_id": unless_rest("p.sku || '/' || r.class"),
         "sku_meter": unless_rest(_words("words")),
         "sku_price_details": unless_rest("p.details || to_json(r.class) || '}'"),
-        "sku_price_id": unless_rest("p.price_id || '/' || r.class"),
+        "sku_price_id": unless_rest(
+            "CASE WHEN p.part IS NULL THEN p.price_id ELSE p.sku || '@' || p.promise_id END || '/' || r.class"
+        ),
         "sub_account_id": "p.sub_account",
         "sub_account_name": "nullif(CASE WHEN p.project = '' THEN p.scope_team ELSE p.project END, '')",
         "sub_account_type": "CASE WHEN p.project <> '' THEN 'Project' WHEN p.scope_team <> '' THEN 'Team' END",
@@ -136,13 +171,14 @@ def figures() -> dict[str, str]:
     unit_price = "r.price * coalesce(s.per_price, 1)"
     return {
         **{cost: f"r.{cost}" for cost in COSTS},
-        "consumed_quantity": "r.quantity",
+        "commitment_discount_quantity": (f"CASE WHEN r.class IN {_OF_COMMITMENT} AND NOT s.is_late THEN {_PRICED} END"),
+        "consumed_quantity": f"CASE WHEN r.class NOT IN {_OF_COMMITMENT} THEN r.quantity END",
         "contracted_unit_price": unit_price,
         "list_unit_price": unit_price,
         "pricing_currency_contracted_unit_price": unit_price,
         "pricing_currency_effective_cost": "r.effective_cost",
         "pricing_currency_list_unit_price": unit_price,
-        "pricing_quantity": "r.quantity * coalesce(s.share, 1.000000)",
+        "pricing_quantity": _PRICED,
         "x_cache_read_tokens": "CASE WHEN r.class = 'cache_read' THEN r.quantity END",
         "x_charge_count": "r.charges",
     }

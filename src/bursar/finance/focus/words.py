@@ -55,6 +55,8 @@ def _tokens(words: str) -> Meter:
 
 ATTEMPT, REST = "attempt", "rest"
 """Token classes of our own: a charge that has a cost and no lines; what is left of charges beside their lines."""
+PURCHASE, UNUSED = "purchase", "unused"
+"""And of contracts: a commitment that was bought; what of one was not used. They are counted in millionths of a USD."""
 
 METERS = {
     Unit.INPUT: _tokens("Input tokens"),
@@ -75,6 +77,8 @@ METERS = {
     Unit.CACHE_STORAGE: Meter("Cache storage", "Token-Hours", "Token-Hours", 1),
     PART: Meter("Cache storage, part of a token-hour", "Units", "Units", 1),
     ATTEMPT: Meter("Requests whose usage isn't known", "Requests", "Requests", 1),
+    PURCHASE: Meter("Commitment bought", "", "USD", MILLION),
+    UNUSED: Meter("Commitment not used", "", "USD", MILLION),
 }
 """By the unit of a charge's line."""
 

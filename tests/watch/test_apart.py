@@ -10,7 +10,8 @@ from bursar.domain.watching import Clock, SeriesKey
 from bursar.ledger.adjusting import Adjustment, post_adjustments
 from bursar.ledger.loader import Loader
 from bursar.spool.journal import Journal
-from bursar.watch.buckets import long_series, minutes
+from bursar.watch.buckets import minutes
+from bursar.watch.long_sums import LongReader
 from bursar.watch.spent import costs_of_spans, was_there
 
 NOON = START + DAY_US // 2
@@ -30,7 +31,7 @@ def test_a_line_not_through_bursar_is_no_jump_and_a_re_rated_call_costs_what_it_
         assert post_adjustments(session, [line, rated], "bill:x:1", "not through bursar", NOON + DAY_US).posted == 2
     costs = DOLLAR * 3 // 2
     with empty.ledger.reading() as session:
-        days = long_series(session, "duckdb", Clock.DAY, START, START + DAY_US)
+        days = LongReader("duckdb").read(session, Clock.DAY, START, START + DAY_US)
         found = minutes(session, "duckdb", NOON, NOON + HOUR_US)
         spent = costs_of_spans(session, "duckdb", [(START, START + DAY_US)], [])
         theirs = SeriesKey("model", "theirs")

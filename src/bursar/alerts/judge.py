@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from bursar.alerts import rules
+from bursar.alerts.dear_enough import tells_of
 from bursar.alerts.facts import BudgetStanding, DayFacts, Facts, PeriodFacts
 from bursar.alerts.promises import judge_promises
 from bursar.alerts.rules import Rule
@@ -21,9 +22,7 @@ from bursar.alerts.steps import judge_steps
 from bursar.domain import display
 from bursar.domain.alerts import TITLE_CHARS_MAX, VALUE_CHARS_MAX, Finding, Severity
 from bursar.domain.clock import datetime_from_us
-from bursar.domain.findings import Finding as Anomaly
 from bursar.domain.money import plain, usd_from_pico
-from bursar.domain.watching import Label, Signal
 from bursar.watch.telling import per_day_pico, title_of, where_of, why_of
 
 USUAL_DAYS = 14
@@ -33,7 +32,6 @@ STORM_OVER = timedelta(minutes=30)  # without errors above the limit, until the 
 APPROVALS_OVER = timedelta(hours=2)  # without a call that waits for one: each hour's first call is a while in coming
 UNPRICED_OVER = timedelta(days=7)  # without a call of that model, likewise
 FINDINGS_MAX = 50  # of one rule at once
-SO_FAR = 100  # an anomaly must have cost a hundredth of what a day of it must cost
 GRAVE_TIMES = 10  # the amount that an anomaly is told from: then it is told once more, and wakes people
 
 
@@ -333,26 +331,6 @@ def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Findin
             f"`bursar anomalies show {one.finding_id}` has the calls.",
             f"/anomalies/{quote(one.finding_id)}",
         )  # fmt: skip
-
-
-def tells_of(what: rules.Anomaly, one: Anomaly) -> bool:
-    """Whether a rule is about a finding: nobody said that it is false or expected, and it costs enough.
-
-    At its pace, and a SO_FAR-th of it by now: one odd minute is no day. A silence costs less than was to be expected:
-    as much of it counts.
-    """
-    if one.label in (Label.FALSE, Label.EXPECTED):
-        return False
-    daily, so_far = usd_from_pico(per_day_pico(one)), usd_from_pico(one.excess_pico)
-    if Signal.SILENCE in one.signals:
-        daily, so_far = abs(daily), abs(so_far)
-    series = {(each.dimension, each.value) for each in (one.series, *one.nested)}
-    wanted = [(_AS_SERIES.get(each.field, each.field), each.values) for each in rules.read_filters(what.filters)]
-    is_dear = daily >= what.excess_usd_per_day and so_far * SO_FAR >= what.excess_usd_per_day
-    return is_dear and all(any((field, value) in series for value in values) for field, values in wanted)
-
-
-_AS_SERIES = {"credential": "credential_id"}
 
 
 def _finding(rule: Rule, value: str, window: str, severity: Severity, title: str, text: str, address: str) -> Finding:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from bursar.alerts.judge import tells_of
+from bursar.alerts.dear_enough import tells_of
 from bursar.alerts.rules import Anomaly, Rule
 from bursar.config import Config
 from bursar.console.acting import Acting, act_or_say_why

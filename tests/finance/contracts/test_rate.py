@@ -85,6 +85,16 @@ def test_a_graduated_step_is_about_what_lies_in_it_and_all_units_about_the_month
     assert found.after.volumes == {"v": usd("120")}
 
 
+@pytest.mark.parametrize("mode", ["graduated", "all_units"])
+def test_calls_on_reserved_capacity_count_towards_no_volume(mode: Any) -> None:
+    # $90 on demand and $50 on capacity: the month brought $90, and the step above $100 isn't reached
+    volume = Volume(name="v", mode=mode, steps=steps(("100", "50")))
+    ptu = Capacity(name="ptu", models=("gpt-4",), usd=Decimal(1), start=date(2026, 10, 1))
+    found = rated(openai(volumes=(volume,), capacities=(ptu,)), [used("50", model="gpt-4"), used("90")], v=usd("90"))
+    assert [one.contracted for one in found.charges] == [usd("50"), usd("90")]
+    assert found.after.volumes == {"v": usd("90")}
+
+
 def test_exactly_at_a_bound_the_step_has_not_begun() -> None:
     volume = Volume(name="v", mode="all_units", steps=steps(("100", "10")))
     assert rated(openai(volumes=(volume,)), [used("100")], v=usd("100")).charges[0].contracted == usd("100")

@@ -167,6 +167,7 @@ _TERMS = (
     ),
     openai(
         discounts=(Discount(percent=Decimal("33.3333")),),
+        volumes=(Volume(name="v", mode="all_units", steps=(Step(Decimal("0.9"), Decimal(20)),)),),
         commitments=(Commitment(name="c", amount=Decimal(4), start=START, end=START + timedelta(days=1)),),
         capacities=(
             Capacity(

@@ -122,7 +122,12 @@ class ContractWorld:
         found: dict[str, int] = {}
         for row in standing:
             at = row[1].date()
-            volume = next((v for v in version.terms.volumes if v.covers(row[2], tier_name(row[3]))), None)
+            terms, tier = version.terms, tier_name(row[3])
+            reserved = any(
+                one.start <= at and (one.end is None or at <= one.end) and one.covers(row[2], tier)
+                for one in terms.capacities
+            )
+            volume = next((v for v in terms.volumes if v.covers(row[2], tier) and not reserved), None)
             same_month = (at.year, at.month) == (day.year, day.month)
             if volume is not None and same_month and contract.on(at) and row[6] == "openai":
                 amount = int(row[4] * PICO_PER_USD) if volume.by == "list_cost" else row[5]

@@ -43,7 +43,7 @@ def share_capacity(capacities: Sequence[Capacity], day: date, hours_over: int, c
     flats: dict[str, tuple[int, int]] = {}
     taken = [False] * len(charges)
     for capacity in capacities:
-        if not capacity.start <= day or (capacity.end is not None and day > capacity.end):
+        if not capacity.holds_on(day):
             continue
         by_hour: dict[int, list[int]] = {}
         for place, one in enumerate(charges):

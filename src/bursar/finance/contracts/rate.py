@@ -134,7 +134,7 @@ class _Pricing:
                 if price.covers(model, tier):
                     prices.setdefault(price.unit, femto_from_usd_per_million(price.usd_per_million))
             discount = next((each for each in self._terms.discounts if each.covers(model, tier)), None)
-            volume = next((each for each in self._terms.volumes if each.covers(model, tier)), None)
+            volume = volume_of(self._terms, self._day.day, model, tier)
             found = self._kept[(model, tier)] = (prices, _left(discount), volume)
         return found
 
@@ -154,6 +154,13 @@ class _Pricing:
 
 def _left(discount: Discount | None) -> int:
     return PARTS - parts_of(discount.percent) if discount is not None else PARTS
+
+
+def volume_of(terms: ContractTerms, day: date, model: str, tier: str) -> Volume | None:
+    """The volume that calls count towards; None: none, as those on reserved capacity, which nobody pays by use."""
+    if terms.is_reserved(day, model, tier):
+        return None
+    return next((volume for volume in terms.volumes if volume.covers(model, tier)), None)
 
 
 def bounds_of(volume: Volume) -> list[tuple[int, int]]:

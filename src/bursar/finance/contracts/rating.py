@@ -18,8 +18,8 @@ from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.money import PICO_PER_USD, femto_from_usd
 from bursar.finance.contracts.balances import Balances
 from bursar.finance.contracts.book import ContractBook, RatedDay
-from bursar.finance.contracts.rate import Apart, Costs, Day, Rated, Used, rate_day, step_at
-from bursar.finance.contracts.terms import Contract, ContractTerms, Version, Volume, tier_name
+from bursar.finance.contracts.rate import Apart, Costs, Day, Rated, Used, rate_day, step_at, volume_of
+from bursar.finance.contracts.terms import Contract, ContractTerms, Version, tier_name
 from bursar.ledger.adjusting import CONTRACT_SKU, Adjustment, post_adjustments
 from bursar.ledger.calls import TOTAL_INPUT, TOTAL_OUTPUT
 from bursar.ledger.store import Ledger, Session
@@ -202,13 +202,9 @@ def _brought(terms: ContractTerms, day: date, bundles: Mapping[date, list[_Bundl
                 for each, day_bundles in bundles.items()
                 if (each.year, each.month) == (day.year, day.month)
                 for one in day_bundles
-                if _volume_of(terms, one) is volume
+                if volume_of(terms, each, one.model, one.tier) is volume
             )
     return found
-
-
-def _volume_of(terms: ContractTerms, one: _Bundle) -> Volume | None:
-    return next((volume for volume in terms.volumes if volume.covers(one.model, one.tier)), None)
 
 
 def _steps_reached(terms: ContractTerms, brought: Mapping[str, int]) -> list[int]:

@@ -118,6 +118,9 @@ class Capacity(Scope, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     end: date | None = None
     tokens_per_minute: int | None = None
 
+    def holds_on(self, day: date) -> bool:
+        return self.start <= day and (self.end is None or day <= self.end)
+
 
 class ContractTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """All that was agreed with one vendor.
@@ -143,6 +146,10 @@ class ContractTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     def covers_day(self, day: date) -> bool:
         return self.until is None or day <= self.until
+
+    def is_reserved(self, day: date, model: str, tier: str) -> bool:
+        """Whether calls of a model on a tier are on reserved capacity that day: they aren't paid by use."""
+        return any(one.holds_on(day) and one.covers(model, tier) for one in self.capacities)
 
 
 class Version(msgspec.Struct, frozen=True):

@@ -125,8 +125,8 @@ def _make_later(context: ConsoleContext, view: View) -> None:
     def make() -> None:
         try:
             forecast_of(context, msgspec.structs.replace(view, by="feature", extra={}))
-        except (SQLAlchemyError, BursarError) as error:
-            log.warning("forecast_not_made", error=str(error))
+        except Exception as error:  # nobody waits: the next page tries again. A console that stops closes its ledger
+            log.warning("forecast_not_made", error=f"{type(error).__name__}: {error}")
         finally:
             with _GUARD:
                 _UNDER_WAY.discard(id(context))

@@ -5,6 +5,7 @@ connection of its own to the same database; an answer has to be fetched whole be
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,10 @@ MEMORY_SHARE = "40%"  # of the machine's, or of the container's
 MEMORY_MAX = (
     "2 GiB"  # what is larger goes to the disk: a proof of ten million charges takes no longer with 1 than with 6
 )
+
+
+CLOSES_WITHIN_S = 30.0
+BUSY_WAIT_S = 0.02
 
 
 class DuckSession:
@@ -106,8 +111,16 @@ class DuckLedger:
                 _narrow(cursor, *before)
 
     def close(self) -> None:
+        """Waits for questions that are being answered, CLOSES_WITHIN_S at most: the engine refuses meanwhile."""
+        until = time.monotonic() + CLOSES_WITHIN_S
         with self._writing:
-            self._connection.close()
+            while True:
+                try:
+                    return self._connection.close()
+                except duckdb.ResourceInUseException:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(BUSY_WAIT_S)
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._cursors, "cursor", None)

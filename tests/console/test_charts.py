@@ -1,7 +1,9 @@
 """Charts as geometry: parts add up to their bar, nothing leaves the plot, ticks are round."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from bursar.console.charts import (
     sparkline,
     stacked_bars,
 )
+from bursar.console.format import Format
 from bursar.console.palette import SLOTS, Palette
 
 AMOUNTS = st.decimals(min_value=0, max_value=10**6, places=6)
@@ -98,3 +101,12 @@ def test_colours_of_one_chart_differ_and_the_first_told_keep_theirs(first, secon
     again = palette.slots("feature", second)
     assert len(set(again)) == len(second)
     assert palette.slots("feature", first) == list(told.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "step", "label"),
+    [("7.5", "2.5", "$7.50"), ("5", "2.5", "$5.00"), ("150", "50", "$150"), ("0.5", "0.25", "$0.50"), ("0", "5", "0")],
+)
+def test_a_label_of_an_axis_has_the_decimals_that_its_step_needs(value: str, step: str, label: str):
+    f = Format("en_US", "USD", UTC, datetime(2026, 11, 27, tzinfo=UTC))
+    assert f.money_tick(Decimal(value), Decimal(step)) == label

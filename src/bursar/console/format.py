@@ -63,7 +63,9 @@ class Format:
         if value >= 100_000:
             symbol = display.currency_symbol(self.currency, self.locale)
             return f"{symbol}{display.compact(value, self.locale)}".replace(display.THIN, "")
-        places = 0 if step >= 1 else max(0, -int(step.normalize().as_tuple().exponent))
+        places = max(0, -int(step.normalize().as_tuple().exponent))
+        if step >= 1 and places:
+            places = 2  # $2.50, as money is written
         return str(display.money(value, self.currency, self.locale, places=places))
 
     def compact_tick(self, value: Decimal, step: Decimal) -> str:

@@ -1,18 +1,17 @@
 """Contracts rated by the console: a thread looks each few minutes, and whoever asks may have it done now."""
 
 import threading
-import time
 from collections.abc import Callable
 
 import structlog
 
 from bursar.console.finance import FinanceDesk
+from bursar.console.pacing import look_often
 from bursar.domain.money import plain, usd_from_pico
 from bursar.finance.contracts.rating import Ratings, rate_contract
 
 LOOK_EVERY_S = 300.0
 FIRST_LOOK_S = 20.0
-BUSY_SHARE = 20  # wait so many times as long as a look took: a twentieth of a core at most
 _ONE_AT_A_TIME = threading.Lock()
 
 log = structlog.get_logger(__name__)
@@ -35,11 +34,7 @@ class Rating:
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`."""
-        wait_s = FIRST_LOOK_S
-        while not stop.wait(wait_s):
-            started = time.perf_counter()
-            self.look()
-            wait_s = max(LOOK_EVERY_S, BUSY_SHARE * (time.perf_counter() - started))
+        look_often(stop, self.look, first_s=FIRST_LOOK_S, every_s=LOOK_EVERY_S)
 
     def look(self) -> None:
         """One look. Never raises: a fault is logged, what it posted stands, and the rest is tried again."""

@@ -1,16 +1,15 @@
 """The thread that keeps economics of the last months ready: nobody waits for what doesn't change any more."""
 
 import threading
-import time
 
 import structlog
 
 from bursar.console.context import ConsoleContext
+from bursar.console.pacing import look_often
 from bursar.console.simulating import read_asked
 
 LOOK_EVERY_S = 30.0
 FIRST_LOOK_S = 5.0
-BUSY_SHARE = 20  # wait so many times as long as a look took: a twentieth of a core at most
 
 log = structlog.get_logger(__name__)
 
@@ -23,11 +22,7 @@ class Readying:
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`."""
-        wait_s = FIRST_LOOK_S
-        while not stop.wait(wait_s):
-            started = time.perf_counter()
-            self.look()
-            wait_s = max(LOOK_EVERY_S, BUSY_SHARE * (time.perf_counter() - started))
+        look_often(stop, self.look, first_s=FIRST_LOOK_S, every_s=LOOK_EVERY_S)
 
     def look(self) -> None:
         """One look. Never raises: a fault is logged, and whoever asks waits as before."""

@@ -1,6 +1,7 @@
 """What a detection becomes: measured, explained, merged; every sum is that of the calls."""
 
 import itertools
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -154,3 +155,15 @@ def test_a_title_is_a_sentence(series: SeriesKey, ended_us: int | None, title: s
         actual_pico=4 * 10**12,
     )  # fmt: skip
     assert title_of(finding) == title
+
+
+@pytest.mark.parametrize(
+    ("actual", "told"), [("2.052", "+2.6\u202f%"), ("3.98", "+99.0\u202f%"), ("4", "2.0×"), ("6000", "over 1,000×")]
+)
+def test_less_than_twice_is_told_as_a_share(actual: str, told: str):
+    finding = Finding(
+        finding_id="an_1", series=SeriesKey("feature", "search"), signals=(Signal.COST,), change=Change.SPIKE,
+        clock=Clock.HOUR, began_us=0, seen_us=0, found_us=0, until_us=3_600_000_000, surprise=9.0,
+        expected_pico=2 * 10**12, actual_pico=int(Decimal(actual) * 10**12),
+    )  # fmt: skip
+    assert title_of(finding).endswith(f" an hour more than usual ({told})")

@@ -9,6 +9,7 @@ from bursar.domain.watching import Change, SeriesKey, Signal
 
 HOURS_A_DAY = 24
 PARTS_TOLD = 2
+TOLD_AS_TIMES_FROM, TOLD_AS_TIMES_MAX = 2, 1_000
 PART_SHARE = 10  # a factor with less than a tenth of the excess isn't told in the line
 
 SIGNALS = {
@@ -53,7 +54,7 @@ def dimension_word(dimension: str) -> str:
 
 
 def title_of(finding: Finding) -> str:
-    """One line: "feature search costs $4.20 an hour more than usual (3.1×)"."""
+    """One line: "feature search costs $4.20 an hour more than usual (3.1×)"; less than twice is "(+12.5 %)"."""
     name, signal = name_of(finding.series), finding.signals[0]
     if finding.change is Change.SILENCE or signal is Signal.SILENCE:
         return f"{name} {'has' if finding.series.dimension else 'have'} gone silent"
@@ -66,8 +67,15 @@ def title_of(finding: Finding) -> str:
     times = ""
     if more and finding.expected_pico > 0:
         ratio = Decimal(finding.actual_pico) / finding.expected_pico
-        times = f" ({ratio.quantize(Decimal('0.1')):,}×)" if ratio < 1_000 else " (over 1,000×)"
+        times = f" ({_times(ratio)})"
     return f"{name} {tense} {hourly} an hour {'more' if more else 'less'} than usual{times}"
+
+
+def _times(ratio: Decimal) -> str:
+    """What it costs beside what it should: "+12.5 %", "3.1×"."""
+    if ratio < TOLD_AS_TIMES_FROM:
+        return f"+{display.ratio(ratio - 1)}"
+    return f"{ratio.quantize(Decimal('0.1')):,}×" if ratio < TOLD_AS_TIMES_MAX else f"over {TOLD_AS_TIMES_MAX:,}×"
 
 
 def why_of(finding: Finding) -> str:

@@ -11,6 +11,7 @@ from bursar.console.figures import Amounts, CostRow, SeriesTable, ask, cost_tabl
 from bursar.console.format import Format
 from bursar.console.view import View
 from bursar.domain import display
+from bursar.domain.clock import datetime_from_us
 from bursar.domain.findings import ranked
 from bursar.domain.money import usd_from_pico
 from bursar.domain.periods import Bucket, Period
@@ -21,6 +22,8 @@ from bursar.watch.telling import name_of, title_of, why_of
 UNPRICED_LISTED_MAX = 3
 LOOPS_LISTED_MAX = 3
 ERROR_SHARE = Decimal("0.02")
+ANOMALY_SHARE = Decimal("0.01")  # of what the period costs in an hour
+SECONDS_AN_HOUR = 3_600
 UNTAGGED_SHARE = Decimal("0.02")
 RETRY_SHARE = Decimal("0.01")
 LOOP_CALLS = 20  # of one request on a day: more than anybody asks for by hand
@@ -44,7 +47,8 @@ def needs_of(
 ) -> list[Need]:
     """The lines for one period, what costs most first. series: by feature, if the page has that anyway."""
     now = totals.now
-    needs = [*_anomaly(context, view), *_loops_cut(context, view, f)]
+    anomaly = _anomaly(context, view, now)
+    needs = [*([anomaly] if anomaly and anomaly.level == "danger" else []), *_loops_cut(context, view, f)]
     if series is not None and (loop := _loop(context, view, f, now, series)):
         needs.append(loop)
     if now.unpriced_count:
@@ -76,22 +80,27 @@ def needs_of(
             Need("accent", f"{f.plain_money(untagged_cost)} has no feature: send X-Bursar-Tags with those calls",
                  href=view.with_filter("feature", "", "/explore", by="credential_id"), act="whose")
         )  # fmt: skip
+    if anomaly and anomaly.level != "danger":
+        needs.append(anomaly)
     return needs
 
 
-def _anomaly(context: ConsoleContext, view: View) -> list[Need]:
-    """The dearest of what goes on beyond the expected."""
+def _anomaly(context: ConsoleContext, view: View, now: Amounts) -> Need | None:
+    """The dearest of what goes on beyond the expected: money is being lost where it moves the period's own pace."""
     found = [one for one in ranked(context.open_findings()) if one.per_month_pico > 0]
     if not found:
-        return []
+        return None
     dearest = found[0]
+    hours = (
+        min(view.period.end, datetime_from_us(context.clock.now_us())) - view.period.start
+    ).total_seconds() / SECONDS_AN_HOUR
+    an_hour = (now.cost or Decimal(0)) / Decimal(max(hours, 1))
+    is_dear = usd_from_pico(dearest.excess_per_hour_pico) >= ANOMALY_SHARE * an_hour
     why, name = why_of(dearest), name_of(dearest.series)
     text = title_of(dearest).removeprefix(name).strip()
     more = f"; {len(found) - 1} more go on" if len(found) > 1 else ""
-    return [
-        Need("danger", f"{text}{f': {why}' if why else ''}{more}", subject=name,
-             href=view.url(f"/anomalies/{dearest.finding_id}"), act="why")
-    ]  # fmt: skip
+    return Need("danger" if is_dear else "accent", f"{text}{f': {why}' if why else ''}{more}", subject=name,
+                href=view.url(f"/anomalies/{dearest.finding_id}"), act="why")  # fmt: skip
 
 
 def _loops_cut(context: ConsoleContext, view: View, f: Format) -> list[Need]:

@@ -17,10 +17,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from bursar.cli import client
 from bursar.cli.commands.controlfile import apply_text
 from bursar.cli.commands.up import welcome
+from bursar.cli.demo_telling import tell_business, tell_finance, tell_release
 from bursar.cli.options import ConfigOption, resolve_config
 from bursar.cli.render import err, out, print_json, say
 from bursar.cli.report import Proved, show_proofs
-from bursar.cli.sending import send
 from bursar.config import Config, Upstream
 from bursar.demo import (
     DemoBill,
@@ -37,9 +37,8 @@ from bursar.demo import (
     key_id,
     traffic,
 )
-from bursar.demo.business import business_files
 from bursar.demo.history import CALLS_PER_DAY_DEFAULT, DAYS_DEFAULT
-from bursar.demo.incident import AFTER_S, FEATURE, RELEASE
+from bursar.demo.incident import AFTER_S, FEATURE
 from bursar.demo.traffic import Source, added
 from bursar.domain.clock import SystemClock, datetime_from_us
 from bursar.domain.errors import BursarError
@@ -50,7 +49,7 @@ from bursar.simulate.billing import LogEntry
 from bursar.simulate.launch import provider_thread
 from bursar.simulate.provider import Options
 from bursar.site import Site
-from bursar.supervise import Supervisor, find_running, stop_on_signals
+from bursar.supervise import Supervisor, stop_on_signals
 
 DATA_DEFAULT = Path("bursar-demo-data")
 PROVIDER_KEY = "SIMULATED_PROVIDER_KEY"
@@ -237,19 +236,8 @@ async def _go_wrong(site: Site, live: _Live, calling: Calling, until: asyncio.Ev
             await until.wait()
     if until.is_set():
         return TrafficTotals()
-    await asyncio.to_thread(_tell_release, site)
+    await asyncio.to_thread(tell_release, site)
     return await calling(lambda now_us: bad_release(live.seed, now_us, live.calls_per_day))
-
-
-def _tell_release(site: Site) -> None:
-    running = find_running(site.paths.data)
-    if running is None:
-        return
-    marker = msgspec.json.encode({"title": RELEASE, "kind": "deploy", "scope": {"feature": FEATURE}})
-    try:
-        send(running, "/api/markers", [], marker, "application/json")
-    except BursarError as error:
-        say(f"no marker of the release: {error.message}")
 
 
 def _decide(site: Site, history: HistoryTotals | None, stop: threading.Event) -> None:
@@ -262,24 +250,13 @@ def _decide(site: Site, history: HistoryTotals | None, stop: threading.Event) ->
     while _charges(site) < history.attempts:
         if stop.wait(BOOKS_EVERY_S):
             return
-    _tell_business(site)
+    tell_business(site)
     text = demo_controls(datetime_from_us(site.clock.now_us()).date())
     try:
         apply_text(site, text, prune=False, opening=True)
     except BursarError as error:
         say(f"no budgets in this demo: {error.message}")
-
-
-def _tell_business(site: Site) -> None:
-    """Bring in what the company's own books say of its customers, as `bursar customers import` would."""
-    running = find_running(site.paths.data)
-    if running is None:
-        return
-    try:
-        for one in business_files(datetime_from_us(site.clock.now_us()).date()):
-            send(running, "/api/business/imports", [("kind", one.kind), ("source", one.name)], one.content, "text/csv")
-    except BursarError as error:
-        say(f"no customers in this demo: {error.message}")
+    tell_finance(site)
 
 
 def _is_decided(site: Site) -> bool:

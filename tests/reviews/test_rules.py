@@ -206,3 +206,13 @@ def test_every_sentence_opens():
     assert all(one.opens.path.startswith("/") for one in rows)
     changed = next(one for one in rows if one.text.startswith("a spent"))
     assert changed.opens.filters == (Filter("feature", ("a",)),)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "told"),
+    [(112, 100, "12.0\u202f% more than in May"), (90, 100, "10.0\u202f% less than in May"),
+     (1300, 100, "13× as much as in May"),
+     (100, 100, "as much as in May"), (5, 0, "new"), (0, 5, "gone")],
+)  # fmt: skip
+def test_what_is_held_against_something_reads_as_people_say_it(now: int, before: int, told: str):
+    assert WORDS.than(now, before, "in May") == told

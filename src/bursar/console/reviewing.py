@@ -123,6 +123,10 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     """Everything that the rules look at."""
     explorer, before = context.explorer, view.before or previous(view.period)
     view = msgspec.structs.replace(view, before=before)
+    first_call = explorer.first_call_at()
+    is_before_cut = view.is_before_cut(first_call) and first_call is not None and first_call < before.end
+    if is_before_cut:  # nothing is held against it, as on pages
+        view = msgspec.structs.replace(view, before=None)
     totals = totals_of(explorer, view)
     is_monthly = kind == "monthly"
     return Facts(
@@ -131,6 +135,7 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
         before=before_words(kind, before),
         now=spend_of(totals.now),
         then=spend_of(totals.before),
+        is_before_cut=is_before_cut,
         features=groups_of(explorer, view, "feature"),
         models=groups_of(explorer, view, "model") if is_monthly else (),
         customers=groups_of(explorer, view, "customer") if is_monthly else (),

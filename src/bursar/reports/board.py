@@ -141,7 +141,7 @@ def _rest(shown: Sequence[Group], facts: Facts) -> tuple[Cell, ...] | None:
 def _headline(made: BoardFacts, words: Words) -> Figures:
     facts = made.facts
     now, then, per_call = facts.now, facts.then, facts.now.per_call
-    before = f"{words.more(now.cost, then.cost)} than in {facts.before}" if then.attempts else "nothing to compare with"
+    before = words.than(now.cost, then.cost, f"in {facts.before}") if then.attempts else "nothing to compare with"
     tone: Tone = "bad" if then.cost and now.cost > then.cost * Decimal("1.1") else "plain"
     figures = [Figure("Spent", words.money(now.cost), before, tone)]
     if facts.outlook is not None:
@@ -161,7 +161,7 @@ def _headline(made: BoardFacts, words: Words) -> Figures:
 def _lead(facts: Facts, words: Words) -> str:
     if not facts.now.attempts and not facts.then.attempts:
         return "Nothing to report: no call came."
-    change = f", {words.more(facts.now.cost, facts.then.cost)} than in {facts.before}" if facts.then.attempts else ""
+    change = f", {words.than(facts.now.cost, facts.then.cost, f'in {facts.before}')}" if facts.then.attempts else ""
     return f"{words.money(facts.now.cost)} went to AI models{change}."
 
 

@@ -146,10 +146,11 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class MonthSpend(msgspec.Struct, frozen=True):
-    """A calendar month, whole or so far. first: its first day."""
+    """A calendar month, whole or so far. first: its first day. is_cut: the books begin within it."""
 
     first: date
     spend: Spend
+    is_cut: bool = False
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -162,13 +163,17 @@ class Outlook(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. period, before: in words, "16–22 Nov 2026". Lists may be in any order: rules rank them."""
+    """All of it. period, before: in words, "16–22 Nov 2026". Lists may be in any order: rules rank them.
+
+    is_before_cut: the books begin within the period before, so it is no measure, and all figures of it are zero.
+    """
 
     kind: Kind
     period: str
     before: str
     now: Spend
     then: Spend
+    is_before_cut: bool = False
     features: Sequence[Group] = ()
     models: Sequence[Group] = ()
     customers: Sequence[Group] = ()

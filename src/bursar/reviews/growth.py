@@ -79,7 +79,7 @@ def unit_costs(facts: Facts, words: Words) -> Iterator[Said]:
         each = cost / len(known)
         change = ""
         if before:
-            change = f", {words.more(each, sum(before, Decimal(0)) / len(before))} than in {facts.before}"
+            change = f", {words.than(each, sum(before, Decimal(0)) / len(before), f'in {facts.before}')}"
         yield Said(
             f"{len(known)} customers cost {words.money(each)} each on average{change}.",
             Opens("/explore", extra=(("by", "customer"),)),
@@ -96,7 +96,7 @@ def unit_costs(facts: Facts, words: Words) -> Iterator[Said]:
         if group.now.per_call and group.before.per_call:
             yield Said(
                 f"A call of {words.name('feature', group.keys[0])} costs {words.money(group.now.per_call)}, "
-                f"{words.more(group.now.per_call, group.before.per_call)} than in {facts.before}.",
+                f"{words.than(group.now.per_call, group.before.per_call, f'in {facts.before}')}.",
                 Opens("/explore", group.filters),
                 group.now.cost,
             )

@@ -99,13 +99,13 @@ def movers(groups: Sequence[Group], facts: Facts, words: Words) -> Iterator[Said
 def trend(months: Sequence[MonthSpend], words: Words) -> Iterator[Said]:
     """The last months in a line, and how far the newest one is from their usual."""
     shown = sorted(months, key=lambda one: one.first)[-MONTHS_SHOWN:]
-    spent = [one for one in shown if one.spend.attempts]
+    spent = [one for one in shown if one.spend.attempts and not one.is_cut]
     if len(spent) < 2:
         return
     line = ", ".join(f"{one.first:%b} {words.money(one.spend.cost)}" for one in spent)
     first, last = spent[0], spent[-1]
     yield Said(
-        f"{line}: {words.more(last.spend.cost, first.spend.cost)} than in {first.first:%B}.",
+        f"{line}: {words.than(last.spend.cost, first.spend.cost, f'in {first.first:%B}')}.",
         Opens("/explore", extra=(("period", f"{first.first}..{_end_of_month(last.first)}"),), has_period=False),
         last.spend.cost - first.spend.cost,
     )
@@ -140,4 +140,4 @@ def _part(amount: Decimal, words: Words) -> str:
 
 
 def _against(now: Decimal, before: Decimal, words: Words, shown: Decimal | None = None) -> str:
-    return f"{words.more(now, before)} than the {words.money(before if shown is None else shown)}"
+    return words.than(now, before, f"the {words.money(before if shown is None else shown)}")

@@ -19,7 +19,7 @@ def wasted(facts: Facts, words: Words) -> Iterator[Said]:
     before = sum((one.before for one in facts.wasted), Decimal(0))
     if total >= least:
         share = words.share(total, facts.now.cost)
-        change = f", {words.more(total, before)} than in {facts.before}" if before else ""
+        change = f", {words.than(total, before, f'in {facts.before}')}" if before else ""
         yield Said(
             f"{words.money(total)} brought nothing, {share} of what was spent{change}.",
             Opens("/loops"),
@@ -29,7 +29,7 @@ def wasted(facts: Facts, words: Words) -> Iterator[Said]:
     for one in facts.wasted:
         if one.cost < least:
             continue
-        change = f" ({words.more(one.cost, one.before)})" if one.before else " (new)"
+        change = f" ({words.more(one.cost, one.before)})" if facts.then.attempts else ""
         whose = ""
         if one.of_feature * 2 > one.cost:
             whose = f", {words.share(one.of_feature, one.cost)} of it by {words.name('feature', one.feature)}"

@@ -48,6 +48,13 @@ class Words(msgspec.Struct, frozen=True):
             return f"{change.text} less"
         return {"new": "new", "gone": "gone", "same": "as much"}[change.direction]
 
+    def than(self, now: Decimal | int, before: Decimal | int, what: str) -> str:
+        """The same with what it is held against: "8 % less than in May", "13× as much as in May", "new"."""
+        said = self.more(now, before)
+        if said in ("new", "gone"):
+            return said
+        return f"{said} {'as' if said.endswith('as much') else 'than'} {what}"
+
     def rise(self, amount: Decimal) -> str:
         """A difference as a noun: "$12.40 more", "$3.10 less"."""
         if amount == 0:

@@ -46,8 +46,14 @@ class ShownSection(msgspec.Struct, frozen=True):
 
 
 def listed(context: ConsoleContext, view: View) -> list[ListedReview]:
-    """The last weeks, then the last months."""
-    return [_listed(view, name) for kind in KINDS for name in _names(context, view, kind, LISTED)]
+    """The last weeks, then the last months: the newest of each, and those before it that the books have calls of."""
+    first_call = context.explorer.first_call_at()
+    return [
+        _listed(view, name)
+        for kind in KINDS
+        for place, name in enumerate(_names(context, view, kind, LISTED))
+        if not place or (first_call is not None and parse_period(name, view.now, view.timezone).end > first_call)
+    ]
 
 
 def reviews_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:

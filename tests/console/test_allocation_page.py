@@ -125,3 +125,11 @@ def test_a_rule_that_changed_within_a_month_is_one_column_and_rows_still_add_up(
     rows = list(csv.DictReader(io.StringIO(text)))
     assert sum(Decimal(row["desks"]) for row in rows) == Decimal(450)
     assert sum(Decimal(row["total"]) for row in rows) == Decimal(told["ledger"]) + Decimal(told["flat"])
+
+
+def test_pages_of_finance_open_once_a_month_is_closed(page: TestClient):
+    body = {"by": "Ada", "note": "looked at", "accepted": True}
+    assert page.post("/api/close/2026-10", json=body).json()["state"] == "closed"
+    for path in ("/allocation", "/close", "/contracts", "/customers", "/invoices", "/rates", "/reports", "/tax"):
+        assert page.get(path).status_code == 200, path
+    assert "a rule begins and ends on 1 Nov 2026 or later" in page.get("/allocation").text

@@ -13,7 +13,7 @@ from bursar.reports import charts
 from bursar.reports.blocks import Block, Cell, Column, Figure, Figures, Line, Page, Prose, Report, Table, Tone, totalled
 from bursar.reports.pack import cut
 from bursar.reviews import doing, growth, spending, waste
-from bursar.reviews.facts import Facts, Group, Opens
+from bursar.reviews.facts import Facts, Group, Opens, uncompared
 from bursar.reviews.said import Said, ranked
 from bursar.reviews.words import Words
 
@@ -72,7 +72,7 @@ def board(made: BoardFacts, words: Words, address: Callable[[Opens], str]) -> Re
             prose(
                 "What moved",
                 ranked(moved, 3),
-                f"Nothing moved by more than a hundredth of the bill against {facts.before}.",
+                uncompared(facts) or f"Nothing moved by more than a hundredth of the bill against {facts.before}.",
             ),
         ),
     )

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from bursar.domain.display import sentence
 from bursar.explore.filters import Filter
 
 Kind = Literal["weekly", "monthly"]
@@ -187,3 +188,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     waiting: Sequence[Waiting] = ()
     months: Sequence[MonthSpend] = ()
     outlook: Outlook | None = None
+
+
+def uncompared(facts: Facts) -> str:
+    """Why there is nothing to compare with, as a sentence; "" where there is."""
+    if facts.then.attempts:
+        return ""
+    said = f"{facts.before} isn't whole in the books" if facts.is_before_cut else f"no call came in {facts.before}"
+    return sentence(f"{said}, so there is nothing to compare with.")

@@ -30,7 +30,7 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Review(msgspec.Struct, frozen=True):
-    """All of it. lead: the review in one sentence."""
+    """All of it. before: what changes are against, "" for nothing. lead: the review in one sentence."""
 
     kind: Kind
     title: str

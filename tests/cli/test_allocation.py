@@ -45,5 +45,12 @@ def test_rules_split_a_month_that_is_shown_stated_and_charged_back(bursar, mine,
     assert "seats" in bursar("statements", "support", "--month", month, *data).out
     assert "is charged back by team" in bursar("allocation", "charge", month, *data).err
     assert "charged back already" in bursar("allocation", "charge", month, *data).err
+    assert json.loads(bursar("close", "flat", month, "--format", "json", *data).out)[0]["amount"] == "30"
+    assert "isn't over" in bursar("close", "flat", month, "--post", "--by", "Ada", *data).err
+    early = ("allocation", "set", "early", "--kind", "flat", "--amount", "7", "--from", "2026-01-01", "--until")
+    assert bursar(*early, "2026-01-31", *data).code == 0
+    assert "to be booked" in bursar("close", "flat", "2026-01", *data).out
+    assert "1 entry posted" in bursar("close", "flat", "2026-01", "early", "--post", "--by", "Ada", *data).err
+    assert "booked already" in bursar("close", "flat", "2026-01", "--post", "--by", "Ada", *data).err
     assert bursar("allocation", "end", "seats", "--on", f"{month}-01", *data).code == 0
     assert bursar("allocation", "end", "none", "--on", f"{month}-01", *data).code != 0

@@ -127,6 +127,40 @@ def test_a_rule_that_changed_within_a_month_is_one_column_and_rows_still_add_up(
     assert sum(Decimal(row["total"]) for row in rows) == Decimal(told["ledger"]) + Decimal(told["flat"])
 
 
+def test_flat_costs_are_booked_by_the_form_once_and_not_before_the_month_is_over(
+    page: TestClient, mine: ConsoleContext
+):
+    for name, by in (("tool <b>", "team"), ("for customers", "customer")):
+        terms = {
+            "kind": "flat",
+            "start": "2026-10-01",
+            "end": "2026-10-31",
+            "amount": "400",
+            "by": by,
+            "method": "even",
+        }
+        page.post("/api/allocation/rules", json={"name": name, "terms": terms})
+    shown = page.get("/close?month=2026-10").text
+    assert "tool &lt;b&gt;" in shown
+    assert "Not booked: tool &lt;b&gt; (by team), 400.00 USD" in shown
+    assert "has the same amount" in shown
+    form = {"csrf": mine.csrf, "month": "2026-10", "by": "Ada", "rule:tool <b>": "yes"}
+    assert page.post("/close/flat", data=form | {"csrf": "x"}, follow_redirects=False).status_code == 403
+    assert page.post("/close/flat", data=form | {"rule:tool <b>": ""}, follow_redirects=False).status_code == 400
+    done = [page.post("/close/flat", data=form, follow_redirects=False) for _ in range(2)]
+    assert [one.headers["location"] for one in done] == ["/close?month=2026-10#flat"] * 2
+    told = {one["rule"]: one for one in page.get("/api/close/2026-10/flat").json()}
+    assert (told["tool <b>"]["state"], told["tool <b>"]["booked"], told["tool <b>"]["open"]) == ("booked", "400", "0")
+    assert sum(Decimal(part) for part in told["tool <b>"]["parts"].values()) == Decimal(400)
+    assert (told["for customers"]["state"], told["for customers"]["twin"]) == ("open", "tool <b>")
+    assert [row["open"] for row in rows_of(page, "/api/close/2026-10/flat?format=csv")] == ["0", "400"]
+    owed = {one["account"]: one["credit"] for one in page.get("/api/close/2026-10").json()["trial_balance"]}
+    assert [amount for account, amount in owed.items() if account.startswith("Liabilities:Accrued:Tool-b")] == ["400"]
+    refused = page.post("/api/close/2026-11/flat", json={"by": "Ada"})
+    assert "isn't over" in refused.json()["detail"]
+    assert page.post("/api/close/2026-10/flat", json={"by": "Ada", "rules": ["tool <b>"]}).json() == []
+
+
 def test_pages_of_finance_open_once_a_month_is_closed(page: TestClient):
     body = {"by": "Ada", "note": "looked at", "accepted": True}
     assert page.post("/api/close/2026-10", json=body).json()["state"] == "closed"

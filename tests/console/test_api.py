@@ -39,6 +39,7 @@ def test_the_description_lists_every_address_of_the_api(client: TestClient):
         "/api/invoices/{name}/decide", "/api/invoices/{name}/rate", "/api/invoices/{name}/variances/{variance_id}",
         "/api/bill-keys", "/api/bill-mappings",
         "/api/close", "/api/close/{month}", "/api/close/{month}/proof", "/api/close/{month}/files/{name}",
+        "/api/close/{month}/flat",
         "/api/journal", "/api/chart", "/api/statements",
         "/api/allocation", "/api/allocation/rules", "/api/allocation/rules/{name}",
         "/api/allocation/{month}/chargeback",

@@ -65,7 +65,9 @@ COMMANDS = {
     "contracts": Listed("contracts", "Contracts with vendors: record, rate, see where they stand, negotiate."),
     "allocation": Listed("allocation", "Who bears a month's cost, and by which rules: show, rules, set, end, charge."),
     "statements": Listed("allocation", "What one of them bears in a month, and why."),
-    "close": Listed("close", "Months of the books: list, show, month, export, prove, post, paid, entries, chart."),
+    "close": Listed(
+        "close", "Months of the books: list, show, flat, month, export, prove, post, paid, entries, chart."
+    ),
     "rates": Listed("rates", "Exchange rates by day, purpose and source: add, import, list, show."),
     "initiatives": Listed(
         "initiatives", "What shall become cheaper, and what it saved: list, show, set, start, done, stop, remove, book."

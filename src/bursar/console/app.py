@@ -24,6 +24,7 @@ from bursar.console.api.budgets import BUDGET_HANDLERS
 from bursar.console.api.business import BUSINESS_HANDLERS
 from bursar.console.api.caches import CACHE_HANDLERS
 from bursar.console.api.close import CLOSE_HANDLERS
+from bursar.console.api.close_flats import CLOSE_FLAT_HANDLERS
 from bursar.console.api.contracts import CONTRACT_HANDLERS
 from bursar.console.api.controls import CONTROL_HANDLERS
 from bursar.console.api.customers import CUSTOMER_HANDLERS
@@ -48,6 +49,7 @@ from bursar.console.pages.allocation import ALLOCATION_PAGES
 from bursar.console.pages.anomaly import ANOMALY_PAGES
 from bursar.console.pages.changes import CHANGE_HANDLERS
 from bursar.console.pages.close import CLOSE_PAGES
+from bursar.console.pages.close_flats import CLOSE_FLAT_PAGES
 from bursar.console.pages.contracts import CONTRACT_PAGES
 from bursar.console.pages.customer import CUSTOMER_PAGES
 from bursar.console.pages.edit import EDIT_HANDLERS
@@ -121,6 +123,7 @@ def make_routes() -> Litestar:
             *FOCUS_HANDLERS, *FOCUS_PAGES,
             *REPORT_HANDLERS, *REPORT_PAGES,
             *RATE_HANDLERS, *RATE_PAGES, *CLOSE_HANDLERS, *CLOSE_PAGES,
+            *CLOSE_FLAT_HANDLERS, *CLOSE_FLAT_PAGES,
             *ALLOCATION_HANDLERS, *ALLOCATION_PAGES,
             *TAX_HANDLERS, *TAX_PAGES, *SCENARIO_API_HANDLERS, *SCENARIO_PAGES,
             *CUSTOMER_HANDLERS, *CUSTOMER_PAGES, *BUSINESS_HANDLERS, *UPLOAD_PAGES,

@@ -10,8 +10,10 @@ from bursar.console.simulating import ScenarioDesk
 from bursar.domain.clock import Clock, datetime_from_us
 from bursar.explore.query import Explorer
 from bursar.finance.allocation.book import AllocationBook
+from bursar.finance.allocation.flats import FlatBook
 from bursar.finance.books.bills import Bill
 from bursar.finance.books.close import CloseBook
+from bursar.finance.books.flats import OpenFlat
 from bursar.finance.business.book import BusinessBook
 from bursar.finance.business.mappings import MappingBook
 from bursar.finance.contracts.book import ContractBook
@@ -101,7 +103,13 @@ class FinanceDesk:
             self.organization,
             lambda: unread_bytes(self.status()),
             lambda month: bills_of(self.invoices, month),
+            self._open_flats,
         )
+
+    @cached_property
+    def flats(self) -> FlatBook:
+        """Flat costs in the books."""
+        return FlatBook(self.allocation, self.close, self.clock)
 
     @cached_property
     def business(self) -> BusinessBook:
@@ -127,6 +135,9 @@ class FinanceDesk:
     def invoices(self) -> InvoiceDesk:
         """Providers' bills beside the ledger; other currencies by the rates for the books."""
         return InvoiceDesk(self.store, self.secret, self.ledger, self.clock, self._books_rate)
+
+    def _open_flats(self, month: str) -> list[OpenFlat]:
+        return self.flats.open(month)
 
     def _books_rate(self, currency: str, day: date) -> Decimal | None:
         """How many of a currency one USD was worth in the books; None: unknown."""

@@ -70,6 +70,7 @@ FORMS = (
     "/invoices/change",
     "/uploads/change",
     "/close/change",
+    "/close/flat",
     "/allocation/change",
     "/tax/change",
     "/advice/apply",

@@ -1,9 +1,11 @@
 """A ledger with charges that are written straight into it: a row each, with the fields that the books read."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from bursar.domain.clock import FixedClock, us_from_datetime
 from bursar.finance.books.close import CloseBook
+from bursar.finance.books.flats import OpenFlat
 from bursar.governance.store import ControlStore
 from bursar.ledger.floor import posting_us
 from bursar.ledger.store import Ledger
@@ -22,7 +24,11 @@ class World:
     def __init__(self, ledger: Ledger, store: ControlStore) -> None:
         self.ledger = ledger
         self.clock = FixedClock(us("2026-10-01T00:00"))
-        self.close = CloseBook(store, SECRET, ledger, self.clock, "acme")
+        self.flats: Callable[[str], Sequence[OpenFlat]] = lambda _month: ()
+        self.close = CloseBook(store, SECRET, ledger, self.clock, "acme", flats=self._open_flats)
+
+    def _open_flats(self, month: str) -> Sequence[OpenFlat]:
+        return self.flats(month)
 
     def at(self, text: str) -> None:
         self.clock.at_us = us(text)

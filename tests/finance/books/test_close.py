@@ -94,7 +94,7 @@ def test_the_checklist_says_what_is_open(world):
     states = {one.code: one.state for one in world.close.checks("2026-10")}
     assert states == {
         "over": "ok", "loaded": "ok", "in_flight": "ok", "earlier": "ok", "unpriced": "look", "assumed": "ok",
-        "estimated": "ok", "reconciled": "look", "days": "look", "untagged": "ok",
+        "estimated": "ok", "reconciled": "look", "flat": "ok", "days": "look", "untagged": "ok",
     }  # fmt: skip
     assert {one.code: one.state for one in world.close.checks("2026-11")}["over"] == "blocks"
 

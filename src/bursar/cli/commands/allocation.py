@@ -214,10 +214,10 @@ def charge(
         path = f"{client.path_of('api', 'allocation', month)}/chargeback"
         posted: int = len(msgspec.json.decode(client.send(running, "POST", path, msgspec.json.encode({"by": by}))))
     else:
-        from bursar.cli.ledgers import opened_allocation  # start-up: DuckDB takes its time
+        from bursar.cli.ledgers import opened_books  # start-up: DuckDB takes its time
 
-        with opened_allocation(site) as book:
-            posted = len(book.charge_back(month, by, actor=actor()))
+        with opened_books(site) as books:
+            posted = len(books.allocation.charge_back(month, by, actor=actor()))
     say(f"{month} is charged back by {by}." if posted else f"{month} is charged back already, as it stands.")
 
 

@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from bursar.cli import client
+from bursar.cli.commands.close_flat import flat
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing
 from bursar.cli.render import Format, count_column, money_column, out_bytes, print_json, print_table, say, text_column
 from bursar.domain.errors import BadControl
@@ -117,10 +118,10 @@ def month(
         body = msgspec.json.encode({"by": by, "note": note, "accepted": accept})
         client.send(running, "POST", client.path_of("api", "close", month), body)
     else:
-        from bursar.cli.ledgers import opened_close  # start-up: DuckDB takes its time
+        from bursar.cli.ledgers import opened_books  # start-up: DuckDB takes its time
 
-        with opened_close(site) as book:
-            book.close(month, by=by, note=note, accepted=accept)
+        with opened_books(site) as books:
+            books.close.close(month, by=by, note=note, accepted=accept)
     say(f"{month} is closed. What is posted for it from now on is booked in the open month.")
 
 
@@ -249,19 +250,19 @@ def chart(
     if running is not None:
         client.send(running, "PUT", "/api/chart", msgspec.json.encode(wanted))
     else:
-        from bursar.cli.ledgers import opened_close  # start-up: DuckDB takes its time
+        from bursar.cli.ledgers import opened_books  # start-up: DuckDB takes its time
 
-        with opened_close(site) as book:
-            book.set_chart(wanted, actor=actor())
+        with opened_books(site) as books:
+            books.close.set_chart(wanted, actor=actor())
     say("open months use it from now on; closed ones keep theirs.")
 
 
 def register(app: typer.Typer) -> None:
-    told = "Months of the books: list, show, month, export, prove, post, paid, entries, chart."
+    told = "Months of the books: list, show, flat, month, export, prove, post, paid, entries, chart."
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=told)
     for name, command in (
-        ("list", list_months), ("show", show), ("month", month), ("export", export), ("prove", prove), ("post", post),
-        ("paid", paid), ("entries", entries), ("chart", chart),
+        ("list", list_months), ("show", show), ("flat", flat), ("month", month), ("export", export), ("prove", prove),
+        ("post", post), ("paid", paid), ("entries", entries), ("chart", chart),
     ):  # fmt: skip
         group.command(name)(command)
     app.add_typer(group, name="close")

@@ -15,6 +15,7 @@ from bursar.console.api.close import MonthState, month_states
 from bursar.console.context import ConsoleContext
 from bursar.console.converting import beside
 from bursar.console.format import Format
+from bursar.console.pages.close_flats import flats_shown
 from bursar.console.pages.serving import Asked, fields_of
 from bursar.console.render import NAV
 from bursar.console.view import View
@@ -86,6 +87,7 @@ def close_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             "checks": [(one, STATE_WORDS[one.state], _opens(one)) for one in checks],
             "can_close": can_close(checks),
             "look": len(to_look_at(checks)),
+            "flats": flats_shown(context.finance().flats, asked),
             "books": books,
             "tiles": _tiles(books),
             "balances": books.balances,

@@ -34,7 +34,8 @@ class Chart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """rules: the first that fits says where an expense stands; none: `expense`.
 
     A charge is debited to its expense at list, and credited: the discount of a contract, what commitments save beyond
-    it, what was paid in advance, and what the vendor will bill. The four credits are the debit, exactly.
+    it, what was paid in advance, and what the vendor will bill. The four credits are the debit, exactly. Of a flat cost
+    the provider is the rule's name.
     """
 
     rules: list[AccountRule] = []
@@ -47,7 +48,7 @@ class Chart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tax_recoverable: str = "Assets:Tax:Recoverable"
     tax_payable: str = "Liabilities:Tax:Payable"
     exchange: str = "Expenses:Exchange-Differences"
-    flat: str = "Expenses:AI:Flat:{feature}"
+    flat: str = "Expenses:AI:Flat:{provider}:{team}:{feature}"
     chargeback: str = "Expenses:Charged:{team}"
     charged_out: str = "Expenses:Charged-Out"
 

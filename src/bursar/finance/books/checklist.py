@@ -9,6 +9,7 @@ import msgspec
 
 from bursar.finance.books.bills import Bill, unlike_bills
 from bursar.finance.books.booked import Closings, booked_where, month_span, month_sums
+from bursar.finance.books.flats import OpenFlat, unbooked_flats
 from bursar.ledger.store import Session
 
 State = Literal["ok", "look", "blocks"]
@@ -34,10 +35,12 @@ def checklist(
     now: datetime,
     unread_bytes: int = 0,
     bills: Sequence[Bill] = (),
+    flats: Sequence[OpenFlat] = (),
 ) -> list[Check]:
     """All checks of a month, in the order in which they are looked at.
 
-    unread_bytes: of the gateway's journal, not loaded yet. bills: of the month, from its providers.
+    unread_bytes: of the gateway's journal, not loaded yet. bills: of the month, from its providers. flats: its flat
+    costs that aren't booked.
     """
     start, end = month_span(month)
     days = f"?period={month}&tz=UTC"
@@ -67,6 +70,9 @@ def checklist(
                "estimated, since the provider told no usage", f"/calls{days}&filter=quality%3Destimated"),
         _check("reconciled", "It is compared with the bills of its providers", not unlike,
                f"not compared: {unlike}", "/invoices"),
+        _check("flat", "Flat costs are booked", not flats,
+               f"not booked: {unbooked_flats(flats)}; book them here, or leave those that were booked by hand",
+               f"/close?month={month}#flat"),
         _days(session, month, start, end),
         _check("untagged", "Every cost has a team or a feature", untagged == 0,
                f"{untagged:,.2f} USD say neither; rules of allocation split it", "/allocation"),

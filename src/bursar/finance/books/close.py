@@ -23,6 +23,7 @@ from bursar.finance.books.chart import Chart, check_chart
 from bursar.finance.books.checklist import Check, can_close, checklist, to_look_at
 from bursar.finance.books.entries import Transaction
 from bursar.finance.books.exports import TEXT_EXPORTS
+from bursar.finance.books.flats import OpenFlat
 from bursar.finance.books.journal import JournalBook
 from bursar.finance.books.monthly import Closing, MonthBooks, Totals, month_books, until_of
 from bursar.finance.books.tie import Tie, tie_month
@@ -61,7 +62,7 @@ class CloseBook:
     """The months of a site's books.
 
     secret: of the audit log; organization: named in files; unread_bytes: of the journal, as the loader knows it; bills:
-    of a month, as they were compared last.
+    of a month, as they were compared last; flats: its flat costs that aren't booked.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class CloseBook:
         organization: str,
         unread_bytes: Callable[[], int] = lambda: 0,
         bills: Callable[[str], Sequence[Bill]] = lambda _month: (),
+        flats: Callable[[str], Sequence[OpenFlat]] = lambda _month: (),
     ) -> None:
         self._store = store
         self._secret = secret
@@ -81,6 +83,7 @@ class CloseBook:
         self._organization = organization
         self._unread_bytes = unread_bytes
         self._bills = bills
+        self._flats = flats
         self.journal = JournalBook(store, secret, clock)
 
     def closings(self) -> list[Closing]:
@@ -104,10 +107,9 @@ class CloseBook:
 
     def checks(self, month: str) -> list[Check]:
         """What to look at before it is closed. Raises BadPeriod."""
+        bills, flats = self._bills(month), self._flats(month)
         with self.ledger.reading() as session:
-            return checklist(
-                session, month, until_of(self.closings()), self._now(), self._unread_bytes(), self._bills(month)
-            )
+            return checklist(session, month, until_of(self.closings()), self._now(), self._unread_bytes(), bills, flats)
 
     def tie(self, month: str) -> Tie:
         """How it ties to Explore. Raises BadPeriod."""
@@ -120,7 +122,7 @@ class CloseBook:
 
         Raises BadPeriod, BadControl that says what is in the way, ChangedMeanwhile if it is closed already.
         """
-        by, note = _person(by), note.strip()
+        by, note = check_person(by), note.strip()
         if len(note) > NOTE_MAX:
             raise BadControl(f"note: {len(note)} characters, at most {NOTE_MAX}", field="note")
         if any(one.month == month for one in self.closings()):
@@ -250,10 +252,11 @@ def newest_chart(store: ControlStore) -> Chart:
         return _chart(connection, None)
 
 
-def _person(by: str) -> str:
+def check_person(by: str) -> str:
+    """Who answers for it, without blanks around the name. Raises BadControl for what names nobody."""
     name = " ".join(by.split())
     if name.lower() in NOBODY or len(name) > NAME_MAX or not name.isprintable():
-        raise BadControl(f"by: the name of the person who closes it, in at most {NAME_MAX} characters", field="by")
+        raise BadControl(f"by: the name of the person who answers for it, in at most {NAME_MAX} characters", field="by")
     return name
 
 

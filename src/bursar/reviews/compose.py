@@ -13,12 +13,16 @@ def compose(facts: Facts, words: Words) -> Review:
     """The review that the facts make."""
     sections = weekly(facts, words) if facts.kind == "weekly" else monthly(facts, words)
     title = "Weekly review" if facts.kind == "weekly" else "Monthly review"
-    return Review(facts.kind, title, facts.period, facts.before, lead(facts, sections, words), sections)
+    lead_line = lead(facts, sections, words)
+    if not facts.now.attempts and not facts.then.attempts and not any(section.said for section in sections):
+        sections = ()
+    before = facts.before if facts.then.attempts else ""
+    return Review(facts.kind, title, facts.period, before, lead_line, sections)
 
 
 def weekly(facts: Facts, words: Words) -> tuple[Section, ...]:
     """Ten minutes."""
-    unmoved = _alone(facts) or f"No feature moved by more than a hundredth of the bill against {facts.before}."
+    unmoved = alone(facts) or f"No feature moved by more than a hundredth of the bill against {facts.before}."
     return (
         Section("What was spent", 1, "No call came in this week.", tuple(spending.totals(facts, words))),
         Section(
@@ -50,7 +54,7 @@ def weekly(facts: Facts, words: Words) -> tuple[Section, ...]:
 
 def monthly(facts: Facts, words: Words) -> tuple[Section, ...]:
     """Thirty minutes."""
-    unmoved = _alone(facts) or f"Nothing moved by more than a hundredth of the bill against {facts.before}."
+    unmoved = alone(facts) or f"Nothing moved by more than a hundredth of the bill against {facts.before}."
     moved = [
         *spending.movers(facts.features, facts, words),
         *spending.movers(facts.models, facts, words),
@@ -90,7 +94,7 @@ def monthly(facts: Facts, words: Words) -> tuple[Section, ...]:
     )  # fmt: skip
 
 
-def _alone(facts: Facts) -> str:
+def alone(facts: Facts) -> str:
     """Why there is nothing to compare with; "" where there is."""
     if facts.then.attempts:
         return ""

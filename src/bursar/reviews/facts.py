@@ -154,11 +154,14 @@ class MonthSpend(msgspec.Struct, frozen=True):
 
 
 class Outlook(msgspec.Struct, frozen=True):
-    """What this month will have cost when it ends, with an 80 % band; error: of the back-test, a share."""
+    """What this month will have cost when it ends; error: of the back-test, a share.
+
+    low, high: its 80 % band; None where the history is too short for one.
+    """
 
     expected: Decimal
-    low: Decimal
-    high: Decimal
+    low: Decimal | None
+    high: Decimal | None
     error: Decimal | None = None
 
 

@@ -108,6 +108,12 @@ def test_what_is_no_week_and_no_month_is_refused_in_words(client: TestClient, na
     assert "2026-" in answer.json()["detail"]
 
 
+def test_one_that_runs_is_compared_with_as_many_days_and_one_to_come_is_refused(client: TestClient):
+    assert client.get("/api/reviews/2026-W48").json()["against"] == "the same days of the week before"
+    answer = client.get("/api/reviews/2027-W10")
+    assert (answer.status_code, "hasn't begun yet" in answer.json()["detail"]) == (400, True)
+
+
 def test_an_empty_ledger_has_nothing_to_report(empty_client: TestClient):
     assert empty_client.get("/reviews").status_code == 200
     told = empty_client.get("/api/reviews/weekly").json()

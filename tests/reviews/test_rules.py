@@ -57,13 +57,30 @@ def test_the_two_parts_of_a_change_are_the_change(now: Decimal, calls: int, befo
     assert abs(sum(parts, Decimal(0)) - (now - before)) <= Decimal("1e-18")
 
 
-def test_nothing_to_report_is_one_line_a_section():
+def test_nothing_to_report_is_one_line():
     for kind in ("weekly", "monthly"):
         review = compose(facts(kind, now=Spend(), then=Spend()), WORDS)
-        assert review.lead == "Nothing to report: no call came."
-        assert not [one for section in review.sections for one in section.said]
-        assert all(section.nothing.endswith(".") for section in review.sections)
+        assert (review.lead, review.sections, review.about) == ("Nothing to report: no call came.", (), "")
         assert "no call came" in to_text(review)
+        quiet = compose(facts(kind, now=spend("80.10"), then=spend("80")), WORDS)
+        assert all(section.nothing.endswith(".") for section in quiet.sections)
+
+
+def test_a_month_after_one_that_the_books_only_begin_in_stands_for_itself():
+    wasted = [Wasted("timeout", "Timed out", Decimal(5), Decimal(0), 7, ())]
+    features = [group("search", spend("100"), Spend())]
+    review = compose(
+        facts("monthly", then=Spend(), before="August", is_before_cut=True, features=features, wasted=wasted), WORDS
+    )
+    assert review.about == "30 minutes; there is nothing to compare it with"
+    assert review.lead == "$100.00 spent; nothing needs you."
+    assert said(review, "Waste")[1] == "Timed out: $5.00 for 7 attempts."
+    assert said(review, "Unit costs")[0] == "A call of search costs $1.00."
+
+
+def test_a_month_whose_band_isnt_known_is_told_without_one():
+    [line] = said(compose(facts("monthly", outlook=Outlook(Decimal(9), None, None)), WORDS), "Trend")[-1:]
+    assert line == "The running month will end at $9.00, as far as so short a history tells."
 
 
 def test_a_quiet_week_needs_nobody():

@@ -13,7 +13,7 @@ from bursar.console.context import ConsoleContext
 from bursar.console.figures import totals_of
 from bursar.console.reviewing_controls import anomalies_in, budgets_now, initiatives_in, outlook_now, waiting_now
 from bursar.console.reviewing_spend import groups_of, months_until, repeated_in, spend_of, wasted_in
-from bursar.console.view import View
+from bursar.console.view import View, whole_slot
 from bursar.domain.errors import BadRequest
 from bursar.domain.periods import Period, previous, zone
 from bursar.reviews.compose import compose
@@ -95,7 +95,12 @@ def last_complete(kind: Kind, now: datetime, timezone: str) -> str:
 
 
 def make_review(context: ConsoleContext, kind: Kind, view: View) -> MadeReview:
-    """The review of the view's period, whole calls of all kinds but those that its filters leave out."""
+    """The review of the view's period, whole calls of all kinds but those that its filters leave out.
+
+    Raises BadRequest for one that hasn't begun.
+    """
+    if view.period.start > view.now:
+        raise BadRequest(f"{view.period_name} hasn't begun yet: there is nothing to review", field="period")
     words = Words(context.config.console.locale, context.config.console.currency)
     return MadeReview(compose(facts_of(context, kind, view), words), view)
 
@@ -121,7 +126,7 @@ def pdf_of(context: ConsoleContext, made: MadeReview) -> bytes:
 
 def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     """Everything that the rules look at."""
-    explorer, before = context.explorer, view.before or previous(view.period)
+    explorer, before = context.explorer, before_of(view)
     view = msgspec.structs.replace(view, before=before)
     first_call = explorer.first_call_at()
     is_before_cut = view.is_before_cut(first_call) and first_call is not None and first_call < before.end
@@ -132,7 +137,7 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     return Facts(
         kind=kind,
         period=view.days_label,
-        before=before_words(kind, before),
+        before=before_words(kind, before, is_running=view.includes_now),
         now=spend_of(totals.now),
         then=spend_of(totals.before),
         is_before_cut=is_before_cut,
@@ -152,11 +157,19 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     )
 
 
-def before_words(kind: Kind, before: Period) -> str:
+def before_of(view: View) -> Period:
+    """What it is compared with: the period before; of one that still runs as much of that as is over of this."""
+    before = view.before or previous(view.period)
+    if not view.includes_now:
+        return before
+    over = whole_slot(msgspec.structs.replace(view.period, end=view.now), view.now)
+    return msgspec.structs.replace(before, end=min(before.end, before.start + (over.end - over.start)))
+
+
+def before_words(kind: Kind, before: Period, *, is_running: bool) -> str:
     """The period before, as a sentence names it."""
-    if kind == "weekly":
-        return "the week before"
-    return f"{before.start.astimezone(zone(before.timezone)):%B}"
+    name = "the week before" if kind == "weekly" else f"{before.start.astimezone(zone(before.timezone)):%B}"
+    return f"the same days of {name}" if is_running else name
 
 
 def advised_now(context: ConsoleContext, view: View) -> list[Advised]:

@@ -13,7 +13,8 @@ from bursar.reports import charts
 from bursar.reports.blocks import Block, Cell, Column, Figure, Figures, Line, Page, Prose, Report, Table, Tone, totalled
 from bursar.reports.pack import cut
 from bursar.reviews import doing, growth, spending, waste
-from bursar.reviews.facts import Facts, Group, Opens, uncompared
+from bursar.reviews.compose import alone
+from bursar.reviews.facts import Facts, Group, Opens
 from bursar.reviews.said import Said, ranked
 from bursar.reviews.words import Words
 
@@ -72,7 +73,7 @@ def board(made: BoardFacts, words: Words, address: Callable[[Opens], str]) -> Re
             prose(
                 "What moved",
                 ranked(moved, 3),
-                uncompared(facts) or f"Nothing moved by more than a hundredth of the bill against {facts.before}.",
+                alone(facts) or f"Nothing moved by more than a hundredth of the bill against {facts.before}.",
             ),
         ),
     )
@@ -145,7 +146,9 @@ def _headline(made: BoardFacts, words: Words) -> Figures:
     tone: Tone = "bad" if then.cost and now.cost > then.cost * Decimal("1.1") else "plain"
     figures = [Figure("Spent", words.money(now.cost), before, tone)]
     if facts.outlook is not None:
-        band = f"{words.money(facts.outlook.low)} to {words.money(facts.outlook.high)}, four times in five"
+        band = "too little history for a band"
+        if facts.outlook.low is not None:
+            band = f"{words.money(facts.outlook.low)} to {words.money(facts.outlook.high)}, four times in five"
         figures.append(Figure("Month will end near", words.money(facts.outlook.expected), band))
     figures.append(
         Figure("Saved", words.money(now.saved), "by caches, routes and batches", "good" if now.saved > 0 else "plain")
@@ -171,7 +174,14 @@ def _months(made: BoardFacts) -> tuple[Block, ...]:
         return ()
     labels = made.month_labels or tuple(f"{one.first:%b %Y}" for one in months)
     outlook = made.facts.outlook
-    running = None if outlook is None else (outlook.low, outlook.expected, outlook.high)
+    running = None
+    if outlook is not None:  # without a band only the amount
+        low, high = outlook.low, outlook.high
+        running = (
+            outlook.expected if low is None else low,
+            outlook.expected,
+            outlook.expected if high is None else high,
+        )
     return (charts.months([(label, one.spend.cost) for label, one in zip(labels, months, strict=True)], running),)
 
 

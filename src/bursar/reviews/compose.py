@@ -1,7 +1,8 @@
 """The two reviews: which sections, in which order, how long each should take."""
 
+from bursar.domain import display
 from bursar.reviews import doing, growth, spending, waste
-from bursar.reviews.facts import Facts, uncompared
+from bursar.reviews.facts import Facts
 from bursar.reviews.said import Review, Section, ranked
 from bursar.reviews.words import Words
 
@@ -12,19 +13,16 @@ def compose(facts: Facts, words: Words) -> Review:
     """The review that the facts make."""
     sections = weekly(facts, words) if facts.kind == "weekly" else monthly(facts, words)
     title = "Weekly review" if facts.kind == "weekly" else "Monthly review"
-    return Review(
-        facts.kind,
-        title,
-        facts.period,
-        facts.before if facts.then.attempts else "",
-        lead(facts, sections, words),
-        sections,
-    )
+    lead_line = lead(facts, sections, words)
+    if not facts.now.attempts and not facts.then.attempts and not any(section.said for section in sections):
+        sections = ()
+    before = facts.before if facts.then.attempts else ""
+    return Review(facts.kind, title, facts.period, before, lead_line, sections)
 
 
 def weekly(facts: Facts, words: Words) -> tuple[Section, ...]:
     """Ten minutes."""
-    unmoved = uncompared(facts) or f"No feature moved by more than a hundredth of the bill against {facts.before}."
+    unmoved = alone(facts) or f"No feature moved by more than a hundredth of the bill against {facts.before}."
     return (
         Section("What was spent", 1, "No call came in this week.", tuple(spending.totals(facts, words))),
         Section(
@@ -56,7 +54,7 @@ def weekly(facts: Facts, words: Words) -> tuple[Section, ...]:
 
 def monthly(facts: Facts, words: Words) -> tuple[Section, ...]:
     """Thirty minutes."""
-    unmoved = uncompared(facts) or f"Nothing moved by more than a hundredth of the bill against {facts.before}."
+    unmoved = alone(facts) or f"Nothing moved by more than a hundredth of the bill against {facts.before}."
     moved = [
         *spending.movers(facts.features, facts, words),
         *spending.movers(facts.models, facts, words),
@@ -94,6 +92,14 @@ def monthly(facts: Facts, words: Words) -> tuple[Section, ...]:
         ),
         Section("Decisions to take", 3, "Nothing waits for you.", ranked(doing.waiting(facts, words), MOST)),
     )  # fmt: skip
+
+
+def alone(facts: Facts) -> str:
+    """Why there is nothing to compare with; "" where there is."""
+    if facts.then.attempts:
+        return ""
+    said = f"{facts.before} isn't whole in the books" if facts.is_before_cut else f"no call came in {facts.before}"
+    return display.sentence(f"{said}, so there is nothing to compare with.")
 
 
 def lead(facts: Facts, sections: tuple[Section, ...], words: Words) -> str:

@@ -85,9 +85,12 @@ def outlook(facts: Facts, words: Words) -> Iterator[Said]:
         return
     one = facts.outlook
     error = "" if one.error is None else f" (forecasts like it were {words.share(one.error, Decimal(1))} off)"
+    if one.low is None or one.high is None:
+        band = ", as far as so short a history tells"
+    else:
+        band = f", with four chances in five between {words.money(one.low)} and {words.money(one.high)}"
     yield Said(
-        f"The running month will end at {words.money(one.expected)}, with four chances in five between "
-        f"{words.money(one.low)} and {words.money(one.high)}{error}.",
+        f"The running month will end at {words.money(one.expected)}{band}{error}.",
         Opens("/forecast", has_period=False),
         one.expected,
     )

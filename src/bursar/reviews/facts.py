@@ -7,7 +7,6 @@ from typing import Literal
 
 import msgspec
 
-from bursar.domain.display import sentence
 from bursar.explore.filters import Filter
 
 Kind = Literal["weekly", "monthly"]
@@ -155,11 +154,14 @@ class MonthSpend(msgspec.Struct, frozen=True):
 
 
 class Outlook(msgspec.Struct, frozen=True):
-    """What this month will have cost when it ends, with an 80 % band; error: of the back-test, a share."""
+    """What this month will have cost when it ends; error: of the back-test, a share.
+
+    low, high: its 80 % band; None where the history is too short for one.
+    """
 
     expected: Decimal
-    low: Decimal
-    high: Decimal
+    low: Decimal | None
+    high: Decimal | None
     error: Decimal | None = None
 
 
@@ -188,11 +190,3 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     waiting: Sequence[Waiting] = ()
     months: Sequence[MonthSpend] = ()
     outlook: Outlook | None = None
-
-
-def uncompared(facts: Facts) -> str:
-    """Why there is nothing to compare with, as a sentence; "" where there is."""
-    if facts.then.attempts:
-        return ""
-    said = f"{facts.before} isn't whole in the books" if facts.is_before_cut else f"no call came in {facts.before}"
-    return sentence(f"{said}, so there is nothing to compare with.")

@@ -44,7 +44,7 @@ def totals(facts: Facts, words: Words) -> Iterator[Said]:
         delta, by_calls, by_each = now.cost - then.cost, parts.by_calls, parts.by_cost_per_call
         yield Said(
             f"The {words.rise(delta)}: {_part(by_calls, words)} by the number of calls "
-            f"({words.more(now.calls, then.calls)}), {_part(by_each, words)} by what a call costs.",
+            f"({words.more(now.calls, then.calls, 'many')}), {_part(by_each, words)} by what a call costs.",
             explore,
             delta,
             "bad" if delta > 0 else "good",
@@ -84,7 +84,7 @@ def movers(groups: Sequence[Group], facts: Facts, words: Words) -> Iterator[Said
     for group in groups:
         if abs(group.delta) < least:
             continue
-        name = words.name(group.of[0], group.keys[0])
+        name = words.named(group.of[0], group.keys[0])
         tone: Tone = "bad" if group.delta > 0 else "good"
         opens = Opens("/explore", group.filters, (("by", "model"),))
         if not group.before.cost:
@@ -123,7 +123,7 @@ def _moved(name: str, group: Group, words: Words) -> str:
     parts = split(group.now, group.before)
     larger = max(parts, key=abs)
     why = "calls" if larger is parts.by_calls else "cost per call"
-    calls = words.more(group.now.calls, group.before.calls)
+    calls = words.more(group.now.calls, group.before.calls, "many")
     text = f"{name} spent {words.rise(group.delta)}, {words.money(group.now.cost)} in all: "
     if why == "calls":
         return text + f"{_part(parts.by_calls, words)} by its calls ({calls}), the rest by what each costs."

@@ -24,7 +24,7 @@ def wasted(facts: Facts, words: Words) -> Iterator[Said]:
             f"{words.money(total)} brought nothing, {share} of what was spent{change}.",
             Opens("/loops"),
             total,
-            "bad" if total > before else "plain",
+            "bad" if total > before and facts.then.attempts else "plain",
         )
     for one in facts.wasted:
         if one.cost < least:
@@ -37,7 +37,7 @@ def wasted(facts: Facts, words: Words) -> Iterator[Said]:
             f"{one.label}: {words.money(one.cost)}{change} for {words.attempts(one.attempts)}{whose}.",
             Opens("/calls", one.filters),
             one.cost,
-            "bad" if one.cost > one.before else "plain",
+            "bad" if one.cost > one.before and facts.then.attempts else "plain",
         )
 
 

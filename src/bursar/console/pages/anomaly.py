@@ -32,6 +32,7 @@ from bursar.console.pages.anomaly_rows import (
     cause_rows,
     chance,
     only_value,
+    seen_words,
     shown_movement,
     shown_offers,
 )
@@ -126,11 +127,12 @@ def anomaly_page(context: ConsoleContext, view: View, f: Format, finding_id: str
             "calls_before": [calls[one] for one in told.calls_before if one in calls],
             "calls_after": [calls[one] for one in told.calls_after if one in calls],
             "first_bad": first_bad,
-            "markers": [(shown_marker(one, names), apart(f, one.at_us, finding.began_us))
+            "markers": [(shown_marker(one, names), apart(f, one.at_us, finding.began_us, finding.clock))
                         for one in finding.evidence.markers],
             "signals": [(SIGNALS[one.signal], f.field(one.series.dimension) if one.series.dimension else "all calls",
                          names(one.series), CHANGES[one.change.value], CLOCKS[one.clock.value],
-                         datetime_from_us(one.began_us), one) for one in finding.detections],
+                         datetime_from_us(one.began_us), seen_words(f, one, one.expected),
+                         seen_words(f, one, one.actual)) for one in finding.detections],
             "chance": chance(f, finding.surprise),
             "offers": shown_offers(f, told, finding),
             "deeds": told.deeds,

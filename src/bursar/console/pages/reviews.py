@@ -47,13 +47,7 @@ class ShownSection(msgspec.Struct, frozen=True):
 
 def listed(context: ConsoleContext, view: View) -> list[ListedReview]:
     """The last weeks, then the last months: the newest of each, and those before it that the books have calls of."""
-    first_call = context.explorer.first_call_at()
-    return [
-        _listed(view, name)
-        for kind in KINDS
-        for place, name in enumerate(_names(context, view, kind, LISTED))
-        if not place or (first_call is not None and parse_period(name, view.now, view.timezone).end > first_call)
-    ]
+    return [_listed(view, name) for kind in KINDS for name in _names(context, view, kind, LISTED)]
 
 
 def reviews_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
@@ -90,7 +84,7 @@ def review_page(context: ConsoleContext, view: View, f: Format, name: str) -> di
                 ShownSection(section, [ShownSaid(one, _dot(one), made.address(one.opens)) for one in section.said])
                 for section in made.review.sections
             ],
-            "earlier": _address(earlier),
+            "earlier": _address(earlier) if earlier else "",
             "later": _address(later) if later else "",
             "pdf": f"{_address(name)}/print.pdf",
             "is_running": made.view.includes_now,
@@ -131,14 +125,16 @@ def review_view(context: ConsoleContext, view: View, name: str) -> View:
 
 
 def neighbours(context: ConsoleContext, view: View, name: str) -> tuple[str, str]:
-    """The names of the review before and the one after; "" where that one isn't over yet, nor this one."""
+    """The names of the review before and the one after; "" before the first call, and where neither is over yet."""
     kind = kind_named(name)
     period = parse_period(name, view.now, view.timezone)
     after = (period.end.astimezone(zone(view.timezone)) + timedelta(hours=12)).date()
     before = previous(period).start.astimezone(zone(view.timezone)).date()
+    first_call = context.explorer.first_call_at()
+    earlier = _name(kind, before) if first_call is not None and first_call < period.start else ""
     newest = parse_period(last_complete(kind, view.now, view.timezone), view.now, view.timezone)
     later = _name(kind, after) if period.start < newest.start else ""
-    return _name(kind, before), later
+    return earlier, later
 
 
 def _names(context: ConsoleContext, view: View, kind: Kind, most: int) -> Iterator[str]:
@@ -146,6 +142,8 @@ def _names(context: ConsoleContext, view: View, kind: Kind, most: int) -> Iterat
     for _ in range(most):
         yield name
         name, _later = neighbours(context, view, name)
+        if not name:
+            return
 
 
 def _name(kind: Kind, day: Any) -> str:

@@ -57,7 +57,7 @@ STATE_WORDS = {
 
 
 class ShownBill(msgspec.Struct, frozen=True):
-    """A row of the list; None: not compared yet."""
+    """A row of the list; None: not compared yet. says: what the bill itself says, shown until then, as "EUR 80.50"."""
 
     href: str
     month: str
@@ -71,6 +71,7 @@ class ShownBill(msgspec.Struct, frozen=True):
     open_count: int | None
     open: Decimal | None
     fault: str
+    says: str
 
 
 class ShownCell(msgspec.Struct, frozen=True):
@@ -111,7 +112,7 @@ def invoices_csv(answer: list[BillAnswer]) -> bytes:
 
 def invoices_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     """Everything the template reads."""
-    rows = [_bill(view, one) for one in listed(context)]
+    rows = [_bill(context, view, one) for one in listed(context)]
     return {
         "data": {
             "rows": rows,
@@ -271,14 +272,23 @@ def _day(form: Mapping[str, str], field: str) -> date:
         raise BadControl(f"{field}: a day, as 2026-10-31", field=field) from error
 
 
-def _bill(view: View, one: BillAnswer) -> ShownBill:
+def _bill(context: ConsoleContext, view: View, one: BillAnswer) -> ShownBill:
     share = None if one.coverage is None else Decimal(one.coverage)
     return ShownBill(
         view.url(f"/invoices/{one.invoice_id}"), display.month(date.fromisoformat(f"{one.month}-01")), one.provider,
         one.account, _usd(one.billed), _usd(one.ours), _usd(one.difference),
         "–" if share is None else display.percent(share, Decimal(1)), float(round(100 * share, 1)) if share else 0.0,
-        one.open_count, _usd(one.open), one.fault,
+        one.open_count, _usd(one.open), one.fault, "" if one.billed else _says(context, one),
     )  # fmt: skip
+
+
+def _says(context: ConsoleContext, one: BillAnswer) -> str:
+    """Its lines' sums, in the currencies they are in."""
+    sums: dict[str, Decimal] = {}
+    for line in context.finance().invoices.book.lines(one.invoice_id):
+        if line.amount is not None:
+            sums[line.currency] = sums.get(line.currency, Decimal(0)) + line.amount
+    return ", ".join(f"{currency} {amount:,f}" for currency, amount in sums.items())
 
 
 def _usd(text: str | None) -> Decimal | None:

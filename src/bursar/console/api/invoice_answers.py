@@ -19,7 +19,9 @@ from bursar.finance.reconcile.result import Variance
 class BillAnswer(msgspec.Struct, frozen=True):
     """A bill as it was compared last, USD as decimal text; null: never yet, or it can't be.
 
-    coverage: share of its usage that charges of ours explain, 0 to 1. open, open_count: differences that wait for a decision. fault: why it can't be compared."""
+    coverage: share of its usage that charges of ours explain, 0 to 1. open, open_count: differences that wait for a
+    decision. fault: why it can't be compared.
+    """
 
     invoice_id: str
     provider: str

@@ -200,11 +200,29 @@ def test_what_to_do_is_advice_decisions_and_what_has_no_owner():
     assert lines[2] == "Cache search: $50.00 a month, between $40.00 and $60.00; measured, effort low."
 
 
+def test_what_is_to_be_tried_and_what_waits_are_said_without_a_promise():
+    review = compose(
+        facts(
+            now=spend("80.10"),
+            then=spend("80"),
+            advised=[Advised("a1", "Try small for search", "effort low", "estimated", None, Decimal(40), Decimal(60))],
+            waiting=[Waiting("The policy cap is kept and off: switch it on, or drop it.", Opens("/controls"))],
+            anomalies=[AnomalyFact("f1", "x", "", date(2026, 11, 17), False, Decimal("0.03"), None)],
+        ),
+        WORDS,
+    )
+    assert review.lead.endswith("; one decision waits.")
+    assert said(review, "What to do")[-1] == (
+        "Try small for search: $40.00 to $60.00 a month if it proves good enough; effort low."
+    )
+    assert said(review, "What changed") == [], "an anomaly that was over with three cents"
+
+
 def test_doubts_are_said():
     now = Spend(cost=Decimal(5), calls=10, attempts=12, unpriced=2, assumed=1)
     lines = said(compose(facts(now=now), WORDS), "What was spent")
     assert "2 attempts without a price: that cost is in no figure here." in lines
-    assert "1 attempt whose end we never heard: booked at the most it can be." in lines
+    assert "1 attempt whose end we never heard: booked at the most that can be." in lines
 
 
 @pytest.mark.parametrize("text", [NASTY, 'a"]#eval("1")', "line\nfeed\u2028", "\\", ""])

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from bursar.alerts.facts import ReviewTold
-from bursar.console.advising import reviewed
+from bursar.console.advising import reviewed, switched_on
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import totals_of
 from bursar.console.reviewing_controls import anomalies_in, budgets_now, initiatives_in, outlook_now, waiting_now
@@ -173,8 +173,19 @@ def before_words(kind: Kind, before: Period, *, is_running: bool) -> str:
 
 
 def advised_now(context: ConsoleContext, view: View) -> list[Advised]:
-    """What advice says of the last thirty days, largest first; each with what it adds to those before it."""
+    """What advice says of the last thirty days, largest first; each with what it adds to those before it, then what is
+    to be tried first."""
     found = reviewed(context, context.view("/advice", {"period": [ADVICE_PERIOD], "tz": [view.timezone]}))
+    on = switched_on(context)
+    sure = [row for row in found.ranked if row.net is not None]
+    to_try = [
+        row
+        for row in found.ranked
+        if row.net is None
+        and row.advice.saving is not None
+        and not row.advice.is_proven
+        and (row.advice.change.kind, row.advice.change.name) not in on
+    ]
     return [
         Advised(
             row.advice.id,
@@ -185,8 +196,7 @@ def advised_now(context: ConsoleContext, view: View) -> list[Advised]:
             None if row.advice.saving is None else row.advice.saving.low,
             None if row.advice.saving is None else row.advice.saving.high,
         )
-        for row in found.ranked
-        if row.net is not None
+        for row in (*sure, *to_try)
     ][:ADVISED_MOST]
 
 

@@ -86,7 +86,10 @@ class Repeated(msgspec.Struct, frozen=True):
 
 
 class Advised(msgspec.Struct, frozen=True):
-    """One advice. monthly: USD that it saves beside those before it; None: no figure is claimed."""
+    """One advice. monthly: USD that it saves beside those before it; None: no figure is claimed.
+
+    low, high: between what it lies; with no `monthly`, what it may save if it is tried and proves good enough.
+    """
 
     advice_id: str
     title: str

@@ -64,7 +64,7 @@ def doubts(now: Spend, words: Words) -> Iterator[Said]:
     """What the figures above can't say."""
     for number, quality, text in (
         (now.unpriced, "unpriced", "without a price: that cost is in no figure here"),
-        (now.assumed, "assumed", "whose end we never heard: booked at the most it can be"),
+        (now.assumed, "assumed", "whose end we never heard: booked at the most that can be"),
         (now.estimated, "estimated", "without reported usage: estimated from bytes"),
     ):
         if number:

@@ -26,6 +26,7 @@ def test_the_list_has_what_is_over_newest_first(client: TestClient):
     page = client.get("/reviews")
     assert page.status_code == 200
     assert "/reviews/2026-W47" in page.text
+    assert '<a class="link" href="/reviews/2026-W48">this week</a>' in page.text
     rows = client.get("/api/reviews").json()
     assert [row["period"] for row in rows if row["kind"] == "weekly"][:2] == ["2026-W47", "2026-W46"]
     assert [row["period"] for row in rows if row["kind"] == "monthly"] == ["2026-10"], "September has no calls"

@@ -126,8 +126,9 @@ def pdf_of(context: ConsoleContext, made: MadeReview) -> bytes:
 
 def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     """Everything that the rules look at."""
-    explorer, before = context.explorer, before_of(view)
-    view = msgspec.structs.replace(view, before=before)
+    explorer, label, is_running = context.explorer, view.days_label, view.includes_now
+    view = so_far(view)
+    before = previous(view.period)
     first_call = explorer.first_call_at()
     is_before_cut = view.is_before_cut(first_call) and first_call is not None and first_call < before.end
     if is_before_cut:  # nothing is held against it, as on pages
@@ -136,8 +137,8 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     is_monthly = kind == "monthly"
     return Facts(
         kind=kind,
-        period=view.days_label,
-        before=before_words(kind, before, is_running=view.includes_now),
+        period=label,
+        before=before_words(kind, before, is_running=is_running),
         now=spend_of(totals.now),
         then=spend_of(totals.before),
         is_before_cut=is_before_cut,
@@ -157,13 +158,12 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     )
 
 
-def before_of(view: View) -> Period:
-    """What it is compared with: the period before; of one that still runs as much of that as is over of this."""
-    before = view.before or previous(view.period)
-    if not view.includes_now:
-        return before
-    over = whole_slot(msgspec.structs.replace(view.period, end=view.now), view.now)
-    return msgspec.structs.replace(before, end=min(before.end, before.start + (over.end - over.start)))
+def so_far(view: View) -> View:
+    """With what it is compared with; a period that still runs ends now, so that it is compared with as many days."""
+    period = view.period
+    if view.includes_now:
+        period = whole_slot(msgspec.structs.replace(period, end=view.now), view.now)
+    return msgspec.structs.replace(view, period=period, before=previous(period))
 
 
 def before_words(kind: Kind, before: Period, *, is_running: bool) -> str:

@@ -78,6 +78,11 @@ def test_a_month_after_one_that_the_books_only_begin_in_stands_for_itself():
     assert said(review, "Unit costs")[0] == "A call of search costs $1.00."
 
 
+def test_a_month_that_runs_is_held_against_no_whole_one():
+    months = [MonthSpend(date(2026, 10, 1), spend("100")), MonthSpend(date(2026, 11, 1), spend("9"), is_running=True)]
+    assert "Oct $100.00, Nov so far $9.00." in said(compose(facts("monthly", months=months), WORDS), "Trend")
+
+
 def test_a_month_whose_band_isnt_known_is_told_without_one():
     [line] = said(compose(facts("monthly", outlook=Outlook(Decimal(9), None, None)), WORDS), "Trend")[-1:]
     assert line == "The running month will end at $9.00, as far as so short a history tells."

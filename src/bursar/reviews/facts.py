@@ -149,11 +149,12 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class MonthSpend(msgspec.Struct, frozen=True):
-    """A calendar month, whole or so far. first: its first day. is_cut: the books begin within it."""
+    """A calendar month. first: its first day. is_cut: the books begin within it. is_running: it isn't over yet."""
 
     first: date
     spend: Spend
     is_cut: bool = False
+    is_running: bool = False
 
 
 class Outlook(msgspec.Struct, frozen=True):

@@ -117,6 +117,7 @@ def test_one_that_runs_is_compared_with_as_many_days_and_one_to_come_is_refused(
     spent = next(one for one in told["sections"][0]["said"] if " the same days of the week before." in one["text"])
     shown = display.money(Decimal(as_many), "USD", "en_US")
     assert f" the {shown} in the same days of the week before." in spent["text"]
+    assert spent["url"] == "/explore?period=2026-W48&compare=none", "the whole week before would be another figure"
     answer = client.get("/api/reviews/2027-W10")
     assert (answer.status_code, "hasn't begun yet" in answer.json()["detail"]) == (400, True)
 

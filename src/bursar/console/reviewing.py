@@ -71,7 +71,9 @@ class MadeReview(msgspec.Struct, frozen=True):
         anchor = extra.pop("#", "")
         if not opens.has_period:
             extra = {"period": None, **extra}
-        url = self.view.url(opens.path, filters=opens.filters, compare=None, **extra)
+        # pages hold a period that runs against the whole one before it, a review against as many days of it
+        compare = "none" if self.view.includes_now and opens.has_period else None
+        url = self.view.url(opens.path, filters=opens.filters, compare=compare, **extra)
         return f"{url}#{anchor}" if anchor else url
 
 

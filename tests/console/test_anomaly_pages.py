@@ -194,7 +194,7 @@ def test_what_people_say_is_kept_with_a_note_and_can_be_taken_back(context: Cons
     assert (kept.label, kept.label_note) == (Label.EXPECTED, f"a load test {BAD_NAME}")
     html = client.get(ONE).text
     assert "<script>alert" not in html
-    assert "100 % of its 1 labelled ones were right" in html
+    assert "its one labelled anomaly was right" in html
     assert "1 of them expected" in client.get("/anomalies").text
     assert send(client, context, act="label", label="none", note="never mind").status_code == 303
     kept = context.anomalies().findings.one("0000")

@@ -13,6 +13,7 @@ from sqlalchemy import delete
 
 from bursar.console.context import ConsoleContext
 from bursar.console.reviewing import kind_named, last_complete, review_told
+from bursar.domain import display
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BadRequest
 from bursar.domain.findings import Finding
@@ -26,6 +27,7 @@ def test_the_list_has_what_is_over_newest_first(client: TestClient):
     page = client.get("/reviews")
     assert page.status_code == 200
     assert "/reviews/2026-W47" in page.text
+    assert '<a class="link" href="/reviews/2026-W48">this week</a>' in page.text
     rows = client.get("/api/reviews").json()
     assert [row["period"] for row in rows if row["kind"] == "weekly"][:2] == ["2026-W47", "2026-W46"]
     assert [row["period"] for row in rows if row["kind"] == "monthly"] == ["2026-10"], "September has no calls"
@@ -109,7 +111,13 @@ def test_what_is_no_week_and_no_month_is_refused_in_words(client: TestClient, na
 
 
 def test_one_that_runs_is_compared_with_as_many_days_and_one_to_come_is_refused(client: TestClient):
-    assert client.get("/api/reviews/2026-W48").json()["against"] == "the same days of the week before"
+    told = client.get("/api/reviews/2026-W48").json()
+    assert told["against"] == "the same days of the week before"
+    as_many = client.get("/api/costs?period=2026-11-16T00:00Z..2026-11-16T12:15Z").json()["totals"]["effective_cost"]
+    spent = next(one for one in told["sections"][0]["said"] if " the same days of the week before." in one["text"])
+    shown = display.money(Decimal(as_many), "USD", "en_US")
+    assert f" the {shown} in the same days of the week before." in spent["text"]
+    assert spent["url"] == "/explore?period=2026-W48&compare=none", "the whole week before would be another figure"
     answer = client.get("/api/reviews/2027-W10")
     assert (answer.status_code, "hasn't begun yet" in answer.json()["detail"]) == (400, True)
 

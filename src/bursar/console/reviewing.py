@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from bursar.alerts.facts import ReviewTold
-from bursar.console.advising import reviewed
+from bursar.console.advising import reviewed, switched_on
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import totals_of
 from bursar.console.reviewing_controls import anomalies_in, budgets_now, initiatives_in, outlook_now, waiting_now
@@ -71,7 +71,9 @@ class MadeReview(msgspec.Struct, frozen=True):
         anchor = extra.pop("#", "")
         if not opens.has_period:
             extra = {"period": None, **extra}
-        url = self.view.url(opens.path, filters=opens.filters, compare=None, **extra)
+        # pages hold a period that runs against the whole one before it, a review against as many days of it
+        compare = "none" if self.view.includes_now and opens.has_period else None
+        url = self.view.url(opens.path, filters=opens.filters, compare=compare, **extra)
         return f"{url}#{anchor}" if anchor else url
 
 
@@ -126,8 +128,9 @@ def pdf_of(context: ConsoleContext, made: MadeReview) -> bytes:
 
 def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     """Everything that the rules look at."""
-    explorer, before = context.explorer, before_of(view)
-    view = msgspec.structs.replace(view, before=before)
+    explorer, label, is_running = context.explorer, view.days_label, view.includes_now
+    view = so_far(view)
+    before = previous(view.period)
     first_call = explorer.first_call_at()
     is_before_cut = view.is_before_cut(first_call) and first_call is not None and first_call < before.end
     if is_before_cut:  # nothing is held against it, as on pages
@@ -136,8 +139,8 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     is_monthly = kind == "monthly"
     return Facts(
         kind=kind,
-        period=view.days_label,
-        before=before_words(kind, before, is_running=view.includes_now),
+        period=label,
+        before=before_words(kind, before, is_running=is_running),
         now=spend_of(totals.now),
         then=spend_of(totals.before),
         is_before_cut=is_before_cut,
@@ -157,13 +160,12 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     )
 
 
-def before_of(view: View) -> Period:
-    """What it is compared with: the period before; of one that still runs as much of that as is over of this."""
-    before = view.before or previous(view.period)
-    if not view.includes_now:
-        return before
-    over = whole_slot(msgspec.structs.replace(view.period, end=view.now), view.now)
-    return msgspec.structs.replace(before, end=min(before.end, before.start + (over.end - over.start)))
+def so_far(view: View) -> View:
+    """With what it is compared with; a period that still runs ends now, so that it is compared with as many days."""
+    period = view.period
+    if view.includes_now:
+        period = whole_slot(msgspec.structs.replace(period, end=view.now), view.now)
+    return msgspec.structs.replace(view, period=period, before=previous(period))
 
 
 def before_words(kind: Kind, before: Period, *, is_running: bool) -> str:
@@ -173,8 +175,19 @@ def before_words(kind: Kind, before: Period, *, is_running: bool) -> str:
 
 
 def advised_now(context: ConsoleContext, view: View) -> list[Advised]:
-    """What advice says of the last thirty days, largest first; each with what it adds to those before it."""
+    """What advice says of the last thirty days, largest first; each with what it adds to those before it, then what is
+    to be tried first."""
     found = reviewed(context, context.view("/advice", {"period": [ADVICE_PERIOD], "tz": [view.timezone]}))
+    on = switched_on(context)
+    sure = [row for row in found.ranked if row.net is not None]
+    to_try = [
+        row
+        for row in found.ranked
+        if row.net is None
+        and row.advice.saving is not None
+        and not row.advice.is_proven
+        and (row.advice.change.kind, row.advice.change.name) not in on
+    ]
     return [
         Advised(
             row.advice.id,
@@ -185,8 +198,7 @@ def advised_now(context: ConsoleContext, view: View) -> list[Advised]:
             None if row.advice.saving is None else row.advice.saving.low,
             None if row.advice.saving is None else row.advice.saving.high,
         )
-        for row in found.ranked
-        if row.net is not None
+        for row in (*sure, *to_try)
     ][:ADVISED_MOST]
 
 

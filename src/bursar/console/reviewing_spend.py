@@ -92,7 +92,12 @@ def months_until(explorer: Explorer, view: View) -> list[MonthSpend]:
     whole = msgspec.structs.replace(period, end=view.period.end)
     found, first_call = ask(explorer, whole, view, ("month",)), explorer.first_call_at()
     return [
-        MonthSpend(_first_day(label), spend_of(amounts), is_cut(_begins(_first_day(label), view), first_call))
+        MonthSpend(
+            (first_day := _first_day(label)),
+            spend_of(amounts),
+            is_cut(_begins(first_day, view), first_call),
+            view.includes_now and first_day == last,
+        )
         for (label,), amounts in sorted(found.items())
     ]
 

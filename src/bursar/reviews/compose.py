@@ -109,6 +109,9 @@ def lead(facts: Facts, sections: tuple[Section, ...], words: Words) -> str:
     spent = f"{words.money(facts.now.cost)} spent"
     change = f", {words.than(facts.now.cost, facts.then.cost, f'in {facts.before}')}" if facts.then.attempts else ""
     bad = [one for section in sections[1:] for one in section.said if one.tone == "bad"]
+    waits = len(list(doing.waiting(facts, words)))
+    if not bad and waits:
+        return f"{spent}{change}; {'one decision waits' if waits == 1 else f'{waits} decisions wait'}."
     if not bad:
         return f"{spent}{change}; nothing needs you."
     count = "one thing needs" if len(bad) == 1 else f"{len(bad)} things need"

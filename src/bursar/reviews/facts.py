@@ -86,7 +86,10 @@ class Repeated(msgspec.Struct, frozen=True):
 
 
 class Advised(msgspec.Struct, frozen=True):
-    """One advice. monthly: USD that it saves beside those before it; None: no figure is claimed."""
+    """One advice. monthly: USD that it saves beside those before it; None: no figure is claimed.
+
+    low, high: between what it lies; with no `monthly`, what it may save if it is tried and proves good enough.
+    """
 
     advice_id: str
     title: str
@@ -146,11 +149,12 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class MonthSpend(msgspec.Struct, frozen=True):
-    """A calendar month, whole or so far. first: its first day. is_cut: the books begin within it."""
+    """A calendar month. first: its first day. is_cut: the books begin within it. is_running: it isn't over yet."""
 
     first: date
     spend: Spend
     is_cut: bool = False
+    is_running: bool = False
 
 
 class Outlook(msgspec.Struct, frozen=True):

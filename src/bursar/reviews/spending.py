@@ -64,7 +64,7 @@ def doubts(now: Spend, words: Words) -> Iterator[Said]:
     """What the figures above can't say."""
     for number, quality, text in (
         (now.unpriced, "unpriced", "without a price: that cost is in no figure here"),
-        (now.assumed, "assumed", "whose end we never heard: booked at the most it can be"),
+        (now.assumed, "assumed", "whose end we never heard: booked at the most that can be"),
         (now.estimated, "estimated", "without reported usage: estimated from bytes"),
     ):
         if number:
@@ -102,10 +102,13 @@ def trend(months: Sequence[MonthSpend], words: Words) -> Iterator[Said]:
     spent = [one for one in shown if one.spend.attempts and not one.is_cut]
     if len(spent) < 2:
         return
-    line = ", ".join(f"{one.first:%b} {words.money(one.spend.cost)}" for one in spent)
+    line = ", ".join(
+        f"{one.first:%b}{' so far' if one.is_running else ''} {words.money(one.spend.cost)}" for one in spent
+    )
     first, last = spent[0], spent[-1]
+    change = "" if last.is_running else f": {words.than(last.spend.cost, first.spend.cost, f'in {first.first:%B}')}"
     yield Said(
-        f"{line}: {words.than(last.spend.cost, first.spend.cost, f'in {first.first:%B}')}.",
+        f"{line}{change}.",
         Opens("/explore", extra=(("period", f"{first.first}..{_end_of_month(last.first)}"),), has_period=False),
         last.spend.cost - first.spend.cost,
     )

@@ -46,6 +46,7 @@ from bursar.domain.money import usd_from_pico
 from bursar.domain.periods import Period
 from bursar.domain.watching import Label, SeriesKey
 from bursar.explore.filters import Filter
+from bursar.explore.vocabulary import marker_scope
 from bursar.watch.course import Course, course_of
 from bursar.watch.telling import SIGNALS
 
@@ -187,7 +188,7 @@ def _mark(context: ConsoleContext, form: Mapping[str, str]) -> None:
     context.anomalies().markers.add(
         form.get("title", ""),
         kind=form.get("kind", "") or "deploy",
-        scope=SeriesKey(dimension, value),
+        scope=marker_scope(dimension, value),
         source="console",
         actor=ACTOR,
     )

@@ -61,6 +61,7 @@ def reviews_page(context: ConsoleContext, view: View, f: Format) -> dict[str, An
     return {
         "data": {
             "newest": newest,
+            "running": [_listed(view, _name(kind, view.now.astimezone(zone(view.timezone)).date())) for kind in KINDS],
             "earlier": [(WORDS[kind], [one for one in rows if one.kind == kind][1:]) for kind in KINDS],
         },
         "has_any": context.explorer.first_call_at() is not None,

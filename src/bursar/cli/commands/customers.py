@@ -206,7 +206,8 @@ def _say(told: BroughtTold, name: str) -> None:
     if told.fault_count > len(told.faults):
         say(f"and {told.fault_count - len(told.faults):,} more faults")
     if told.kept is None:
-        say(f"nothing was kept: {told.fault_count:,} rows have faults. Mend them, or --skip-faults leaves them out.")
+        rows = "1 row has a fault" if told.fault_count == 1 else f"{told.fault_count:,} rows have faults"
+        say(f"nothing was kept: {rows}. Mend that in the file, or --skip-faults leaves it out.")
         return
     for note in told.notes:
         say(note)

@@ -50,3 +50,16 @@ def test_a_budget_in_another_currency_takes_todays_rate_where_none_is_given(burs
     assert made.code == 0, made.err
     shown = json.loads(bursar("budgets", "show", "india", "--format", "json", *data).out)
     assert shown["rate"] == {"usd": "0.0125", "source": "FBIL", "as_of": str(today)}
+
+
+def test_a_budget_in_another_currency_takes_a_newer_rate_when_asked(bursar, tmp_path):
+    data = ("--data", str(tmp_path / "data"))
+    made = bursar("budgets", "create", "europe", "--limit", "100", "--currency", "EUR", "--rate", "1.08",
+                  "--rate-source", "ECB", "--rate-date", "2026-01-02", "--no-opening", *data)  # fmt: skip
+    assert made.code == 0, made.err
+    assert "no newer one is known" in bursar("budgets", "rate", "europe", *data).err
+    today = datetime_from_us(SystemClock().now_us()).date().isoformat()
+    added = bursar("rates", "add", "EUR", "USD", "1.25", "--on", today, "--purpose", "report", "--source", "ECB", *data)
+    assert added.code == 0, added.err
+    assert f"1 EUR = 1.25 USD from now on, ECB, {today}" in bursar("budgets", "rate", "europe", *data).err
+    assert "rate: 1 EUR = 1.25 USD" in bursar("budgets", "show", "europe", *data).out

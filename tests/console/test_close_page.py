@@ -97,3 +97,25 @@ def test_a_report_of_a_closed_month_says_who_closed_it(mine: ConsoleContext):
         mine.finance().close.close("2026-10", by="Ada <b>", note="fine", accepted=True)
     assert state_of(mine, report_view(mine, "2026-10")).startswith("Closed on 23 Nov 2026 by Ada <b>")
     assert state_of(mine, report_view(mine, "2026-09")).startswith("Draft: the month isn't closed")
+
+
+def test_a_budgets_old_rate_is_told_and_the_newer_one_taken_by_the_button_alone(page: TestClient, mine: ConsoleContext):
+    before = page.get("/budgets/Europe").text
+    assert "The rate is 22 days old; no newer one is known" in before
+    rate = {"day": "2026-11-20", "currency": "EUR", "into": "USD", "rate": "1.10", "purposes": ["report"],
+            "source": "ECB"}  # fmt: skip
+    page.post("/api/rates", json=[rate | {"purposes": ["books"], "rate": "1.50"}])  # another purpose's is never taken
+    assert "Use 1.5" not in page.get("/budgets/Europe").text
+    page.post("/api/rates", json=[rate])
+    assert "Use 1.1 from now on" in page.get("/budgets/Europe").text
+    known = page.get("/api/budgets/Europe").json()
+    assert known["rate"]["usd"] == "1.08"
+    form = {"csrf": mine.csrf, "id": known["budget"]["id"], "usd": "1.1"}
+    assert page.post("/budgets/rate", data=form | {"csrf": ""}, follow_redirects=False).status_code == 403
+    assert page.post("/budgets/rate", data=form | {"usd": "1.2"}, follow_redirects=False).status_code == 409
+    assert page.post("/budgets/rate", data=form, follow_redirects=False).status_code == 303
+    told = page.get("/api/budgets/Europe").json()
+    assert told["rate"] == {"usd": "1.1", "source": "ECB", "as_of": "2026-11-20"}
+    assert Decimal(told["budget"]["limit_usd"]) == Decimal(told["budget"]["limit"]) * Decimal("1.1")
+    assert told["budget"]["spent_usd"] == known["budget"]["spent_usd"]
+    assert page.post("/budgets/rate", data=form, follow_redirects=False).status_code == 409

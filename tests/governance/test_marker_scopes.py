@@ -47,17 +47,17 @@ def test_each_change_is_about_what_it_names_also_when_it_ends(tmp_path: Path):
     found = [(one.title.partition(" by ")[0], one.scope) for one in MarkerBook(*of).between(T0, T0 + 1)]
     search, everything, own = SeriesKey("feature", "search"), SeriesKey(), SeriesKey("credential_id", key.credential_id)
     assert sorted(found) == sorted([
-        ("key ci: create", own),
-        ("policy one: create", search),
+        ("key ci: created", own),
+        ("policy one: created", search),
         ("policy one: off", search),
-        ("policy one: remove", search),
-        ("limit two: create", own),
-        ("kill everything: create", everything),
+        ("policy one: removed", search),
+        ("limit two: created", own),
+        ("kill everything: created", everything),
         ("budget ci: created", everything),
-        ("route exact: create", SeriesKey("customer", "acme")),
-        ("route pattern: create", everything),
-        ("stopped_experiment exact / trial: create", everything),
-        ("key ci: revoke", own),
+        ("route exact: created", SeriesKey("customer", "acme")),
+        ("route pattern: created", everything),
+        ("stopped_experiment exact / trial: created", everything),
+        ("key ci: revoked", own),
     ])  # fmt: skip
 
 

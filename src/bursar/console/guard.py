@@ -76,6 +76,7 @@ FORMS = (
     "/advice/apply",
     "/customers/change",
     "/budgets/approve",
+    "/budgets/rate",
     "/budgets/raise",
     *(f"/edit/{noun}" for noun in ("budget", "policy", "limit", "cache", "initiative")),
     "/loops/lift",

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from bursar.console.context import ConsoleContext
 from bursar.console.contracts import contracts_told
+from bursar.console.tying import tie_steps
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
@@ -116,8 +117,14 @@ def _closed(context: ConsoleContext, view: View) -> tuple[Block, ...]:
     totals = desk.closed(month).totals
     columns = (Column("The books"), *(Column(name, "money") for name in COST_NAMES.values()))
     row: tuple[Cell, ...] = ("Booked in the month, at its close", *(Decimal(totals[cost]) for cost in COST_NAMES))
-    note = "Months of the books are cut in UTC. What came after the close is booked in the month in which it came."
-    return (Table("As closed", columns, (row,), note=note),)
+    place = view.timezone
+    zoned = "" if place == "UTC" else f"; all other figures here are by when calls were received, in {place}"
+    note = (
+        f"Months of the books are cut in UTC{zoned}. What came after the close is booked in the month in which it came."
+    )
+    steps: list[tuple[Cell, ...]] = [(one.what, one.amount) for one in tie_steps(desk.tie(month, place), place)]
+    tied = Table("How the month ties to the books", (Column("Step"), Column("Effective cost", "money")), tuple(steps))
+    return (Table("As closed", columns, (row,), note=note), tied)
 
 
 def _contracts(context: ConsoleContext, words: Words) -> tuple[Block, ...]:

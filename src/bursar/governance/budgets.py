@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from bursar.budgets.approvals import new_approval
 from bursar.budgets.authority import Authority
 from bursar.budgets.balances import lock_value
-from bursar.budgets.budget import Budget, check_fits
+from bursar.budgets.budget import Budget, Rate, check_fits
 from bursar.budgets.lease import Account, BalanceKey, Standing
 from bursar.budgets.limits import LimitChange, LimitPlan
 from bursar.budgets.reachable import KnowsModel, check_reachable
@@ -103,6 +103,13 @@ class Budgets:
             before = _find(connection, budget.budget_id)
             check_reachable(budget.thresholds, before.thresholds, self._knows_model)
             return self._replace(connection, budget, "budget.change", actor)
+
+    def set_rate(self, name_or_id: str, rate: Rate, *, actor: str) -> Budget:
+        """Another rate of exchange from now on, the running window included. Raises UnknownBudget or BadBudget."""
+        with self.store.writing() as connection:
+            changed = msgspec.structs.replace(_find(connection, name_or_id), rate=rate)
+            check_fits(changed)
+            return self._replace(connection, changed, "budget.rate", actor)
 
     def set_thresholds(self, name_or_id: str, thresholds: tuple[Threshold, ...], *, actor: str) -> Budget:
         """What happens near the limit, from now on. Raises UnknownBudget or BadBudget."""

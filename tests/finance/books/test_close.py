@@ -197,6 +197,21 @@ def test_closed_files_never_change_and_booked_months_add_up_to_the_ledger(steps)
         ledger.close()
 
 
+@pytest.mark.parametrize("timezone", ["Asia/Kolkata", "America/New_York", "Pacific/Kiritimati", "UTC"])
+def test_months_in_a_zone_tie_to_months_in_utc_by_the_hours_between(world, timezone):
+    for at, sent in enumerate(
+        ("09-30T13:00", "09-30T20:00", "10-01T01:00", "10-31T17:59", "10-31T23:59", "11-01T02:00")
+    ):
+        world.post(f"2026-{sent}", str(Decimal(10) ** at / 10**6))
+    ties = [world.close.tie(month, timezone) for month in ("2026-09", "2026-10", "2026-11")]
+    for tie in ties:
+        assert tie.explored == tie.zoned + tie.utc_only - tie.zone_only
+        assert tie.booked == tie.explored
+    assert sum(tie.zoned for tie in ties) == sum(tie.explored for tie in ties) == Decimal("0.111111")
+    if timezone == "Asia/Kolkata":  # 18:30 in UTC is midnight there
+        assert (ties[1].utc_only, ties[1].zone_only) == (Decimal("0.01"), Decimal("0.00001"))
+
+
 def test_a_month_ties_to_explore_over_what_both_see_otherwise(world):
     october(world)
     world.close.close("2026-10", by="Ada", note="looked", accepted=True)

@@ -16,7 +16,7 @@ from bursar.budgets.thresholds import thresholds_from
 from bursar.budgets.told import Balance, BudgetTold, spec_at, tell_budget, tell_detail, usd_text
 from bursar.budgets.windows import NEVER_US, local_instant
 from bursar.cli import client
-from bursar.cli.commands.budgets_acts import approve, set_thresholds
+from bursar.cli.commands.budgets_acts import approve, set_thresholds, take_rate
 from bursar.cli.commands.budgets_shown import show_budget, show_budgets
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing, resolve_site
 from bursar.cli.render import Format, print_csv, print_json, say
@@ -207,6 +207,7 @@ def register(app: typer.Typer) -> None:
     group.command("raise")(raise_limit)
     group.command("thresholds")(set_thresholds)
     group.command("approve")(approve)
+    group.command("rate")(take_rate)
     group.command("remove")(remove)
     app.add_typer(group, name="budgets")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bursar.budgets.thresholds import threshold_text, thresholds_from
-from bursar.budgets.told import spec_at
+from bursar.budgets.told import spec_at, usd_text
 from bursar.budgets.windows import local_instant
 from bursar.cli.options import ConfigOption, DataOption, resolve_existing
 from bursar.cli.render import say
@@ -52,3 +52,27 @@ def approve(
     given = changed.approvals[-1]
     end = display.moment(datetime_from_us(given.until_us), zone(timezone), seconds=False)
     say(f"{changed.name}{f' ({value})' if value else ''} may be spent past {given.percent} % until {end}.")
+
+
+def take_rate(
+    name: Annotated[str, typer.Argument(help="The budget's name or id.")],
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Count a budget in another currency by today's rate for reports and budgets: `bursar budgets rate europe`. It
+    holds for the running window too."""
+    from bursar.finance.fx.book import RateBook  # start-up: only a budget in another currency needs it
+    from bursar.finance.fx.budget_rates import newer_rate
+
+    site = resolve_existing(config, data)
+    budgets = site.budgets()
+    budget = budgets.find(name)
+    book = RateBook(budgets.store, site.secret(), site.clock)
+    found = newer_rate(budget, book.rates(), datetime_from_us(site.clock.now_us()).date())
+    if found is None:
+        say(f"{budget.name} keeps its rate: no newer one is known (`bursar rates list`).")
+        return
+    budgets.set_rate(budget.budget_id, found, actor=actor())
+    site.publish_budgets(budgets)
+    worth = f"1 {budget.currency} = {usd_text(found.usd_pico)} USD"
+    say(f"{budget.name}: {worth} from now on, {found.source}, {found.as_of}.")

@@ -53,7 +53,8 @@ class BalanceAnswer(msgspec.Struct, frozen=True):
 class MonthAnswer(msgspec.Struct, frozen=True):
     """A month: what to look at, its trial balance, its files. checks: of a closed one, as they stood then.
 
-    tie: to Explore, effective cost: booked = explored + sent_here - sent_elsewhere + late_here - late_elsewhere.
+    tie: to Explore, effective cost: explored = zoned + utc_only - zone_only, zoned as pages and reports tell the month
+    in `timezone`; booked = explored + sent_here - sent_elsewhere + late_here - late_elsewhere.
     """
 
     month: str
@@ -67,6 +68,7 @@ class MonthAnswer(msgspec.Struct, frozen=True):
     note: str
     files: dict[str, str]
     tie: dict[str, str]
+    timezone: str
 
 
 class CloseMonth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +113,12 @@ def book_of(request: Asked) -> CloseBook:
     return context.finance().close
 
 
+def timezone_of(request: Asked) -> str:
+    """In which pages and reports cut months."""
+    context: ConsoleContext = request.app.state.context
+    return context.config.console.timezone
+
+
 @get("/api/close", responses=PROBLEMS, summary="Months of the books, open and closed")
 async def months(request: Asked, format_: Shape = None) -> Response[list[MonthState]]:
     """Oldest first. A month that is open has the figures of now."""
@@ -121,7 +129,7 @@ async def months(request: Asked, format_: Shape = None) -> Response[list[MonthSt
 @get("/api/close/{month:str}", responses=PROBLEMS, summary="One month of the books")
 async def one_month(request: Asked, month: FromPath[str]) -> MonthAnswer:
     """400 `bad_period` for what is no month."""
-    return await asyncio.to_thread(month_answer, book_of(request), month)
+    return await asyncio.to_thread(month_answer, book_of(request), month, timezone_of(request))
 
 
 @post("/api/close/{month:str}", status_code=200, responses=PROBLEMS, summary="Close a month")
@@ -129,7 +137,7 @@ async def close_month(request: Asked, month: FromPath[str], data: JSONBody[Close
     """It never changes from then on. 400 `bad_control` says what is in the way, 409 `changed_meanwhile`."""
     book = book_of(request)
     await asyncio.to_thread(lambda: book.close(month, by=data.by, note=data.note, accepted=data.accepted))
-    return await asyncio.to_thread(month_answer, book, month)
+    return await asyncio.to_thread(month_answer, book, month, timezone_of(request))
 
 
 @get("/api/close/{month:str}/proof", sync_to_thread=True, responses=PROBLEMS,
@@ -192,11 +200,11 @@ def month_states(book: CloseBook) -> list[MonthState]:
     return found
 
 
-def month_answer(book: CloseBook, month: str) -> MonthAnswer:
-    """Raises BadPeriod."""
+def month_answer(book: CloseBook, month: str, timezone: str) -> MonthAnswer:
+    """timezone: of pages and reports. Raises BadPeriod."""
     books = book.books(month)
     closed = book.closed(month) if books.closing else None
-    tie = book.tie(month)
+    tie = book.tie(month, timezone)
     totals = {name: getattr(books.totals, name) for name in books.totals.__struct_fields__}
     return MonthAnswer(
         month=month,
@@ -213,6 +221,7 @@ def month_answer(book: CloseBook, month: str) -> MonthAnswer:
         note=closed.closing.note if closed else "",
         files=closed.hashes if closed else dict.fromkeys(EXPORTS, ""),
         tie={name: plain(getattr(tie, name)) for name in tie.__struct_fields__},
+        timezone=timezone,
     )
 
 

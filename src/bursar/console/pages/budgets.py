@@ -14,6 +14,7 @@ from bursar.budgets.thresholds import approved
 from bursar.budgets.told import BudgetTold, RateTold, in_currency, left_pico, tell_detail
 from bursar.budgets.windows import NEVER_US
 from bursar.console.api.answers import csv_bytes
+from bursar.console.budget_rates import rate_offer
 from bursar.console.budgeting import (
     BudgetAnswer,
     BudgetsAnswer,
@@ -139,6 +140,7 @@ def budget_page(
             "waiting": _waiting(known) if asks else [],
             "approvable": asks and (known.budget.each or _waits(answer)),
             "timezone": known.window.timezone,
+            "offer": rate_offer(context, known.budget),
             "raising": raising or Fields({}),
             "ends": any(one.until and one.in_force for one in answer.changes),
             "edit_href": f"/edit/budget?of={quote(known.budget.name, safe='')}",

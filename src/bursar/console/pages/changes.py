@@ -7,6 +7,7 @@ from urllib.parse import quote
 from litestar import Response, post
 from litestar.response import Redirect
 
+from bursar.console.budget_rates import take_rate
 from bursar.console.budgeting import approve_budget, end_raises, known_budget, raise_budget
 from bursar.console.context import NO_CONTROL_STORE, ConsoleContext
 from bursar.console.forms.fields import Fields
@@ -54,6 +55,16 @@ async def approve(request: Asked) -> Redirect:
     fields = await fields_of(request)
     context.check_form(fields)
     await asyncio.to_thread(_approve, context, fields)
+    return Redirect(_page_of(fields), status_code=303)
+
+
+@post("/budgets/rate", include_in_schema=False, status_code=303)
+async def rate(request: Asked) -> Redirect:
+    """The button of a budget's page that takes the rate proposed. Raises ChangedMeanwhile where it is another now."""
+    context: ConsoleContext = request.app.state.context
+    fields = await fields_of(request)
+    context.check_form(fields)
+    await asyncio.to_thread(take_rate, context, fields.get("id", ""), fields.get("usd", ""))
     return Redirect(_page_of(fields), status_code=303)
 
 
@@ -106,4 +117,4 @@ def _page_of(fields: dict[str, str]) -> str:
     return f"/budgets/{quote(fields.get('id', ''), safe='')}"
 
 
-CHANGE_HANDLERS = [change, change_cache, apply, approve, raise_limit, lift]
+CHANGE_HANDLERS = [change, change_cache, apply, approve, rate, raise_limit, lift]

@@ -18,6 +18,7 @@ from bursar.console.format import Format
 from bursar.console.pages.close_flats import flats_shown
 from bursar.console.pages.serving import Asked, fields_of
 from bursar.console.render import NAV
+from bursar.console.tying import TieStep, tie_steps
 from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
@@ -97,7 +98,8 @@ def close_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             "files": _files(asked, closed.hashes if closed else {}),
             "calls_href": view.url("/explore", period=asked, tz="UTC"),
             "has_charges": bool(states),
-            "tie": _tie(book.tie(asked)),
+            "tie": _tie(book.tie(asked, view.timezone), view, asked),
+            "zone": view.timezone,
             "beside": beside(context.finance(), view, asked),
             "money": lambda amount, currency: Format(f.locale, currency, f.zone, f.now).money(amount),
         },
@@ -170,18 +172,11 @@ def _sums(balances: Sequence[AccountBalance]) -> list[tuple[str, Decimal, Decima
     return found
 
 
-def _tie(tie: Tie) -> list[tuple[str, Decimal, bool]]:
-    """From Explore's figure to the books', step by step: what, how much, whether it is a sum."""
-    steps = [
-        ("sent in this month, received in another", tie.sent_here),
-        ("received in this month, sent in another", -tie.sent_elsewhere),
-        ("of earlier months, posted after their close", tie.late_here),
-        ("of this month, booked in a later one", -tie.late_elsewhere),
-    ]
+def _tie(tie: Tie, view: View, month: str) -> list[tuple[TieStep, str]]:
+    """From pages' figure to the books', each step with what it opens."""
     return [
-        ("Calls received in the month, as Explore tells it", tie.explored, True),
-        *((what, amount, False) for what, amount in steps if amount),
-        ("Booked in the month, effective cost", tie.booked, True),
+        (one, view.url("/explore", period=month, tz=one.opens) if one.opens else "")
+        for one in tie_steps(tie, view.timezone)
     ]
 
 

@@ -111,11 +111,11 @@ class CloseBook:
         with self.ledger.reading() as session:
             return checklist(session, month, until_of(self.closings()), self._now(), self._unread_bytes(), bills, flats)
 
-    def tie(self, month: str) -> Tie:
-        """How it ties to Explore. Raises BadPeriod."""
+    def tie(self, month: str, timezone: str = "UTC") -> Tie:
+        """How it ties to Explore, and to pages and reports, whose months are a time zone's. Raises BadPeriod."""
         until = until_of(self.closings())
         with self.ledger.reading() as session:
-            return tie_month(session, month, until)
+            return tie_month(session, month, until, timezone)
 
     def close(self, month: str, *, by: str, note: str = "", accepted: bool = False) -> ClosedMonth:
         """Close a month. by: the person who answers for it; accepted: they looked at what the checklist shows.

@@ -159,3 +159,11 @@ def test_flat_costs_are_booked_by_the_form_once_and_not_before_the_month_is_over
     refused = page.post("/api/close/2026-11/flat", json={"by": "Ada"})
     assert "isn't over" in refused.json()["detail"]
     assert page.post("/api/close/2026-10/flat", json={"by": "Ada", "rules": ["tool <b>"]}).json() == []
+
+
+def test_pages_of_finance_open_once_a_month_is_closed(page: TestClient):
+    body = {"by": "Ada", "note": "looked at", "accepted": True}
+    assert page.post("/api/close/2026-10", json=body).json()["state"] == "closed"
+    for path in ("/allocation", "/close", "/contracts", "/customers", "/invoices", "/rates", "/reports", "/tax"):
+        assert page.get(path).status_code == 200, path
+    assert "a rule begins and ends on 1 Nov 2026 or later" in page.get("/allocation").text

@@ -157,6 +157,9 @@ def test_markers_are_told_and_listed_with_changes_of_settings(client: TestClient
     made = client.post("/api/markers", json={"title": "search 4.2", "scope": {"feature": "search"}})
     assert made.status_code == 201
     assert client.post("/api/markers", json={"title": ""}).json()["code"] == "bad_marker"
+    unknown = client.post("/api/markers", json={"title": "x", "scope": {"nope": "y"}}).json()
+    assert unknown["field"] == "scope"
+    assert unknown["detail"].startswith("scope: there is no dimension 'nope'")
     two = {"title": "x", "scope": {"feature": "a", "team": "b"}}
     assert client.post("/api/markers", json=two).json()["field"] == "scope"
     (told,) = client.get("/api/markers?period=7d").json()

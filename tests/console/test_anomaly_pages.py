@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from datetime import UTC
 from decimal import Decimal
 from html import unescape
 from pathlib import Path
@@ -11,14 +12,17 @@ from pathlib import Path
 import msgspec
 import pytest
 from litestar.testing import TestClient
+from tests.console.conftest import NOW
 from tests.console.watched_made import ACME, SEARCH, WENT_WRONG, add_findings, watched_context, watched_ledger
 from tests.governance.test_findings import finding
 from tests.watch.conftest import BAD, UNTIL
 
 from bursar.console.app import create_app
 from bursar.console.context import ConsoleContext
+from bursar.console.format import Format
+from bursar.console.pages.anomaly_rows import apart, chance, seen_words
 from bursar.controlfile.budgets import BudgetEntry, budget_from_entry
-from bursar.domain.watching import Label, SeriesKey, Signal
+from bursar.domain.watching import Change, Clock, Detection, Label, SeriesKey, Signal
 from bursar.governance.checks import read_terms
 from bursar.ledger.store import Ledger
 from bursar.prices.book import PriceBook
@@ -190,7 +194,7 @@ def test_what_people_say_is_kept_with_a_note_and_can_be_taken_back(context: Cons
     assert (kept.label, kept.label_note) == (Label.EXPECTED, f"a load test {BAD_NAME}")
     html = client.get(ONE).text
     assert "<script>alert" not in html
-    assert "100 % of its 1 labelled ones were right" in html
+    assert "its one labelled anomaly was right" in html
     assert "1 of them expected" in client.get("/anomalies").text
     assert send(client, context, act="label", label="none", note="never mind").status_code == 303
     kept = context.anomalies().findings.one("0000")
@@ -280,3 +284,29 @@ def test_one_that_is_part_of_another_says_so(context: ConsoleContext, client: Te
     book.add(finding(2, part_of=finding(1).finding_id, ended_us=UNTIL))
     assert client.get("/api/anomalies/0002").json()["part_of"] == finding(1).finding_id
     assert f"/anomalies/{finding(1).finding_id}" in client.get("/anomalies/0002").text
+
+
+@pytest.mark.parametrize(
+    ("signal", "clock", "value", "words"),
+    [
+        (Signal.COST, Clock.MINUTE, 4.752, "$4.75 a minute"),
+        (Signal.COST, Clock.HOUR, 4.752, "$4.75 an hour"),
+        (Signal.CALLS, Clock.MINUTE, 0.8212, "0.82 a minute"),
+        (Signal.CALLS, Clock.DAY, 1234.5, "1,234 a day"),
+        (Signal.OUTPUT_PER_CALL, Clock.DAY, 1204.2, "1,204 tokens"),
+        (Signal.CACHE_HITS, Clock.MINUTE, 0.5, "50.0\u202f%"),
+        (Signal.NEW_SPENDER, Clock.MINUTE, 0.0, "nothing"),
+    ],
+)
+def test_what_was_seen_has_its_unit(reader: TestClient, signal: Signal, clock: Clock, value: float, words: str):
+    one = Detection(SeriesKey(), signal, clock, Change.SPIKE, 0, 0, value, value, 5.0)
+    assert seen_words(Format("en_US", "USD", UTC, NOW), one, value) == words
+
+
+def test_a_deploy_in_the_minute_of_the_first_sign_is_not_after_it():
+    f = Format("en_US", "USD", UTC, NOW)
+    assert apart(f, BAD + 59_000_000, BAD, Clock.MINUTE) == "in the minute of its first sign"
+    assert apart(f, BAD + 61_000_000, BAD, Clock.MINUTE) == "1 min after its first sign"
+    assert apart(f, BAD - 1, BAD, Clock.MINUTE) == "1 min before its first sign"
+    assert chance(f, 4.567) == "1 in 37,000"
+    assert chance(f, 12.0) == "rarer than 1 in a billion"

@@ -59,13 +59,24 @@ def test_a_month_that_was_not_whole_is_not_compared_and_a_whole_one_is(made: Con
 
 def test_little_history_is_said_in_words(made: ConsoleContext):
     put(made, {"age": 1, "too_young": True, "figures": []})
-    assert tile(made).said == "too little history: two whole days with calls are needed, there are 1 day"
+    assert tile(made).said == "too little history: two whole days with calls are needed, there is 1"
     put(made, {"too_young": False, "figures": []})
     made.forecasts.clear()
     forecast_of(made, made.view("/forecast", {}))
     put(made, {"age": 2})
     found = tile(made)
     assert (found.low, found.said) == (None, "no band before 3 days of calls")
+    made.forecasts.clear()
+
+
+def test_one_that_knew_no_call_of_its_day_is_not_shown_once_more_was_loaded(made: ConsoleContext):
+    """It said that the month would end at nothing while the loader was catching up with a month of calls."""
+    view, (key, kept) = made.view("/", {}), next(iter(made.forecasts.items()))
+    put(made, {"spent": [*kept.forecast.spent[:-1], (kept.forecast.today, 0)]})
+    assert kept_forecast(made, view)[0] is not None, "nothing was loaded since: it is as it is"
+    made.forecasts[key] = made.forecasts[key]._replace(version=-1)
+    assert kept_forecast(made, view) == (None, False)
+    assert forecast_of(made, made.view("/forecast", {})).spent == kept.forecast.spent
     made.forecasts.clear()
 
 

@@ -223,7 +223,12 @@ def test_a_rate_is_said_and_taken_back(console):
     client, _ = console
     typed = {"provider": "acme", "first": "2026-08-01", "last": "2026-08-31", "amount": "100", "currency": "EUR"}
     bill = client.post("/api/invoices/typed", json=typed).json()["invoices"][0]
-    assert "EUR" in client.get(f"/api/invoices/{bill}").json()["bill"]["fault"]
+    listed = client.get("/invoices").text
+    assert "EUR 100</span> on the bill" in listed
+    assert "1 more, not compared" in listed
+    told = client.get(f"/api/invoices/{bill}").json()["bill"]
+    assert "EUR" in told["fault"]
+    assert (told["billed"], told["difference"], told["open_count"]) == (None, None, None), "unknown, and not zero"
     assert "EUR" in client.get(f"/invoices/{bill}").text
     done = client.put(f"/api/invoices/{bill}/rate", json={"rate": "0.8"}).json()
     assert (done["bill"]["fault"], done["bill"]["billed"]) == ("", "125")

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from html import unescape
 
@@ -13,6 +13,7 @@ from sqlalchemy import delete
 
 from bursar.console.context import ConsoleContext
 from bursar.console.reviewing import kind_named, last_complete, review_told
+from bursar.domain import display
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BadRequest
 from bursar.domain.findings import Finding
@@ -26,11 +27,23 @@ def test_the_list_has_what_is_over_newest_first(client: TestClient):
     page = client.get("/reviews")
     assert page.status_code == 200
     assert "/reviews/2026-W47" in page.text
+    assert '<a class="link" href="/reviews/2026-W48">this week</a>' in page.text
     rows = client.get("/api/reviews").json()
     assert [row["period"] for row in rows if row["kind"] == "weekly"][:2] == ["2026-W47", "2026-W46"]
-    assert [row["period"] for row in rows if row["kind"] == "monthly"][:2] == ["2026-10", "2026-09"]
+    assert [row["period"] for row in rows if row["kind"] == "monthly"] == ["2026-10"], "September has no calls"
     assert client.get("/reviews.json").json() == rows
     assert len(list(csv.DictReader(io.StringIO(client.get("/reviews.csv").text)))) == len(rows)
+
+
+def test_nothing_is_held_against_a_week_in_which_the_books_began(client: TestClient):
+    began = client.app.state.context.explorer.first_call_at()
+    after = (began + timedelta(days=7)).isocalendar()
+    told = client.get(f"/reviews/{after.year}-W{after.week}.json").json()
+    said = " ".join(one["text"] for section in told["sections"] for one in section["said"])
+    assert "calls" in said
+    assert " than in the week before" not in said + told["lead"]
+    changed = next(section for section in told["sections"] if section["title"] == "What changed")
+    assert changed["nothing"].startswith("The week before isn't whole in the books")
 
 
 @pytest.mark.parametrize("name", [WEEK, MONTH])
@@ -95,6 +108,18 @@ def test_what_is_no_week_and_no_month_is_refused_in_words(client: TestClient, na
     answer = client.get(f"/api/reviews/{name}")
     assert answer.status_code == 400
     assert "2026-" in answer.json()["detail"]
+
+
+def test_one_that_runs_is_compared_with_as_many_days_and_one_to_come_is_refused(client: TestClient):
+    told = client.get("/api/reviews/2026-W48").json()
+    assert told["against"] == "the same days of the week before"
+    as_many = client.get("/api/costs?period=2026-11-16T00:00Z..2026-11-16T12:15Z").json()["totals"]["effective_cost"]
+    spent = next(one for one in told["sections"][0]["said"] if " the same days of the week before." in one["text"])
+    shown = display.money(Decimal(as_many), "USD", "en_US")
+    assert f" the {shown} in the same days of the week before." in spent["text"]
+    assert spent["url"] == "/explore?period=2026-W48&compare=none", "the whole week before would be another figure"
+    answer = client.get("/api/reviews/2027-W10")
+    assert (answer.status_code, "hasn't begun yet" in answer.json()["detail"]) == (400, True)
 
 
 def test_an_empty_ledger_has_nothing_to_report(empty_client: TestClient):

@@ -81,6 +81,11 @@ def test_shares_read(part, whole, shown):
     assert display.percent(part, whole) == (f"{shown}{THIN}%" if shown else "–")
 
 
+def test_a_tiny_minus_is_a_minus():
+    assert display.percent(Decimal("-0.0001"), 1) == f">−0.1{THIN}%"
+    assert display.percent(-3, 10) == f"−30.0{THIN}%"
+
+
 @pytest.mark.parametrize(
     ("now", "before", "direction", "text"),
     [("112.4", "100", "up", f"12.4{THIN}%"), ("88.5", "100", "down", f"11.5{THIN}%"), ("5", "0", "new", "new"),

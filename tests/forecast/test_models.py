@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.forecast.series import course
 
 from bursar.forecast.backtest import back_test, choose, origins_of
-from bursar.forecast.course import is_young
-from bursar.forecast.models import LOOK_BACK, NAMES, candidates, known_at
+from bursar.forecast.course import Past, is_young, together
+from bursar.forecast.models import LOOK_BACK, NAIVE, NAMES, candidates, known_at
 
 amounts = st.one_of(st.just(0.0), st.floats(1e-9, 1e6), st.floats(0.5, 2.0))
 pasts = st.lists(amounts, min_size=1, max_size=70)
@@ -136,3 +136,14 @@ def test_whoever_is_nearer_is_chosen_and_one_wild_series_does_not_choose_for_all
 def test_each_candidate_has_a_name():
     known = known_at(np.ones((1, LOOK_BACK)), np.zeros(1, dtype=np.intp), LOOK_BACK)
     assert len(candidates(known, 3)) == len(NAMES)
+
+
+@pytest.mark.parametrize(("gone", "rest"), [(0.0, 10.0), (0.8, 0.2 * (0.2 * 10 + 8)), (1.0, 0.0)])
+def test_a_whole_that_repeats_last_week_expects_the_rest_of_today_alone(gone: float, rest: float):
+    week = np.tile([10.0, 12, 11, 13, 9, 2, 1], 8)
+    share = np.random.default_rng(3).uniform(0.1, 0.9, len(week))  # the parts say little, the whole repeats itself
+    past = Past(np.stack([week * share, week * (1 - share)]), np.array([3.0, 5.0]) * (gone > 0), gone)
+    found = together(past, [], 7)
+    assert found.said_by == NAMES[NAIVE]
+    assert found.whole.expected[0, 0] == pytest.approx(rest)
+    assert found.parts.expected[:, 0].sum() == pytest.approx(rest)

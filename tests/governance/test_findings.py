@@ -147,7 +147,7 @@ def test_markers_and_changes_of_settings_are_one_list(store: ControlStore, clock
     Policies(store, SECRET, clock).create("no-opus", PolicyTerms(deny_models=("opus",)), is_on=True, actor="ada")
     policy, told = markers.between(T0 - 10, T0 + 10)
     assert told == made == Marker(made.marker_id, T0 - 5, "search 4.2", scope=SEARCH)
-    assert (policy.kind, policy.source, policy.title) == ("policy", "audit", "policy no-opus: create by ada")
+    assert (policy.kind, policy.source, policy.title) == ("policy", "audit", "policy no-opus: created by ada")
     assert markers.between(T0, T0 + 10) == [policy]
 
 

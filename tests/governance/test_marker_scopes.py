@@ -53,7 +53,7 @@ def test_each_change_is_about_what_it_names_also_when_it_ends(tmp_path: Path):
         ("policy one: remove", search),
         ("limit two: create", own),
         ("kill everything: create", everything),
-        ("budget ci: create", everything),
+        ("budget ci: created", everything),
         ("route exact: create", SeriesKey("customer", "acme")),
         ("route pattern: create", everything),
         ("stopped_experiment exact / trial: create", everything),

@@ -57,13 +57,35 @@ def test_the_two_parts_of_a_change_are_the_change(now: Decimal, calls: int, befo
     assert abs(sum(parts, Decimal(0)) - (now - before)) <= Decimal("1e-18")
 
 
-def test_nothing_to_report_is_one_line_a_section():
+def test_nothing_to_report_is_one_line():
     for kind in ("weekly", "monthly"):
         review = compose(facts(kind, now=Spend(), then=Spend()), WORDS)
-        assert review.lead == "Nothing to report: no call came."
-        assert not [one for section in review.sections for one in section.said]
-        assert all(section.nothing.endswith(".") for section in review.sections)
+        assert (review.lead, review.sections, review.about) == ("Nothing to report: no call came.", (), "")
         assert "no call came" in to_text(review)
+        quiet = compose(facts(kind, now=spend("80.10"), then=spend("80")), WORDS)
+        assert all(section.nothing.endswith(".") for section in quiet.sections)
+
+
+def test_a_month_after_one_that_the_books_only_begin_in_stands_for_itself():
+    wasted = [Wasted("timeout", "Timed out", Decimal(5), Decimal(0), 7, ())]
+    features = [group("search", spend("100"), Spend())]
+    review = compose(
+        facts("monthly", then=Spend(), before="August", is_before_cut=True, features=features, wasted=wasted), WORDS
+    )
+    assert review.about == "30 minutes; there is nothing to compare it with"
+    assert review.lead == "$100.00 spent; nothing needs you."
+    assert said(review, "Waste")[1] == "Timed out: $5.00 for 7 attempts."
+    assert said(review, "Unit costs")[0] == "A call of search costs $1.00."
+
+
+def test_a_month_that_runs_is_held_against_no_whole_one():
+    months = [MonthSpend(date(2026, 10, 1), spend("100")), MonthSpend(date(2026, 11, 1), spend("9"), is_running=True)]
+    assert "Oct $100.00, Nov so far $9.00." in said(compose(facts("monthly", months=months), WORDS), "Trend")
+
+
+def test_a_month_whose_band_isnt_known_is_told_without_one():
+    [line] = said(compose(facts("monthly", outlook=Outlook(Decimal(9), None, None)), WORDS), "Trend")[-1:]
+    assert line == "The running month will end at $9.00, as far as so short a history tells."
 
 
 def test_a_quiet_week_needs_nobody():
@@ -183,11 +205,29 @@ def test_what_to_do_is_advice_decisions_and_what_has_no_owner():
     assert lines[2] == "Cache search: $50.00 a month, between $40.00 and $60.00; measured, effort low."
 
 
+def test_what_is_to_be_tried_and_what_waits_are_said_without_a_promise():
+    review = compose(
+        facts(
+            now=spend("80.10"),
+            then=spend("80"),
+            advised=[Advised("a1", "Try small for search", "effort low", "estimated", None, Decimal(40), Decimal(60))],
+            waiting=[Waiting("The policy cap is kept and off: switch it on, or drop it.", Opens("/controls"))],
+            anomalies=[AnomalyFact("f1", "x", "", date(2026, 11, 17), False, Decimal("0.03"), None)],
+        ),
+        WORDS,
+    )
+    assert review.lead.endswith("; one decision waits.")
+    assert said(review, "What to do")[-1] == (
+        "Try small for search: $40.00 to $60.00 a month if it proves good enough; effort low."
+    )
+    assert said(review, "What changed") == [], "an anomaly that was over with three cents"
+
+
 def test_doubts_are_said():
     now = Spend(cost=Decimal(5), calls=10, attempts=12, unpriced=2, assumed=1)
     lines = said(compose(facts(now=now), WORDS), "What was spent")
     assert "2 attempts without a price: that cost is in no figure here." in lines
-    assert "1 attempt whose end we never heard: booked at the most it can be." in lines
+    assert "1 attempt whose end we never heard: booked at the most that can be." in lines
 
 
 @pytest.mark.parametrize("text", [NASTY, 'a"]#eval("1")', "line\nfeed\u2028", "\\", ""])
@@ -206,3 +246,13 @@ def test_every_sentence_opens():
     assert all(one.opens.path.startswith("/") for one in rows)
     changed = next(one for one in rows if one.text.startswith("a spent"))
     assert changed.opens.filters == (Filter("feature", ("a",)),)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "told"),
+    [(112, 100, "12.0\u202f% more than in May"), (90, 100, "10.0\u202f% less than in May"),
+     (1300, 100, "13× as much as in May"),
+     (100, 100, "as much as in May"), (5, 0, "new"), (0, 5, "gone")],
+)  # fmt: skip
+def test_what_is_held_against_something_reads_as_people_say_it(now: int, before: int, told: str):
+    assert WORDS.than(now, before, "in May") == told

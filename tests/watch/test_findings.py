@@ -9,7 +9,7 @@ from tests.watch.conftest import BAD, DAY_US, HOUR_US, START, UNTIL, Watched
 
 from bursar.domain.findings import Factor, Finding
 from bursar.domain.watching import Change, Clock, Detection, Marker, SeriesKey, Signal
-from bursar.watch.findings import Investigator
+from bursar.watch.findings import Investigator, began_of
 from bursar.watch.telling import title_of
 from bursar.watch.windows import WEEK_US, earlier_windows
 
@@ -107,6 +107,14 @@ def test_signals_of_one_series_are_one_finding(investigator: Investigator):
     (group,) = investigator.groups(both, UNTIL)
     assert group.series == SEARCH
     assert {one.signal for one in group.detections} == {"cost", "error_ratio", "calls"}
+
+
+def test_a_weak_sign_that_rose_before_moves_no_beginning():
+    weak = seen(SEARCH, Signal.INPUT_PER_CALL, surprise=0.1, began_us=BAD - 18 * 60_000_000)
+    assert began_of([seen(SEARCH), weak]) == BAD
+    clear = seen(SEARCH, Signal.CALLS, surprise=6.0, began_us=BAD - 120_000_000)
+    assert began_of([seen(SEARCH), clear, weak]) == clear.began_us
+    assert began_of([weak]) == weak.began_us
 
 
 def test_what_began_at_another_time_is_another_finding(investigator: Investigator):

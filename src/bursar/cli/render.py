@@ -45,11 +45,13 @@ class Column(NamedTuple):
     from_width: int = 0  # left out on a terminal narrower than this
 
 
-def money_column(key: str, title: str, currency: str = "USD") -> Column:
-    """Exact amounts as people read them; unknown says `unpriced`, zero is a dash."""
+def money_column(key: str, title: str, currency: str = "USD", *, unknown: str = "") -> Column:
+    """Exact amounts as people read them; unknown says `unpriced`, or what is given for it; zero is a dash."""
 
     def show(value: Any) -> Text:
         amount = None if value is None else Decimal(str(value))
+        if amount is None and unknown:
+            return Text(unknown, style="yellow")
         shown = display.money(amount, currency)
         return Text(str(shown), style="yellow" if amount is None else "")
 

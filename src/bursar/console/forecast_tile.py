@@ -54,9 +54,8 @@ def forecast_tile(context: ConsoleContext, view: View) -> ForecastTile:
     if found is None:
         return ForecastTile(label, "being worked out")
     if found.too_young:
-        days = "1 day" if found.age == 1 else f"{found.age} days"
-        return ForecastTile(label, f"too little history: two whole days with calls are needed, there are {days}"
-                            if found.age else "too little history: two whole days with calls are needed")  # fmt: skip
+        there = f", there {'is' if found.age == 1 else 'are'} {found.age}" if found.age else ""
+        return ForecastTile(label, f"too little history: two whole days with calls are needed{there}")
     return _tile(context, view, found, label)
 
 

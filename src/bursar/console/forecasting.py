@@ -64,8 +64,8 @@ def forecast_of(context: ConsoleContext, view: View) -> Forecast:
     with _ONE_AT_A_TIME:
         kept = context.forecasts.get(key)
         if kept is not None and kept.made_us // QUARTER_US == now_us // QUARTER_US:  # as much of today is gone
-            is_fresh = kept.version == version or 0 <= now_us - kept.made_us < MADE_AGAIN_US
-            if is_fresh:
+            is_young = 0 <= now_us - kept.made_us < MADE_AGAIN_US and not _is_behind(kept.forecast)
+            if kept.version == version or is_young:
                 return kept.forecast
         largest = context.largest_parts.setdefault((wish.timezone, wish.filters, wish.now.date()), {})
         found = make_forecast(context.explorer, wish, largest)
@@ -85,12 +85,18 @@ def kept_forecast(context: ConsoleContext, view: View) -> tuple[Forecast | None,
     found: list[KeptForecast] = []
     for (timezone, _, filters, _, growth, its_plans), kept in list(context.forecasts.items()):
         is_same = (timezone, filters, growth, its_plans) == (view.timezone, view.filters, None, plans)
-        if is_same and kept.forecast.today == today and 0 <= now_us - kept.made_us < KEPT_US:
+        is_recent = kept.forecast.today == today and 0 <= now_us - kept.made_us < KEPT_US
+        if is_same and is_recent and (kept.version == version or not _is_behind(kept.forecast)):
             found.append(kept)
     if not found:
         return None, False
     newest = max(found, key=lambda one: one.made_us)
     return newest.forecast, newest.version == version or now_us - newest.made_us < MADE_AGAIN_US
+
+
+def _is_behind(found: Forecast) -> bool:
+    """Whether it knows no call of its own day: what was loaded since may be days of calls."""
+    return not any(pico for day, pico in found.spent if day == found.today)
 
 
 def _growth(view: View) -> Decimal | None:

@@ -4,7 +4,7 @@ Everything a client wrote is escaped here or by the template; the only markup ma
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 
 from markupsafe import Markup
@@ -123,8 +123,9 @@ class Format:
     def when(self, at: datetime | None) -> str:
         return display.ZERO if at is None else display.when(aware(at), self.now, self.zone)
 
-    def day(self, at: datetime, *, year: bool = True) -> str:
-        return display.day(aware(at).astimezone(self.zone), year=year)
+    def day(self, at: date, *, year: bool = True) -> str:
+        """at: an instant, whose day is the reader's; or a calendar day as it is, as a rule's first one."""
+        return display.day(aware(at).astimezone(self.zone) if isinstance(at, datetime) else at, year=year)
 
     def field(self, name: str) -> str:
         """A dimension's name as a heading: `request_type` → "Request type", `tag:plan` → "plan"."""

@@ -149,7 +149,8 @@ def refusal(scope: HTTPScope) -> BursarError | None:
         return _foreign(scope, host, "multipart/form-data", own_origin="null")
     if scope["method"] not in METHODS:
         return MethodNotAllowed(
-            f"the console only reads: {scope['method'][:20]} isn't answered", headers={"allow": ", ".join(METHODS)}
+            f"{scope['method'][:20]} isn't answered at {scope['path'][:200]}; /api/openapi.json tells what is",
+            headers={"allow": ", ".join(METHODS)},
         )
     return None
 

@@ -27,6 +27,7 @@ from bursar.console.context import ACTOR, ConsoleContext
 from bursar.console.experiments import Stopping
 from bursar.console.following import Following
 from bursar.console.forecasting import open_plans
+from bursar.console.imported_bills import Converting
 from bursar.console.initiatives import Closing, open_initiatives, open_store
 from bursar.console.inside import Sending, request
 from bursar.console.invoicing import PostingAccepted
@@ -169,6 +170,7 @@ def serve(site: Site) -> None:
         threads.append(threading.Thread(target=measuring.run, args=(stop,), name="semantic-caches"))
         threads.append(threading.Thread(target=Noting(context).run, args=(stop,), name="maturity"))
         threads.append(threading.Thread(target=Readying(context).run, args=(stop,), name="economics"))
+        threads.append(threading.Thread(target=Converting(context).run, args=(stop,), name="imported-bills"))
         threads.append(threading.Thread(target=Rating(context.finance).run, args=(stop,), name="contracts"))
         threads.append(threading.Thread(target=BillPulling(context).run, args=(stop,), name="bill-pulling"))
         threads.append(threading.Thread(target=PostingAccepted(context).run, args=(stop,), name="bills"))

@@ -117,7 +117,12 @@ def board_report(context: ConsoleContext, view: View, state: str) -> Report:
     made = BoardFacts(
         organization=context.config.organization,
         state=state,
-        facts=msgspec.structs.replace(facts, period=display.month(view.first_day)),
+        # how the next month may end is no part of one that is over, which stays the same
+        facts=msgspec.structs.replace(
+            facts,
+            period=display.month(view.first_day),
+            outlook=facts.outlook if view.period.end > context.now() else None,
+        ),
         step=_step(context),
         margin=margin_blocks(context, view, words_of(context)),
         finance=finance_blocks(context, view, words_of(context), short=True),

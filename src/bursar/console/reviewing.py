@@ -8,12 +8,12 @@ from typing import Any, get_args
 import msgspec
 
 from bursar.alerts.facts import ReviewTold
-from bursar.console.advising import reviewed
+from bursar.console.advising import reviewed, switched_on
 from bursar.console.context import ConsoleContext
 from bursar.console.figures import totals_of
 from bursar.console.reviewing_controls import anomalies_in, budgets_now, initiatives_in, outlook_now, waiting_now
 from bursar.console.reviewing_spend import groups_of, months_until, repeated_in, spend_of, wasted_in
-from bursar.console.view import View
+from bursar.console.view import View, whole_slot
 from bursar.domain.errors import BadRequest
 from bursar.domain.periods import Period, previous, zone
 from bursar.reviews.compose import compose
@@ -71,7 +71,9 @@ class MadeReview(msgspec.Struct, frozen=True):
         anchor = extra.pop("#", "")
         if not opens.has_period:
             extra = {"period": None, **extra}
-        url = self.view.url(opens.path, filters=opens.filters, compare=None, **extra)
+        # pages hold a period that runs against the whole one before it, a review against as many days of it
+        compare = "none" if self.view.includes_now and opens.has_period else None
+        url = self.view.url(opens.path, filters=opens.filters, compare=compare, **extra)
         return f"{url}#{anchor}" if anchor else url
 
 
@@ -95,7 +97,12 @@ def last_complete(kind: Kind, now: datetime, timezone: str) -> str:
 
 
 def make_review(context: ConsoleContext, kind: Kind, view: View) -> MadeReview:
-    """The review of the view's period, whole calls of all kinds but those that its filters leave out."""
+    """The review of the view's period, whole calls of all kinds but those that its filters leave out.
+
+    Raises BadRequest for one that hasn't begun.
+    """
+    if view.period.start > view.now:
+        raise BadRequest(f"{view.period_name} hasn't begun yet: there is nothing to review", field="period")
     words = Words(context.config.console.locale, context.config.console.currency)
     return MadeReview(compose(facts_of(context, kind, view), words), view)
 
@@ -121,16 +128,22 @@ def pdf_of(context: ConsoleContext, made: MadeReview) -> bytes:
 
 def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     """Everything that the rules look at."""
-    explorer, before = context.explorer, view.before or previous(view.period)
-    view = msgspec.structs.replace(view, before=before)
+    explorer, label, is_running = context.explorer, view.days_label, view.includes_now
+    view = so_far(view)
+    before = previous(view.period)
+    first_call = explorer.first_call_at()
+    is_before_cut = view.is_before_cut(first_call) and first_call is not None and first_call < before.end
+    if is_before_cut:  # nothing is held against it, as on pages
+        view = msgspec.structs.replace(view, before=None)
     totals = totals_of(explorer, view)
     is_monthly = kind == "monthly"
     return Facts(
         kind=kind,
-        period=view.days_label,
-        before=before_words(kind, before),
+        period=label,
+        before=before_words(kind, before, is_running=is_running),
         now=spend_of(totals.now),
         then=spend_of(totals.before),
+        is_before_cut=is_before_cut,
         features=groups_of(explorer, view, "feature"),
         models=groups_of(explorer, view, "model") if is_monthly else (),
         customers=groups_of(explorer, view, "customer") if is_monthly else (),
@@ -147,16 +160,34 @@ def facts_of(context: ConsoleContext, kind: Kind, view: View) -> Facts:
     )
 
 
-def before_words(kind: Kind, before: Period) -> str:
+def so_far(view: View) -> View:
+    """With what it is compared with; a period that still runs ends now, so that it is compared with as many days."""
+    period = view.period
+    if view.includes_now:
+        period = whole_slot(msgspec.structs.replace(period, end=view.now), view.now)
+    return msgspec.structs.replace(view, period=period, before=previous(period))
+
+
+def before_words(kind: Kind, before: Period, *, is_running: bool) -> str:
     """The period before, as a sentence names it."""
-    if kind == "weekly":
-        return "the week before"
-    return f"{before.start.astimezone(zone(before.timezone)):%B}"
+    name = "the week before" if kind == "weekly" else f"{before.start.astimezone(zone(before.timezone)):%B}"
+    return f"the same days of {name}" if is_running else name
 
 
 def advised_now(context: ConsoleContext, view: View) -> list[Advised]:
-    """What advice says of the last thirty days, largest first; each with what it adds to those before it."""
+    """What advice says of the last thirty days, largest first; each with what it adds to those before it, then what is
+    to be tried first."""
     found = reviewed(context, context.view("/advice", {"period": [ADVICE_PERIOD], "tz": [view.timezone]}))
+    on = switched_on(context)
+    sure = [row for row in found.ranked if row.net is not None]
+    to_try = [
+        row
+        for row in found.ranked
+        if row.net is None
+        and row.advice.saving is not None
+        and not row.advice.is_proven
+        and (row.advice.change.kind, row.advice.change.name) not in on
+    ]
     return [
         Advised(
             row.advice.id,
@@ -167,8 +198,7 @@ def advised_now(context: ConsoleContext, view: View) -> list[Advised]:
             None if row.advice.saving is None else row.advice.saving.low,
             None if row.advice.saving is None else row.advice.saving.high,
         )
-        for row in found.ranked
-        if row.net is not None
+        for row in (*sure, *to_try)
     ][:ADVISED_MOST]
 
 

@@ -62,10 +62,13 @@ def outlook_now(context: ConsoleContext, view: View) -> Outlook | None:
         return None
     month = found.figures[0].amount
     error = next((one.error for one in found.accuracy if one.days == OUTLOOK_ERROR_DAYS), None)
+    has_band = found.has_band(found.figures[0].last)
     return Outlook(
-        usd_from_pico(month.expected), usd_from_pico(month.low), usd_from_pico(month.high),
+        usd_from_pico(month.expected),
+        usd_from_pico(month.low) if has_band else None,
+        usd_from_pico(month.high) if has_band else None,
         None if error is None else Decimal(str(error)),
-    )  # fmt: skip
+    )
 
 
 def anomalies_in(context: ConsoleContext, view: View) -> list[AnomalyFact]:

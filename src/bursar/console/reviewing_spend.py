@@ -1,14 +1,14 @@
 """What a review says of spend: groups beside the period before, waste by cause, requests sent again, months."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
 
 from bursar.console import waste
 from bursar.console.figures import Amounts, ask, cost_table
-from bursar.console.view import View
+from bursar.console.view import View, is_cut
 from bursar.domain.periods import parse_period
 from bursar.explore.filters import Filter
 from bursar.explore.query import Explorer, Query
@@ -49,13 +49,13 @@ def groups_of(explorer: Explorer, view: View, *dimensions: str) -> list[Group]:
 def wasted_in(explorer: Explorer, view: View) -> list[Wasted]:
     """Each cause of waste, with what it was in the period before."""
     found = waste.waste_of(explorer, view)
-    earlier = waste.waste_of(explorer, before_view(view))
+    earlier = None if view.before is None else waste.waste_of(explorer, before_view(view))
     return [
         Wasted(
             cause,
             waste.CAUSES[cause],
             part.effective_cost,
-            earlier.by_cause[cause].effective_cost,
+            earlier.by_cause[cause].effective_cost if earlier else Decimal(0),
             part.attempts,
             (*view.filters, *waste.filters_of(cause)),
             *_most(found.by_feature, cause),
@@ -90,8 +90,20 @@ def months_until(explorer: Explorer, view: View) -> list[MonthSpend]:
     end = (view.last_day - view.first_day).days
     period = parse_period(f"{first}..{last.replace(day=1 + min(end, 27))}", view.now, view.timezone)
     whole = msgspec.structs.replace(period, end=view.period.end)
-    found = ask(explorer, whole, view, ("month",))
-    return [MonthSpend(_first_day(label), spend_of(amounts)) for (label,), amounts in sorted(found.items())]
+    found, first_call = ask(explorer, whole, view, ("month",)), explorer.first_call_at()
+    return [
+        MonthSpend(
+            (first_day := _first_day(label)),
+            spend_of(amounts),
+            is_cut(_begins(first_day, view), first_call),
+            view.includes_now and first_day == last,
+        )
+        for (label,), amounts in sorted(found.items())
+    ]
+
+
+def _begins(first: date, view: View) -> datetime:
+    return parse_period(f"{first:%Y-%m}", view.now, view.timezone).start
 
 
 def before_view(view: View) -> View:

@@ -140,6 +140,10 @@ class View(msgspec.Struct, frozen=True):
         """What the picker shows: the preset's name, or the days themselves."""
         return PRESET_NAMES.get(self.period_name, "") or self.days_label
 
+    def is_before_cut(self, first_call: datetime | None) -> bool:
+        """Whether the books begin within the period before, or after it: what wasn't booked isn't what wasn't spent."""
+        return self.before is not None and is_cut(self.before.start, first_call)
+
     @property
     def before_label(self) -> str:
         """What a change is measured against, in words: "September", "the 30 days before", "1–14 Oct"."""
@@ -242,3 +246,8 @@ def canonical(view: View, query: Mapping[str, list[str]]) -> str | None:
     as_filters((one,))
     kept = tuple(other for other in view.filters if op != "is" or other.field != field)
     return view.url(filters=tuple(dict.fromkeys((*kept, one))))
+
+
+def is_cut(start: datetime, first_call: datetime | None) -> bool:
+    """Whether books with that first call lack a day or more of what begins at `start`."""
+    return first_call is not None and first_call >= start + timedelta(days=1)

@@ -41,6 +41,7 @@ def finance_acts(today: date) -> list[Act]:
     since = terms_since(today)
     return [
         _contract(since),
+        Act("/api/contracts/rate", {}),  # at once, so that no figure moves while somebody looks
         _rule("untagged", {"kind": "split", "start": since, "where": ["team="], "note": "shared by who uses most"}),
         _rule(
             "observability",

@@ -115,11 +115,13 @@ def percent(part: Decimal | int | None, whole: Decimal | int | None, places: int
 
 
 def ratio(value: Decimal, places: int = 1) -> str:
-    """0.295 as `29.5 %`. A share that rounds to all or nothing without being it says so: `>99.9 %`, `<0.1 %`."""
+    """0.295 as `29.5 %`. What rounds to all or nothing without being it says so: `>99.9 %`, `<0.1 %`, `>−0.1 %`."""
     if value == 0:
         return ZERO
     if value < 0:
-        return f"{MINUS}{ratio(-value, places)}"
+        text = ratio(-value, places)
+        turned = {"<": ">", ">": "<"}.get(text[0], "")
+        return f"{turned}{MINUS}{text.removeprefix('<').removeprefix('>')}"
     step = Decimal(1).scaleb(-places)
     shown = (value * 100).quantize(step, ROUND_HALF_EVEN)
     if shown == 0:

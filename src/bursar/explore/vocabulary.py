@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
-from bursar.domain.errors import BadQuery
+from bursar.domain.errors import BadMarker, BadQuery
 from bursar.domain.periods import Grain
 from bursar.domain.savings import LEVERS
 from bursar.domain.tags import TAG_KEY_CHARS_MAX
 from bursar.domain.usage import INPUT_UNITS, OUTPUT_UNITS
+from bursar.domain.watching import SeriesKey
 from bursar.ledger.rollups import MEASURES as SUMS
 
 GRAINS: tuple[Grain, ...] = get_args(Grain)
@@ -143,6 +144,15 @@ def dimension(name: str) -> Dimension:
             field="dimension",
         )
     return found
+
+
+def marker_scope(name: str, value: str) -> SeriesKey:
+    """Whom a marker is about; "" is everything. Raises BadMarker for a dimension that there isn't: no page would ever
+    show such a marker."""
+    try:
+        return SeriesKey(dimension(name).name if name else "", value)
+    except BadQuery as error:
+        raise BadMarker(f"scope: {error}", field="scope") from error
 
 
 def filterable(name: str) -> Dimension:

@@ -59,7 +59,7 @@ def course_of(past: Past, ahead: int, *, is_judged: bool = True) -> Course:
     """Each series by itself. is_judged: with its accuracy, which takes as long as the rest."""
     born = births(past.days)
     test = back_test(past.days, born)
-    expected = _expected(past, born, test, ahead)
+    expected = _expected(past, born, test.choice, ahead)
     return _course(past, born, test, expected, None, is_judged=is_judged)
 
 
@@ -71,10 +71,10 @@ def together(parts: Past, splits: list[Past], ahead: int) -> Together:
     past = Past(parts.days.sum(axis=0, keepdims=True), parts.so_far.sum(keepdims=True), parts.gone)
     own = course_of(past, ahead, is_judged=False)
     test = whole_test(own.test, [one.test for one in ways])
-    naive = candidates(known_at(past.days, births(past.days), past.days.shape[1]), ahead + 1)[0, 0]
-    chosen = int(test.choice[0])
-    whole = whole_by(chosen, naive, own.expected[0], [one.expected.sum(axis=0) for one in ways])
     born = births(past.days)
+    naive = _expected(past, born, np.array([NAIVE]), ahead)
+    chosen = int(test.choice[0])
+    whole = whole_by(chosen, naive[0], own.expected[0], [one.expected.sum(axis=0) for one in ways])
     of_whole = _course(past, born, test, whole[None, :], usual_of_whole(ways[0].test))
     lately = parts.days[:, -RECENT:].sum(axis=1) + parts.so_far
     shares = lately / lately.sum() if lately.sum() > 0 else np.full(len(lately), 1 / max(len(lately), 1))
@@ -84,17 +84,20 @@ def together(parts: Past, splits: list[Past], ahead: int) -> Together:
     return Together(of_whole, msgspec.structs.replace(told, expected=scaled), said_by)
 
 
-def _expected(past: Past, born: Births, test: BackTest, ahead: int) -> Floats:
-    """The rest of today is what is usual for it, and what today's pace makes of it, by how much of today is gone."""
+def _expected(past: Past, born: Births, choice: Births, ahead: int) -> Floats:
+    """The rest of today is what is usual for it, and what today's pace makes of it, by how much of today is gone.
+
+    choice: the model of each series.
+    """
     series, count = past.days.shape
     everyone, left = np.arange(series), 1 - past.gone
-    usual = candidates(known_at(past.days, born, count), ahead + 1)[test.choice, everyone]
+    usual = candidates(known_at(past.days, born, count), ahead + 1)[choice, everyone]
     rest = left * (left * usual[:, 0] + past.so_far)
     if past.gone < FED_FROM:
         return np.concatenate([rest[:, None], usual[:, 1:]], axis=1)
     known = np.concatenate([past.days, (past.so_far + rest)[:, None]], axis=1)
     first = np.where((past.days > 0).any(axis=1), born, count)
-    coming = candidates(known_at(known, first, count + 1), ahead)[test.choice, everyone]
+    coming = candidates(known_at(known, first, count + 1), ahead)[choice, everyone]
     return np.concatenate([rest[:, None], coming], axis=1)
 
 

@@ -48,7 +48,7 @@ SMOOTHINGS = (
     Smoothing(0.1, 0, 0, 3.0),
 )
 NAMES = (
-    "last week again",
+    "repeating last week",
     "mean of four weeks",
     "level and trend",
     "quick level",

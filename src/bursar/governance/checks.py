@@ -20,6 +20,11 @@ TAG_VALUES_COUNTED_MAX = 10_000  # a worker remembers them all for a day
 FIGURE_MAX = 10**12
 SPAN_SECONDS = {"m": 60, "h": 3_600, "d": 86_400}
 SPAN_MAX_S = 366 * 86_400
+PLAINER = {
+    "Invalid decimal string": "that is no number; write it as 12.5",
+    "Invalid RFC3339 encoded date": "that is no day; write it as 2026-12-01",
+}
+"""What the reader of JSON says, and what a person can do about it."""
 T = TypeVar("T")
 
 
@@ -32,7 +37,8 @@ def read_terms(given: Any, kind: type[T]) -> T:
         field = where.rstrip("`").lstrip(".")
         known = ", ".join(one.name for one in msgspec.structs.fields(kind))  # type: ignore[arg-type]
         hint = f"; there are {known}" if "unknown field" in reason else ""
-        raise BadControl(f"{field or 'terms'}: {reason.replace('`', '')}{hint}", field=field or "terms") from error
+        said = PLAINER.get(reason, reason.replace("`", ""))
+        raise BadControl(f"{field or 'terms'}: {said}{hint}", field=field or "terms") from error
 
 
 def check_name(name: str) -> str:

@@ -23,6 +23,11 @@ LISTED_MAX = 500
 AHEAD_US = 24 * 3_600 * 10**6  # clocks differ, and a launch may be told a day before
 CHANGES = ("policy", "limit", "kill", "route", "cache", "budget", "key", "stopped_experiment")
 """What of the audit log changes what calls do: the part of an action before its dot."""
+DONE = {
+    "create": "created", "change": "changed", "remove": "removed", "revoke": "revoked", "approve": "approved",
+    "limit": "limit changed", "thresholds": "thresholds changed",
+}  # fmt: skip
+"""The part after it, as a sentence has it; others stay as they are."""
 
 
 class MarkerBook:
@@ -86,7 +91,8 @@ def _of_entry(row: Row[Any], scope: SeriesKey) -> Marker:
     noun, _, act = row.action.partition(".")
     detail = msgspec.json.decode(row.detail, type=dict[str, Any])
     name = detail.get("name") or row.subject
-    return Marker(f"au_{row.number}", row.at_us, f"{noun} {name}: {act} by {row.actor}"[:TITLE_CHARS_MAX], noun,
+    done = DONE.get(act, act)
+    return Marker(f"au_{row.number}", row.at_us, f"{noun} {name}: {done} by {row.actor}"[:TITLE_CHARS_MAX], noun,
                   scope, source="audit")  # fmt: skip
 
 

@@ -9,7 +9,7 @@ stands is what they come to. Rows that are alike have the same `row_key`.
 
 from bursar.ledger.schema import BURSAR, CHARGE_COLUMNS, ENTRY_COLUMNS
 
-TABLE, EVERYTHING, IMPORTS = "imported_rows", "everything", "imports"
+TABLE, EVERYTHING, IMPORTS, CONVERTED = "imported_rows", "everything", "imports", "imported_usd"
 IMPORTED = "imported"
 
 PLACES = 18  # a sum of what was exported is exact then, and a vendor's floats keep all that they tell
@@ -35,6 +35,8 @@ PRICES = (
     "contracted_unit_price", "list_unit_price", "pricing_currency_contracted_unit_price",
     "pricing_currency_list_unit_price",
 )  # fmt: skip
+USD_COSTS = ("list_cost", "contracted_cost", "effective_cost", "billed_cost")
+"""What is converted of a row in another currency, as `usd_…` of its key in `imported_usd`."""
 OTHERS = "other_columns"
 """Columns of a file that FOCUS doesn't have, as JSON: the vendor's own `x_…`."""
 
@@ -52,12 +54,16 @@ _NEUTRAL = {
 _IN_USD = "billing_currency = 'USD'"
 
 
+def _in_usd(name: str) -> str:
+    """A cost, where it is in USD or was converted; what takes a row back has its key, and the opposite sign."""
+    return f"CASE WHEN {_IN_USD} THEN {name} WHEN weight > 0 THEN usd_{name} ELSE -usd_{name} END"
+
+
 def _told() -> dict[str, str]:
     """What a row is as a charge. An amount in another currency is no cost in USD: it is `unpriced` until converted."""
-    costs = ("list_cost", "contracted_cost", "effective_cost", "billed_cost")
     return {
-        **{name: f"CASE WHEN {_IN_USD} THEN {name} END" for name in costs},
-        "counterfactual_cost": f"CASE WHEN {_IN_USD} THEN list_cost END",
+        **{name: _in_usd(name) for name in USD_COSTS},
+        "counterfactual_cost": _in_usd("list_cost"),
         **dict.fromkeys(("received_at", "dispatched_at"), "charge_period_start"),
         "ended_at": "charge_period_end",
         "provider": "provider_name",
@@ -70,14 +76,14 @@ def _told() -> dict[str, str]:
         "tags": "CASE WHEN tags IS NULL THEN MAP {} ELSE tags::JSON::MAP(VARCHAR, VARCHAR) END",
         "sku_id": "coalesce(sku_id, '')",
         "sku_price_id": "coalesce(sku_price_id, '')",
-        "quality": f"CASE WHEN {_IN_USD} THEN 'reported' ELSE 'unpriced' END",
+        "quality": f"CASE WHEN {_IN_USD} OR usd_by IS NOT NULL THEN 'reported' ELSE 'unpriced' END",
         "attempt_number": "1",
         "currency": "billing_currency",
         "entry": "CASE WHEN weight > 0 THEN 'usage' ELSE 'reversal' END",
         "weight": "weight",
         "entry_id": "NULL::UUID",
         "reverses": "NULL::UUID",
-        "reason": "''",
+        "reason": "coalesce(usd_by, '')",
         "posted_at": "charge_period_start",
     }
 
@@ -93,7 +99,8 @@ def _everything() -> str:
     ]
     return (
         f"CREATE OR REPLACE VIEW {EVERYTHING} AS SELECT {', '.join(names)}, '{BURSAR}' AS source FROM charges "
-        f"UNION ALL SELECT {', '.join(imported)}, '{IMPORTED}' AS source FROM {TABLE}"
+        f"UNION ALL SELECT {', '.join(imported)}, '{IMPORTED}' AS source "
+        f"FROM {TABLE} LEFT JOIN {CONVERTED} USING (row_key)"
     )
 
 
@@ -119,6 +126,10 @@ IMPORTED_TABLES = (
             "added": "BIGINT",
             "withdrawn": "BIGINT",
         },
+    ),
+    _table(
+        CONVERTED,  # what rows in another currency come to, and by which rate; made anew when rates are added
+        {"row_key": "UUID", **{f"usd_{name}": NUMBER for name in USD_COSTS}, "usd_by": "VARCHAR"},
     ),
     _everything(),
 )

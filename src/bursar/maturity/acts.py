@@ -12,6 +12,7 @@ from bursar.maturity.measure import Result
 from bursar.maturity.place import Place
 
 Effort = Literal["minutes", "hours", "days"]
+NO_CALLS = "no call was recorded in the last thirty days"
 
 
 class Money(NamedTuple):
@@ -54,10 +55,18 @@ def climb(facts: Facts, stands: Place) -> list[Climb]:
     """The acts to the next step, in their order: all that are needed, and never more than three."""
     needed = dict.fromkeys(one.check.act for one in stands.missing)
     return [
-        Climb(act, [one for one in stands.missing if one.check.act == act.id], act.money(facts))
+        Climb(act, [one for one in stands.missing if one.check.act == act.id], money_of(facts, act.money))
         for act in ACTS
         if act.id in needed
     ]
+
+
+def money_of(facts: Facts, find: Callable[[Facts], Money]) -> Money:
+    """What an act or a debt is about. Of no calls nothing is known: "nothing says no feature" would read as praise."""
+    found = find(facts)
+    if found.amount == 0 and not found.is_saving and not facts.books.whole.attempts:
+        return Money(None, NO_CALLS)
+    return found
 
 
 def act_of(act_id: str) -> Act:
@@ -72,7 +81,7 @@ def unpriced_money(facts: Facts) -> Money:
     """Unknown, with how many attempts it is of."""
     unpriced = facts.books.unpriced
     if not facts.books.whole.attempts:
-        return Money(None, "no call was recorded in the last thirty days")
+        return Money(None, NO_CALLS)
     if not unpriced:
         return Money(ZERO, "each attempt has a price", "/prices")
     said = f"nobody knows what {unpriced:,} {'attempt' if unpriced == 1 else 'attempts'} cost"
@@ -120,7 +129,7 @@ def _on_strange_keys(facts: Facts) -> Money:
 def _advised(facts: Facts) -> Money:
     if facts.advised is None:
         return Money(None, "nobody asked for advice lately; it says how much", "/advice")
-    return Money(facts.advised.total, "a month could be saved, by advice", "/advice", is_saving=True)
+    return Money(facts.advised.total, "could be saved a month, advice says", "/advice", is_saving=True)
 
 
 def retried_money(facts: Facts) -> Money:

@@ -13,6 +13,7 @@ from bursar.maturity.acts import (
     Money,
     act_of,
     all_spent,
+    money_of,
     retried_money,
     spent_without,
     unpriced_money,
@@ -60,20 +61,22 @@ def _owed(facts: Facts, one: Debt, results: Sequence[Result]) -> Owed:
         state: DebtState = "clear"
     else:
         state = "owed" if any(result.state == "failed" for result in open_ones) else "unseen"
-    return Owed(one, state, one.about(facts), open_ones, act_of(one.act))
+    return Owed(one, state, money_of(facts, one.about), open_ones, act_of(one.act))
 
 
 def _unanswered(facts: Facts) -> Money:
     alerts = facts.settings.alerts
     waiting = alerts.raised - alerts.answered
-    said = f"{alerts.silent} rules tell nobody, {waiting} alerts wait for three days or longer"
+    rules = "1 rule tells" if alerts.silent == 1 else f"{alerts.silent} rules tell"
+    waits = "1 alert waits" if waiting == 1 else f"{waiting or 'no'} alert{'s wait' if waiting else ' waits'}"
+    said = f"{rules} nobody, {waits} for three days or longer"
     return Money(None, "alerts are off in the settings" if not alerts.is_on else said, "/alerts")
 
 
 def _uncached(facts: Facts) -> Money:
     if facts.advised is None:
         return Money(None, "nobody asked for advice lately; it says how much caches would save", "/advice")
-    return Money(facts.advised.caches, "a month that caches would save, by advice", "/advice", is_saving=True)
+    return Money(facts.advised.caches, "would be saved a month by caches, advice says", "/advice", is_saving=True)
 
 
 DEBTS: tuple[Debt, ...] = (

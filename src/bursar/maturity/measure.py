@@ -124,7 +124,7 @@ def _told(part: Part, which: str) -> str:
 
 def _days_seen(facts: Facts) -> Reading:
     days = facts.books.days
-    return Reading(Decimal(days), f"{days} of the last thirty days have calls", "/explore")
+    return Reading(Decimal(days), f"{days} of the last thirty days {'has' if days == 1 else 'have'} calls", "/explore")
 
 
 def _still_seen(facts: Facts) -> Reading:

@@ -13,6 +13,7 @@ from bursar.reports import charts
 from bursar.reports.blocks import Block, Cell, Column, Figure, Figures, Line, Page, Prose, Report, Table, Tone, totalled
 from bursar.reports.pack import cut
 from bursar.reviews import doing, growth, spending, waste
+from bursar.reviews.compose import alone
 from bursar.reviews.facts import Facts, Group, Opens
 from bursar.reviews.said import Said, ranked
 from bursar.reviews.words import Words
@@ -72,7 +73,7 @@ def board(made: BoardFacts, words: Words, address: Callable[[Opens], str]) -> Re
             prose(
                 "What moved",
                 ranked(moved, 3),
-                f"Nothing moved by more than a hundredth of the bill against {facts.before}.",
+                alone(facts) or f"Nothing moved by more than a hundredth of the bill against {facts.before}.",
             ),
         ),
     )
@@ -141,11 +142,13 @@ def _rest(shown: Sequence[Group], facts: Facts) -> tuple[Cell, ...] | None:
 def _headline(made: BoardFacts, words: Words) -> Figures:
     facts = made.facts
     now, then, per_call = facts.now, facts.then, facts.now.per_call
-    before = f"{words.more(now.cost, then.cost)} than in {facts.before}" if then.attempts else "nothing to compare with"
+    before = words.than(now.cost, then.cost, f"in {facts.before}") if then.attempts else "nothing to compare with"
     tone: Tone = "bad" if then.cost and now.cost > then.cost * Decimal("1.1") else "plain"
     figures = [Figure("Spent", words.money(now.cost), before, tone)]
     if facts.outlook is not None:
-        band = f"{words.money(facts.outlook.low)} to {words.money(facts.outlook.high)}, four times in five"
+        band = "too little history for a band"
+        if facts.outlook.low is not None:
+            band = f"{words.money(facts.outlook.low)} to {words.money(facts.outlook.high)}, four times in five"
         figures.append(Figure("Month will end near", words.money(facts.outlook.expected), band))
     figures.append(
         Figure("Saved", words.money(now.saved), "by caches, routes and batches", "good" if now.saved > 0 else "plain")
@@ -161,7 +164,7 @@ def _headline(made: BoardFacts, words: Words) -> Figures:
 def _lead(facts: Facts, words: Words) -> str:
     if not facts.now.attempts and not facts.then.attempts:
         return "Nothing to report: no call came."
-    change = f", {words.more(facts.now.cost, facts.then.cost)} than in {facts.before}" if facts.then.attempts else ""
+    change = f", {words.than(facts.now.cost, facts.then.cost, f'in {facts.before}')}" if facts.then.attempts else ""
     return f"{words.money(facts.now.cost)} went to AI models{change}."
 
 
@@ -171,7 +174,14 @@ def _months(made: BoardFacts) -> tuple[Block, ...]:
         return ()
     labels = made.month_labels or tuple(f"{one.first:%b %Y}" for one in months)
     outlook = made.facts.outlook
-    running = None if outlook is None else (outlook.low, outlook.expected, outlook.high)
+    running = None
+    if outlook is not None:  # without a band only the amount
+        low, high = outlook.low, outlook.high
+        running = (
+            outlook.expected if low is None else low,
+            outlook.expected,
+            outlook.expected if high is None else high,
+        )
     return (charts.months([(label, one.spend.cost) for label, one in zip(labels, months, strict=True)], running),)
 
 

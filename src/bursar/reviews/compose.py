@@ -1,5 +1,6 @@
 """The two reviews: which sections, in which order, how long each should take."""
 
+from bursar.domain import display
 from bursar.reviews import doing, growth, spending, waste
 from bursar.reviews.facts import Facts
 from bursar.reviews.said import Review, Section, ranked
@@ -12,14 +13,16 @@ def compose(facts: Facts, words: Words) -> Review:
     """The review that the facts make."""
     sections = weekly(facts, words) if facts.kind == "weekly" else monthly(facts, words)
     title = "Weekly review" if facts.kind == "weekly" else "Monthly review"
-    return Review(facts.kind, title, facts.period, facts.before, lead(facts, sections, words), sections)
+    lead_line = lead(facts, sections, words)
+    if not facts.now.attempts and not facts.then.attempts and not any(section.said for section in sections):
+        sections = ()
+    before = facts.before if facts.then.attempts else ""
+    return Review(facts.kind, title, facts.period, before, lead_line, sections)
 
 
 def weekly(facts: Facts, words: Words) -> tuple[Section, ...]:
     """Ten minutes."""
-    unmoved = f"No feature moved by more than a hundredth of the bill against {facts.before}."
-    if not facts.then.attempts:
-        unmoved = f"No call came in {facts.before}, so there is nothing to compare with."
+    unmoved = alone(facts) or f"No feature moved by more than a hundredth of the bill against {facts.before}."
     return (
         Section("What was spent", 1, "No call came in this week.", tuple(spending.totals(facts, words))),
         Section(
@@ -51,9 +54,7 @@ def weekly(facts: Facts, words: Words) -> tuple[Section, ...]:
 
 def monthly(facts: Facts, words: Words) -> tuple[Section, ...]:
     """Thirty minutes."""
-    unmoved = f"Nothing moved by more than a hundredth of the bill against {facts.before}."
-    if not facts.then.attempts:
-        unmoved = f"No call came in {facts.before}, so there is nothing to compare with."
+    unmoved = alone(facts) or f"Nothing moved by more than a hundredth of the bill against {facts.before}."
     moved = [
         *spending.movers(facts.features, facts, words),
         *spending.movers(facts.models, facts, words),
@@ -93,13 +94,24 @@ def monthly(facts: Facts, words: Words) -> tuple[Section, ...]:
     )  # fmt: skip
 
 
+def alone(facts: Facts) -> str:
+    """Why there is nothing to compare with; "" where there is."""
+    if facts.then.attempts:
+        return ""
+    said = f"{facts.before} isn't whole in the books" if facts.is_before_cut else f"no call came in {facts.before}"
+    return display.sentence(f"{said}, so there is nothing to compare with.")
+
+
 def lead(facts: Facts, sections: tuple[Section, ...], words: Words) -> str:
     """The whole of it in one sentence; where there is nothing to report, it says that."""
     if not facts.now.attempts and not facts.then.attempts:
         return "Nothing to report: no call came."
     spent = f"{words.money(facts.now.cost)} spent"
-    change = f", {words.more(facts.now.cost, facts.then.cost)} than in {facts.before}" if facts.then.attempts else ""
+    change = f", {words.than(facts.now.cost, facts.then.cost, f'in {facts.before}')}" if facts.then.attempts else ""
     bad = [one for section in sections[1:] for one in section.said if one.tone == "bad"]
+    waits = len(list(doing.waiting(facts, words)))
+    if not bad and waits:
+        return f"{spent}{change}; {'one decision waits' if waits == 1 else f'{waits} decisions wait'}."
     if not bad:
         return f"{spent}{change}; nothing needs you."
     count = "one thing needs" if len(bad) == 1 else f"{len(bad)} things need"

@@ -10,6 +10,7 @@ from bursar.reviews.said import Said, Tone
 from bursar.reviews.words import Words
 
 NEAR = Decimal("0.8")  # of a limit
+OVER_LEAST = Decimal("0.50")  # USD beyond the expected, of an anomaly that is over
 
 
 def budgets(facts: Facts, words: Words) -> Iterator[Said]:
@@ -28,8 +29,10 @@ def budgets(facts: Facts, words: Words) -> Iterator[Said]:
 
 
 def anomalies(facts: Facts, words: Words) -> Iterator[Said]:
-    """What was out of the ordinary, and how it ended."""
+    """What was out of the ordinary, and how it ended; what was over with some cents is no news."""
     for one in facts.anomalies:
+        if not one.is_open and abs(one.excess) < OVER_LEAST and not one.label:
+            continue
         text = f"{one.title}, since {one.began:%-d %B}: {_than_expected(one, words)}{_end(one, words)}."
         yield Said(
             f"{text} {one.cause}".strip(),
@@ -50,6 +53,13 @@ def advice(facts: Facts, words: Words) -> Iterator[Said]:
     """The changes worth most, beside one another."""
     for one in facts.advised:
         opens = Opens("/advice", extra=(("#", one.advice_id),), has_period=False)
+        if one.monthly is None and one.low is not None and one.high is not None:
+            yield Said(
+                f"{one.title}: {words.money(one.low)} to {words.money(one.high)} a month if it proves good enough; "
+                f"{one.effort}.",
+                opens,
+            )
+            continue
         if one.monthly is None:
             yield Said(f"{one.title} (no figure is claimed; {one.effort}).", opens)
             continue
@@ -85,9 +95,12 @@ def outlook(facts: Facts, words: Words) -> Iterator[Said]:
         return
     one = facts.outlook
     error = "" if one.error is None else f" (forecasts like it were {words.share(one.error, Decimal(1))} off)"
+    if one.low is None or one.high is None:
+        band = ", as far as so short a history tells"
+    else:
+        band = f", with four chances in five between {words.money(one.low)} and {words.money(one.high)}"
     yield Said(
-        f"The running month will end at {words.money(one.expected)}, with four chances in five between "
-        f"{words.money(one.low)} and {words.money(one.high)}{error}.",
+        f"The running month will end at {words.money(one.expected)}{band}{error}.",
         Opens("/forecast", has_period=False),
         one.expected,
     )

@@ -86,7 +86,10 @@ class Repeated(msgspec.Struct, frozen=True):
 
 
 class Advised(msgspec.Struct, frozen=True):
-    """One advice. monthly: USD that it saves beside those before it; None: no figure is claimed."""
+    """One advice. monthly: USD that it saves beside those before it; None: no figure is claimed.
+
+    low, high: between what it lies; with no `monthly`, what it may save if it is tried and proves good enough.
+    """
 
     advice_id: str
     title: str
@@ -146,29 +149,38 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class MonthSpend(msgspec.Struct, frozen=True):
-    """A calendar month, whole or so far. first: its first day."""
+    """A calendar month. first: its first day. is_cut: the books begin within it. is_running: it isn't over yet."""
 
     first: date
     spend: Spend
+    is_cut: bool = False
+    is_running: bool = False
 
 
 class Outlook(msgspec.Struct, frozen=True):
-    """What this month will have cost when it ends, with an 80 % band; error: of the back-test, a share."""
+    """What this month will have cost when it ends; error: of the back-test, a share.
+
+    low, high: its 80 % band; None where the history is too short for one.
+    """
 
     expected: Decimal
-    low: Decimal
-    high: Decimal
+    low: Decimal | None
+    high: Decimal | None
     error: Decimal | None = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. period, before: in words, "16–22 Nov 2026". Lists may be in any order: rules rank them."""
+    """All of it. period, before: in words, "16–22 Nov 2026". Lists may be in any order: rules rank them.
+
+    is_before_cut: the books begin within the period before, so it is no measure, and all figures of it are zero.
+    """
 
     kind: Kind
     period: str
     before: str
     now: Spend
     then: Spend
+    is_before_cut: bool = False
     features: Sequence[Group] = ()
     models: Sequence[Group] = ()
     customers: Sequence[Group] = ()

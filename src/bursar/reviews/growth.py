@@ -79,7 +79,7 @@ def unit_costs(facts: Facts, words: Words) -> Iterator[Said]:
         each = cost / len(known)
         change = ""
         if before:
-            change = f", {words.more(each, sum(before, Decimal(0)) / len(before))} than in {facts.before}"
+            change = f", {words.than(each, sum(before, Decimal(0)) / len(before), f'in {facts.before}')}"
         yield Said(
             f"{len(known)} customers cost {words.money(each)} each on average{change}.",
             Opens("/explore", extra=(("by", "customer"),)),
@@ -93,10 +93,12 @@ def unit_costs(facts: Facts, words: Words) -> Iterator[Said]:
             dearest.now.cost,
         )
     for group in sorted(facts.features, key=lambda one: -one.now.cost)[:3]:
-        if group.now.per_call and group.before.per_call:
+        if group.now.per_call:
+            change = ""
+            if group.before.per_call:
+                change = f", {words.than(group.now.per_call, group.before.per_call, f'in {facts.before}')}"
             yield Said(
-                f"A call of {words.name('feature', group.keys[0])} costs {words.money(group.now.per_call)}, "
-                f"{words.more(group.now.per_call, group.before.per_call)} than in {facts.before}.",
+                f"A call of {words.name('feature', group.keys[0])} costs {words.money(group.now.per_call)}{change}.",
                 Opens("/explore", group.filters),
                 group.now.cost,
             )
@@ -106,7 +108,8 @@ def _longer(what: str, now: int, calls: int, before: int, calls_before: int, wor
     each, each_before = _each(now, calls), _each(before, calls_before)
     if not each_before or each < GREW * each_before:
         return ""
-    return f"{what} grew {words.more(each, each_before).removesuffix(' more')}, to {words.tokens(each)}"
+    by = words.more(each, each_before).removesuffix(" more").removesuffix(" as much")
+    return f"{what} grew {by}, to {words.tokens(each)}"
 
 
 def _colder(now: Spend, before: Spend, words: Words) -> str:

@@ -43,7 +43,7 @@ def source_of(review: Review, organization: str, address: Callable[[Opens], str]
     head = HEAD.format(
         title=literal(f"{review.title}, {review.period}"),
         organization=literal(organization),
-        period=literal(f"{review.minutes} minutes; changes are against {review.before}"),
+        period=literal(review.about),
         lead=literal(review.lead),
     )
     return head + "\n".join(_section(section, address) for section in review.sections)

@@ -30,7 +30,10 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class Review(msgspec.Struct, frozen=True):
-    """All of it. lead: the review in one sentence."""
+    """All of it. lead: the review in one sentence; without sections that is all there is to say.
+
+    before: what changes are against, "September"; "" where there is nothing to compare with.
+    """
 
     kind: Kind
     title: str
@@ -42,6 +45,14 @@ class Review(msgspec.Struct, frozen=True):
     @property
     def minutes(self) -> int:
         return sum(section.minutes for section in self.sections)
+
+    @property
+    def about(self) -> str:
+        """How long it takes and what it compares; "" where there is nothing to read."""
+        if not self.sections:
+            return ""
+        against = f"changes are against {self.before}" if self.before else "there is nothing to compare it with"
+        return f"{self.minutes} minutes; {against}"
 
 
 def ranked(said: Iterable[Said], most: int) -> tuple[Said, ...]:

@@ -44,7 +44,7 @@ def totals(facts: Facts, words: Words) -> Iterator[Said]:
         delta, by_calls, by_each = now.cost - then.cost, parts.by_calls, parts.by_cost_per_call
         yield Said(
             f"The {words.rise(delta)}: {_part(by_calls, words)} by the number of calls "
-            f"({words.more(now.calls, then.calls)}), {_part(by_each, words)} by what a call costs.",
+            f"({words.more(now.calls, then.calls, 'many')}), {_part(by_each, words)} by what a call costs.",
             explore,
             delta,
             "bad" if delta > 0 else "good",
@@ -64,7 +64,7 @@ def doubts(now: Spend, words: Words) -> Iterator[Said]:
     """What the figures above can't say."""
     for number, quality, text in (
         (now.unpriced, "unpriced", "without a price: that cost is in no figure here"),
-        (now.assumed, "assumed", "whose end we never heard: booked at the most it can be"),
+        (now.assumed, "assumed", "whose end we never heard: booked at the most that can be"),
         (now.estimated, "estimated", "without reported usage: estimated from bytes"),
     ):
         if number:
@@ -84,7 +84,7 @@ def movers(groups: Sequence[Group], facts: Facts, words: Words) -> Iterator[Said
     for group in groups:
         if abs(group.delta) < least:
             continue
-        name = words.name(group.of[0], group.keys[0])
+        name = words.named(group.of[0], group.keys[0])
         tone: Tone = "bad" if group.delta > 0 else "good"
         opens = Opens("/explore", group.filters, (("by", "model"),))
         if not group.before.cost:
@@ -99,13 +99,16 @@ def movers(groups: Sequence[Group], facts: Facts, words: Words) -> Iterator[Said
 def trend(months: Sequence[MonthSpend], words: Words) -> Iterator[Said]:
     """The last months in a line, and how far the newest one is from their usual."""
     shown = sorted(months, key=lambda one: one.first)[-MONTHS_SHOWN:]
-    spent = [one for one in shown if one.spend.attempts]
+    spent = [one for one in shown if one.spend.attempts and not one.is_cut]
     if len(spent) < 2:
         return
-    line = ", ".join(f"{one.first:%b} {words.money(one.spend.cost)}" for one in spent)
+    line = ", ".join(
+        f"{one.first:%b}{' so far' if one.is_running else ''} {words.money(one.spend.cost)}" for one in spent
+    )
     first, last = spent[0], spent[-1]
+    change = "" if last.is_running else f": {words.than(last.spend.cost, first.spend.cost, f'in {first.first:%B}')}"
     yield Said(
-        f"{line}: {words.more(last.spend.cost, first.spend.cost)} than in {first.first:%B}.",
+        f"{line}{change}.",
         Opens("/explore", extra=(("period", f"{first.first}..{_end_of_month(last.first)}"),), has_period=False),
         last.spend.cost - first.spend.cost,
     )
@@ -123,7 +126,7 @@ def _moved(name: str, group: Group, words: Words) -> str:
     parts = split(group.now, group.before)
     larger = max(parts, key=abs)
     why = "calls" if larger is parts.by_calls else "cost per call"
-    calls = words.more(group.now.calls, group.before.calls)
+    calls = words.more(group.now.calls, group.before.calls, "many")
     text = f"{name} spent {words.rise(group.delta)}, {words.money(group.now.cost)} in all: "
     if why == "calls":
         return text + f"{_part(parts.by_calls, words)} by its calls ({calls}), the rest by what each costs."
@@ -140,4 +143,4 @@ def _part(amount: Decimal, words: Words) -> str:
 
 
 def _against(now: Decimal, before: Decimal, words: Words, shown: Decimal | None = None) -> str:
-    return f"{words.more(now, before)} than the {words.money(before if shown is None else shown)}"
+    return words.than(now, before, f"the {words.money(before if shown is None else shown)}")

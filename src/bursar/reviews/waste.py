@@ -19,17 +19,17 @@ def wasted(facts: Facts, words: Words) -> Iterator[Said]:
     before = sum((one.before for one in facts.wasted), Decimal(0))
     if total >= least:
         share = words.share(total, facts.now.cost)
-        change = f", {words.more(total, before)} than in {facts.before}" if before else ""
+        change = f", {words.than(total, before, f'in {facts.before}')}" if before else ""
         yield Said(
             f"{words.money(total)} brought nothing, {share} of what was spent{change}.",
             Opens("/loops"),
             total,
-            "bad" if total > before else "plain",
+            "bad" if total > before and facts.then.attempts else "plain",
         )
     for one in facts.wasted:
         if one.cost < least:
             continue
-        change = f" ({words.more(one.cost, one.before)})" if one.before else " (new)"
+        change = f" ({words.more(one.cost, one.before)})" if facts.then.attempts else ""
         whose = ""
         if one.of_feature * 2 > one.cost:
             whose = f", {words.share(one.of_feature, one.cost)} of it by {words.name('feature', one.feature)}"
@@ -37,7 +37,7 @@ def wasted(facts: Facts, words: Words) -> Iterator[Said]:
             f"{one.label}: {words.money(one.cost)}{change} for {words.attempts(one.attempts)}{whose}.",
             Opens("/calls", one.filters),
             one.cost,
-            "bad" if one.cost > one.before else "plain",
+            "bad" if one.cost > one.before and facts.then.attempts else "plain",
         )
 
 

@@ -39,20 +39,35 @@ class Words(msgspec.Struct, frozen=True):
     def share(self, part: Decimal | int, whole: Decimal | int) -> str:
         return display.percent(part, whole) if part else "nothing"
 
-    def more(self, now: Decimal | int, before: Decimal | int, unit: str = "") -> str:
-        """`12.4 % more than`, `a third less`… in one form: "12.4 % more", "8 % less", "new", "as much"."""
+    def more(self, now: Decimal | int, before: Decimal | int, unit: str = "much") -> str:
+        """ "12.4 % more", "13× as much", "8 % less", "new", "as much". unit: "many" of what is counted."""
         change = display.change(now, before)
         if change.direction == "up":
-            return f"{change.text} as much" if change.text.endswith("×") else f"{change.text} more"
+            return f"{change.text} as {unit}" if change.text.endswith("×") else f"{change.text} more"
         if change.direction == "down":
-            return f"{change.text} less"
-        return {"new": "new", "gone": "gone", "same": "as much"}[change.direction]
+            return f"{change.text} {'fewer' if unit == 'many' else 'less'}"
+        return {"new": "new", "gone": "gone", "same": f"as {unit}"}[change.direction]
+
+    def than(self, now: Decimal | int, before: Decimal | int, what: str) -> str:
+        """The same with what it is held against: "8 % less than in May", "13× as much as in May", "new"."""
+        said = self.more(now, before)
+        if said in ("new", "gone"):
+            return said
+        return f"{said} {'as' if said.endswith('as much') else 'than'} {what}"
 
     def rise(self, amount: Decimal) -> str:
         """A difference as a noun: "$12.40 more", "$3.10 less"."""
         if amount == 0:
             return "no change"
         return f"{self.money(abs(amount))} {'more' if amount > 0 else 'less'}"
+
+    def named(self, dimension: str, value: str) -> str:
+        """As `name`, at the start of a sentence, with whose it is but for a feature: "Customer acme", "search"."""
+        if not value:
+            return display.sentence(self.name(dimension, value))
+        if dimension == "feature":
+            return value
+        return f"{display.sentence(dimension.replace('_', ' '))} {value}"
 
     def name(self, dimension: str, value: str) -> str:
         return value or UNNAMED.get(dimension, f"calls without a {dimension.replace('_', ' ')}")

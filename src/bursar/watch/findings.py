@@ -83,7 +83,7 @@ class Investigator:
             signals=tuple(dict.fromkeys(one.signal for one in group.detections)),
             change=_change(group),
             clock=first.clock,
-            began_us=min(one.began_us for one in group.detections if one.series == first.series),
+            began_us=began_of([one for one in group.detections if one.series == first.series]),
             seen_us=max(one.seen_us for one in group.detections),
             found_us=now_us,
             until_us=until_us,
@@ -207,6 +207,16 @@ def _new_model(cause: Cause) -> str:
     before, after = cause.before.calls or 1.0, cause.after.calls or 1.0
     grown = {model: calls / after - was.get(model, 0.0) / before for model, calls in cause.after.models}
     return max(grown, key=lambda model: (grown[model], model), default="")
+
+
+def began_of(own: Sequence[Detection]) -> int:
+    """When it began, by its clear signs: those at least half as surprising as the clearest one.
+
+    A weak one may have risen for a while by chance before it joined them, and an incident of two minutes would be
+    spread over twenty: a tenth of what it costs an hour.
+    """
+    clearest = max(one.surprise for one in own)
+    return min(one.began_us for one in own if one.surprise * 2 >= clearest)
 
 
 def _change(group: Group) -> Change:

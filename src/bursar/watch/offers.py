@@ -84,5 +84,5 @@ def _approve(finding: Finding) -> Offer | None:
         "limit": plain(limit), "window": "day", "where": match_of(finding.series),
         "thresholds": [f"{APPROVE_PERCENT} approve", "100"],
     }  # fmt: skip
-    text = f"Above ${plain((limit * APPROVE_PERCENT / 100).quantize(CENT))} a day calls wait for somebody's approval."
+    text = f"Above ${(limit * APPROVE_PERCENT / 100).quantize(CENT):,} a day calls wait for somebody's approval."
     return Offer("approve", "budget", text, terms)

@@ -8,6 +8,7 @@ from bursar.demo import DemoBill, fill_history
 from bursar.domain.clock import FixedClock, us_from_datetime
 from bursar.finance.reconcile.causes import Cause
 from bursar.finance.reconcile.desk import InvoiceDesk
+from bursar.finance.reconcile.price_command import price_command
 from bursar.governance.store import ControlStore
 from bursar.ledger.duckdb import open_ledger
 from bursar.ledger.loader import Loader
@@ -38,4 +39,10 @@ def test_the_demos_bill_has_a_few_findings_and_each_has_its_cause(tmp_path):
         Cause.NOT_THROUGH, Cause.STALE_PRICE, Cause.CREDIT, Cause.ESTIMATED, Cause.ASSUMED, Cause.UNPRICED, Cause.TIMING
     }  # fmt: skip
     assert sum(one.money for one in found.variances) == found.difference
+    told = [
+        price_command(book, "anthropic", one, "bill_x") for one in found.variances if one.cause is Cause.STALE_PRICE
+    ]
+    assert all(one.startswith("bursar prices set anthropic/claude-") for one in told if one)
+    assert any(" --output " in one and " --from 2026-10-21 --note 'bill bill_x'" in one for one in told)
+    assert {price_command(book, "anthropic", one, "b") for one in found.variances if one.cause is Cause.CREDIT} == {""}
     ledger.close()

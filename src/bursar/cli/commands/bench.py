@@ -142,7 +142,7 @@ def show_figures(title: str, found: list[Figure]) -> None:
             Column("baseline", "beside", str),
             Column("target", "target", str, right=True),
             Column("mark", "", str),
-            Column("note", "", str, style="dim"),
+            Column("note", "", str, style="dim", grow=True),
         ],
         [row | {"mark": "" if not row["target"] else "ok" if row["ok"] else "MISSED"} for row in rows],
         title=title,

@@ -11,7 +11,17 @@ import typer
 from bursar.cli import client
 from bursar.cli.commands.close_flat import flat
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, resolve_existing
-from bursar.cli.render import Format, count_column, money_column, out_bytes, print_json, print_table, say, text_column
+from bursar.cli.render import (
+    Column,
+    Format,
+    count_column,
+    money_column,
+    out_bytes,
+    print_json,
+    print_table,
+    say,
+    text_column,
+)
 from bursar.domain.errors import BadControl
 from bursar.site import actor
 from bursar.supervise import find_running
@@ -274,11 +284,18 @@ def _balances(one: OneTold) -> None:
         return
     rows = [msgspec.structs.asdict(balance) for balance in one.trial_balance]
     columns = [
-        text_column("account", "account", grow=True), text_column("debit", "debit"), text_column("credit", "credit"),
-        text_column("balance", "balance"), text_column("currency", ""),
+        text_column("account", "account", grow=True),
+        *(Column(name, name, _amount, right=True) for name in ("debit", "credit", "balance")),
+        text_column("currency", ""),
     ]  # fmt: skip
     notes = [f"{one.prior_items} items of months that were closed before"] if one.prior_items else []
     print_table(columns, rows, title="trial balance", notes=notes)
+
+
+def _amount(text: str) -> str:
+    """For people; `--format json` and the file `trial-balance.csv` have every digit."""
+    amount = Decimal(text)
+    return f"{amount:,.2f}" if amount else "–"
 
 
 def _number(field: str, text: str) -> Decimal:

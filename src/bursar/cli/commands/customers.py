@@ -11,7 +11,7 @@ from bursar.cli import client
 from bursar.cli.commands.customers_told import MonthOption, MonthsOption, SumsTold, cohorts, plans
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, TimezoneOption, resolve_existing, resolve_site
 from bursar.cli.pairs import read_pairs
-from bursar.cli.render import Format, money_column, out_bytes, print_json, print_table, say, text_column
+from bursar.cli.render import Format, count_column, money_column, out_bytes, print_json, print_table, say, text_column
 from bursar.cli.sending import send
 from bursar.site import Site, actor
 from bursar.supervise import find_running
@@ -93,14 +93,15 @@ def list_customers(
         return
     told = client.ask(site, "/api/customers", asked, AllTold)
     rows = [
-        {"name": one.name or one.customer or "(none)", "plan": one.plan, "revenue": one.revenue or "unknown",
-         "ai": one.ai_cost, "margin": one.margin or "unknown", "calls": f"{one.calls:,}"}
+        {"name": one.name or one.customer or "(none)", "plan": one.plan, "revenue": one.revenue,
+         "ai": one.ai_cost, "margin": one.margin, "calls": one.calls}
         for one in told.customers
     ]  # fmt: skip
     heads = [
         text_column("name", "customer", grow=True), text_column("plan", "plan"),
-        text_column("revenue", f"revenue, {told.currency}"), money_column("ai", "AI cost", told.currency),
-        text_column("margin", f"margin, {told.currency}"), text_column("calls", "calls"),
+        money_column("revenue", "revenue", told.currency, unknown="unknown"),
+        money_column("ai", "AI cost", told.currency),
+        money_column("margin", "margin", told.currency, unknown="unknown"), count_column("calls", "calls"),
     ]  # fmt: skip
     print_table(heads, rows, notes=_notes(told))
 
@@ -205,7 +206,8 @@ def _say(told: BroughtTold, name: str) -> None:
     if told.fault_count > len(told.faults):
         say(f"and {told.fault_count - len(told.faults):,} more faults")
     if told.kept is None:
-        say(f"nothing was kept: {told.fault_count:,} rows have faults. Mend them, or --skip-faults leaves them out.")
+        rows = "1 row has a fault" if told.fault_count == 1 else f"{told.fault_count:,} rows have faults"
+        say(f"nothing was kept: {rows}. Mend that in the file, or --skip-faults leaves it out.")
         return
     for note in told.notes:
         say(note)

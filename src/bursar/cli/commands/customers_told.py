@@ -1,14 +1,14 @@
 """`bursar customers plans` and `bursar customers cohorts`: margins by plan, and by month of sign-up."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from bursar.cli import client
 from bursar.cli.options import ConfigOption, DataOption, FormatOption, TimezoneOption, resolve_existing
-from bursar.cli.render import Format, money_column, out_bytes, print_csv, print_table, text_column
+from bursar.cli.render import Column, Format, count_column, money_column, out_bytes, print_csv, print_table, text_column
 
 MonthOption = Annotated[str | None, typer.Option("--month", help="The last month, as 2026-10 (default: the last one).")]
 MonthsOption = Annotated[int | None, typer.Option("--months", help="How many months, 1 to 12 (default: 1).")]
@@ -38,6 +38,7 @@ class EconomicsTold(msgspec.Struct):
 
 
 class CellTold(msgspec.Struct):
+    is_counted: bool
     called: int
     known: int
     ai_cost: str
@@ -76,12 +77,12 @@ def plans(
     told = client.ask(site, "/api/economics", asked, EconomicsTold)
     rows = [_plan(one.plan or "(no plan)", one.sums) for one in told.plans]
     if told.unattributed.calls or Decimal(told.unattributed.ai_cost):
-        rows.append(_plan("(calls without a customer)", told.unattributed) | {"customers": "", "revenue": "",
-                                                                             "margin": "in no margin"})  # fmt: skip
+        rows.append(_plan("(calls without a customer)", told.unattributed) | {"customers": 0})
     heads = [
-        text_column("plan", "plan", grow=True), text_column("customers", "customers"),
-        text_column("revenue", f"revenue, {told.currency}"), money_column("ai", "AI cost", told.currency),
-        text_column("margin", f"margin, {told.currency}"),
+        text_column("plan", "plan", grow=True), count_column("customers", "customers"),
+        money_column("revenue", "revenue", told.currency, unknown="unknown"),
+        money_column("ai", "AI cost", told.currency),
+        money_column("margin", "margin", told.currency, unknown="unknown"),
     ]  # fmt: skip
     notes = [f"all AI cost: {Decimal(told.total.ai_cost):,.2f} {told.currency}"]
     if told.total.unpriced_count:
@@ -106,13 +107,16 @@ def cohorts(
     told = client.ask(site, "/api/cohorts", asked, GridTold)
     ages = range(max((len(one.months) for one in told.cohorts), default=0))
     rows = [
-        {"month": one.month[:7], "customers": f"{one.customers:,}"}
-        | {f"m{age}": f"{cell.called:,}" for age, cell in enumerate(one.months)}
+        {"month": one.month[:7], "customers": one.customers}
+        | {f"m{age}": f"{cell.called:,}" if cell.is_counted else "·" for age, cell in enumerate(one.months)}
         for one in told.cohorts
     ]
-    heads = [text_column("month", "signed up"), text_column("customers", "customers"),
-             *(text_column(f"m{age}", str(age)) for age in ages)]  # fmt: skip
-    notes = ["who called, by months since the one of sign-up; `--format csv` has revenue, AI cost and margin"]
+    heads = [text_column("month", "signed up"), count_column("customers", "customers"),
+             *(Column(f"m{age}", str(age), lambda cell: cell or "", right=True) for age in ages)]  # fmt: skip
+    notes = [
+        "who called, by months since the one of sign-up; · is before calls were counted here",
+        "`--format csv` has revenue, AI cost and margin",
+    ]
     for count, what, cost in (
         (told.earlier, "customers signed up before", told.earlier_ai_cost),
         (told.undated, "customers: nobody knows since when", told.undated_ai_cost),
@@ -124,8 +128,7 @@ def cohorts(
     print_table(heads, rows, notes=notes)
 
 
-def _plan(name: str, sums: SumsTold) -> dict[str, str]:
+def _plan(name: str, sums: SumsTold) -> dict[str, Any]:
     return {
-        "plan": name, "customers": f"{sums.customers:,}", "revenue": sums.revenue or "unknown", "ai": sums.ai_cost,
-        "margin": sums.margin or "unknown",
+        "plan": name, "customers": sums.customers, "revenue": sums.revenue, "ai": sums.ai_cost, "margin": sums.margin,
     }  # fmt: skip

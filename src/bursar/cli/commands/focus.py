@@ -29,6 +29,14 @@ class FaultTold(msgspec.Struct):
     message: str
 
 
+class UnratedTold(msgspec.Struct):
+    currency: str
+    first: str
+    last: str
+    rows: int
+    remedy: str
+
+
 class ImportedTold(msgspec.Struct):
     """`/api/focus/import`."""
 
@@ -38,6 +46,7 @@ class ImportedTold(msgspec.Struct):
     foreign: int
     faults: list[FaultTold]
     fault_count: int
+    unrated: list[UnratedTold] = []
 
 
 class NoteTold(msgspec.Struct):
@@ -113,8 +122,10 @@ def import_(
         raise typer.Exit(1)
     taken = f", {told.withdrawn:,} taken back" if told.withdrawn else ""
     say(f"{told.rows:,} rows: {told.added:,} added{taken}, {told.rows - told.added:,} were there already")
-    if told.foreign:
-        say(f"{told.foreign:,} rows aren't in USD: they are kept, and are no cost in Explore until there is a rate")
+    for one in told.unrated:
+        days = f"{one.first}" if one.first == one.last else f"{one.first} to {one.last}"
+        rows = "1 row" if one.rows == 1 else f"{one.rows:,} rows"
+        say(f"{rows} in {one.currency} of {days} without a rate, and so without a cost in Explore: `{one.remedy}`")
 
 
 def list_imports(data: DataOption = None, config: ConfigOption = None, fmt: FormatOption = Format.TABLE) -> None:

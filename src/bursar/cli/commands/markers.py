@@ -12,7 +12,7 @@ from bursar.cli.pairs import read_pairs
 from bursar.cli.render import Column, Format, out_bytes, print_csv, print_table, say, text_column
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BadMarker
-from bursar.domain.watching import SeriesKey
+from bursar.explore.vocabulary import marker_scope
 from bursar.site import Site, actor
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def add(
     pairs = read_pairs("--scope", [scope]) if scope else {}
     dimension, value = next(iter(pairs.items()), ("", ""))
     made = _book(resolve_site(config, data)).add(
-        title, at_us=_at(at), kind=kind, scope=SeriesKey(dimension, value), source="cli", actor=actor()
+        title, at_us=_at(at), kind=kind, scope=marker_scope(dimension, value), source="cli", actor=actor()
     )
     say(f"marker {made.marker_id}: {made.title}.")
 

@@ -1,6 +1,7 @@
 """`bursar maturity`: the step that is reached, what climbs the next, and a person's word on what can't be seen."""
 
-from typing import TYPE_CHECKING, Annotated
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -213,6 +214,12 @@ def _day(at_us: int) -> str:
 
 
 def _usd(key: str) -> Column:
-    """Unknown says so: `unpriced` would be another thing."""
+    """Unknown says so (`unpriced` would be another thing), and nothing is a word of the sentence beside it."""
     shown = money_column(key, "USD")
-    return shown._replace(show=lambda value: Text("unknown", style="yellow") if value is None else shown.show(value))
+
+    def show(value: Any) -> str | Text:
+        if value is None:
+            return Text("unknown", style="yellow")
+        return shown.show(value) if Decimal(value) else Text("nothing")
+
+    return shown._replace(show=show)

@@ -88,7 +88,9 @@ def register(app: typer.Typer) -> None:
 
 def _show(told: ReviewTold, *, links: bool) -> None:
     console = out()
-    console.print(Text.assemble((told.title, "bold"), f"  {told.said_of}, {told.minutes} minutes"))
+    console.print(
+        Text.assemble((told.title, "bold"), f"  {told.said_of}" + (f", {told.minutes} minutes" if told.minutes else ""))
+    )
     console.print(Text(f"\n{told.lead}\n"))
     for section in told.sections:
         console.print(Text.assemble((section.title, "bold"), (f"  {section.minutes} min", "dim")))

@@ -33,7 +33,8 @@ from bursar.console.context import ACTOR, ConsoleContext
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BadMarker
 from bursar.domain.periods import parse_period
-from bursar.domain.watching import Marker, SeriesKey
+from bursar.domain.watching import Marker
+from bursar.explore.vocabulary import marker_scope
 from bursar.watch.course import course_of
 
 Open = Annotated[
@@ -137,7 +138,7 @@ def _add(books: AnomalyBooks, wish: MarkerWish) -> Marker:
     dimension, value = next(iter(wish.scope.items()), ("", ""))
     at = wish.at.replace(tzinfo=UTC) if wish.at and wish.at.tzinfo is None else wish.at
     at_us = None if at is None else us_from_datetime(at)
-    return books.markers.add(wish.title, at_us=at_us, kind=wish.kind, scope=SeriesKey(dimension, value), actor=ACTOR)
+    return books.markers.add(wish.title, at_us=at_us, kind=wish.kind, scope=marker_scope(dimension, value), actor=ACTOR)
 
 
 def anomalies_csv(found: list[AnomalyTold]) -> bytes:

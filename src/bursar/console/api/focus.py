@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from litestar import get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.params import QueryParameter
@@ -25,6 +26,7 @@ from bursar.console.focusing import (
 from bursar.console.pages.serving import Asked
 from bursar.domain.clock import us_from_datetime
 from bursar.domain.errors import BodyTooLarge
+from bursar.finance.focus.converting import convert
 from bursar.finance.focus.importing import Imported, ImportNote, import_file, imports
 
 IMPORT_BYTES_MAX = 4 * 1024**3
@@ -104,10 +106,17 @@ async def take_in(context: ConsoleContext, parts: AsyncIterator[bytes], name: st
                     gib = IMPORT_BYTES_MAX >> 30
                     raise BodyTooLarge(f"a bill has at most {gib} GiB; send it in parts", field="file")
                 out.write(part)
-        now_us = us_from_datetime(context.now())
-        return await asyncio.to_thread(import_file, context.ledger, file, name[:200], ACTOR, now_us, replace=replace)
+        return await asyncio.to_thread(_import, context, file, name[:200], replace=replace)
     finally:
         file.unlink(missing_ok=True)
+
+
+def _import(context: ConsoleContext, file: Path, name: str, *, replace: bool) -> Imported:
+    """Bring a file in, and convert what it says in other currencies."""
+    done = import_file(context.ledger, file, name, ACTOR, us_from_datetime(context.now()), replace=replace)
+    if not done.foreign or done.fault_count:
+        return done
+    return msgspec.structs.replace(done, unrated=convert(context.ledger, context.finance().rates.rates()))
 
 
 def handed_out(file: Path, name: str, kind: str, headers: dict[str, str]) -> File:

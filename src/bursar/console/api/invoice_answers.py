@@ -17,8 +17,11 @@ from bursar.finance.reconcile.result import Variance
 
 
 class BillAnswer(msgspec.Struct, frozen=True):
-    """A bill as it was compared last, USD as decimal text; null: never yet. coverage: share of its usage that charges
-    of ours explain, 0 to 1. open, open_count: differences that wait for a decision. fault: why it can't be compared."""
+    """A bill as it was compared last, USD as decimal text; null: never yet, or it can't be.
+
+    coverage: share of its usage that charges of ours explain, 0 to 1. open, open_count: differences that wait for a
+    decision. fault: why it can't be compared.
+    """
 
     invoice_id: str
     provider: str
@@ -127,6 +130,8 @@ def bill_answer(invoice: Invoice, summary: Summary | None) -> BillAnswer:
     )  # fmt: skip
     if summary is None:
         return bare
+    if summary.fault:  # what can't be compared is unknown, not zero
+        return msgspec.structs.replace(bare, compared_at=datetime_from_us(invoice.result_us), fault=summary.fault)
     share = plain(round(Decimal(summary.covered) / Decimal(summary.used), 6)) if summary.used > 0 else None
     return msgspec.structs.replace(
         bare, billed=usd(summary.billed), used=usd(summary.used), ours=usd(summary.ours),

@@ -32,6 +32,7 @@ from bursar.console.pages.anomaly_rows import (
     cause_rows,
     chance,
     only_value,
+    seen_words,
     shown_movement,
     shown_offers,
 )
@@ -45,6 +46,7 @@ from bursar.domain.money import usd_from_pico
 from bursar.domain.periods import Period
 from bursar.domain.watching import Label, SeriesKey
 from bursar.explore.filters import Filter
+from bursar.explore.vocabulary import marker_scope
 from bursar.watch.course import Course, course_of
 from bursar.watch.telling import SIGNALS
 
@@ -126,11 +128,12 @@ def anomaly_page(context: ConsoleContext, view: View, f: Format, finding_id: str
             "calls_before": [calls[one] for one in told.calls_before if one in calls],
             "calls_after": [calls[one] for one in told.calls_after if one in calls],
             "first_bad": first_bad,
-            "markers": [(shown_marker(one, names), apart(f, one.at_us, finding.began_us))
+            "markers": [(shown_marker(one, names), apart(f, one.at_us, finding.began_us, finding.clock))
                         for one in finding.evidence.markers],
             "signals": [(SIGNALS[one.signal], f.field(one.series.dimension) if one.series.dimension else "all calls",
                          names(one.series), CHANGES[one.change.value], CLOCKS[one.clock.value],
-                         datetime_from_us(one.began_us), one) for one in finding.detections],
+                         datetime_from_us(one.began_us), seen_words(f, one, one.expected),
+                         seen_words(f, one, one.actual)) for one in finding.detections],
             "chance": chance(f, finding.surprise),
             "offers": shown_offers(f, told, finding),
             "deeds": told.deeds,
@@ -185,7 +188,7 @@ def _mark(context: ConsoleContext, form: Mapping[str, str]) -> None:
     context.anomalies().markers.add(
         form.get("title", ""),
         kind=form.get("kind", "") or "deploy",
-        scope=SeriesKey(dimension, value),
+        scope=marker_scope(dimension, value),
         source="console",
         actor=ACTOR,
     )

@@ -17,8 +17,9 @@ from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.findings import Finding
 from bursar.domain.money import usd_from_pico
-from bursar.domain.watching import SeriesKey
+from bursar.domain.watching import Clock, Detection, SeriesKey, Signal
 from bursar.explore.calls import CallSummary
+from bursar.watch.buckets import STEP_US
 from bursar.watch.offers import Offer
 from bursar.watch.telling import FACTORS
 
@@ -225,11 +226,31 @@ def _key(name: str) -> str:
 def chance(f: Format, surprise: float) -> str:
     """How rare it is by chance: "1 in 40,000"."""
     if surprise > _SURPRISE_SAID:
-        return f"rarer than 1 in {f.compact(10**_SURPRISE_SAID)}"
-    return f"1 in {f.compact(max(round(10**surprise), 1))}"
+        return "rarer than 1 in a billion"
+    return f"1 in {f.count(max(int(round(10**surprise, 1 - int(surprise))), 1))}"
 
 
-def apart(f: Format, at_us: int, began_us: int) -> str:
+def seen_words(f: Format, one: Detection, value: float) -> str:
+    """A signal's value in its own unit: "$4.75 a minute", "35 a minute", "12.4 %", "1,204 tokens"."""
+    number = Decimal(str(value))
+    if one.signal is Signal.NEW_SPENDER:
+        return f.plain_money(number) if number else "nothing"
+    if one.signal is Signal.COST:
+        return f"{f.plain_money(number)} a{'n' if one.clock is Clock.HOUR else ''} {one.clock.value}"
+    if one.signal in (Signal.CALLS, Signal.SILENCE):
+        shown = f.count(round(number)) if number >= _FEW or number == round(number) else f"{number:.2g}"
+        return f"{shown} a{'n' if one.clock is Clock.HOUR else ''} {one.clock.value}"
+    if one.signal in (Signal.INPUT_PER_CALL, Signal.OUTPUT_PER_CALL):
+        return f"{f.count(round(number))} tokens"
+    if one.signal is Signal.COST_PER_TOKEN:
+        return f"{f.plain_money(number * _MILLION)} a million tokens"
+    return display.ratio(number)
+
+
+def apart(f: Format, at_us: int, began_us: int, clock: Clock) -> str:
+    """When something happened beside the first sign, which is known to the minute, hour or day it was in."""
+    if began_us <= at_us < began_us + STEP_US[clock]:
+        return f"in the {clock.value} of its first sign"
     start, end = sorted((datetime_from_us(at_us), datetime_from_us(began_us)))
     if start == end:
         return "as it began"
@@ -237,4 +258,5 @@ def apart(f: Format, at_us: int, began_us: int) -> str:
 
 
 _FEW = Decimal(10)
+_MILLION = 1_000_000
 _SURPRISE_SAID = 9

@@ -121,7 +121,7 @@ def uncovered(view: View, f: Format, first_call: datetime | None) -> str:
 
     A page then shows no change at all: what wasn't booked yet isn't what wasn't spent.
     """
-    if view.before is None or first_call is None or first_call < view.before.start + timedelta(days=1):
+    if first_call is None or not view.is_before_cut(first_call):
         return ""
     return f"books begin {f.day(first_call, year=False)}"
 

@@ -79,6 +79,7 @@ def customers_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
             **_head(view, f, found),
             **(_figures(view, f, found) if found.rows else {}),
             "losers": _losers(context, view, found),
+            "is_compared": not context.finance().economics.is_before_cut(found.span),
             "losing": found.total.losing,
             "lost": usd(-sum(row.margin_pico or 0 for row in losers(found))),
             "show": show,
@@ -177,11 +178,15 @@ def _who(view: View, who: str) -> str:
     return f"{view.url(who=who, show=None, plan=None)}#table"
 
 
+UNMOVED = Moved(0, 0, 0, 0)
+
+
 def _losers(context: ConsoleContext, view: View, found: Economics) -> list[ShownLoser]:
     rows = losers(found)[:LOSERS_SHOWN]
     if not rows:
         return []
-    change = context.finance().economics.moved(found.span, rows)
+    economics = context.finance().economics
+    change = {} if economics.is_before_cut(found.span) else economics.moved(found.span, rows)
     drafts = (
         kept_drafts(context.controls(), context.budget_store()) if context.budgets and context.open_controls else {}
     )
@@ -189,7 +194,7 @@ def _losers(context: ConsoleContext, view: View, found: Economics) -> list[Shown
     for row in rows:
         levers = found.levers(row)
         kept = drafts.get(("budget", draft_name(row.customer)))
-        one = change[row.customer]
+        one = change.get(row.customer, UNMOVED)
         word = "new" if one.is_new else FACTOR_WORDS[one.most] if one.change_pico > 0 else ""
         shown.append(
             ShownLoser(

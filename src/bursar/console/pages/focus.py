@@ -24,6 +24,7 @@ from bursar.domain.periods import Period, parse_period
 from bursar.explore.filters import Filter
 from bursar.explore.query import Query
 from bursar.finance.focus.columns import VERSION
+from bursar.finance.focus.converting import unrated
 from bursar.finance.focus.importing import ImportNote, days_of_bills, imports, refuse_faults
 from bursar.ledger.imported import IMPORTED
 
@@ -87,6 +88,7 @@ def focus_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             "vendors": bills,
             "explore": view.url("/explore", period=period, by="provider", filters=(_SOURCE,)),
             "beside": view.url("/explore", period=period, by="source", filters=()),
+            "unrated": unrated(context.ledger),
             "added": f.count(int(view.get("added"))) if view.get("added").isdigit() else "",
         },
         "csrf": context.csrf,

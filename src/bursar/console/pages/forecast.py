@@ -29,6 +29,7 @@ from bursar.domain.periods import parse_period
 from bursar.domain.plans import KINDS, PlanTerms
 from bursar.explore.filters import Filter
 from bursar.forecast.accuracy import Accuracy
+from bursar.forecast.models import NAIVE, NAMES
 from bursar.forecast.told import OTHERS, Amount, Figure, Forecast, Part
 from bursar.governance.checks import read_terms
 
@@ -219,7 +220,7 @@ def _how_good(found: Forecast) -> list[str]:
         if one.error is None or one.naive_error is None:
             continue
         span = "day" if one.days == 1 else f"{one.days} days"
-        verdict = _against_naive(one)
+        verdict = _against_naive(one, is_believed=found.said_by == NAMES[NAIVE])
         lines.append(
             f"The next {span}: forecasts were off by {_percent(one.error)} on average, in {one.tries} tries. {verdict}"
             f"{_held(one)}"
@@ -233,10 +234,13 @@ def _how_good(found: Forecast) -> list[str]:
     return lines
 
 
-def _against_naive(one: Accuracy) -> str:
+def _against_naive(one: Accuracy, *, is_believed: bool) -> str:
+    """is_believed: repeating last week is what the whole is forecast by now."""
     naive, error = one.naive_error or 0.0, one.error or 0.0
     how = f"Repeating last week would have been off by {_percent(naive)}."
-    return how if error <= naive else f"{how} So far that would have been better."
+    if error <= naive:
+        return how
+    return f"{how} That would have been better{', and is what is done now' if is_believed else ''}."
 
 
 def _held(one: Accuracy) -> str:

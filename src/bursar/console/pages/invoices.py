@@ -37,10 +37,12 @@ from bursar.explore.filters import Filter
 from bursar.finance.reconcile.causes import WORDS, Cause
 from bursar.finance.reconcile.desk import WITHDRAWN, Look
 from bursar.finance.reconcile.grouping import POSTABLE
+from bursar.finance.reconcile.price_command import price_command
 from bursar.finance.reconcile.result import Variance, VarianceCell
 from bursar.finance.tax.documents import what_is_known
 from bursar.finance.tax.from_bill import Said
 from bursar.finance.tax.vocabulary import read_day
+from bursar.prices.book import PriceBook
 
 VARIANCES_SHOWN, CELLS_SHOWN = 200, 40
 HOW_WORDS = {
@@ -57,7 +59,7 @@ STATE_WORDS = {
 
 
 class ShownBill(msgspec.Struct, frozen=True):
-    """A row of the list; None: not compared yet."""
+    """A row of the list; None: not compared yet. says: what the bill itself says, shown until then, as "EUR 80.50"."""
 
     href: str
     month: str
@@ -71,6 +73,7 @@ class ShownBill(msgspec.Struct, frozen=True):
     open_count: int | None
     open: Decimal | None
     fault: str
+    says: str
 
 
 class ShownCell(msgspec.Struct, frozen=True):
@@ -82,7 +85,10 @@ class ShownCell(msgspec.Struct, frozen=True):
 
 
 class ShownVariance(msgspec.Struct, frozen=True):
-    """A row of a bill's differences. fill: of the largest, 0 to 100. can: the buttons it has."""
+    """A row of a bill's differences. fill: of the largest, 0 to 100. can: the buttons it has.
+
+    command: what sets the price that the bill tells, "" where it tells none.
+    """
 
     id: str
     said: str
@@ -96,6 +102,7 @@ class ShownVariance(msgspec.Struct, frozen=True):
     proposal: str
     state: str
     can: list[tuple[str, str]]
+    command: str
     cells: list[ShownCell]
     more: int
 
@@ -111,7 +118,7 @@ def invoices_csv(answer: list[BillAnswer]) -> bytes:
 
 def invoices_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]:
     """Everything the template reads."""
-    rows = [_bill(view, one) for one in listed(context)]
+    rows = [_bill(context, view, one) for one in listed(context)]
     return {
         "data": {
             "rows": rows,
@@ -160,7 +167,9 @@ def invoice_page(context: ConsoleContext, view: View, f: Format, name: str) -> d
                  sum(one.cause is cause for one in found.variances))
                 for cause, money in causes
             ],
-            "variances": [_variance(view, look, one, most, f) for one in found.variances[:VARIANCES_SHOWN]],
+            "variances": [
+                _variance(view, look, one, most, f, context.prices()) for one in found.variances[:VARIANCES_SHOWN]
+            ],
             "more": max(len(found.variances) - VARIANCES_SHOWN, 0),
             "days": [
                 (_span(one.start, one.end), usd_from_pico(one.theirs), usd_from_pico(one.ours),
@@ -271,14 +280,23 @@ def _day(form: Mapping[str, str], field: str) -> date:
         raise BadControl(f"{field}: a day, as 2026-10-31", field=field) from error
 
 
-def _bill(view: View, one: BillAnswer) -> ShownBill:
+def _bill(context: ConsoleContext, view: View, one: BillAnswer) -> ShownBill:
     share = None if one.coverage is None else Decimal(one.coverage)
     return ShownBill(
         view.url(f"/invoices/{one.invoice_id}"), display.month(date.fromisoformat(f"{one.month}-01")), one.provider,
         one.account, _usd(one.billed), _usd(one.ours), _usd(one.difference),
         "–" if share is None else display.percent(share, Decimal(1)), float(round(100 * share, 1)) if share else 0.0,
-        one.open_count, _usd(one.open), one.fault,
+        one.open_count, _usd(one.open), one.fault, "" if one.billed else _says(context, one),
     )  # fmt: skip
+
+
+def _says(context: ConsoleContext, one: BillAnswer) -> str:
+    """Its lines' sums, in the currencies they are in."""
+    sums: dict[str, Decimal] = {}
+    for line in context.finance().invoices.book.lines(one.invoice_id):
+        if line.amount is not None:
+            sums[line.currency] = sums.get(line.currency, Decimal(0)) + line.amount
+    return ", ".join(f"{currency} {amount:,f}" for currency, amount in sums.items())
 
 
 def _usd(text: str | None) -> Decimal | None:
@@ -292,19 +310,20 @@ def _totals(rows: list[ShownBill]) -> dict[str, Decimal]:
     }
 
 
-def _variance(view: View, look: Look, one: Variance, most: int, f: Format) -> ShownVariance:
+def _variance(view: View, look: Look, one: Variance, most: int, f: Format, book: PriceBook) -> ShownVariance:
     state = state_of(one, look.acts)
     can: list[tuple[str, str]] = []
     if state in ("open", "none", "ignored") and one.cause in POSTABLE:
         can.append(("accepted", "Post it"))
     if state == "open":
         can.append(("ignored", "Ignore"))
+    command = price_command(book, look.invoice.provider, one, look.invoice.invoice_id)
     where = [one.key, one.model, _words(one.unit), one.tier if one.tier != "standard" else ""]
     return ShownVariance(
         one.variance_id, WORDS[one.cause], one.cause.value, " · ".join(filter(None, where)) or "the bill as a whole",
         display.days(one.first, one.last), _variance_calls(view, look, one), usd_from_pico(one.money),
         round(100 * abs(one.money) / most, 1) if most else 0.0, _note(look, one, f), one.proposal,
-        STATE_WORDS[state], can,
+        STATE_WORDS[state], can, command,
         [_cell(cell, f) for cell in one.cells[:CELLS_SHOWN]], max(len(one.cells) - CELLS_SHOWN, 0),
     )  # fmt: skip
 

@@ -46,7 +46,7 @@ class ShownSection(msgspec.Struct, frozen=True):
 
 
 def listed(context: ConsoleContext, view: View) -> list[ListedReview]:
-    """The last weeks, then the last months."""
+    """The last weeks, then the last months: the newest of each, and those before it that the books have calls of."""
     return [_listed(view, name) for kind in KINDS for name in _names(context, view, kind, LISTED)]
 
 
@@ -61,6 +61,7 @@ def reviews_page(context: ConsoleContext, view: View, f: Format) -> dict[str, An
     return {
         "data": {
             "newest": newest,
+            "running": [_listed(view, _name(kind, view.now.astimezone(zone(view.timezone)).date())) for kind in KINDS],
             "earlier": [(WORDS[kind], [one for one in rows if one.kind == kind][1:]) for kind in KINDS],
         },
         "has_any": context.explorer.first_call_at() is not None,
@@ -84,7 +85,7 @@ def review_page(context: ConsoleContext, view: View, f: Format, name: str) -> di
                 ShownSection(section, [ShownSaid(one, _dot(one), made.address(one.opens)) for one in section.said])
                 for section in made.review.sections
             ],
-            "earlier": _address(earlier),
+            "earlier": _address(earlier) if earlier else "",
             "later": _address(later) if later else "",
             "pdf": f"{_address(name)}/print.pdf",
             "is_running": made.view.includes_now,
@@ -125,14 +126,16 @@ def review_view(context: ConsoleContext, view: View, name: str) -> View:
 
 
 def neighbours(context: ConsoleContext, view: View, name: str) -> tuple[str, str]:
-    """The names of the review before and the one after; "" where that one isn't over yet, nor this one."""
+    """The names of the review before and the one after; "" before the first call, and where neither is over yet."""
     kind = kind_named(name)
     period = parse_period(name, view.now, view.timezone)
     after = (period.end.astimezone(zone(view.timezone)) + timedelta(hours=12)).date()
     before = previous(period).start.astimezone(zone(view.timezone)).date()
+    first_call = context.explorer.first_call_at()
+    earlier = _name(kind, before) if first_call is not None and first_call < period.start else ""
     newest = parse_period(last_complete(kind, view.now, view.timezone), view.now, view.timezone)
     later = _name(kind, after) if period.start < newest.start else ""
-    return _name(kind, before), later
+    return earlier, later
 
 
 def _names(context: ConsoleContext, view: View, kind: Kind, most: int) -> Iterator[str]:
@@ -140,6 +143,8 @@ def _names(context: ConsoleContext, view: View, kind: Kind, most: int) -> Iterat
     for _ in range(most):
         yield name
         name, _later = neighbours(context, view, name)
+        if not name:
+            return
 
 
 def _name(kind: Kind, day: Any) -> str:

@@ -1,6 +1,7 @@
 """The economics of some months, whole: what a page, the API and the command line tell."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -108,6 +109,12 @@ class EconomicsDesk:
         with self._explorer.ledger.reading() as session:
             rows = customer_rows_of(session, span.before(), plans, self._rate, only=customers)
         return {row.customer: row for row in rows}
+
+    def is_before_cut(self, span: MonthSpan) -> bool:
+        """Whether the books begin within the months before, or after them: there is nothing to hold against."""
+        with self._explorer.ledger.reading() as session:
+            first = about.first_call(session)
+        return first is not None and first >= span.before().period.start + timedelta(days=1)
 
     def moved(self, span: MonthSpan, rows: Sequence[Row]) -> dict[str, Moved]:
         """What moved the AI cost of some customers."""

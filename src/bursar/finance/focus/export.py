@@ -5,6 +5,7 @@ is exact: a row's cost is quantity times unit price, unrounded, and what the cha
 row of its own (`rest`), so that the file's sums are the ledger's to the last pico-dollar.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -86,8 +87,7 @@ def export(
             writing = _Writing(session, period, parts, form, splits, booked)
             writing.stage_promises(contracts)
             done = writing.all_parts(key_names or {}, [row for extra in extras for row in extra(period)])
-            whole = parts / "whole"
-            writing.put_together(whole)
+            whole = writing.put_together()
         whole.replace(file)
     finally:
         shutil.rmtree(parts, ignore_errors=True)
@@ -127,7 +127,8 @@ class _Writing:
         self._booked = booked
         self._params = _bounds(period) | booked.params
         self._params |= {split.param: split.tag for split in self._splits if split.param}
-        self.written: list[Path] = []
+        self._written: list[Path] = []
+        self._whole = parts / "whole"
 
     def stage_promises(self, contracts: Sequence[Contract]) -> None:
         """What kind each commitment is, by its id."""
@@ -150,10 +151,10 @@ class _Writing:
             costs = [total + part for total, part in zip(costs, sums, strict=True)]
             if count:
                 self._write_charges()
-        if self._form == "parquet" or extras or not self.written:
+        if self._form == "parquet" or extras:
             with session.stage(statements.EXTRAS, _staged(extras)):
                 if self._form == "csv":
-                    copy(session, statements.extras_sql(COLUMNS), self._part(), CSV)
+                    self._append(statements.extras_sql(COLUMNS), CSV)
                 else:
                     session.run(f"CREATE OR REPLACE TEMP TABLE {statements.MORE} AS {statements.extras_sql(COLUMNS)}")
         return Exported(
@@ -187,27 +188,37 @@ class _Writing:
     def _write_charges(self) -> None:
         if self._form == "csv":
             self._session.run(statements.kinds_sql(lines.pieces_sql(COLUMNS)))
-            copy(self._session, lines.lines_sql(COLUMNS), self._part(), lines.RAW)
+            self._session.run(statements.sorted_sql())
+            with _as_written(self._session):
+                self._append(lines.lines_sql(COLUMNS), lines.RAW)
         else:
             self._session.run(statements.kinds_sql(statements.texts_sql(COLUMNS)))
-            for sql in statements.collected_sql(is_first=not self.written):
+            for sql in statements.collected_sql(is_first=not self._written):
                 self._session.run(sql)
-            copy(self._session, f"FROM {statements.ROWS}", self._part(), PARQUET_PART)
+            self._written.append(self._parts / f"{len(self._written):06d}")
+            copy(self._session, f"FROM {statements.ROWS}", self._written[-1], PARQUET_PART)
 
-    def put_together(self, whole: Path) -> None:
-        """The file, out of its parts: text behind text; of Parquet, rows and what each says, in one pass."""
+    def put_together(self) -> Path:
+        """The whole of it: text is there already; of Parquet, rows and what each says come together in one pass."""
         if self._form == "csv":
-            join_text(self.written, whole)
-            return
-        for sql in statements.named_sql(COLUMNS) if self.written else ():
+            self._append_head()
+            return self._whole
+        for sql in statements.named_sql(COLUMNS) if self._written else ():
             self._session.run(sql)
-        files = ", ".join(literal(str(part)) for part in self.written)
-        copy(self._session, statements.written_sql(COLUMNS, files), whole, PARQUET)
+        files = ", ".join(literal(str(part)) for part in self._written)
+        copy(self._session, statements.written_sql(COLUMNS, files), self._whole, PARQUET)
+        return self._whole
 
-    def _part(self) -> Path:
-        part = self._parts / f"{len(self.written):06d}"
-        self.written.append(part)
-        return part
+    def _append(self, sql: str, how: str) -> None:
+        """Put an answer behind what is there. Soon after it was written, most of it has never been on the disk."""
+        self._append_head()
+        part = self._parts / "part"
+        copy(self._session, sql, part, how)
+        append_text(self._whole, part)
+
+    def _append_head(self) -> None:
+        if not self._whole.exists():
+            self._whole.write_bytes(lines.head(COLUMNS))
 
 
 def query(session: Session, sql: str, params: Mapping[str, Any]) -> Rows:
@@ -220,16 +231,24 @@ def copy(session: Session, sql: str, file: Path, how: str) -> None:
     session.run(f"COPY ({sql}) TO {literal(str(file))} ({how})")
 
 
-def join_text(parts: Sequence[Path], whole: Path) -> None:
-    """The first line, and the parts one behind the other."""
-    with whole.open("wb") as out:
-        out.write(lines.head(COLUMNS))
-        out.flush()
-        for part in parts:
-            with part.open("rb") as one:
-                while os.sendfile(out.fileno(), one.fileno(), None, COPIED_AT_ONCE):  # without a copy through here
-                    pass
-            part.unlink()  # the disk holds little more than the file itself
+@contextlib.contextmanager
+def _as_written(session: Session) -> Iterator[None]:
+    """Joins are made as they are written, so that rows keep the order of the first table: the optimizer would build
+    on the smaller side and stream the other, in whatever order that is."""
+    session.run("PRAGMA disable_optimizer")
+    try:
+        yield
+    finally:
+        session.run("PRAGMA enable_optimizer")
+
+
+def append_text(whole: Path, part: Path) -> None:
+    """Put one behind the other, and remove it."""
+    with whole.open("r+b") as out, part.open("rb") as one:
+        out.seek(0, os.SEEK_END)
+        while os.sendfile(out.fileno(), one.fileno(), None, COPIED_AT_ONCE):  # without a copy through here
+            pass
+    part.unlink()
 
 
 def _bounds(period: Period) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from bursar.finance.focus.columns import FOCUS_COLUMNS
+from bursar.finance.focus.converting import Unrated
 from bursar.finance.focus.export import CSV, PARQUET, FileFormat, copy
 from bursar.finance.focus.reading import FAULTS_TOLD, ROW_FIELDS, BadFocusFile, Fault, read_rows
 from bursar.finance.focus.told import literal, type_of
@@ -24,7 +25,7 @@ from bursar.ledger.store import Ledger, Session
 class Imported(msgspec.Struct, frozen=True):
     """What a file brought. rows: in it; added, withdrawn: what changed by it. faults: then nothing was imported.
 
-    foreign: rows whose costs aren't in USD; they are kept, and told as unpriced until there is a rate.
+    foreign: rows whose costs aren't in USD. unrated: of all bills, what has no rate yet and so is unpriced.
     """
 
     import_id: str
@@ -35,6 +36,7 @@ class Imported(msgspec.Struct, frozen=True):
     foreign: int
     faults: list[Fault]
     fault_count: int
+    unrated: list[Unrated] = []
 
 
 class ImportNote(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from bursar.finance.focus.columns import COSTS, FocusColumn
-from bursar.finance.focus.statements import JOINED, ORDER
+from bursar.finance.focus.statements import JOINED
 from bursar.finance.focus.told import TIME_TEXTS, TIMES, figures, texts
 from bursar.finance.focus.words import PURCHASE, UNUSED
 
@@ -49,7 +49,7 @@ def pieces_sql(columns: Sequence[FocusColumn]) -> str:
 
 
 def lines_sql(columns: Sequence[FocusColumn]) -> str:
-    """Whole lines, in order."""
+    """Whole lines, in the order of `focus_rows`, while the engine joins in the order that is written here."""
     parts = [
         f"piece_{index}" if is_alike else _COMMA.join(_figure(column) for column in run)
         for index, (is_alike, run) in enumerate(_runs(columns))
@@ -66,8 +66,7 @@ def lines_sql(columns: Sequence[FocusColumn]) -> str:
           SELECT r.*, s.* EXCLUDE (pid, class), h.* EXCLUDE (start_at, billing_month), {_short("r.list_cost")}
             AS list_cost_text, {_short(told["list_unit_price"])} AS price_text,
             ({told["pricing_quantity"]})::VARCHAR AS priced_text, r.quantity || '.0' AS quantity_text
-          FROM {JOINED})) AS r
-        ORDER BY {ORDER.replace("s.", "")}"""
+          FROM {JOINED})) AS r"""
 
 
 def _runs(columns: Sequence[FocusColumn]) -> Iterator[tuple[bool, list[FocusColumn]]]:

@@ -194,7 +194,13 @@ def _enum(name: str) -> str:
 
 
 JOINED = f"{ROWS} AS r JOIN {KINDS} AS s USING (pid, class) JOIN {HOURS} AS h USING (start_at, billing_month)"
-ORDER = "r.start_at, r.billing_month, s.number, r.class, r.price"
+_ORDER = "r.start_at, r.billing_month, s.number, r.class, r.price"
+
+
+def sorted_sql() -> str:
+    """Puts `focus_rows` in the order of a CSV, while a row is a few figures and not yet a line of 800 bytes."""
+    joined = f"{ROWS} AS r JOIN {KINDS} AS s USING (pid, class)"
+    return f"CREATE OR REPLACE TEMP TABLE {ROWS} AS SELECT r.* FROM {joined} ORDER BY {_ORDER}"
 
 
 def extras_sql(columns: Sequence[FocusColumn]) -> str:

@@ -31,18 +31,19 @@ NOT_CLOSED = "Draft: the month isn't closed, and its figures may still move."
 
 
 def state_of(context: ConsoleContext, view: View) -> str:
-    """How firm a month's figures are."""
+    """How firm a month's figures are, and in which time zone it is cut."""
+    zoned = f" Months are cut in {view.timezone}."
     if view.includes_now:
-        return RUNNING
+        return RUNNING + zoned
     try:
         closings = context.finance().close.closings()
     except Unavailable:
-        return NOT_CLOSED
+        return NOT_CLOSED + zoned
     found = next((one for one in closings if one.month == f"{view.first_day:%Y-%m}"), None)
     if found is None:
-        return NOT_CLOSED
+        return NOT_CLOSED + zoned
     day = display.day(datetime_from_us(found.closed_us).date(), year=True)
-    return f"Closed on {day} by {found.closed_by}; figures are by when calls were made."
+    return f"Closed on {day} by {found.closed_by}; figures are by when calls were made." + zoned
 
 
 def margin_blocks(context: ConsoleContext, view: View, words: Words) -> tuple[Block, ...]:
@@ -118,7 +119,7 @@ def _closed(context: ConsoleContext, view: View) -> tuple[Block, ...]:
     columns = (Column("The books"), *(Column(name, "money") for name in COST_NAMES.values()))
     row: tuple[Cell, ...] = ("Booked in the month, at its close", *(Decimal(totals[cost]) for cost in COST_NAMES))
     place = view.timezone
-    zoned = "" if place == "UTC" else f"; all other figures here are by when calls were received, in {place}"
+    zoned = "" if place == "UTC" else f"; figures of calls here are by when they were received, in {place}"
     note = (
         f"Months of the books are cut in UTC{zoned}. What came after the close is booked in the month in which it came."
     )

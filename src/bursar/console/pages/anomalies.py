@@ -17,6 +17,7 @@ from bursar.console.view import View
 from bursar.domain.clock import datetime_from_us, us_from_datetime
 from bursar.domain.watching import Marker, SeriesKey, Signal
 from bursar.governance.findings import LISTED_MAX
+from bursar.reviews.doing import OVER_LEAST
 from bursar.watch.buckets import WATCHED
 from bursar.watch.following import FORGOTTEN_US
 from bursar.watch.telling import SIGNALS
@@ -85,6 +86,8 @@ def anomalies_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
     rows = [_shown(view, f, one, names) for one in told.anomalies]
     going_on = [row for row in rows if row.told.status == "open"]
     over = [row for row in rows if row.told.status != "open"]
+    dear = [row for row in over if abs(row.excess) >= OVER_LEAST] or over
+    small = [row for row in over if row not in dear]
     state = view.get("state", "all")
     labelled = sum(one.true + one.false + one.expected for one in told.precision)
     markers = about(context.markers(view.period), view.filters)
@@ -95,6 +98,10 @@ def anomalies_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
             "open": going_on,
             "open_sums": sums_of(going_on),
             "over": over,
+            "over_dear": dear,
+            "over_small": small,
+            "small_sums": sums_of(small),
+            "small_under": OVER_LEAST,
             "over_sums": sums_of(over),
             "has_any": bool(whole.anomalies),
             "precision": [(SIGNALS[Signal(one.signal)], one, rarer(one)) for one in told.precision],

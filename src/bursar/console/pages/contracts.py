@@ -24,6 +24,7 @@ from bursar.console.contracts import (
     negotiations_told,
 )
 from bursar.console.format import Format
+from bursar.console.forms.contract import terms_of_form
 from bursar.console.pages.costs import gateway_address
 from bursar.console.pages.serving import NO_STORE, Asked, answer, fields_of
 from bursar.console.rating import rate_now
@@ -33,11 +34,9 @@ from bursar.domain.money import plain
 from bursar.explore.filters import Filter
 from bursar.finance.contracts.negotiation import Weighed
 from bursar.finance.contracts.terms import ContractTerms
-from bursar.governance.checks import read_terms
 from bursar.reports.negotiation import negotiation_report
 from bursar.reports.typeset import to_pdf
 
-SIMPLE = ("provider", "owner", "entity", "note")
 STATES = {"short": "doubtful", "running": "good", "met": "good", "used up": "", "to come": "", "over": ""}
 SHAPE_WORDS = {"part": "Only what is committed is cheaper", "all": "Everything is cheaper"}
 
@@ -125,13 +124,13 @@ def change_contracts(context: ConsoleContext, form: Mapping[str, str]) -> str:
     match form.get("act", ""):
         case "add":
             made = finance.contracts.add(
-                form.get("name", ""), _day(form, "since"), _terms_of_form(form), actor=ACTOR, why=form.get("why", "")
+                form.get("name", ""), _day(form, "since"), terms_of_form(form), actor=ACTOR, why=form.get("why", "")
             )
             rate_now(finance)
             return f"/contracts#{made.contract_id}"
         case "change":
             made = finance.contracts.change(
-                form.get("id", ""), _day(form, "since"), _terms_of_form(form), actor=ACTOR, why=form.get("why", "")
+                form.get("id", ""), _day(form, "since"), terms_of_form(form), actor=ACTOR, why=form.get("why", "")
             )
             rate_now(finance)
             return f"/contracts#{made.contract_id}"
@@ -208,35 +207,6 @@ def _frame(context: ConsoleContext, view: View) -> dict[str, Any]:
         "has_pickers": False,
         "tag_names": context.tag_names(view),
     }
-
-
-def _terms_of_form(form: Mapping[str, str]) -> ContractTerms:
-    """From the JSON of all terms, or from the few fields of the short form."""
-    if form.get("terms", "").strip():
-        try:
-            given = msgspec.json.decode(form["terms"])
-        except msgspec.DecodeError as error:
-            raise BadContract(f"terms: not JSON: {error}", field="terms") from error
-        return read_terms(given, ContractTerms)
-    given = {name: form[name].strip() for name in SIMPLE if form.get(name, "").strip()}
-    since = form.get("since", "")
-    if percent := _filled(form, "percent"):
-        models = [part.strip() for part in form.get("models", "").split(",") if part.strip()]
-        given["discounts"] = [{"percent": percent.removesuffix("%").strip(), "models": models}]
-    if amount := _filled(form, "committed"):
-        given["commitments"] = [
-            {"name": "commitment", "amount": amount, "start": since, "end": form.get("committed_until", ""),
-             "payment": form.get("payment") or "arrears"}
-        ]  # fmt: skip
-    if amount := _filled(form, "credit"):
-        expires = {"expires": form["credit_until"]} if form.get("credit_until") else {}
-        given["credits"] = [{"name": "credit", "amount": amount, "granted": since, **expires,
-                             "paid": _filled(form, "credit_paid") or "0"}]  # fmt: skip
-    return read_terms(given, ContractTerms)
-
-
-def _filled(form: Mapping[str, str], name: str) -> str:
-    return form.get(name, "").strip().lstrip("$").replace(",", "")
 
 
 def _day(form: Mapping[str, str], name: str) -> date:

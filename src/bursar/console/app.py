@@ -157,7 +157,7 @@ def _refuse(app: Litestar, scope: Scope, error: BursarError) -> ASGIApp:
 def _answer_problem(app: Litestar, scope: Scope, problem: Problem) -> Response[Any]:
     if wants_json(scope):
         return json_problem(problem)
-    page = app.state.renderer.problem(problem)
+    page = app.state.renderer.problem(problem, is_form=scope.get("method") == "POST")
     headers = ALLOW if problem.status == 405 else {}
     return Response(page, status_code=problem.status, media_type=MediaType.HTML, headers=headers)
 

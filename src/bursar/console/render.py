@@ -142,8 +142,11 @@ class Renderer:
             **{"tag_names": (), "uncovered": "", **more},
         )
 
-    def problem(self, problem: Problem) -> str:
-        """An error as a calm page; it has no address state, since reading that may be what failed."""
+    def problem(self, problem: Problem, *, is_form: bool = False) -> str:
+        """An error as a calm page; it has no address state, since reading that may be what failed.
+
+        is_form: a form was sent; what was typed is still in it, one page back.
+        """
         return self.env.get_template("error.html").render(
             self._frame("error", problem.title),
             view=None,
@@ -151,6 +154,7 @@ class Renderer:
             twins=False,
             banners=(),
             problem=problem,
+            is_form=is_form,
         )
 
     def _nav(self) -> list[NavItem]:

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -83,8 +84,8 @@ def export(
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir(parents=True)
     try:
-        with ledger.within(MEMORY_MAX, THREADS), ledger.reading() as session:
-            writing = _Writing(session, period, parts, form, splits, booked)
+        with ThreadPoolExecutor(1) as joiner, ledger.within(MEMORY_MAX, THREADS), ledger.reading() as session:
+            writing = _Writing(session, period, parts, form, splits, booked, joiner)
             writing.stage_promises(contracts)
             done = writing.all_parts(key_names or {}, [row for extra in extras for row in extra(period)])
             whole = writing.put_together()
@@ -117,8 +118,9 @@ class _Writing:
     """One file's parts, one after another, within one session."""
 
     def __init__(
-        self, session: Session, period: Period, parts: Path, form: FileFormat, splits: Sequence[str], booked: Booked
-    ) -> None:
+        self, session: Session, period: Period, parts: Path, form: FileFormat, splits: Sequence[str], booked: Booked,
+        joiner: Executor,
+    ) -> None:  # fmt: skip
         self._session = session
         self._period = period
         self._parts = parts
@@ -129,6 +131,8 @@ class _Writing:
         self._params |= {split.param: split.tag for split in self._splits if split.param}
         self._written: list[Path] = []
         self._whole = parts / "whole"
+        self._joiner = joiner
+        self._joined: Future[None] | None = None
 
     def stage_promises(self, contracts: Sequence[Contract]) -> None:
         """What kind each commitment is, by its id."""
@@ -201,7 +205,7 @@ class _Writing:
     def put_together(self) -> Path:
         """The whole of it: text is there already; of Parquet, rows and what each says come together in one pass."""
         if self._form == "csv":
-            self._append_head()
+            self._wait_for_joined()
             return self._whole
         for sql in statements.named_sql(COLUMNS) if self._written else ():
             self._session.run(sql)
@@ -210,14 +214,19 @@ class _Writing:
         return self._whole
 
     def _append(self, sql: str, how: str) -> None:
-        """Put an answer behind what is there. Soon after it was written, most of it has never been on the disk."""
-        self._append_head()
-        part = self._parts / "part"
+        """Put an answer behind what is there, while the engine is at the next one. Soon after it was written, most of
+        it has never been on the disk."""
+        part = self._parts / f"{len(self._written):06d}"
+        self._written.append(part)
         copy(self._session, sql, part, how)
-        append_text(self._whole, part)
+        self._wait_for_joined()
+        self._joined = self._joiner.submit(append_text, self._whole, part)
 
-    def _append_head(self) -> None:
-        if not self._whole.exists():
+    def _wait_for_joined(self) -> None:
+        """Raises OSError where the part before couldn't be put behind the others."""
+        if self._joined is not None:
+            self._joined.result()
+        elif not self._whole.exists():
             self._whole.write_bytes(lines.head(COLUMNS))
 
 

@@ -11,7 +11,7 @@ from tests.providers.recordings import Recording
 from tests.translate.meaning import reply_of
 
 from bursar.domain.errors import BadRequest
-from bursar.translate.answer import Ended, Event, Failed, Pinged, Reply
+from bursar.translate.answer import Ended, Event, Failed, Reply
 from bursar.translate.codec import BadAnswer, Codec
 from bursar.translate.conversation import Conversation, Losses, Text, Thinking, ToolUse
 from bursar.translate.converse import ConverseCodec
@@ -87,10 +87,6 @@ def thought(reply: Reply) -> str:
 
 def called(reply: Reply) -> list[tuple[str, Any]]:
     return [(part.name, json.loads(part.arguments)) for part in reply.choices[0].parts if isinstance(part, ToolUse)]
-
-
-def without_pings(events: Iterable[Event]) -> list[Event]:
-    return [event for event in events if not isinstance(event, Pinged)]
 
 
 def any_json(words: Iterable[str]) -> st.SearchStrategy[Any]:

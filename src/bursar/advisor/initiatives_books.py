@@ -103,10 +103,6 @@ class Books:
         return self._kept[key]
 
 
-def kinds_of(one: Initiative) -> tuple[int, ...]:
-    return tuple(range(len(one.terms.mix)))
-
-
 def start_of(one: Initiative) -> date:
     return one.terms.start or date.max
 

@@ -22,7 +22,7 @@ from bursar.finance.scenarios.simulate import MONTHS_MAX, SEED_MAX, Wish, check,
 from bursar.finance.scenarios.steps import Model, PriceList, Scenario
 from bursar.finance.scenarios.telling import customers, turned_to_loss
 from bursar.finance.scenarios.told import Comparison, CustomerTold
-from bursar.finance.scenarios.written import read_steps, write_steps
+from bursar.finance.scenarios.written import read_steps
 from bursar.governance.store import ControlStore
 from bursar.ledger.store import Ledger
 
@@ -188,11 +188,6 @@ def read_asked(view: View) -> Asked:
     )
     months = tuple(month_on(this_month, at) for at in range(-base, 0))
     return Asked(wish, tuple(places), months, view.timezone, today)
-
-
-def spelt(text: str) -> str:
-    """A scenario's one spelling. Raises BadScenario."""
-    return write_steps(read_steps(text))
 
 
 def _number(view: View, name: str, default: int, low: int, high: int) -> int:

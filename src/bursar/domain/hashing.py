@@ -10,7 +10,6 @@ from xxhash import xxh3_128_digest
 
 SECRET_BYTES = 32
 DIGEST_BYTES = 16
-HASH_CHARS = 2 * DIGEST_BYTES
 
 
 def keyed_hash(secret: bytes, data: bytes) -> str:

@@ -13,7 +13,6 @@ import msgspec
 Status = Literal["planned", "running", "done", "stopped"]
 GuardMetric = Literal["error_rate", "latency_p95_ms", "feedback"]
 
-STATUSES: tuple[Status, ...] = ("planned", "running", "done", "stopped")
 MEASURED: tuple[Status, ...] = ("running", "done", "stopped")
 """Whose savings are counted: from the start on, of a stopped one until it was stopped."""
 

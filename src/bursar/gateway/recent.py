@@ -5,7 +5,6 @@ are the console's to answer: its ledger has them all.
 """
 
 import asyncio
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from bursar.spool.records import DECODER, CallFacts, Dispatched, Ended, Settled
 RECENT_MAX = 1024
 SCAN_RECORDS_MAX = 1_000_000
 
-_CALL_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Known = tuple[CallFacts, list[Settled], Ended | None]
 """a call, its attempts' ends, or its own end if it had no attempt"""

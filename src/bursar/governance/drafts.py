@@ -20,7 +20,6 @@ from bursar.governance.budgets import Budgets, Spent
 from bursar.governance.checks import read_terms
 from bursar.governance.controls import Controls
 
-KEPT_KINDS = ("policy", "route", "cache", "budget")
 DRY_RUN: Mode = "warn"
 
 

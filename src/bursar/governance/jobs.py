@@ -18,7 +18,6 @@ from bursar.governance.schema import PROVIDER_FILES, PROVIDER_JOBS
 from bursar.governance.store import ControlStore
 
 CLAIM_US = 120 * 1_000_000  # a poller that died with a job leaves it to the next one after so long
-UNNAMED_US = 48 * 3_600 * 1_000_000  # a batch whose id never arrived is looked for so long
 
 
 FORGET_US = 7 * 86_400 * 1_000_000  # a cached content that is gone isn't looked up any more

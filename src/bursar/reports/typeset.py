@@ -33,7 +33,6 @@ TITLE = """#text(size: 20pt, weight: "bold", {title})
 #v(3pt)
 """
 
-COLOURS = {"bad": "bad", "good": "good", "plain": "black"}
 MARKS = {"bad": "text(fill: bad, sym.triangle.filled.r)", "good": "text(fill: good, sym.triangle.filled.r)",
          "plain": "text(fill: quiet, [–])"}  # fmt: skip
 CENT = Decimal("0.01")

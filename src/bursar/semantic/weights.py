@@ -22,11 +22,3 @@ def weights_directory() -> Path:
     if missing:
         raise NoWeights(f"the local embedder's weights lack {', '.join(missing)}: {INSTALL}")
     return directory
-
-
-def has_weights() -> bool:
-    try:
-        weights_directory()
-    except NoWeights:
-        return False
-    return True

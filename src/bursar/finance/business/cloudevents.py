@@ -16,7 +16,6 @@ from bursar.domain.errors import BadBusiness
 from bursar.finance.business import cells
 from bursar.finance.business.model import BusinessEvent
 
-STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 EVENTS_MAX = 10_000
 VERSION = "1.0"

@@ -28,12 +28,6 @@ TOKENS = f"({TOTAL_INPUT} + {TOTAL_OUTPUT})"
 TIER = "CASE WHEN tier_served = '' THEN tier_asked ELSE tier_served END"
 KEY = "contract:"
 NOON = 12  # of UTC: the same date nearly everywhere
-APART_WORDS = {
-    "idle": "idle capacity",
-    "purchase": "bought",
-    "unused": "committed and not used",
-    "expired": "credit that expired",
-}
 
 
 class Ratings(msgspec.Struct, frozen=True):

@@ -14,7 +14,6 @@ from bursar.finance.contracts.rate import bounds_of, cost_of_credit
 from bursar.finance.contracts.terms import PARTS, Commitment, Contract, ContractTerms, Credit, Volume, pico
 
 PACE_DAYS = 28  # whole weeks
-SOON_DAYS = 30
 State = Literal["to come", "running", "met", "used up", "short", "over"]
 
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 import msgspec
 
-from bursar.domain.calendar import month_on
 from bursar.finance.economics.rows import Row
 from bursar.finance.economics.spans import MonthSpan
 
@@ -127,9 +126,3 @@ def _cohort(month: date | None, rows: Sequence[Row], span: MonthSpan) -> Cohort:
         sum(row.ai_pico for row in rows),
         sum(row.margin_pico or 0 for row in known),
     )
-
-
-def age_in_months(month: date, span: MonthSpan) -> int:
-    """How many months after sign-up the last one that is looked at lies."""
-    last = month_on(span.until, -1)
-    return (last.year - month.year) * 12 + last.month - month.month

@@ -80,17 +80,6 @@ def customer_rows_of(
     return [Row(*row) for row in session.query(text, params).rows]
 
 
-def customer_months(
-    session: Session, first: date, months: int, plans: Sequence[PricePlan], rate: Rate, *, timezone: str, today: date
-) -> list[CustomerMonth]:
-    """Customers month by month, as values: what a simulation starts from. One question a month."""
-    found: list[CustomerMonth] = []
-    for month in MonthSpan(first, months, timezone, today).month_list:
-        rows = customer_rows_of(session, MonthSpan(month, 1, timezone, today), plans, rate)
-        found.extend(as_month(row, month) for row in rows)
-    return found
-
-
 def as_month(row: Row, month: date) -> CustomerMonth:
     return CustomerMonth(
         customer_id=row.customer,

@@ -22,7 +22,6 @@ from bursar.governance.audit import record_change
 from bursar.governance.schema_invoices import INVOICE_ACTS, INVOICE_FILES, INVOICE_LINES, INVOICES
 from bursar.governance.store import ControlStore
 
-BILLS_MAX = 5_000
 CHUNK = 5_000
 NAME_CHARS_MAX, NOTE_CHARS_MAX = 200, 2_000
 RATE_MAX = Decimal(10**6)

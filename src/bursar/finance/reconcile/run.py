@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
@@ -186,8 +186,3 @@ def _keys(usage: Sequence[Priced], sides: Sides) -> list[KeyMet]:
         money[one.line.key, one.line.project] += one.money
     met = [KeyMet(" / ".join(filter(None, name)), sides.theirs[name].how, whole) for name, whole in money.items()]
     return sorted((one for one in met if one.name), key=lambda one: (-one.money, one.name))
-
-
-def settled_before(today: date, settle_days: int) -> date:
-    """The first day that a provider may still change."""
-    return today - timedelta(days=settle_days)

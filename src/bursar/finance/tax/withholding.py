@@ -13,7 +13,6 @@ from bursar.finance.tax.working import Working
 
 NOTHING = ("not_chargeable", "none", "position_a", "a", "nil", "business_income_no_pe", "no_pe")
 ROYALTY = ("royalty_or_fts", "royalty", "fts", "position_b", "b", "business_income", "technical_services")
-VENDOR_WORDS = {"US": "US vendor"}
 
 
 def trigger_of(case: Case) -> date | None:

@@ -16,7 +16,7 @@ import msgspec
 from bursar.alerts import rules
 from bursar.alerts.dear_enough import tells_of
 from bursar.alerts.facts import BudgetStanding, DayFacts, Facts, PeriodFacts
-from bursar.alerts.promises import judge_promises
+from bursar.alerts.promises import judge_promises, usd
 from bursar.alerts.rules import Rule
 from bursar.alerts.steps import judge_steps
 from bursar.domain import display
@@ -112,10 +112,10 @@ def _one_day(rule: Rule, what: rules.DailySpend, day: DayFacts) -> Iterator[Find
     title = f"Spend on {day.day} was" if day.is_over else "Spend today is"
     yield _finding(
         rule, f"{plain(what.factor)}x {_scope(what.filters)}", day.day, Severity.CRITICAL,
-        f"{title} {times}× the usual: {_usd(day.spent)}",
-        f"{_usd(day.spent)} was spent on {day.day}{'' if day.is_over else ' so far'}{_only(what.filters)}. A usual day "
-        f"costs {_usd(usual)} (the median of the last {min(len(day.earlier), USUAL_DAYS)} complete days); this rule "
-        f"tells you above {plain(what.factor)}×, {_usd(limit)}.{_missing(day.unpriced)}",
+        f"{title} {times}× the usual: {usd(day.spent)}",
+        f"{usd(day.spent)} was spent on {day.day}{'' if day.is_over else ' so far'}{_only(what.filters)}. A usual day "
+        f"costs {usd(usual)} (the median of the last {min(len(day.earlier), USUAL_DAYS)} complete days); this rule "
+        f"tells you above {plain(what.factor)}×, {usd(limit)}.{_missing(day.unpriced)}",
         _explore(day.day if day.is_over else "today", what.filters),
     )  # fmt: skip
 
@@ -133,9 +133,9 @@ def _one_period(rule: Rule, what: rules.PeriodSpend, period: PeriodFacts) -> Ite
         word = {"day": "yesterday", "week": "last week", "month": "last month"}[what.period]
     yield _finding(
         rule, f"{plain(what.amount_usd)} a {what.period} {_scope(what.filters)}", period.window, Severity.WARNING,
-        f"Spend {word} is above {_usd(what.amount_usd)}: {_usd(period.spent)}",
-        f"{_usd(period.spent)} was spent {word}, from {period.window} on{_only(what.filters)}; this rule tells you "
-        f"above {_usd(what.amount_usd)}.{_missing(period.unpriced)}",
+        f"Spend {word} is above {usd(what.amount_usd)}: {usd(period.spent)}",
+        f"{usd(period.spent)} was spent {word}, from {period.window} on{_only(what.filters)}; this rule tells you "
+        f"above {usd(what.amount_usd)}.{_missing(period.unpriced)}",
         _explore(period.name, what.filters),
     )  # fmt: skip
 
@@ -194,7 +194,7 @@ def _tag_coverage(rule: Rule, what: rules.TagCoverage, facts: Facts) -> Iterator
     yield _finding(
         rule, f"{what.dimension} {plain(what.percent)}% {_scope(what.filters)}", week.window, Severity.INFO,
         f"Only {display.percent(said, week.total) if said else '0 %'} of spend says its {named}",
-        f"{_usd(week.untagged)} of the {_usd(week.total)} of the last seven days{_only(what.filters)} has no {named}; "
+        f"{usd(week.untagged)} of the {usd(week.total)} of the last seven days{_only(what.filters)} has no {named}; "
         f"this rule tells you below {plain(what.percent)} %. Send X-Bursar-Tags with those calls, or give their keys "
         "a default.",
         _explore("7d", [f"{what.dimension}=", *what.filters], by="credential_id"),
@@ -251,8 +251,8 @@ def _retries(rule: Rule, facts: Facts) -> Iterator[Finding]:
         yield _finding(
             rule, f"{one.scope}={one.value}", one.hour, Severity.WARNING,
             f"Retries of {one.scope} {one.value or '(none)'} have reached their cap",
-            f"In the hour from {one.hour} on retries of {one.scope} {one.value or '(none)'} came to {_usd(spent)} of "
-            f"{_usd(limit)} (gateway.retry_usd_per_hour_max), and {_many(one.refused, 'retry', 'retries')} "
+            f"In the hour from {one.hour} on retries of {one.scope} {one.value or '(none)'} came to {usd(spent)} of "
+            f"{usd(limit)} (gateway.retry_usd_per_hour_max), and {_many(one.refused, 'retry', 'retries')} "
             f"{'was' if one.refused == 1 else 'were'} not made: those clients get the first failure as it came. Look "
             "why attempts fail, or raise the cap.",
             "/loops",
@@ -318,16 +318,16 @@ def _anomalies(rule: Rule, what: rules.Anomaly, facts: Facts) -> Iterator[Findin
         if not tells_of(what, one):
             continue
         why, where = why_of(one), where_of(one)
-        monthly = f", {_usd(usd_from_pico(one.per_month_pico))} a month if it goes on" if one.is_open else ""
+        monthly = f", {usd(usd_from_pico(one.per_month_pico))} a month if it goes on" if one.is_open else ""
         is_grave = usd_from_pico(per_day_pico(one)) >= GRAVE_TIMES * what.excess_usd_per_day and one.is_open
         yield _finding(
             rule, one.finding_id, "grave" if is_grave else "", Severity.CRITICAL if is_grave else Severity.WARNING,
             display.sentence(title_of(one)),
             f"Since {datetime_from_us(one.began_us):%Y-%m-%d %H:%M} UTC it cost "
-            f"{_usd(usd_from_pico(one.actual_pico))}, where {_usd(usd_from_pico(one.expected_pico))} was to be "
+            f"{usd(usd_from_pico(one.actual_pico))}, where {usd(usd_from_pico(one.expected_pico))} was to be "
             f"expected{monthly}."
             + (f" Why: {why}." if why else "") + (f" Where: {where}." if where else "")
-            + f"{_missing(one.unpriced)} This rule tells you from {_usd(what.excess_usd_per_day)} a day on; "
+            + f"{_missing(one.unpriced)} This rule tells you from {usd(what.excess_usd_per_day)} a day on; "
             f"`bursar anomalies show {one.finding_id}` has the calls.",
             f"/anomalies/{quote(one.finding_id)}",
         )  # fmt: skip
@@ -351,12 +351,8 @@ def _named(one: BudgetStanding) -> str:
 
 def _spent(one: BudgetStanding) -> str:
     spent, limit, held = (usd_from_pico(pico) for pico in (one.spent_pico, one.limit_pico, one.held_pico))
-    waits = f", and {_usd(held)} is held for calls under way" if one.held_pico else ""
-    return f"{_usd(spent)} of {_usd(limit)} is spent in {one.window_key}{waits}."
-
-
-def _usd(amount: Decimal) -> str:
-    return str(display.money(amount)) if amount else "$0"
+    waits = f", and {usd(held)} is held for calls under way" if one.held_pico else ""
+    return f"{usd(spent)} of {usd(limit)} is spent in {one.window_key}{waits}."
 
 
 def _many(number: int, what: str, more: str = "") -> str:

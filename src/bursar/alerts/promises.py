@@ -22,22 +22,22 @@ def judge_promises(rule: Rule, what: Commitments, found: Sequence[Drawdown], now
         if one.is_short and one.unused is not None and one.unused >= what.least_usd:
             yield _told(
                 rule, f"{name} short", f"{now:%Y-%m}", Severity.WARNING,
-                f"{_usd(one.unused)} of {one.kind} {one.name} ({one.provider}) would be lost",
-                f"{_usd(one.used)} of {_usd(one.amount)} is used, at {_usd(one.pace)} a day over the last four weeks. "
-                f"At this pace {_usd(one.unused)} would be left on {one.end}, and lost.",
+                f"{usd(one.unused)} of {one.kind} {one.name} ({one.provider}) would be lost",
+                f"{usd(one.used)} of {usd(one.amount)} is used, at {usd(one.pace)} a day over the last four weeks. "
+                f"At this pace {usd(one.unused)} would be left on {one.end}, and lost.",
             )  # fmt: skip
         if one.share * 100 >= what.percent:
             yield _told(
                 rule, f"{name} used", f"{one.start}", Severity.INFO,
                 f"{one.kind.capitalize()} {one.name} ({one.provider}) is {_share(one)} used",
-                f"{_usd(one.used)} of {_usd(one.amount)} is used, {_usd(one.left)} is left. What comes after it "
+                f"{usd(one.used)} of {usd(one.amount)} is used, {usd(one.left)} is left. What comes after it "
                 "costs what it costs without it.",
             )  # fmt: skip
         if one.days_left is not None and 0 <= one.days_left <= what.days and one.left >= what.least_usd:
             yield _told(
                 rule, f"{name} ends", f"{one.end}", Severity.WARNING,
                 f"{one.kind.capitalize()} {one.name} ({one.provider}) ends in {one.days_left} days",
-                f"It ends on {one.end} with {_usd(one.left)} of {_usd(one.amount)} left so far.",
+                f"It ends on {one.end} with {usd(one.left)} of {usd(one.amount)} left so far.",
             )  # fmt: skip
 
 
@@ -49,5 +49,6 @@ def _share(one: Drawdown) -> str:
     return display.percent(one.used, one.amount)
 
 
-def _usd(amount: Decimal) -> str:
+def usd(amount: Decimal) -> str:
+    """As an alert says it: nothing is "$0", not a dash."""
     return str(display.money(amount)) if amount else "$0"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bursar.bench.explore import CHARGES, NOW
-from bursar.bench.figure import Figure, Options, median
+from bursar.bench.figure import Figure, Options, timed
 from bursar.bench.synthetic import CUSTOMERS, synthetic_ledger
 from bursar.config import load_config
 from bursar.console.app import create_app
@@ -84,7 +84,9 @@ def _figures(context: ConsoleContext, charges: int, rounds: int) -> list[Figure]
             page("/scenarios?a=model+openai/model-1+to=openai/model-2+price=0.1", forget=True), None,
         ),
     ]  # fmt: skip
-    return [_timed(name, ask, bound, rounds, charges) for name, ask, bound in asked]
+    return [
+        timed(name, ask, bound, rounds, f"{charges:,} charges, {CUSTOMERS:,} customers") for name, ask, bound in asked
+    ]
 
 
 def _events(context: ConsoleContext, count: int) -> Figure:
@@ -107,18 +109,6 @@ def _events(context: ConsoleContext, count: int) -> Figure:
         raise RuntimeError(f"of {count} events were kept: {told.kept}, {told.faults[:1]}")
     note = f"CSV of {len(content) / 1e6:.0f} MB, {cpu:.1f} s of CPU; once"
     return Figure(f"Import of {count:,} business events", wall, "s", IMPORT_MAX, note=note)
-
-
-def _timed(name: str, ask: Callable[[], Any], bound: float | None, rounds: int, charges: int) -> Figure:
-    ask()
-    samples, cpu = [], time.process_time()
-    for _ in range(rounds):
-        started = time.perf_counter()
-        ask()
-        samples.append(time.perf_counter() - started)
-    cpu = (time.process_time() - cpu) / rounds
-    note = f"{charges:,} charges, {CUSTOMERS:,} customers, {cpu:.2f} s of CPU, {min(samples):.2f}–{max(samples):.2f}"
-    return Figure(name, median(samples), "s", bound, note=note)
 
 
 def _context(ledger: Ledger, directory: Path) -> ConsoleContext:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bursar.bench.explore import CHARGES, NOW
-from bursar.bench.figure import Figure, Options, median
+from bursar.bench.figure import Figure, Options, timed
 from bursar.bench.synthetic import DAYS, END, synthetic_ledger
 from bursar.config import load_config
 from bursar.console.anomalies import open_anomalies
@@ -106,19 +106,7 @@ def _pages(ledger: Ledger, directory: Path, charges: int, rounds: int) -> list[F
 
     asked = [("Anomalies page", page("/anomalies"))]
     asked += [(f"page of {case.words}", page(f"/anomalies/{_id(number)}")) for number, case in enumerate(CASES)]
-    return [*made, *(_timed(name, ask, rounds, charges) for name, ask in asked)]
-
-
-def _timed(name: str, ask: Callable[[], Any], rounds: int, charges: int) -> Figure:
-    ask()
-    samples, cpu = [], time.process_time()
-    for _ in range(rounds):
-        started = time.perf_counter()
-        ask()
-        samples.append(time.perf_counter() - started)
-    cpu = (time.process_time() - cpu) / rounds
-    note = f"{charges:,} charges, {cpu:.2f} s of CPU, {min(samples):.2f}–{max(samples):.2f}"
-    return Figure(name, median(samples), "s", PAGE_S_MAX, note=note)
+    return [*made, *(timed(name, ask, PAGE_S_MAX, rounds, f"{charges:,} charges") for name, ask in asked)]
 
 
 def _id(number: int) -> str:

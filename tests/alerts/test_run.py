@@ -59,3 +59,18 @@ def test_threads_that_never_began_can_be_stopped(world: World):
     threads = AlertThreads(lambda: 1 / 0, world.clock, look_every_s=1)
     threads.stop()
     threads.join()
+
+
+def test_a_channel_switched_on_while_rules_are_judged_is_told_of_what_they_find(world: World, monkeypatch):
+    """Judging takes seconds over large books: an alert went to nobody where its channel came meanwhile."""
+    cut = LoopCut("c", T0, "x")
+
+    def found() -> list[LoopCut]:
+        world.desk.put_channel(Channel("ops", "apprise", "env:OPS"), actor="test")
+        return [cut]
+
+    monkeypatch.setattr(world.told, "loops", found)
+    taken = []
+    assert [alert.rule for alert in world.watch.look()] == ["loops"]
+    assert world.deliverer(lambda channel, message, env, now_s: taken.append(channel.name)).deliver() == 1
+    assert taken == ["ops"]

@@ -34,28 +34,32 @@ class Watch:
     def look(self) -> list[Alert]:
         """Raise what is new; those alerts, written down with what they owe to each channel."""
         now_us = self._clock.now_us()
-        channels = self._settings.channels()
         episodes = {
             key: Episode(alert.window_key, datetime_from_us(alert.seen_us))
             for key, alert in self._book.episodes(now_us - EPISODES_US).items()
         }
-        found: list[tuple[Finding, Sequence[str]]] = []
+        found: list[tuple[Finding, StoredRule]] = []
         faults: dict[str, str] = {}
         for stored in self._settings.rules():
             if not stored.is_on:
                 continue
-            names = [channel.name for channel in channels_for(stored, channels)]
             try:
-                found += [(finding, names) for finding in self._judge(stored, episodes, now_us)]
+                found += [(finding, stored) for finding in self._judge(stored, episodes, now_us)]
             except Exception as error:  # a rule of this version's own making, or the ledger's fault: the others go on
                 faults[stored.name] = f"{type(error).__name__}: {error}"
                 if self.faults.get(stored.name) != faults[stored.name]:
                     _log.error("alert_rule_failed", rule=stored.name, error=faults[stored.name])
         self.faults = faults
-        raised = self._outbox.raise_new(found, now_us)
+        raised = self._outbox.raise_new(self._owed(found), now_us)
         for alert in raised:
             _log.warning("alert", id=alert.alert_id, rule=alert.rule, severity=alert.severity.value, title=alert.title)
         return raised
+
+    def _owed(self, found: Sequence[tuple[Finding, StoredRule]]) -> list[tuple[Finding, Sequence[str]]]:
+        """Each with the channels that it is for as they are now: judging takes seconds over large books, and who
+        switches a channel on meanwhile is told of what is raised afterwards."""
+        channels = self._settings.channels()
+        return [(finding, [channel.name for channel in channels_for(stored, channels)]) for finding, stored in found]
 
     def _judge(self, stored: StoredRule, episodes: Episodes, now_us: int) -> list[Finding]:
         rule: Rule = read_rule(stored)

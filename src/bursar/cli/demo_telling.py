@@ -1,5 +1,6 @@
 """What the demo's company tells the running console, as its people and its pipeline would."""
 
+from collections.abc import Callable
 from datetime import date
 from urllib.parse import quote
 
@@ -33,45 +34,46 @@ class _Month(msgspec.Struct):
 
 def tell_business(site: Site) -> None:
     """Bring in what the company's own books say of its customers, as `bursar customers import` would."""
-    running = find_running(site.paths.data)
-    if running is None:
-        return
-    try:
+
+    def tell(running: Running) -> None:
         for one in business_files(_today(site)):
             send(running, "/api/business/imports", [("kind", one.kind), ("source", one.name)], one.content, "text/csv")
-    except BursarError as error:
-        say(f"no customers in this demo: {error.message}")
+
+    _tell(site, tell, "no customers in this demo")
 
 
 def tell_finance(site: Site) -> None:
     """Months before the last one closed, a contract, rules, rates, tax records; then the bill as a tax document."""
-    running = find_running(site.paths.data)
-    if running is None:
-        return
     today = _today(site)
-    try:
+
+    def tell(running: Running) -> None:
         months = client.ask(site, "/api/close", [], list[_Month])
-        earlier = sorted(
-            one.month for one in months if one.state == "open" and one.month < f"{terms_since(today):%Y-%m}"
-        )
+        since = f"{terms_since(today):%Y-%m}"
+        earlier = sorted(one.month for one in months if one.state == "open" and one.month < since)
         for act in [*(close_of(month) for month in earlier), *finance_acts(today)]:
             _post(running, act)
         for bill in client.ask(site, "/api/invoices", [], list[_Bill]):
             if bill.provider == VENDOR:
                 _post(running, Act(f"/api/invoices/{bill.invoice_id}/tax", tax_of_bill(today)))
-    except BursarError as error:
-        say(f"not all of finance is in this demo: {error.message}")
+
+    _tell(site, tell, "not all of finance is in this demo")
 
 
 def tell_release(site: Site) -> None:
     """The marker that a pipeline sets after a deployment."""
+    marker = Act("/api/markers", {"title": RELEASE, "kind": "deploy", "scope": {"feature": FEATURE}})
+    _tell(site, lambda running: _post(running, marker), "no marker of the release")
+
+
+def _tell(site: Site, tell: Callable[[Running], None], missing: str) -> None:
+    """Where a console runs. What it refuses is said, with what is missing then, and the demo goes on."""
     running = find_running(site.paths.data)
     if running is None:
         return
     try:
-        _post(running, Act("/api/markers", {"title": RELEASE, "kind": "deploy", "scope": {"feature": FEATURE}}))
+        tell(running)
     except BursarError as error:
-        say(f"no marker of the release: {error.message}")
+        say(f"{missing}: {error.message}")
 
 
 def _post(running: Running, act: Act) -> None:

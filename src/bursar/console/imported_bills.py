@@ -2,17 +2,13 @@
 
 import threading
 
-import structlog
-
 from bursar.console.context import ConsoleContext
-from bursar.console.pacing import look_often
+from bursar.console.pacing import look_often, surviving
 from bursar.finance.focus.converting import convert
 from bursar.finance.fx.rates import Rates
 
 LOOK_EVERY_S = 10.0
 FIRST_LOOK_S = 3.0
-
-log = structlog.get_logger(__name__)
 
 
 class Converting:
@@ -28,10 +24,8 @@ class Converting:
 
     def look(self) -> None:
         """One look. Never raises: a fault is logged, and rows stay as they are."""
-        try:
+        with surviving("bills_not_converted"):
             rates = self._context.finance().rates.rates()
             if rates is not self._by:  # the same object while nothing was added
                 convert(self._context.ledger, rates)
                 self._by = rates
-        except Exception as error:  # the background supervisor: pages go on without it
-            log.error("bills_not_converted", error=f"{type(error).__name__}: {error}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from bursar.console.finance import FinanceDesk
-from bursar.console.pacing import look_often
+from bursar.console.pacing import look_often, surviving
 from bursar.domain.money import plain, usd_from_pico
 from bursar.finance.contracts.rating import Ratings, rate_contract
 
@@ -38,12 +38,10 @@ class Rating:
 
     def look(self) -> None:
         """One look. Never raises: a fault is logged, what it posted stands, and the rest is tried again."""
-        try:
+        with surviving("contracts_not_rated"):
             for name, done in rate_now(self._finance()).items():
                 if done.entries:
                     log.info(
                         "contract_rated", contract=name, days=done.days, entries=done.entries,
                         effective_usd=plain(usd_from_pico(done.effective)),
                     )  # fmt: skip
-        except Exception as error:  # the background supervisor: figures and calls go on without it
-            log.error("contracts_not_rated", error=f"{type(error).__name__}: {error}")

@@ -2,16 +2,12 @@
 
 import threading
 
-import structlog
-
 from bursar.console.context import ConsoleContext
-from bursar.console.pacing import look_often
+from bursar.console.pacing import look_often, surviving
 from bursar.console.simulating import read_asked
 
 LOOK_EVERY_S = 30.0
 FIRST_LOOK_S = 5.0
-
-log = structlog.get_logger(__name__)
 
 
 class Readying:
@@ -26,14 +22,7 @@ class Readying:
 
     def look(self) -> None:
         """One look. Never raises: a fault is logged, and whoever asks waits as before."""
-        try:
-            self._look()
-        except Exception as error:  # the background supervisor: figures and calls go on without it
-            log.error("economics_not_ready", error=f"{type(error).__name__}: {error}")
-
-    def _look(self) -> None:
-        context = self._context
-        finance = context.finance()
-        if not finance.business.has_any():
-            return
-        finance.scenarios.compare(read_asked(context.view("/scenarios", {})))
+        with surviving("economics_not_ready"):
+            finance = self._context.finance()
+            if finance.business.has_any():
+                finance.scenarios.compare(read_asked(self._context.view("/scenarios", {})))

@@ -1,15 +1,16 @@
 """What a review says of spend: groups beside the period before, waste by cause, requests sent again, months."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
 import msgspec
 
 from bursar.console import waste
 from bursar.console.figures import Amounts, ask, cost_table
-from bursar.console.view import View, is_cut
-from bursar.domain.periods import parse_period
+from bursar.console.view import View
+from bursar.domain.calendar import day_start
+from bursar.domain.periods import is_cut, parse_period
 from bursar.explore.filters import Filter
 from bursar.explore.query import Explorer, Query
 from bursar.reviews.facts import Group, MonthSpend, Repeated, Spend, Wasted
@@ -95,15 +96,11 @@ def months_until(explorer: Explorer, view: View) -> list[MonthSpend]:
         MonthSpend(
             (first_day := _first_day(label)),
             spend_of(amounts),
-            is_cut(_begins(first_day, view), first_call),
+            is_cut(day_start(first_day, view.timezone), first_call),
             view.includes_now and first_day == last,
         )
         for (label,), amounts in sorted(found.items())
     ]
-
-
-def _begins(first: date, view: View) -> datetime:
-    return parse_period(f"{first:%Y-%m}", view.now, view.timezone).start
 
 
 def before_view(view: View) -> View:

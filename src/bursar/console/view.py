@@ -12,7 +12,7 @@ import msgspec
 
 from bursar.domain import display
 from bursar.domain.errors import BadRequest
-from bursar.domain.periods import Period, parse_period, previous, zone
+from bursar.domain.periods import Period, is_cut, parse_period, previous, zone
 from bursar.explore.filters import Filter, Operator, as_filters, parse_filter
 from bursar.explore.vocabulary import is_grain
 
@@ -246,8 +246,3 @@ def canonical(view: View, query: Mapping[str, list[str]]) -> str | None:
     as_filters((one,))
     kept = tuple(other for other in view.filters if op != "is" or other.field != field)
     return view.url(filters=tuple(dict.fromkeys((*kept, one))))
-
-
-def is_cut(start: datetime, first_call: datetime | None) -> bool:
-    """Whether books with that first call lack a day or more of what begins at `start`."""
-    return first_call is not None and first_call >= start + timedelta(days=1)

@@ -99,6 +99,11 @@ def parse_period(text: str, now: datetime, timezone: str = "UTC") -> Period:
     return period
 
 
+def is_cut(start: datetime, first_call: datetime | None) -> bool:
+    """Whether books with that first call lack a day or more of what begins at `start`."""
+    return first_call is not None and first_call >= start + timedelta(days=1)
+
+
 def previous(period: Period) -> Period:
     """The comparable period before: the month before a month, the same part of last month before a month to date."""
     start, end = period.start, period.end

@@ -215,11 +215,9 @@ def _day(at_us: int) -> str:
 
 def _usd(key: str) -> Column:
     """Unknown says so (`unpriced` would be another thing), and nothing is a word of the sentence beside it."""
-    shown = money_column(key, "USD")
+    shown = money_column(key, "USD", unknown="unknown")
 
     def show(value: Any) -> str | Text:
-        if value is None:
-            return Text("unknown", style="yellow")
-        return shown.show(value) if Decimal(value) else Text("nothing")
+        return Text("nothing") if value is not None and not Decimal(value) else shown.show(value)
 
     return shown._replace(show=show)

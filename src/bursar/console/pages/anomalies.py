@@ -86,8 +86,8 @@ def anomalies_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
     rows = [_shown(view, f, one, names) for one in told.anomalies]
     going_on = [row for row in rows if row.told.status == "open"]
     over = [row for row in rows if row.told.status != "open"]
-    dear = [row for row in over if abs(row.excess) >= OVER_LEAST] or over
-    small = [row for row in over if row not in dear]
+    dear = [row for row in over if abs(row.excess) >= OVER_LEAST]
+    small = [row for row in over if abs(row.excess) < OVER_LEAST] if dear else []
     state = view.get("state", "all")
     labelled = sum(one.true + one.false + one.expected for one in told.precision)
     markers = about(context.markers(view.period), view.filters)
@@ -98,7 +98,7 @@ def anomalies_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
             "open": going_on,
             "open_sums": sums_of(going_on),
             "over": over,
-            "over_dear": dear,
+            "over_dear": dear or over,
             "over_small": small,
             "small_sums": sums_of(small),
             "small_under": OVER_LEAST,

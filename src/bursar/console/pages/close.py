@@ -23,6 +23,7 @@ from bursar.console.view import View
 from bursar.domain import display
 from bursar.domain.clock import datetime_from_us
 from bursar.domain.errors import BadControl
+from bursar.finance.allocation.flats import open_of
 from bursar.finance.books.booked import first_day
 from bursar.finance.books.checklist import Check, can_close, to_look_at
 from bursar.finance.books.close import EXPORTS, CloseBook
@@ -76,7 +77,9 @@ def close_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
     first_day(asked)
     books = book.books(asked)
     closed = book.closed(asked) if books.closing else None
-    checks = closed.checks if closed else book.checks(asked)
+    flats = context.finance().flats
+    proposed = flats.proposals(asked)
+    checks = closed.checks if closed else book.checks(asked, open_of(proposed))
     return {
         "data": {
             "lead": _lead(states, f),
@@ -88,7 +91,7 @@ def close_page(context: ConsoleContext, view: View, f: Format) -> dict[str, Any]
             "checks": [(one, STATE_WORDS[one.state], _opens(one)) for one in checks],
             "can_close": can_close(checks),
             "look": len(to_look_at(checks)),
-            "flats": flats_shown(context.finance().flats, asked),
+            "flats": flats_shown(flats, asked, proposed),
             "books": books,
             "tiles": _tiles(books),
             "balances": books.balances,

@@ -1,7 +1,7 @@
 """Flat costs on the close's page: what each comes to, what is booked of it, and the form that books the rest."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -39,9 +39,9 @@ class ShownFlat(msgspec.Struct, frozen=True):
     twin: str
 
 
-def flats_shown(book: FlatBook, month: str) -> dict[str, Any]:
-    """What the template reads of them. Raises BadPeriod."""
-    rows = [_shown(month, one) for one in book.proposals(month)]
+def flats_shown(book: FlatBook, month: str, found: Sequence[FlatProposal]) -> dict[str, Any]:
+    """What the template reads of them. found: of the month. Raises BadPeriod."""
+    rows = [_shown(month, one) for one in found]
     return {"rows": rows, "is_over": book.is_over(month), "can_post": any(one.can_post for one in rows)}
 
 

@@ -74,12 +74,13 @@ def customers_page(context: ConsoleContext, view: View, f: Format) -> dict[str, 
     show = view.get("show", "customers")
     if show not in SHOWS:
         raise BadQuery(f"show is {show[:40]!r}; it can be {', '.join(SHOWS)}", field="show")
+    is_compared = not finance.economics.is_before_cut(found.span)
     return {
         "data": {
             **_head(view, f, found),
             **(_figures(view, f, found) if found.rows else {}),
-            "losers": _losers(context, view, found),
-            "is_compared": not context.finance().economics.is_before_cut(found.span),
+            "losers": _losers(context, view, found, is_compared=is_compared),
+            "is_compared": is_compared,
             "losing": found.total.losing,
             "lost": usd(-sum(row.margin_pico or 0 for row in losers(found))),
             "show": show,
@@ -181,12 +182,12 @@ def _who(view: View, who: str) -> str:
 UNMOVED = Moved(0, 0, 0, 0)
 
 
-def _losers(context: ConsoleContext, view: View, found: Economics) -> list[ShownLoser]:
+def _losers(context: ConsoleContext, view: View, found: Economics, *, is_compared: bool) -> list[ShownLoser]:
+    """is_compared: the months before are whole in the books, so what moved since can be told."""
     rows = losers(found)[:LOSERS_SHOWN]
     if not rows:
         return []
-    economics = context.finance().economics
-    change = {} if economics.is_before_cut(found.span) else economics.moved(found.span, rows)
+    change = context.finance().economics.moved(found.span, rows) if is_compared else {}
     drafts = (
         kept_drafts(context.controls(), context.budget_store()) if context.budgets and context.open_controls else {}
     )

@@ -146,6 +146,7 @@ def invoice_page(context: ConsoleContext, view: View, f: Format, name: str) -> d
     found, invoice = look.found, look.invoice
     tax = bill_tax(context, invoice.invoice_id)
     most = max((abs(one.money) for one in found.variances), default=0)
+    prices = context.prices()
     causes = sorted(found.by_cause().items(), key=lambda pair: -abs(pair[1]))
     widest = max((abs(money) for _, money in causes), default=0)
     return {
@@ -167,9 +168,7 @@ def invoice_page(context: ConsoleContext, view: View, f: Format, name: str) -> d
                  sum(one.cause is cause for one in found.variances))
                 for cause, money in causes
             ],
-            "variances": [
-                _variance(view, look, one, most, f, context.prices()) for one in found.variances[:VARIANCES_SHOWN]
-            ],
+            "variances": [_variance(view, look, one, most, f, prices) for one in found.variances[:VARIANCES_SHOWN]],
             "more": max(len(found.variances) - VARIANCES_SHOWN, 0),
             "days": [
                 (_span(one.start, one.end), usd_from_pico(one.theirs), usd_from_pico(one.ours),

@@ -86,7 +86,7 @@ class FlatBook:
 
     def open(self, month: str) -> list[OpenFlat]:
         """What isn't booked of a month's flat costs, for its checklist. Raises BadPeriod."""
-        return [OpenFlat(one.rule, one.by, one.open_pico) for one in self.proposals(month) if not one.is_booked]
+        return open_of(self.proposals(month))
 
     def post(self, month: str, rules: Sequence[str] = (), *, by: str) -> list[JournalEntry]:
         """Post what is missing of a month's flat costs: of these rules, none named: of all whose amount is known. What
@@ -140,6 +140,11 @@ class FlatBook:
                     name = name.removesuffix(UNDONE)
                 found[name.replace("%3A", ":").replace("%25", "%"), by].append(entry)
         return found
+
+
+def open_of(found: Sequence[FlatProposal]) -> list[OpenFlat]:
+    """What isn't booked of them."""
+    return [OpenFlat(one.rule, one.by, one.open_pico) for one in found if not one.is_booked]
 
 
 def _proposal(

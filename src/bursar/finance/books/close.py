@@ -105,9 +105,11 @@ class CloseBook:
         entries = self.journal.booked(month, until_of(closings))
         return self._made(month, closing, closings, entries)
 
-    def checks(self, month: str) -> list[Check]:
-        """What to look at before it is closed. Raises BadPeriod."""
-        bills, flats = self._bills(month), self._flats(month)
+    def checks(self, month: str, flats: Sequence[OpenFlat] | None = None) -> list[Check]:
+        """What to look at before it is closed. flats: its flat costs that aren't booked, where they are known; None:
+        they are asked for. Raises BadPeriod."""
+        bills = self._bills(month)
+        flats = self._flats(month) if flats is None else flats
         with self.ledger.reading() as session:
             return checklist(session, month, until_of(self.closings()), self._now(), self._unread_bytes(), bills, flats)
 

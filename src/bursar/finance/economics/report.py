@@ -1,7 +1,6 @@
 """The economics of some months, whole: what a page, the API and the command line tell."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -10,7 +9,7 @@ import msgspec
 from bursar.domain.calendar import zone
 from bursar.domain.errors import UnknownCustomer
 from bursar.domain.findings import Part
-from bursar.domain.periods import Period
+from bursar.domain.periods import Period, is_cut
 from bursar.explore import about
 from bursar.explore.compile import period_params
 from bursar.explore.query import Explorer
@@ -114,7 +113,7 @@ class EconomicsDesk:
         """Whether the books begin within the months before, or after them: there is nothing to hold against."""
         with self._explorer.ledger.reading() as session:
             first = about.first_call(session)
-        return first is not None and first >= span.before().period.start + timedelta(days=1)
+        return is_cut(span.before().period.start, first)
 
     def moved(self, span: MonthSpan, rows: Sequence[Row]) -> dict[str, Moved]:
         """What moved the AI cost of some customers."""

@@ -10,10 +10,10 @@ from typing import Literal
 
 import msgspec
 
-from bursar.domain.money import pico_from_usd, usd_from_pico
+from bursar.domain.money import pico_from_usd
 from bursar.finance.business.model import PlanPrice, PricePlan
 from bursar.finance.business.tables import CUSTOMERS, REVENUE, SEATS, SPANS
-from bursar.finance.economics.model import CustomerMonth, Rate
+from bursar.finance.economics.model import Rate
 from bursar.finance.economics.sources import Params, customer_rows, token_columns
 from bursar.finance.economics.spans import MonthSpan
 from bursar.ledger.store import Session
@@ -78,25 +78,6 @@ def customer_rows_of(
     rated = rates_needed(session, span, plans, rate)
     text, params = _query(session, span, plans, rated, only)
     return [Row(*row) for row in session.query(text, params).rows]
-
-
-def as_month(row: Row, month: date) -> CustomerMonth:
-    return CustomerMonth(
-        customer_id=row.customer,
-        month=month,
-        plan=row.plan,
-        segment=row.segment,
-        revenue=None if row.revenue_pico is None else usd_from_pico(row.revenue_pico),
-        ai_list_cost=usd_from_pico(row.list_pico),
-        ai_cost=usd_from_pico(row.ai_pico),
-        other_cost_of_goods=None if row.other_pico is None else usd_from_pico(row.other_pico),
-        calls=row.calls,
-        tokens=row.tokens,
-        unpriced=row.unpriced,
-        is_known=row.is_known,
-        is_free=row.is_free,
-        missing_rates=tuple(row.missing or ()),
-    )
 
 
 def rates_needed(session: Session, span: MonthSpan, plans: Sequence[PricePlan], rate: Rate) -> Rated:

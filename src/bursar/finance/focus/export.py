@@ -133,6 +133,8 @@ class _Writing:
         self._whole = parts / "whole"
         self._joiner = joiner
         self._joined: Future[None] | None = None
+        if form == "csv":
+            self._whole.write_bytes(lines.head(COLUMNS))
 
     def stage_promises(self, contracts: Sequence[Contract]) -> None:
         """What kind each commitment is, by its id."""
@@ -199,8 +201,7 @@ class _Writing:
             self._session.run(statements.kinds_sql(statements.texts_sql(COLUMNS)))
             for sql in statements.collected_sql(is_first=not self._written):
                 self._session.run(sql)
-            self._written.append(self._parts / f"{len(self._written):06d}")
-            copy(self._session, f"FROM {statements.ROWS}", self._written[-1], PARQUET_PART)
+            copy(self._session, f"FROM {statements.ROWS}", self._part(), PARQUET_PART)
 
     def put_together(self) -> Path:
         """The whole of it: text is there already; of Parquet, rows and what each says come together in one pass."""
@@ -216,8 +217,7 @@ class _Writing:
     def _append(self, sql: str, how: str) -> None:
         """Put an answer behind what is there, while the engine is at the next one. Soon after it was written, most of
         it has never been on the disk."""
-        part = self._parts / f"{len(self._written):06d}"
-        self._written.append(part)
+        part = self._part()
         copy(self._session, sql, part, how)
         self._wait_for_joined()
         self._joined = self._joiner.submit(append_text, self._whole, part)
@@ -226,8 +226,11 @@ class _Writing:
         """Raises OSError where the part before couldn't be put behind the others."""
         if self._joined is not None:
             self._joined.result()
-        elif not self._whole.exists():
-            self._whole.write_bytes(lines.head(COLUMNS))
+
+    def _part(self) -> Path:
+        part = self._parts / f"{len(self._written):06d}"
+        self._written.append(part)
+        return part
 
 
 def query(session: Session, sql: str, params: Mapping[str, Any]) -> Rows:
